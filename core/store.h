@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT
+ * What a native store fills. A store is a description, shared and counted; a session is one flusher's use
+ * of it: one connection, opened at the first write or touch, opened again after it broke. A session is used
+ * by one thread at a time; it is made in that thread and ended there.
+ *
+ * A write is atomic: after WB_OK all rows are in and committed; after an error with in_doubt false none is.
+ * Every call ends soon after its deadline, or after cancel was asked for, with a WB_STORE error (class
+ * WB_RETRY, in_doubt where the commit had been sent).
+ * Errors: code WB_STORE; class by enum wb_class; sqlstate where the server gave one; text names the table
+ * and, where it is known, the column. */
+#ifndef WB_STORE_H
+#define WB_STORE_H
+
+#include <stdatomic.h>
+
+#include "batch.h"
+#include "cancel.h"
+#include "log.h"
+#include "uuidset.h"
+
+typedef struct wb_session wb_session;
+typedef struct wb_store_class wb_store_class;
+
+/* What a session is for. Lives longer than the session. */
+typedef struct wb_target {
+    const char *table;
+    wb_schema *schema; /* a batcher's; NULL for a tracker */
+    int dedupe;        /* enum wb_dedupe */
+    int dedupe_column;
+    const char *key;    /* a tracker's */
+    const char *column; /* a tracker's */
+    int64_t min_advance_us;
+    bool exact;
+    wb_log *log; /* for the server's notices; may be NULL */
+    int64_t write_timeout_us;
+} wb_target;
+
+struct wb_store {
+    const wb_store_class *class;
+    atomic_uint references;
+};
+
+struct wb_session {
+    const wb_store_class *class;
+};
+
+struct wb_marks {
+    const wb_mark *marks; /* sorted by id, distinct */
+    size_t count;
+    int64_t at_us; /* the flush's time, since 1970 */
+    bool exact;    /* each mark's own time, else at_us for all */
+    uint32_t attempt;
+};
+
+/* How many ids a touch moved forward, and how many have no row. */
+typedef struct wb_touched {
+    uint64_t updated, unmatched;
+} wb_touched;
+
+struct wb_store_class {
+    const char *kind; /* "postgresql" */
+    /* No I/O yet. NULL: no memory. */
+    wb_session *(*session)(wb_store *store, const wb_target *target);
+    int (*write)(wb_session *session, const wb_batch *batch, const wb_until *until, wb_err *err);
+    int (*touch)(wb_session *session, const wb_marks *marks, const wb_until *until, wb_touched *out,
+                 wb_err *err);
+    void (*end)(wb_session *session);
+    int (*describe)(wb_store *store, const char *table, const wb_until *until, wb_schema **out, wb_err *err);
+    void (*free)(wb_store *store);
+};
+
+#endif
