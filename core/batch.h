@@ -3,7 +3,9 @@
  * time: the outbox, or whoever took it. Rows before `first` are settled or dropped already.
  *
  *   open -> sealed -> taken -> settled
- *              ^--------'  (with a due time)          every change goes through wb_batch_become */
+ *              ^--------'  (with a due time)          every change goes through wb_batch_become
+ *              sealed -> settled                      all its rows were dropped or merged into another
+ * Only wb_batch_clear makes a batch open again. */
 #ifndef WB_BATCH_H
 #define WB_BATCH_H
 
@@ -22,8 +24,9 @@ struct wb_batch {
     bool in_doubt;     /* an attempt's fate is unknown */
     int64_t opened_us; /* monotonic: when its first row came */
     int64_t due_us;    /* sealed: not to be taken before */
+    int64_t taken_us;  /* when it was last taken */
     size_t first;      /* rows before it are gone */
-    size_t count;      /* rows ever put in */
+    size_t count;      /* rows put in, those before `first` included */
     size_t room;       /* entries that `rows` has room for */
     size_t bytes;      /* used of `tuples` */
     size_t capacity;   /* of `tuples` */
@@ -41,7 +44,8 @@ wb_batch *wb_batch_new(wb_schema *schema); /* empty and open; NULL: no memory */
 /* wb_batch_free is in writebehind.h */
 void wb_batch_clear(wb_batch *batch); /* empty and open again, keeps its memory */
 void wb_batch_become(wb_batch *batch, int state); /* asserts that the change is allowed */
-/* Room for one more row of up to `bytes`; false: no memory. */
+/* Room for one more row of up to `bytes`; false: no memory, or the batch would pass 1 GiB. Rows that are
+ * gone may be squeezed out, which changes `first` and `count` by as many. */
 bool wb_batch_reserve(wb_batch *batch, size_t bytes);
 /* Where the next row goes, after wb_batch_reserve; push makes it one. */
 static inline uint8_t *wb_batch_end(wb_batch *batch)
@@ -49,7 +53,9 @@ static inline uint8_t *wb_batch_end(wb_batch *batch)
     return batch->tuples + batch->bytes;
 }
 void wb_batch_push(wb_batch *batch, size_t bytes, int64_t now_us);
-bool wb_batch_append(wb_batch *batch, const wb_batch *more); /* its rows from `first` on; false: no memory */
+/* Adds the rows of `more` from its `first` on, ages kept; of a schema of the same shape. False: no memory,
+ * or the batch would pass 1 GiB; nothing is changed then. */
+bool wb_batch_append(wb_batch *batch, const wb_batch *more);
 /* Drops the `rows` leading rows; returns the memory they counted for. */
 size_t wb_batch_skip(wb_batch *batch, size_t rows);
 void wb_batch_shrink(wb_batch *batch); /* gives back memory that a sealed batch won't need */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * Log lines and hook events of one batcher or tracker. A topic's first line goes out at once; then at most
- * one in WB_LOG_QUIET_US, with the count of what it held back. Without a hook a line goes to stderr in one
- * write; with one it waits, with the flush events, in a bounded queue that drops its oldest.
- * Locked by its own lock, which is never held across I/O of another's making. */
+ * one in WB_LOG_QUIET_US, with the count of what it held back. Without a hook a line waits for wb_log_print,
+ * which writes it to stderr; with one it waits, with the flush events, in a bounded queue that drops its
+ * oldest. Locked by its own lock; all but wb_log_print may be called with the caller's lock held. */
 #ifndef WB_LOG_H
 #define WB_LOG_H
 
@@ -28,8 +28,10 @@ typedef struct wb_log wb_log;
 /* `name` stands in front of every line: "batcher agent_stats". NULL: no memory. */
 wb_log *wb_log_new(const char *name, bool queue_lines, bool queue_flushes);
 void wb_log_free(wb_log *log);
-void wb_log_line(wb_log *log, int topic, int level, int64_t now_us, uint64_t rows, const char *format, ...)
-    __attribute__((format(printf, 6, 7)));
+void wb_log_line(wb_log *log, int topic, int level, int64_t now_us, uint64_t rows,
+                 const char *format, ...) __attribute__((format(printf, 6, 7)));
+/* Writes the lines that wait, each in one write; to be called with no lock held. */
+void wb_log_print(wb_log *log);
 /* The next line of a topic goes out at once. */
 void wb_log_reset(wb_log *log, int topic);
 void wb_log_flush(wb_log *log, const wb_event *event); /* queued where the owner asked for it */

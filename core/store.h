@@ -57,6 +57,10 @@ typedef struct wb_touched {
     uint64_t updated, unmatched;
 } wb_touched;
 
+/* The stored time of mark `index` moves forward where it is before this: before the mark's own time, and at
+ * least min_advance_us before the flush. */
+int64_t wb_marks_bound_us(const wb_marks *marks, size_t index, int64_t min_advance_us);
+
 struct wb_store_class {
     const char *kind; /* "postgresql" */
     /* No I/O yet. NULL: no memory. */
@@ -66,6 +70,8 @@ struct wb_store_class {
                  wb_err *err);
     void (*end)(wb_session *session);
     int (*describe)(wb_store *store, const char *table, const wb_until *until, wb_schema **out, wb_err *err);
+    /* Runs a script in one transaction. NULL: the store has no SQL. */
+    int (*execute)(wb_store *store, const char *sql, const wb_until *until, wb_err *err);
     void (*free)(wb_store *store);
 };
 

@@ -144,6 +144,9 @@ WB_API const char *wb_store_kind(const wb_store *store);
 /* Reads the schema of a live table (blocks until the deadline). */
 WB_API int wb_store_schema(wb_store *store, const char *table, int64_t deadline_us, wb_schema **out,
                            wb_err *err);
+/* Runs SQL that answers no rows, such as a DDL script, in one transaction (blocks until the deadline).
+ * WB_MISUSE for a memory store. */
+WB_API int wb_store_execute(wb_store *store, const char *sql, int64_t deadline_us, wb_err *err);
 /* The rows kept by a memory store for a table, oldest first, in one batch that the caller frees with
  * wb_batch_free; *total (may be NULL) is how many were ever written. WB_MISUSE for another kind of store. */
 typedef struct wb_batch wb_batch;

@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: MIT
+ * The batcher: an outbox, and for a native store a flusher that empties it. The outbox has the lock; what is
+ * here besides does not change after wb_batcher_new. References: the owner's, the thread's while it runs,
+ * the exit handler's while it waits. */
+#include "lifeline.h"
+#include "options.h"
+#include "outbox.h"
+#include "owner.h"
+
+/* A backlog goes out in writes of up to so many batches: COPY is about a quarter faster at 8,192 rows than
+ * at 1,024. */
+enum { MERGED_BATCHES = 8 };
+
+struct wb_batcher {
+    wb_owner owner;
+    wb_outbox outbox;
+};
+
+static const wb_work batcher_work;
+
+/* ---- making one ---- */
+
+static int generated_column(const wb_schema *schema)
+{
+    for (size_t i = 0; i < wb_schema_count(schema); i++) {
+        if (wb_schema_column(schema, i)->generate != WB_GIVEN)
+            return (int)i;
+    }
+    return -1;
+}
+
+static wb_owner_options owner_options(const wb_batcher_options *options)
+{
+    wb_owner_options owner = {
+        .what = "batcher",
+        .store = options->store,
+        .clock = options->clock,
+        .close_timeout_us = options->close_timeout_us,
+        .log_events = options->log_events,
+        .flush_events = options->flush_events,
+        .target =
+            {
+                .table = options->table,
+                .schema = options->schema,
+                .dedupe = options->dedupe,
+                .dedupe_column = options->dedupe_column,
+                .write_timeout_us = options->write_timeout_us,
+            },
+    };
+    if (owner.target.dedupe == WB_DEDUPE_COLUMN && owner.target.dedupe_column < 0)
+        owner.target.dedupe_column = generated_column(options->schema);
+    if (owner.target.dedupe == WB_DEDUPE_COLUMN && owner.target.dedupe_column < 0)
+        owner.target.dedupe = WB_DEDUPE_NONE;
+    return owner;
+}
+
+int wb_batcher_new(const wb_batcher_options *options, wb_batcher **out, wb_err *err)
+{
+    int code = wb_batcher_options_check(options, err);
+    if (code != WB_OK)
+        return code;
+    wb_batcher *batcher = wb_alloc(sizeof *batcher);
+    if (batcher == NULL)
+        return wb_fail(err, WB_MEMORY, "batcher: out of memory");
+    wb_owner_options owner = owner_options(options);
+    code = wb_owner_init(&batcher->owner, &owner, err);
+    if (code != WB_OK) {
+        wb_free(batcher);
+        return code;
+    }
+    wb_outbox_init(&batcher->outbox, options, &batcher->owner.env, batcher->owner.log);
+    if (options->store != NULL) {
+        batcher->outbox.may_block = true;
+        batcher->outbox.merge_rows = options->batch_size * MERGED_BATCHES;
+    }
+    wb_flusher_init(&batcher->owner.flusher, &batcher_work, batcher, &batcher->outbox.monitor,
+                    options->close_timeout_us);
+    *out = batcher;
+    return WB_OK;
+}
+
+/* ---- the flusher's side ---- */
+
+static int write_batch(wb_batcher *batcher, const wb_batch *batch, const wb_cancel *cancel,
+                       wb_err *err)
+{
+    wb_session *session;
+    int code = wb_owner_session(&batcher->owner, &session, err);
+    if (code != WB_OK)
+        return code;
+    wb_until until = wb_owner_until(&batcher->owner, cancel);
+    return session->class->write(session, batch, &until, err);
+}
+
+static void deliver(void *owner, const wb_cancel *cancel)
+{
+    wb_batcher *batcher = owner;
+    wb_batch *batch;
+    while (!atomic_load(&cancel->asked) && (batch = wb_outbox_take(&batcher->outbox)) != NULL) {
+        wb_err err = {0};
+        int64_t began_us = wb_now_us();
+        int code = write_batch(batcher, batch, cancel, &err);
+        if (code == WB_OK)
+            wb_lifeline_renew();
+        wb_outbox_complete(&batcher->outbox, batch, code == WB_OK ? NULL : &err, 0,
+                           wb_now_us() - began_us);
+    }
+}
+
+static int64_t next_due_us(void *owner)
+{
+    return wb_outbox_next_due_us(&((wb_batcher *)owner)->outbox);
+}
+
+static bool drained(void *owner)
+{
+    const wb_batcher *batcher = owner;
+    return batcher->outbox.closing && batcher->outbox.metrics.pending == 0;
+}
+
+static void leave(void *owner)
+{
+    wb_owner_end_session(&((wb_batcher *)owner)->owner);
+}
+
+static void close_now(void *owner)
+{
+    wb_outbox_close(&((wb_batcher *)owner)->outbox);
+}
+
+static void report_lost(void *owner)
+{
+    wb_batcher *batcher = owner;
+    wb_stats stats;
+    wb_outbox_stats(&batcher->outbox, &stats);
+    if (stats.pending == 0)
+        return;
+    wb_log_line(batcher->owner.log, WB_TOPIC_LOST, WB_ERROR, wb_owner_now_us(&batcher->owner),
+                stats.pending, "%llu accepted rows were not stored%s%s",
+                (unsigned long long)stats.pending, stats.last_error[0] != '\0' ? ": " : "",
+                stats.last_error);
+    wb_log_print(batcher->owner.log);
+}
+
+static void ref(void *owner)
+{
+    atomic_fetch_add(&((wb_batcher *)owner)->owner.references, 1);
+}
+
+static void unref(void *owner)
+{
+    wb_batcher *batcher = owner;
+    if (atomic_fetch_sub(&batcher->owner.references, 1) > 1)
+        return;
+    wb_flusher_fini(&batcher->owner.flusher);
+    wb_outbox_fini(&batcher->outbox);
+    wb_owner_fini(&batcher->owner);
+    wb_free(batcher);
+}
+
+static const wb_work batcher_work = {
+    .deliver = deliver,
+    .next_due_us = next_due_us,
+    .drained = drained,
+    .leave = leave,
+    .close = close_now,
+    .lost = report_lost,
+    .ref = ref,
+    .unref = unref,
+};
+
+/* ---- the owner's side ---- */
+
+int wb_batcher_add(wb_batcher *batcher, const wb_value *values, size_t count, bool *due,
+                   wb_err *err)
+{
+    int code = wb_owner_enter(&batcher->owner, err);
+    if (code == WB_OK)
+        code = wb_owner_start(&batcher->owner, err);
+    return code == WB_OK ? wb_outbox_put(&batcher->outbox, values, count, due, err) : code;
+}
+
+static int not_settled(wb_batcher *batcher, wb_err *err)
+{
+    wb_stats stats;
+    wb_outbox_stats(&batcher->outbox, &stats);
+    const char *why = stats.consecutive_failures > 0 ? stats.last_error : "";
+    return wb_fail(err, WB_TIMEOUT, "%llu rows are not settled yet%s%s",
+                   (unsigned long long)stats.pending, why[0] != '\0' ? ": " : "", why);
+}
+
+/* A driven batcher's rows are settled by its driver: there is nothing to wait for in here. */
+static bool wait_settled(wb_batcher *batcher, uint64_t mark, int64_t deadline_us)
+{
+    if (batcher->owner.store == NULL)
+        return wb_outbox_settled(&batcher->outbox, mark);
+    return wb_outbox_wait(&batcher->outbox, mark, deadline_us);
+}
+
+int wb_batcher_flush(wb_batcher *batcher, int64_t deadline_us, wb_err *err)
+{
+    int code = wb_owner_enter(&batcher->owner, err);
+    if (code != WB_OK)
+        return code;
+    uint64_t mark = wb_outbox_seal(&batcher->outbox, WB_REASON_FLUSH);
+    return wait_settled(batcher, mark, deadline_us) ? WB_OK : not_settled(batcher, err);
+}
+
+int wb_batcher_close(wb_batcher *batcher, int64_t deadline_us, wb_err *err)
+{
+    int code = wb_owner_enter(&batcher->owner, err);
+    if (code != WB_OK)
+        return code;
+    wb_outbox_close(&batcher->outbox);
+    bool settled = wait_settled(batcher, UINT64_MAX, deadline_us);
+    if (!settled || !wb_flusher_join(&batcher->owner.flusher, deadline_us))
+        return not_settled(batcher, err);
+    return WB_OK;
+}
+
+/* One that an ancestor used is left as it is: its lock may be held, and its connection is not ours. */
+void wb_batcher_detach(wb_batcher *batcher)
+{
+    if (batcher == NULL || wb_owner_enter(&batcher->owner, NULL) != WB_OK)
+        return;
+    if (batcher->owner.store == NULL)
+        report_lost(batcher);
+    else
+        wb_outbox_close(&batcher->outbox);
+    wb_flusher_detach(&batcher->owner.flusher);
+    unref(batcher);
+}
+
+int wb_batcher_stats(wb_batcher *batcher, wb_stats *out, wb_err *err)
+{
+    int code = wb_owner_enter(&batcher->owner, err);
+    if (code == WB_OK)
+        wb_outbox_stats(&batcher->outbox, out);
+    return code;
+}
+
+bool wb_batcher_event(wb_batcher *batcher, wb_event *out)
+{
+    return wb_owner_enter(&batcher->owner, NULL) == WB_OK && wb_log_next(batcher->owner.log, out);
+}
+
+/* ---- driven ---- */
+
+uint64_t wb_batcher_seal(wb_batcher *batcher, int reason)
+{
+    return wb_outbox_seal(&batcher->outbox, reason);
+}
+
+bool wb_batcher_settled(wb_batcher *batcher, uint64_t mark)
+{
+    return wb_outbox_settled(&batcher->outbox, mark);
+}
+
+wb_batch *wb_batcher_take(wb_batcher *batcher)
+{
+    if (batcher->owner.store != NULL || wb_owner_enter(&batcher->owner, NULL) != WB_OK)
+        return NULL;
+    wb_batch *batch = wb_outbox_take(&batcher->outbox);
+    if (batch != NULL)
+        ref(batcher); /* until it is completed */
+    return batch;
+}
+
+void wb_batcher_complete(wb_batcher *batcher, wb_batch *batch, const wb_outcome *outcome)
+{
+    int64_t elapsed_us = wb_owner_now_us(&batcher->owner) - batch->taken_us;
+    wb_err err;
+    bool failed = wb_owner_outcome(outcome, &err);
+    wb_outbox_complete(&batcher->outbox, batch, failed ? &err : NULL, outcome->stored, elapsed_us);
+    unref(batcher);
+}
+
+int64_t wb_batcher_next_due_us(wb_batcher *batcher)
+{
+    wb_monitor_lock(&batcher->outbox.monitor);
+    int64_t due_us = wb_outbox_next_due_us(&batcher->outbox);
+    wb_monitor_unlock(&batcher->outbox.monitor);
+    return due_us;
+}
+
+int64_t wb_batcher_now_us(wb_batcher *batcher)
+{
+    return wb_owner_now_us(&batcher->owner);
+}
+
+void wb_batcher_wait_until(wb_batcher *batcher, int64_t until_us)
+{
+    batcher->owner.env.wait_until(batcher->owner.env.context, until_us);
+}
+
+int wb_batcher_fd(wb_batcher *batcher)
+{
+    return wb_outbox_fd(&batcher->outbox);
+}

@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: MIT
+ * The outbox's near side: putting rows in, sealing, overflow, waiting. See outbox.h for the invariants.
+ * A row is encoded under the lock, into the open batch; the lock is never held across I/O. A row that can't
+ * be encoded or does not fit leaves the outbox as it was. */
+#include "outbox.h"
+
+#include <assert.h>
+#include <string.h>
+
+static int put_locked(wb_outbox *outbox, const wb_value *values, size_t count, wb_err *err);
+static int make_room(wb_outbox *outbox, size_t weight, int64_t *give_up_us, wb_err *err);
+static int drop_oldest(wb_outbox *outbox, size_t weight, wb_err *err);
+static int drop_newest(wb_outbox *outbox, int64_t now_us);
+
+void wb_outbox_init(wb_outbox *outbox, const wb_batcher_options *options, const wb_env *env,
+                    wb_log *log)
+{
+    memset(outbox, 0, sizeof *outbox);
+    wb_monitor_init(&outbox->monitor);
+    wb_alarm_init(&outbox->alarm);
+    wb_uuid_source_init(&outbox->ids, env);
+    outbox->env = *env;
+    outbox->log = log;
+    outbox->schema = options->schema;
+    outbox->policy = wb_policy_of(options);
+    outbox->retry = options->retry;
+    outbox->max_rows = options->max_pending_rows;
+    outbox->max_bytes = options->max_pending_bytes;
+    outbox->overflow = options->overflow;
+    outbox->block_timeout_us = options->block_timeout_us;
+    outbox->gate_us = INT64_MIN;
+}
+
+static void free_list(wb_batch *batch)
+{
+    while (batch != NULL) {
+        wb_batch *next = batch->next;
+        wb_batch_free(batch);
+        batch = next;
+    }
+}
+
+void wb_outbox_fini(wb_outbox *outbox)
+{
+    assert(outbox->taken == NULL);
+    wb_batch_free(outbox->open);
+    free_list(outbox->sealed);
+    free_list(outbox->spares);
+    wb_alarm_fini(&outbox->alarm);
+    wb_monitor_fini(&outbox->monitor);
+}
+
+void wb_outbox_changed(wb_outbox *outbox)
+{
+    assert(wb_metrics_conserved(&outbox->metrics));
+    if (outbox->alarm.fd < 0)
+        return;
+    bool events = wb_log_waiting(outbox->log);
+    int64_t now_us = outbox->env.now_us(outbox->env.context);
+    wb_alarm_set(&outbox->alarm, events ? now_us : wb_outbox_next_due_us(outbox), now_us);
+}
+
+/* ---- putting a row in ---- */
+
+int wb_outbox_put(wb_outbox *outbox, const wb_value *values, size_t count, bool *due, wb_err *err)
+{
+    wb_monitor_lock(&outbox->monitor);
+    int code = put_locked(outbox, values, count, err);
+    if (code != WB_OK)
+        outbox->metrics.rejected++;
+    if (due != NULL)
+        *due = wb_outbox_next_due_us(outbox) <= outbox->env.now_us(outbox->env.context);
+    wb_monitor_unlock(&outbox->monitor);
+    wb_log_print(outbox->log);
+    return code;
+}
+
+/* The open batch, with room for a row of up to `bound` bytes; NULL: no memory. */
+static wb_batch *open_batch(wb_outbox *outbox, size_t bound)
+{
+    const wb_policy *policy = &outbox->policy;
+    wb_batch *open = outbox->open;
+    if (open != NULL && wb_batch_left(open) > 0) {
+        if (wb_batch_left(open) >= policy->batch_size)
+            wb_outbox_seal_open(outbox, WB_REASON_SIZE);
+        else if (open->bytes + bound > policy->batch_bytes)
+            wb_outbox_seal_open(outbox, WB_REASON_BYTES);
+    }
+    if (outbox->open == NULL && outbox->spares != NULL) {
+        outbox->open = outbox->spares;
+        outbox->spares = outbox->open->next;
+        outbox->open->next = NULL;
+        outbox->spare_count--;
+    }
+    if (outbox->open == NULL)
+        outbox->open = wb_batch_new(outbox->schema);
+    if (outbox->open == NULL || !wb_batch_reserve(outbox->open, bound))
+        return NULL;
+    return outbox->open;
+}
+
+static bool fits(const wb_outbox *outbox, size_t weight)
+{
+    return outbox->metrics.pending < outbox->max_rows &&
+           outbox->metrics.pending_bytes + weight <= outbox->max_bytes;
+}
+
+static void accept_row(wb_outbox *outbox, wb_batch *batch, size_t bytes, int64_t now_us)
+{
+    wb_metrics *metrics = &outbox->metrics;
+    bool first = wb_batch_left(batch) == 0;
+    wb_batch_push(batch, bytes, now_us);
+    metrics->accepted++;
+    metrics->pending++;
+    metrics->pending_bytes += bytes + WB_ROW_OVERHEAD;
+    int reason = wb_policy_due(&outbox->policy, wb_batch_left(batch), batch->bytes, 0);
+    if (reason != WB_REASON_NONE)
+        wb_monitor_wake_by(&outbox->monitor, now_us);
+    else if (first)
+        wb_monitor_wake_by(&outbox->monitor, now_us + outbox->policy.interval_us);
+    if (first || reason != WB_REASON_NONE)
+        wb_outbox_changed(outbox);
+}
+
+/* Encodes first and makes room after: a bad row is named as such even when all is full. Making room may let
+ * go of the lock, so the row is then encoded again. */
+static int put_locked(wb_outbox *outbox, const wb_value *values, size_t count, wb_err *err)
+{
+    int64_t give_up_us = 0;
+    for (;;) {
+        if (outbox->closing)
+            return wb_fail(err, WB_CLOSED, "closed: no new rows");
+        wb_batch *batch = open_batch(outbox, wb_row_bound(outbox->schema, values, count));
+        if (batch == NULL)
+            return wb_fail(err, WB_MEMORY, "out of memory for a row");
+        int64_t now_us = outbox->env.now_us(outbox->env.context);
+        if (wb_batch_left(batch) == 0)
+            outbox->unix_skew = outbox->env.unix_us(outbox->env.context) - now_us;
+        size_t bytes = 0;
+        int code = wb_row_encode(outbox->schema, &outbox->ids, now_us + outbox->unix_skew, values,
+                                 count, wb_batch_end(batch), &bytes, err);
+        if (code != WB_OK)
+            return code;
+        if (fits(outbox, bytes + WB_ROW_OVERHEAD)) {
+            accept_row(outbox, batch, bytes, now_us);
+            return WB_OK;
+        }
+        code = make_room(outbox, bytes + WB_ROW_OVERHEAD, &give_up_us, err);
+        if (code == WB_FULL && outbox->overflow == WB_OVERFLOW_DROP_NEWEST)
+            return drop_newest(outbox, now_us);
+        if (code != WB_OK)
+            return code;
+    }
+}
+
+/* ---- overflow ---- */
+
+static int full(const wb_outbox *outbox, wb_err *err)
+{
+    const wb_metrics *metrics = &outbox->metrics;
+    if (metrics->pending >= outbox->max_rows)
+        return wb_fail(err, WB_FULL, "full: %llu rows are pending (max_pending_rows)%s%s",
+                       (unsigned long long)metrics->pending,
+                       metrics->last_error[0] != '\0' ? ": " : "",
+                       metrics->consecutive_failures > 0 ? metrics->last_error : "");
+    return wb_fail(err, WB_FULL, "full: %llu bytes are pending (max_pending_bytes)",
+                   (unsigned long long)metrics->pending_bytes);
+}
+
+static int wait_for_room(wb_outbox *outbox, int64_t *give_up_us, wb_err *err)
+{
+    if (!outbox->may_block)
+        return full(outbox, err);
+    int64_t now_us = wb_now_us();
+    if (*give_up_us == 0) {
+        bool forever = outbox->block_timeout_us >= WB_NEVER - now_us;
+        *give_up_us = forever ? WB_NEVER : now_us + outbox->block_timeout_us;
+    }
+    if (now_us >= *give_up_us)
+        return full(outbox, err);
+    wb_monitor_wait(&outbox->monitor, *give_up_us);
+    return WB_OK;
+}
+
+/* Room for `weight` more bytes, or WB_FULL. WB_OK means: try again. */
+static int make_room(wb_outbox *outbox, size_t weight, int64_t *give_up_us, wb_err *err)
+{
+    if (weight > outbox->max_bytes)
+        return wb_fail(err, WB_INVALID,
+                       "a row of %zu bytes is larger than max_pending_bytes (%llu)", weight,
+                       (unsigned long long)outbox->max_bytes);
+    int64_t now_us = outbox->env.now_us(outbox->env.context);
+    switch (outbox->overflow) {
+    case WB_OVERFLOW_BLOCK:
+        return wait_for_room(outbox, give_up_us, err);
+    case WB_OVERFLOW_DROP_OLDEST:
+        return drop_oldest(outbox, weight, err);
+    case WB_OVERFLOW_DROP_NEWEST:
+        return WB_FULL;
+    default:
+        wb_log_line(outbox->log, WB_TOPIC_FULL, WB_WARN, now_us, outbox->metrics.pending,
+                    "full: new rows are refused, %llu rows of %llu bytes are pending",
+                    (unsigned long long)outbox->metrics.pending,
+                    (unsigned long long)outbox->metrics.pending_bytes);
+        return full(outbox, err);
+    }
+}
+
+/* The oldest rows that nobody has taken give way; where all are taken, the new row is refused. */
+static int drop_oldest(wb_outbox *outbox, size_t weight, wb_err *err)
+{
+    uint64_t dropped = 0;
+    while (!fits(outbox, weight)) {
+        wb_batch *oldest = outbox->sealed != NULL ? outbox->sealed : outbox->open;
+        if (oldest == NULL || wb_batch_left(oldest) == 0)
+            return full(outbox, err);
+        outbox->metrics.pending_bytes -= wb_batch_skip(oldest, 1);
+        outbox->metrics.pending--;
+        outbox->metrics.dropped++;
+        dropped++;
+        if (wb_batch_left(oldest) == 0 && oldest == outbox->sealed) {
+            wb_outbox_delist(&outbox->sealed, oldest);
+            wb_batch_become(oldest, WB_BATCH_SETTLED);
+            wb_outbox_release(outbox, oldest);
+        }
+    }
+    wb_log_line(outbox->log, WB_TOPIC_DROP, WB_ERROR, outbox->env.now_us(outbox->env.context),
+                dropped, "full: dropped the oldest rows, %llu so far",
+                (unsigned long long)outbox->metrics.dropped);
+    wb_monitor_tell(&outbox->monitor);
+    wb_outbox_changed(outbox);
+    return WB_OK;
+}
+
+/* The new row is accepted and dropped at once. */
+static int drop_newest(wb_outbox *outbox, int64_t now_us)
+{
+    outbox->metrics.accepted++;
+    outbox->metrics.dropped++;
+    wb_log_line(outbox->log, WB_TOPIC_DROP, WB_ERROR, now_us, 1,
+                "full: dropped the newest row, %llu so far",
+                (unsigned long long)outbox->metrics.dropped);
+    wb_outbox_changed(outbox);
+    return WB_OK;
+}
+
+/* ---- sealing, closing, waiting ---- */
+
+void wb_outbox_enlist(wb_batch **list, wb_batch *batch)
+{
+    while (*list != NULL && (*list)->serial < batch->serial)
+        list = &(*list)->next;
+    batch->next = *list;
+    *list = batch;
+}
+
+void wb_outbox_delist(wb_batch **list, wb_batch *batch)
+{
+    while (*list != batch)
+        list = &(*list)->next;
+    *list = batch->next;
+    batch->next = NULL;
+}
+
+/* Rows that were dropped from the open batch leave it empty: it stays open then. */
+void wb_outbox_seal_open(wb_outbox *outbox, int reason)
+{
+    wb_batch *open = outbox->open;
+    if (open == NULL || wb_batch_left(open) == 0)
+        return;
+    outbox->open = NULL;
+    open->serial = ++outbox->serial;
+    open->reason = reason;
+    open->due_us = INT64_MIN;
+    wb_uuid_v7(&outbox->ids, outbox->env.unix_us(outbox->env.context), open->id);
+    wb_batch_become(open, WB_BATCH_SEALED);
+    wb_batch_shrink(open);
+    wb_outbox_enlist(&outbox->sealed, open);
+}
+
+void wb_outbox_release(wb_outbox *outbox, wb_batch *batch)
+{
+    bool keep =
+        outbox->spare_count < WB_OUTBOX_SPARES && batch->capacity <= outbox->policy.batch_bytes;
+    if (!keep) {
+        wb_batch_free(batch);
+        return;
+    }
+    wb_batch_clear(batch);
+    batch->next = outbox->spares;
+    outbox->spares = batch;
+    outbox->spare_count++;
+}
+
+static uint64_t seal_locked(wb_outbox *outbox, int reason)
+{
+    wb_outbox_seal_open(outbox, reason);
+    outbox->gate_us = INT64_MIN;
+    for (wb_batch *batch = outbox->sealed; batch != NULL; batch = batch->next)
+        batch->due_us = INT64_MIN;
+    wb_monitor_wake_by(&outbox->monitor, INT64_MIN + 1);
+    wb_outbox_changed(outbox);
+    return outbox->serial;
+}
+
+uint64_t wb_outbox_seal(wb_outbox *outbox, int reason)
+{
+    wb_monitor_lock(&outbox->monitor);
+    uint64_t mark = seal_locked(outbox, reason);
+    wb_monitor_unlock(&outbox->monitor);
+    return mark;
+}
+
+void wb_outbox_close(wb_outbox *outbox)
+{
+    wb_monitor_lock(&outbox->monitor);
+    outbox->closing = true;
+    seal_locked(outbox, WB_REASON_CLOSE);
+    wb_monitor_tell(&outbox->monitor);
+    wb_monitor_unlock(&outbox->monitor);
+}
+
+static bool settled_locked(const wb_outbox *outbox, uint64_t mark)
+{
+    if (outbox->sealed != NULL && outbox->sealed->serial <= mark)
+        return false;
+    return outbox->taken == NULL || outbox->taken->serial > mark;
+}
+
+bool wb_outbox_settled(wb_outbox *outbox, uint64_t mark)
+{
+    wb_monitor_lock(&outbox->monitor);
+    bool settled = settled_locked(outbox, mark);
+    wb_monitor_unlock(&outbox->monitor);
+    return settled;
+}
+
+bool wb_outbox_wait(wb_outbox *outbox, uint64_t mark, int64_t deadline_us)
+{
+    wb_monitor_lock(&outbox->monitor);
+    while (!settled_locked(outbox, mark) && wb_monitor_wait(&outbox->monitor, deadline_us))
+        continue;
+    bool settled = settled_locked(outbox, mark);
+    wb_monitor_unlock(&outbox->monitor);
+    return settled;
+}
+
+static int health(const wb_outbox *outbox)
+{
+    if (outbox->closing)
+        return WB_HEALTH_CLOSED;
+    if (outbox->holding)
+        return WB_HEALTH_HOLDING;
+    return outbox->metrics.consecutive_failures > 0 ? WB_HEALTH_RETRYING : WB_HEALTH_OK;
+}
+
+void wb_outbox_stats(wb_outbox *outbox, wb_stats *out)
+{
+    wb_monitor_lock(&outbox->monitor);
+    outbox->metrics.events_lost = wb_log_lost(outbox->log);
+    wb_metrics_stats(&outbox->metrics, out);
+    out->health = health(outbox);
+    wb_monitor_unlock(&outbox->monitor);
+}
+
+int wb_outbox_fd(wb_outbox *outbox)
+{
+    wb_monitor_lock(&outbox->monitor);
+    int fd = wb_alarm_fd(&outbox->alarm);
+    wb_outbox_changed(outbox);
+    wb_monitor_unlock(&outbox->monitor);
+    return fd;
+}

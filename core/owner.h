@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT
+ * What a batcher and a tracker have in common: a log, a flusher where there is a store, a session in its
+ * thread, references, and the rule about fork: what was used in an ancestor can't be used here, since its
+ * rows, its thread and its connection are the ancestor's. */
+#ifndef WB_OWNER_H
+#define WB_OWNER_H
+
+#include "flusher.h"
+#include "store.h"
+
+typedef struct wb_owner {
+    atomic_uint references;
+    atomic_bool used;    /* a row was accepted or a thread started */
+    atomic_uint process; /* fork generation it belongs to */
+    wb_env env;
+    wb_clock *clock; /* a reference, or NULL */
+    wb_store *store; /* a reference; NULL: driven */
+    wb_log *log;
+    wb_target target;    /* owns its names, and a reference to its schema */
+    wb_session *session; /* the thread's */
+    wb_flusher flusher;
+} wb_owner;
+
+/* What both kinds of options say. `what` names the kind in log lines: "batcher". */
+typedef struct wb_owner_options {
+    const char *what;
+    wb_store *store;
+    wb_clock *clock;
+    wb_target target; /* copied */
+    int64_t close_timeout_us;
+    bool log_events, flush_events;
+} wb_owner_options;
+
+/* WB_MEMORY leaves nothing behind. The caller then calls wb_flusher_init on owner->flusher. */
+int wb_owner_init(wb_owner *owner, const wb_owner_options *options, wb_err *err);
+void wb_owner_fini(wb_owner *owner);
+/* Before each use: WB_FORK for one that an ancestor used. */
+int wb_owner_enter(wb_owner *owner, wb_err *err);
+/* Before a row is accepted: marks it used, starts the thread. */
+int wb_owner_start(wb_owner *owner, wb_err *err);
+/* In the thread: the session, made when first asked for. */
+int wb_owner_session(wb_owner *owner, wb_session **out, wb_err *err);
+void wb_owner_end_session(wb_owner *owner);
+/* The deadline of a write that begins now. */
+wb_until wb_owner_until(const wb_owner *owner, const wb_cancel *cancel);
+int64_t wb_owner_now_us(const wb_owner *owner);
+/* What a driver said of a delivery: whether it failed, and how. */
+bool wb_owner_outcome(const wb_outcome *outcome, wb_err *err);
+
+#endif

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT
+ * The thresholds that follow from a batcher's options. */
+#include "policy.h"
+
+#include <math.h>
+
+wb_policy wb_policy_of(const wb_batcher_options *options)
+{
+    double early = ceil(options->flush_at * (double)options->batch_size);
+    return (wb_policy){
+        .batch_size = options->batch_size,
+        .flush_rows = early < 1 ? 1 : (uint64_t)early,
+        .batch_bytes = options->batch_bytes,
+        .interval_us = options->interval_us,
+    };
+}
+
+const char *wb_reason_name(int reason)
+{
+    static const char *const names[] = {
+        [WB_REASON_NONE] = "none",   [WB_REASON_SIZE] = "size",   [WB_REASON_BYTES] = "bytes",
+        [WB_REASON_AGE] = "age",     [WB_REASON_FLUSH] = "flush", [WB_REASON_POLICY] = "policy",
+        [WB_REASON_CLOSE] = "close",
+    };
+    return reason >= 0 && reason <= WB_REASON_CLOSE ? names[reason] : "unknown";
+}
