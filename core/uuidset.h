@@ -20,8 +20,8 @@ void wb_uuidset_free(wb_uuidset *set);
 size_t wb_uuidset_count(const wb_uuidset *set);
 /* Adds `count` marks of an id; the newest time wins. 1: the id is new, 0: it was there, -1: no memory, or
  * the id is new and the set holds `limit` ids already (the set is as it was; *full says which). */
-int wb_uuidset_add(wb_uuidset *set, const uint8_t id[16], int64_t time_us, uint64_t count, size_t limit,
-                   bool *full);
+int wb_uuidset_add(wb_uuidset *set, const uint8_t id[16], int64_t time_us, uint64_t count,
+                   size_t limit, bool *full);
 /* Takes everything out, ascending by id bytewise: an array that the caller frees with wb_free, NULL when
  * the set is empty (*count 0) or there is no memory (*count is the set's, which keeps all). The table keeps
  * its size unless it is far too large for what it held. */
