@@ -32,9 +32,9 @@ struct wb_batch {
     size_t capacity;   /* of `tuples` */
     uint8_t *tuples;
     struct wb_batch_row {
-        uint32_t end;    /* where the row ends in `tuples`; it begins where the one before it ends */
+        uint32_t end; /* where the row ends in `tuples`; it begins where the one before it ends */
         uint32_t age_us; /* from opened_us to its add, saturated */
-    } *rows;
+    } * rows;
 };
 
 /* What a row costs in memory besides its tuple. */
@@ -42,7 +42,7 @@ struct wb_batch {
 
 wb_batch *wb_batch_new(wb_schema *schema); /* empty and open; NULL: no memory */
 /* wb_batch_free is in writebehind.h */
-void wb_batch_clear(wb_batch *batch); /* empty and open again, keeps its memory */
+void wb_batch_clear(wb_batch *batch);             /* empty and open again, keeps its memory */
 void wb_batch_become(wb_batch *batch, int state); /* asserts that the change is allowed */
 /* Room for one more row of up to `bytes`; false: no memory, or the batch would pass 1 GiB. Rows that are
  * gone may be squeezed out, which changes `first` and `count` by as many. */

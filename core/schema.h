@@ -16,9 +16,10 @@ typedef struct wb_column_plan {
 
 struct wb_schema {
     atomic_uint references;
-    uint16_t count;     /* columns */
-    uint16_t given;     /* columns that add is given */
-    size_t fixed_bytes; /* of a tuple, all but what text, bytea and json values add; defaults included */
+    uint16_t count; /* columns */
+    uint16_t given; /* columns that add is given */
+    size_t
+        fixed_bytes; /* of a tuple, all but what text, bytea and json values add; defaults included */
     wb_column_plan columns[];
 };
 

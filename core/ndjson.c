@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: MIT
+ * A batch as NDJSON: one JSON object a line, with every column. What JSON has no form for becomes text, as
+ * PostgreSQL writes it: uuids, times, \x hex, "NaN", "Infinity". No locks. Fails with WB_MEMORY only.
+ * A json value stands as it was given, but for line breaks between its tokens, which become spaces: a row
+ * is one line. */
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+
+#include "batch.h"
+#include "buffer.h"
+#include "show.h"
+#include "timestamp.h"
+
+static void row_put(wb_buffer *json, const wb_schema *schema, const wb_value *values);
+static void value_put(wb_buffer *json, int type, const wb_value *value);
+static void string_put(wb_buffer *json, const char *text, size_t bytes);
+
+int wb_batch_ndjson(const wb_batch *batch, char **out, size_t *bytes, wb_err *err)
+{
+    const wb_schema *schema = batch->schema;
+    wb_buffer json = WB_BUFFER_EMPTY;
+    wb_value *values = wb_alloc(schema->count * sizeof *values);
+    json.failed = !values;
+    for (size_t i = 0; i < wb_batch_rows(batch) && !json.failed; i++) {
+        wb_batch_values(batch, i, values);
+        row_put(&json, schema, values);
+    }
+    wb_free(values);
+    char *text = wb_buffer_take(&json, bytes);
+    if (!text)
+        return wb_fail(err, WB_MEMORY, "no memory for %zu rows as NDJSON", wb_batch_rows(batch));
+    *out = text;
+    return WB_OK;
+}
+
+static void row_put(wb_buffer *json, const wb_schema *schema, const wb_value *values)
+{
+    for (size_t i = 0; i < schema->count; i++) {
+        const wb_column *column = &schema->columns[i].column;
+        wb_buffer_put_char(json, i == 0 ? '{' : ',');
+        string_put(json, column->name, strlen(column->name));
+        wb_buffer_put_char(json, ':');
+        value_put(json, column->type, &values[i]);
+    }
+    wb_buffer_put_text(json, "}\n");
+}
+
+/* A string without anything to escape. */
+static void plain_put(wb_buffer *json, const char *text, size_t bytes)
+{
+    wb_buffer_put_char(json, '"');
+    wb_buffer_put(json, text, bytes);
+    wb_buffer_put_char(json, '"');
+}
+
+static void float_put(wb_buffer *json, int type, double number)
+{
+    char text[WB_NUMBER_BYTES];
+    if (isnan(number)) {
+        plain_put(json, "NaN", 3);
+    } else if (isinf(number)) {
+        wb_buffer_put_text(json, number < 0 ? "\"-Infinity\"" : "\"Infinity\"");
+    } else {
+        size_t bytes = type == WB_TYPE_FLOAT4 ? wb_number_format4((float)number, text)
+                                              : wb_number_format(number, text);
+        wb_buffer_put(json, text, bytes);
+    }
+}
+
+static void bytea_put(wb_buffer *json, const wb_value *value)
+{
+    wb_buffer_put_text(json, "\"\\\\x");
+    wb_buffer_put_hex(json, value->text, value->bytes);
+    wb_buffer_put_char(json, '"');
+}
+
+static void raw_json_put(wb_buffer *json, const wb_value *value)
+{
+    size_t start = json->bytes;
+    wb_buffer_put(json, value->text, value->bytes);
+    if (json->failed)
+        return;
+    for (char *at = json->data + start; at < json->data + json->bytes; at++)
+        if (*at == '\n' || *at == '\r')
+            *at = ' ';
+}
+
+static void value_put(wb_buffer *json, int type, const wb_value *value)
+{
+    char text[40];
+    if (value->kind == WB_NULL) {
+        wb_buffer_put_text(json, "null");
+        return;
+    }
+    switch (type) {
+    case WB_TYPE_BOOL:
+        wb_buffer_put_text(json, value->i ? "true" : "false");
+        break;
+    case WB_TYPE_INT2:
+    case WB_TYPE_INT4:
+    case WB_TYPE_INT8:
+        wb_buffer_printf(json, "%" PRId64, value->i);
+        break;
+    case WB_TYPE_FLOAT4:
+    case WB_TYPE_FLOAT8:
+        float_put(json, type, value->f);
+        break;
+    case WB_TYPE_BYTEA:
+        bytea_put(json, value);
+        break;
+    case WB_TYPE_UUID:
+        wb_uuid_format((const uint8_t *)value->text, text);
+        plain_put(json, text, 36);
+        break;
+    case WB_TYPE_TIMESTAMPTZ:
+        wb_timestamp_format(value->i, text);
+        plain_put(json, text, strlen(text));
+        break;
+    case WB_TYPE_DATE:
+        wb_date_format((int32_t)value->i, text);
+        plain_put(json, text, strlen(text));
+        break;
+    case WB_TYPE_JSON:
+    case WB_TYPE_JSONB:
+        raw_json_put(json, value);
+        break;
+    default:
+        string_put(json, value->text, value->bytes);
+        break;
+    }
+}
+
+/* The letter of a two-character escape, or NUL. */
+static char escape_of(unsigned char c)
+{
+    switch (c) {
+    case '"':
+    case '\\':
+        return (char)c;
+    case '\b':
+        return 'b';
+    case '\f':
+        return 'f';
+    case '\n':
+        return 'n';
+    case '\r':
+        return 'r';
+    case '\t':
+        return 't';
+    default:
+        return '\0';
+    }
+}
+
+static void string_put(wb_buffer *json, const char *text, size_t bytes)
+{
+    size_t done = 0;
+    wb_buffer_put_char(json, '"');
+    for (size_t i = 0; i < bytes; i++) {
+        unsigned char c = (unsigned char)text[i];
+        if (c >= 0x20 && c != '"' && c != '\\')
+            continue;
+        wb_buffer_put(json, text + done, i - done);
+        done = i + 1;
+        if (escape_of(c))
+            wb_buffer_put(json, (char[]){'\\', escape_of(c)}, 2);
+        else
+            wb_buffer_printf(json, "\\u%04x", c);
+    }
+    wb_buffer_put(json, text + done, bytes - done);
+    wb_buffer_put_char(json, '"');
+}
