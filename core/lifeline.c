@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The list of live flushers and the exit handler. The list's lock is held for links only, and is new in a
- * child of fork, whose parent may have held it. A flusher in the list has its thread's reference; the exit
+ * The list of live flushers and the exit handler. The list's lock is held for links only, and over a fork,
+ * so that the child finds the list whole and empties it. A flusher in the list has its thread's reference; the exit
  * handler takes one of its own before it lets go of the lock. */
 #include "lifeline.h"
 
@@ -11,10 +11,20 @@ static pthread_once_t once = PTHREAD_ONCE_INIT;
 static pthread_once_t once_more = PTHREAD_ONCE_INIT;
 static wb_flusher *alive = NULL;
 
+static void hold_over_fork(void)
+{
+    pthread_mutex_lock(&lock);
+}
+
+static void go_on_in_parent(void)
+{
+    pthread_mutex_unlock(&lock);
+}
+
 static void start_empty_in_child(void)
 {
-    pthread_mutex_init(&lock, NULL);
     alive = NULL;
+    pthread_mutex_unlock(&lock);
 }
 
 static wb_flusher **link_of(const wb_flusher *flusher)
@@ -83,7 +93,7 @@ static void drain_all(void)
 
 static void watch(void)
 {
-    pthread_atfork(NULL, NULL, start_empty_in_child);
+    pthread_atfork(hold_over_fork, go_on_in_parent, start_empty_in_child);
     atexit(drain_all);
 }
 

@@ -130,7 +130,10 @@ static int put_locked(wb_outbox *outbox, const wb_value *values, size_t count, w
     for (;;) {
         if (outbox->closing)
             return wb_fail(err, WB_CLOSED, "closed: no new rows");
-        wb_batch *batch = open_batch(outbox, wb_row_bound(outbox->schema, values, count));
+        size_t bound = wb_row_bound(outbox->schema, values, count);
+        if (bound > WB_TUPLE_MAX_BYTES)
+            return wb_row_refuse(outbox->schema, values, count, err);
+        wb_batch *batch = open_batch(outbox, bound);
         if (batch == NULL)
             return wb_fail(err, WB_MEMORY, "out of memory for a row");
         int64_t now_us = outbox->env.now_us(outbox->env.context);
