@@ -69,7 +69,8 @@ struct wb_store_class {
     int (*touch)(wb_session *session, const wb_marks *marks, const wb_until *until, wb_touched *out,
                  wb_err *err);
     void (*end)(wb_session *session);
-    int (*describe)(wb_store *store, const char *table, const wb_until *until, wb_schema **out, wb_err *err);
+    int (*describe)(wb_store *store, const char *table, const wb_until *until, wb_schema **out,
+                    wb_err *err);
     /* Runs a script in one transaction. NULL: the store has no SQL. */
     int (*execute)(wb_store *store, const char *sql, const wb_until *until, wb_err *err);
     void (*free)(wb_store *store);

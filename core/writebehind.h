@@ -17,7 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define WB_API __attribute__((visibility("default")))
+#define WB_API   __attribute__((visibility("default")))
 #define WB_NEVER INT64_MAX
 
 /* ---- errors ---- */
@@ -60,7 +60,7 @@ enum wb_kind {
     WB_BOOL,   /* i is 0 or 1 */
     WB_INT,    /* i */
     WB_FLOAT,  /* f */
-    WB_TEXT,   /* text, bytes: text, JSON, bytea, a uuid (36 characters or 16 raw bytes), RFC 3339 */
+    WB_TEXT, /* text, bytes: text, JSON, bytea, a uuid (36 characters or 16 raw bytes), RFC 3339 */
 };
 
 /* A value on its way in or out; text is borrowed. */
@@ -101,11 +101,11 @@ WB_API int wb_schema_find(const wb_schema *schema, const char *name, size_t byte
 /* The place of column `index` among the given ones, or -1 where it is generated. */
 WB_API int wb_schema_place(const wb_schema *schema, size_t index);
 /* The CREATE TABLE statement for "postgresql" or "sqlite"; the caller frees it with wb_free. */
-WB_API int wb_schema_ddl(const wb_schema *schema, const char *dialect, const char *table, char **out,
-                         wb_err *err);
-WB_API const char *wb_type_name(int type);                  /* "int8", …; NULL for another number */
-WB_API int wb_type_find(const char *name, size_t bytes);    /* enum wb_type, or -1 */
-WB_API void wb_free(void *memory);                          /* what this library allocated; NULL is fine */
+WB_API int wb_schema_ddl(const wb_schema *schema, const char *dialect, const char *table,
+                         char **out, wb_err *err);
+WB_API const char *wb_type_name(int type);               /* "int8", …; NULL for another number */
+WB_API int wb_type_find(const char *name, size_t bytes); /* enum wb_type, or -1 */
+WB_API void wb_free(void *memory); /* what this library allocated; NULL is fine */
 
 /* ---- time ---- */
 
@@ -155,8 +155,8 @@ WB_API int wb_store_memory_rows(wb_store *store, const char *table, wb_batch **o
 /* The time a memory store keeps for an id of a table's key, or WB_NEVER where it has none;
  * put makes the row that touch then updates. */
 WB_API int64_t wb_store_memory_time_us(wb_store *store, const char *table, const uint8_t id[16]);
-WB_API int wb_store_memory_put(wb_store *store, const char *table, const uint8_t id[16], int64_t unix_us,
-                               wb_err *err);
+WB_API int wb_store_memory_put(wb_store *store, const char *table, const uint8_t id[16],
+                               int64_t unix_us, wb_err *err);
 
 /* ---- batches ---- */
 
@@ -223,14 +223,14 @@ enum wb_event_kind { WB_EVENT_LOG, WB_EVENT_FLUSH };
 
 /* For the owner's hooks. A flush event: one write and how it ended. */
 typedef struct wb_event {
-    int32_t kind;       /* enum wb_event_kind */
-    int32_t level;      /* enum wb_level */
-    int32_t code;       /* WB_OK, or why the write failed */
-    int32_t class;      /* enum wb_class */
-    int32_t reason;     /* enum wb_reason */
-    uint32_t attempt;   /* 1 at the first */
-    uint64_t rows;      /* rows (ids) of the write; of a log line: what it is about */
-    double elapsed_s;   /* the write took */
+    int32_t kind;        /* enum wb_event_kind */
+    int32_t level;       /* enum wb_level */
+    int32_t code;        /* WB_OK, or why the write failed */
+    int32_t class;       /* enum wb_class */
+    int32_t reason;      /* enum wb_reason */
+    uint32_t attempt;    /* 1 at the first */
+    uint64_t rows;       /* rows (ids) of the write; of a log line: what it is about */
+    double elapsed_s;    /* the write took */
     uint64_t suppressed; /* log lines like this one held back since the last */
     char text[256];
 } wb_event;
@@ -245,7 +245,12 @@ typedef struct wb_outcome {
 
 /* ---- batcher ---- */
 
-enum wb_overflow { WB_OVERFLOW_REJECT, WB_OVERFLOW_BLOCK, WB_OVERFLOW_DROP_OLDEST, WB_OVERFLOW_DROP_NEWEST };
+enum wb_overflow {
+    WB_OVERFLOW_REJECT,
+    WB_OVERFLOW_BLOCK,
+    WB_OVERFLOW_DROP_OLDEST,
+    WB_OVERFLOW_DROP_NEWEST
+};
 enum wb_dedupe { WB_DEDUPE_NONE, WB_DEDUPE_COLUMN, WB_DEDUPE_LEDGER };
 
 typedef struct wb_batcher_options {
@@ -277,7 +282,8 @@ WB_API void wb_batcher_options_init(wb_batcher_options *options); /* the default
 WB_API int wb_batcher_new(const wb_batcher_options *options, wb_batcher **out, wb_err *err);
 /* Adds one row: `count` values for the given columns, in order; missing ones are WB_ABSENT.
  * WB_INVALID, WB_FULL, WB_CLOSED, WB_FORK, WB_MEMORY. *due (may be NULL) says that work is due now. */
-WB_API int wb_batcher_add(wb_batcher *batcher, const wb_value *values, size_t count, bool *due, wb_err *err);
+WB_API int wb_batcher_add(wb_batcher *batcher, const wb_value *values, size_t count, bool *due,
+                          wb_err *err);
 /* Threaded: waits until every row accepted before the call is settled. WB_TIMEOUT says how many are not. */
 WB_API int wb_batcher_flush(wb_batcher *batcher, int64_t deadline_us, wb_err *err);
 /* Refuses new rows, drains until the deadline. Idempotent. Driven: WB_TIMEOUT while rows are pending. */
@@ -335,7 +341,8 @@ WB_API uint32_t wb_marks_attempt(const wb_marks *marks);
 WB_API void wb_tracker_options_init(wb_tracker_options *options);
 WB_API int wb_tracker_new(const wb_tracker_options *options, wb_tracker **out, wb_err *err);
 /* Marks an id as used at unix_us, or now where it is WB_NEVER. */
-WB_API int wb_tracker_add(wb_tracker *tracker, const uint8_t id[16], int64_t unix_us, bool *due, wb_err *err);
+WB_API int wb_tracker_add(wb_tracker *tracker, const uint8_t id[16], int64_t unix_us, bool *due,
+                          wb_err *err);
 WB_API int wb_tracker_flush(wb_tracker *tracker, int64_t deadline_us, wb_err *err);
 WB_API int wb_tracker_close(wb_tracker *tracker, int64_t deadline_us, wb_err *err);
 WB_API void wb_tracker_detach(wb_tracker *tracker);
@@ -354,7 +361,8 @@ WB_API int wb_tracker_fd(wb_tracker *tracker);
 
 /* ---- uuids and JSON ---- */
 
-WB_API bool wb_uuid_parse(const char *text, size_t bytes, uint8_t out[16]); /* 36 characters, any case */
-WB_API void wb_uuid_format(const uint8_t id[16], char out[36]);             /* lower case, no NUL */
+WB_API bool wb_uuid_parse(const char *text, size_t bytes,
+                          uint8_t out[16]);                     /* 36 characters, any case */
+WB_API void wb_uuid_format(const uint8_t id[16], char out[36]); /* lower case, no NUL */
 
 #endif

@@ -273,7 +273,8 @@ static void test_stubborn_batch_stops_nobody(void **state)
     for (int step = 0; step < 1000 && stored < 4; step++) {
         wb_batch *batch = wb_outbox_take(&box.outbox);
         if (batch == NULL) {
-            wb_clock_advance(box.clock, wb_outbox_next_due_us(&box.outbox) - wb_clock_now_us(box.clock));
+            wb_clock_advance(box.clock,
+                             wb_outbox_next_due_us(&box.outbox) - wb_clock_now_us(box.clock));
         } else if (first_n(batch) == 0) {
             fail_batch(&box, batch, WB_RETRY, 0);
         } else {
