@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT
+ * A batch written by one COPY in PostgreSQL's binary format: the tuples go out as they are, between the
+ * stream's header and its trailer. One statement is one transaction, so all rows are in or none is.
+ *
+ * A failure before the stream's end (CopyDone) was handed to libpq left nothing behind: the server throws
+ * away a COPY whose stream breaks off. After it, without an answer, the commit is in doubt. */
+#include "postgres.h"
+
+#include "env.h"
+
+/* Large enough for the calls not to count, small enough for libpq's copy to stay in the cache. */
+enum { CHUNK_BYTES = 64 * 1024 };
+
+/* PostgreSQL manual, "COPY", binary format: signature, flags, length of the header's extension. */
+static const char header[] = "PGCOPY\n\377\r\n\0"
+                             "\0\0\0\0"
+                             "\0\0\0\0";
+enum { HEADER_BYTES = sizeof header - 1 };
+static const char trailer[] = {'\377', '\377'};
+
+char *wb_pg_copy_statement(const char *table, const wb_schema *schema)
+{
+    wb_buffer sql = WB_BUFFER_EMPTY;
+    wb_buffer_printf(&sql, "COPY %s (", table);
+    for (size_t i = 0; i < schema->count; i++) {
+        wb_buffer_put_text(&sql, i > 0 ? ", " : "");
+        wb_pg_put_name(&sql, schema->columns[i].column.name);
+    }
+    wb_buffer_put_text(&sql, ") FROM STDIN (FORMAT binary)");
+    return wb_buffer_take(&sql, NULL);
+}
+
+/* From the statement to the server's readiness for the stream. */
+static int begin(wb_pg_session *session, const wb_until *until, wb_err *err)
+{
+    PGresult *result = NULL;
+    if (!PQsendQuery(session->conn, session->statement))
+        return wb_pg_lost(session, err);
+    int code = wb_pg_flush(session, until, err);
+    if (code == WB_OK)
+        code = wb_pg_result(session, until, &result, err);
+    if (code != WB_OK)
+        return code;
+    if (PQresultStatus(result) != PGRES_COPY_IN) {
+        code = wb_pg_fail(err, result);
+        wb_pg_drain(session, until, NULL);
+    }
+    PQclear(result);
+    return code;
+}
+
+static int put(wb_pg_session *session, const char *data, size_t bytes, const wb_until *until,
+               wb_err *err)
+{
+    int queued;
+    while ((queued = PQputCopyData(session->conn, data, (int)bytes)) == 0) {
+        int code = wb_pg_flush(session, until, err);
+        if (code != WB_OK)
+            return code;
+    }
+    return queued > 0 ? wb_pg_flush(session, until, err) : wb_pg_lost(session, err);
+}
+
+static int put_tuples(wb_pg_session *session, const wb_batch *batch, const wb_until *until,
+                      wb_err *err)
+{
+    size_t left;
+    const char *data = (const char *)wb_batch_tuples(batch, &left);
+    int code = put(session, header, HEADER_BYTES, until, err);
+    while (code == WB_OK && left > 0) {
+        size_t bytes = left < CHUNK_BYTES ? left : CHUNK_BYTES;
+        code = put(session, data, bytes, until, err);
+        data += bytes;
+        left -= bytes;
+    }
+    return code == WB_OK ? put(session, trailer, sizeof trailer, until, err) : code;
+}
+
+static int put_end(wb_pg_session *session, const wb_until *until, wb_err *err)
+{
+    int queued;
+    while ((queued = PQputCopyEnd(session->conn, NULL)) == 0) {
+        int code = wb_pg_flush(session, until, err);
+        if (code != WB_OK)
+            return code;
+    }
+    return queued > 0 ? wb_pg_flush(session, until, err) : wb_pg_lost(session, err);
+}
+
+/* Once the server has said that it is done, what comes after it can't change it any more. */
+static int answer(wb_pg_session *session, const wb_until *until, bool *in_doubt, wb_err *err)
+{
+    PGresult *result = NULL;
+    int code = wb_pg_result(session, until, &result, err);
+    if (code != WB_OK)
+        return code;
+    if (PQresultStatus(result) == PGRES_COMMAND_OK) {
+        *in_doubt = false;
+    } else {
+        const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+        *in_doubt = sqlstate == NULL || wb_pg_doubtful(sqlstate);
+        code = wb_pg_fail(err, result);
+    }
+    PQclear(result);
+    if (wb_pg_drain(session, until, NULL) != WB_OK)
+        wb_pg_drop(session);
+    return code;
+}
+
+/* libpq keeps a failed send to itself until a result is asked for. So the look before CopyDone: on a
+ * connection that broke earlier it is never sent, and nothing is in doubt. */
+static int end(wb_pg_session *session, const wb_until *until, wb_err *err)
+{
+    if (!wb_pg_peek(session->conn))
+        return wb_pg_lost(session, err);
+    bool in_doubt = true;
+    int code = put_end(session, until, err);
+    if (code == WB_OK)
+        code = answer(session, until, &in_doubt, err);
+    if (code != WB_OK)
+        err->in_doubt = in_doubt;
+    return code;
+}
+
+/* *begun: the server was ready for the stream, so that the connection was no dead one. */
+static int copy(wb_pg_session *session, const wb_batch *batch, const wb_until *until, bool *begun,
+                wb_err *err)
+{
+    int code = session->checked ? WB_OK : wb_pg_check(session, until, err);
+    if (code == WB_OK)
+        code = begin(session, until, err);
+    if (code != WB_OK)
+        return code;
+    *begun = true;
+    code = put_tuples(session, batch, until, err);
+    return code == WB_OK ? end(session, until, err) : code;
+}
+
+/* A connection that had idled may turn out dead at the first word; that is no reason to fail. */
+int wb_pg_write(wb_pg_session *session, const wb_batch *batch, const wb_until *until, wb_err *err)
+{
+    if (wb_batch_left(batch) == 0)
+        return WB_OK;
+    bool fresh, begun = false;
+    int code = wb_pg_connect(session, until, &fresh, err);
+    if (code == WB_OK)
+        code = copy(session, batch, until, &begun, err);
+    bool was_dead = code != WB_OK && !fresh && !begun && err->class == WB_RETRY &&
+                    PQstatus(session->conn) == CONNECTION_BAD;
+    if (!was_dead || wb_until_passed(until))
+        return wb_pg_settle(session, code, err);
+    wb_pg_drop(session);
+    code = wb_pg_connect(session, until, &fresh, err);
+    if (code == WB_OK)
+        code = copy(session, batch, until, &begun, err);
+    return wb_pg_settle(session, code, err);
+}
