@@ -1,0 +1,134 @@
+-- SPDX-License-Identifier: MIT
+-- The table of agent statistics: its schema, its DDL with the indexes, and a batcher that takes one report
+-- of an agent at a time. With a tracker, each accepted report also marks its workspace as used.
+
+local core = require "writebehind.core"
+
+local TABLE = "workspace_agent_stats"
+
+-- The fields of a report, in the order of their columns.
+local FIELDS = {
+    "connections_by_proto", "connection_count", "rx_packets", "rx_bytes", "tx_packets", "tx_bytes",
+    "session_count_vscode", "session_count_jetbrains", "session_count_reconnecting_pty", "session_count_ssh",
+    "connection_median_latency_ms", "usage",
+}
+
+local is_field = {}
+for _, name in ipairs(FIELDS) do
+    is_field[name] = true
+end
+
+local schema = core.schema {
+    { "id", "uuid", generate = "uuidv7" },
+    { "created_at", "timestamptz" },
+    { "user_id", "uuid" },
+    { "agent_id", "uuid" },
+    { "workspace_id", "uuid" },
+    { "template_id", "uuid" },
+    { "connections_by_proto", "jsonb", default = "{}" },
+    { "connection_count", "int8", default = 0 },
+    { "rx_packets", "int8", default = 0 },
+    { "rx_bytes", "int8", default = 0 },
+    { "tx_packets", "int8", default = 0 },
+    { "tx_bytes", "int8", default = 0 },
+    { "session_count_vscode", "int8", default = 0 },
+    { "session_count_jetbrains", "int8", default = 0 },
+    { "session_count_reconnecting_pty", "int8", default = 0 },
+    { "session_count_ssh", "int8", default = 0 },
+    { "connection_median_latency_ms", "float8", default = -1 },
+    { "usage", "bool", default = false },
+}
+
+local COVERED = [[ INCLUDE (session_count_vscode, session_count_jetbrains, session_count_reconnecting_pty,
+    session_count_ssh, connection_median_latency_ms)]]
+
+local INDEXES = [[
+CREATE INDEX IF NOT EXISTS idx_agent_stats_created_at ON workspace_agent_stats (created_at);
+CREATE INDEX IF NOT EXISTS idx_agent_stats_user_id ON workspace_agent_stats (user_id);
+CREATE INDEX IF NOT EXISTS workspace_agent_stats_template_id_created_at_user_id_idx
+    ON workspace_agent_stats (template_id, created_at, user_id)%s
+    WHERE connection_count > 0;
+]]
+
+-- SQL text that makes the table and its indexes.
+local function ddl(dialect, covered)
+    local create = schema:ddl(dialect, TABLE):gsub(";?%s*$", ";\n")
+    return create .. INDEXES:format(covered)
+end
+
+local agent_stats = {
+    table = TABLE,
+    schema = schema,
+    ddl = { postgresql = ddl("postgresql", COVERED), sqlite = ddl("sqlite", "") },
+}
+
+local Stats = {}
+Stats.__index = Stats
+
+-- What the batcher beneath does is done by it.
+for _, name in ipairs { "flush", "close", "stats", "poll", "fd", "next_due", "take" } do
+    Stats[name] = function(self, ...)
+        return self.batcher[name](self.batcher, ...)
+    end
+end
+
+function Stats.__close(self)
+    self.batcher:close()
+end
+
+local function unknown_field(stats)
+    for name in pairs(stats) do
+        if not is_field[name] then
+            return name
+        end
+    end
+end
+
+-- Adds one report. `now` is a time as every timestamptz takes it, the ids are text or 16 bytes; an absent
+-- field is its column's default. true, or nil, message, code; nothing was marked then. Where the row was
+-- accepted and its workspace could not be marked: true, message, code.
+function Stats:add(now, agent_id, template_id, user_id, workspace_id, stats)
+    if type(stats) ~= "table" then
+        error(("agent stats: a table of fields expected, got %s"):format(type(stats)), 2)
+    end
+    local name = unknown_field(stats)
+    if name then
+        return nil, ('agent stats: no field is named "%s"'):format(tostring(name)), "invalid"
+    end
+    local ok, message, code = self.batcher:add_values(now, user_id, agent_id, workspace_id, template_id,
+        stats.connections_by_proto, stats.connection_count, stats.rx_packets, stats.rx_bytes, stats.tx_packets,
+        stats.tx_bytes, stats.session_count_vscode, stats.session_count_jetbrains,
+        stats.session_count_reconnecting_pty, stats.session_count_ssh, stats.connection_median_latency_ms,
+        stats.usage)
+    if not ok or not self.tracker then
+        return ok, message, code
+    end
+    ok, message, code = self.tracker:add(workspace_id, now)
+    if not ok then
+        return true, message, code
+    end
+    return true
+end
+
+-- A batcher of agent statistics. Options as writebehind.batcher's; `table` is preset, `schema` is this
+-- module's, `tracker` is the tracker that each report marks its workspace in.
+function agent_stats.batcher(options)
+    if type(options) ~= "table" then
+        error("agent_stats.batcher: a table of options expected, got " .. type(options), 2)
+    elseif options.schema ~= nil then
+        error("agent_stats.batcher: the schema is preset: leave the option `schema` out", 2)
+    end
+    local given = { table = TABLE, schema = schema }
+    for name, value in pairs(options) do
+        if name ~= "tracker" then
+            given[name] = value
+        end
+    end
+    local ok, batcher = pcall(require("writebehind").batcher, given)
+    if not ok then
+        error((tostring(batcher):gsub("^[^:]+:%d+: ", "")), 2)
+    end
+    return setmetatable({ batcher = batcher, tracker = options.tracker }, Stats)
+end
+
+return agent_stats

@@ -1,0 +1,147 @@
+-- SPDX-License-Identifier: MIT
+-- The command line: what can be asked for, checked here; each command is a module of its own beside this
+-- one, with a function `run` that takes the parsed arguments and gives the exit code.
+
+local argparse = require "argparse"
+
+local cli = {}
+
+local USAGE = 2
+
+-- ---- arguments ----
+
+local function whole_number(option)
+    return function(text)
+        local number = tonumber(text)
+        if not number or number < 1 or number > 1e9 or number % 1 ~= 0 then
+            return nil, ("%s: '%s' is no whole number from 1 to 1000000000"):format(option, text)
+        end
+        return math.floor(number)
+    end
+end
+
+local function number_from(option, text, least)
+    local number = tonumber(text)
+    if not number or number ~= number or number < least then
+        return nil, ("%s: '%s' is no number from %g on"):format(option, text, least)
+    end
+    return number
+end
+
+local function seconds(option)
+    return function(text)
+        return number_from(option, text, 0)
+    end
+end
+
+local function period(option)
+    return function(text)
+        return number_from(option, text, 0.001)
+    end
+end
+
+-- "to=from,to=from" as a table of input names by column.
+function cli.parse_map(text)
+    local map = {}
+    for pair in (text .. ","):gmatch("([^,]*),") do
+        local to, from = pair:match("^([^=]+)=(.+)$")
+        if not to then
+            return nil, ("--map: '%s' is no TO=FROM"):format(pair)
+        elseif map[to] then
+            return nil, ("--map: the column '%s' is mapped twice"):format(to)
+        end
+        map[to] = from
+    end
+    return map
+end
+
+local function merge_maps(maps)
+    local all = {}
+    for _, map in ipairs(maps) do
+        for to, from in pairs(map) do
+            all[to] = from
+        end
+    end
+    return all
+end
+
+local function add_store(command)
+    command:option("--store", "Where the rows go: postgresql://…, sqlite:PATH"):argname "URL":count(1)
+end
+
+-- An option that takes one argument, checked by `check`, a function of the option's name.
+local function add_option(command, name, argument, about, check, default)
+    local option = command:option(name, about):argname(argument)
+    if check then
+        option:convert(check(name))
+    end
+    return default and option:default(default) or option
+end
+
+local function add_load(parser)
+    local command = parser:command("load", "Load a file of NDJSON, CSV or TSV into a table.")
+    command:argument("file", "The file, - for standard input; gzip is recognised.")
+    add_store(command)
+    add_option(command, "--table", "NAME", "The table: NAME or SCHEMA.NAME"):count(1)
+    command:flag("--create", "Create the table from what the first 1,000 records hold, if it is missing.")
+    add_option(command, "--map", "TO=FROM,...", "Columns that take another name of the input.")
+        :count("*"):convert(cli.parse_map)
+    command:option("--format", "What the file's ending tells otherwise, else ndjson.")
+        :choices { "ndjson", "csv", "tsv" }
+    add_option(command, "--rejects", "FILE", "Where rows go that are refused or dead, with line and reason.")
+    add_option(command, "--batch-size", "N", "Rows in a batch.", whole_number, "4096")
+    add_option(command, "--give-up", "S", "Seconds without a row stored after which to stop.", seconds, "300")
+    add_option(command, "--close-timeout", "S", "Seconds to store what was read, after an interrupt.", seconds,
+        "15")
+    command:flag("-q --quiet", "No progress.")
+end
+
+local function add_simulate(parser)
+    local command = parser:command("simulate", "Play agents that report and workspaces in use.")
+    add_store(command)
+    add_option(command, "--agents", "N", "How many agents, each with a workspace.", whole_number, "100")
+    add_option(command, "--seconds", "S", "How long to play.", seconds, "10")
+    add_option(command, "--speed", "X", "Seconds played in one; 0: as fast as it goes.", seconds, "1")
+    add_option(command, "--report-every", "S", "Seconds between two reports of an agent.", period, "5")
+    add_option(command, "--seed", "N", "The same seed and start play the same.", whole_number, "1")
+    add_option(command, "--start", "TIME", "When to begin, seconds since 1970; now.", seconds)
+    add_option(command, "--close-timeout", "S", "Seconds to store the rest at the end.", seconds, "15")
+    command:flag("-q --quiet", "No progress.")
+end
+
+local function new_parser()
+    local parser = argparse("writebehind", "Rows are added one by one and written in batches.")
+    parser:flag("--version", "Print the version and exit."):action(function()
+        print("writebehind " .. require("writebehind").version)
+        os.exit(0)
+    end)
+    parser:command_target "command"
+    add_load(parser)
+    add_simulate(parser)
+    return parser
+end
+
+-- ---- running ----
+
+-- The arguments as a table; nil, a message and how to use it, where they are wrong.
+function cli.parse(argv)
+    local parser = new_parser()
+    local ok, args = parser:pparse(argv)
+    if not ok then
+        return nil, args, parser:get_usage()
+    end
+    args.map = merge_maps(args.map or {})
+    return args
+end
+
+-- Runs the command that the arguments ask for; the exit code.
+function cli.main(argv)
+    local args, message, usage = cli.parse(argv)
+    if not args then
+        io.stderr:write(usage, "\n\nwritebehind: ", message, "\n")
+        return USAGE
+    end
+    return require("writebehind.cli." .. args.command).run(args)
+end
+
+return cli

@@ -1,0 +1,102 @@
+-- SPDX-License-Identifier: MIT
+-- From the text of a member to the value that its column takes. What fits no rule goes on as text: the core
+-- refuses it then, with a message that names the column, its type and the value.
+
+local json = require "writebehind.json"
+
+local convert = {}
+
+local NUMBER = "^[+-]?%d+%.?%d*[eE]?[+-]?%d*$"
+
+local TRUTH = { ["true"] = true, t = true, ["1"] = true, ["false"] = false, f = false, ["0"] = false }
+
+local WORDS = { nan = 0 / 0, inf = math.huge, infinity = math.huge, ["-inf"] = -math.huge,
+    ["-infinity"] = -math.huge, ["+inf"] = math.huge, ["+infinity"] = math.huge }
+
+local function same(text)
+    return text
+end
+
+local function null()
+    return json.null
+end
+
+local function truth(text)
+    local value = TRUTH[text:lower()]
+    if value == nil then
+        return text
+    end
+    return value
+end
+
+local function integer(text)
+    if text:find("^[+-]?%d+$") then
+        return json.integer(text) or text
+    end
+    return text:find(NUMBER) and tonumber(text) or text
+end
+
+local function float(text)
+    return text:find(NUMBER) and tonumber(text) or WORDS[text:lower()] or text
+end
+
+-- Seconds since 1970, or RFC 3339 text; "+00", as PostgreSQL prints an offset, is "+00:00".
+local function timestamp(text)
+    if text:find(NUMBER) then
+        return tonumber(text)
+    end
+    return (text:gsub("(:%d[%d.]*[+-]%d%d)$", "%1:00"))
+end
+
+-- PostgreSQL's hex form, \x and pairs of digits, or the bytes themselves.
+local function bytes(text)
+    local hex = text:match("^\\x(%x*)$")
+    if not hex or #hex % 2 ~= 0 then
+        return text
+    end
+    return (hex:gsub("%x%x", function(pair)
+        return string.char(tonumber(pair, 16))
+    end))
+end
+
+-- By the column's type: how text is read, be it a field of CSV or a string of JSON.
+local READ = { bool = truth, int2 = integer, int4 = integer, int8 = integer, float4 = float, float8 = float,
+    text = same, bytea = bytes, uuid = same, timestamptz = timestamp, date = same, json = same, jsonb = same }
+
+local IS_JSON = { json = true, jsonb = true }
+
+-- How a member of each kind becomes a value of a column of this type.
+function convert.for_type(kind)
+    local read = assert(READ[kind], kind)
+    if IS_JSON[kind] then
+        return { string = json.encode, number = same, boolean = same, json = same, field = same, null = null }
+    end
+    return { string = read, number = read, field = read, boolean = kind == "text" and same or truth,
+        json = same, null = null }
+end
+
+-- By input name: the column and how to convert; `map` gives the input name of a column that differs.
+function convert.plan(columns, map)
+    local plan = {}
+    for _, column in ipairs(columns) do
+        local target = convert.for_type(column.type)
+        target.column = column.name
+        plan[map[column.name] or column.name] = target
+    end
+    return plan
+end
+
+-- The row of a record, by column name; nil and a message where a member has no column.
+function convert.row(record, plan)
+    local row, keys, kinds, texts = {}, record.keys, record.kinds, record.texts
+    for index = 1, record.count do
+        local target = plan[keys[index]]
+        if not target then
+            return nil, ('no column takes "%s"'):format(keys[index])
+        end
+        row[target.column] = target[kinds[index]](texts[index])
+    end
+    return row
+end
+
+return convert

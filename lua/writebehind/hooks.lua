@@ -1,0 +1,102 @@
+-- SPDX-License-Identifier: MIT
+-- Delivery of events to the hooks on_flush and log, in the owner's state and in order. A hook that throws
+-- breaks nothing: on_flush's error goes to the log hook, the log hook's own to stderr, once an object.
+
+local raw = require("writebehind.core").raw
+
+local hooks = {}
+
+local MOST_AT_ONCE = 1024 -- so that a hook which makes events can't keep its caller for ever
+
+local function complain(peer, hook, message)
+    local text = ("the hook %s failed: %s"):format(hook, tostring(message))
+    if hook ~= "log" and peer.log and pcall(peer.log, "error", text, { rows = 0, suppressed = 0 }) then
+        return
+    end
+    if not peer.complained then
+        peer.complained = true
+        io.stderr:write("writebehind: ", text, "\n")
+    end
+end
+
+local function call(peer, hook, ...)
+    local ok, message = pcall(peer[hook], ...)
+    if not ok then
+        complain(peer, hook, message)
+    end
+end
+
+local function deliver_one(peer, kind, first, message, fields)
+    if kind == "log" and peer.log then
+        call(peer, "log", first, message, fields)
+    elseif kind == "flush" and peer.on_flush then
+        call(peer, "on_flush", first)
+    end
+    return kind ~= nil
+end
+
+function hooks.wanted(peer)
+    return peer.log ~= nil or peer.on_flush ~= nil
+end
+
+-- Hands out what is waiting. Inside a hook it does nothing: the delivery that called the hook goes on.
+function hooks.deliver(object, peer)
+    if peer.delivering or not hooks.wanted(peer) then
+        return
+    end
+    peer.delivering = true
+    for _ = 1, MOST_AT_ONCE do
+        if not deliver_one(peer, raw.event(object)) then
+            break
+        end
+    end
+    peer.delivering = nil
+end
+
+-- The peer of a method's self; raises at the method's caller where self is another thing.
+function hooks.peer_of(object, noun, method)
+    local peer = raw.peer(object)
+    if not peer then
+        error(("%s:%s: expected a living %s as self, got %s (methods are called with a colon)"):format(noun,
+            method, noun, raw.kind(object) or type(object)), 3)
+    end
+    return peer
+end
+
+-- Raises at the method's caller where a timeout is neither nil nor a number of at least 0.
+function hooks.check_timeout(timeout, noun, method)
+    if timeout == nil or (type(timeout) == "number" and timeout >= 0) then
+        return
+    end
+    error(("bad argument #1 to '%s:%s' (expected seconds, 0 or more, got %s)"):format(noun, method,
+        tostring(timeout)), 3)
+end
+
+-- Wraps flush, close and poll in the metatable of threaded objects, so that they deliver events. What delivers
+-- rows is still C alone.
+function hooks.wrap(meta, noun)
+    local methods = meta.__index
+    local function wrap(method)
+        local inner = methods[method]
+        methods[method] = function(self, timeout)
+            local peer = hooks.peer_of(self, noun, method)
+            hooks.check_timeout(timeout, noun, method)
+            local ok, message, code = inner(self, timeout)
+            hooks.deliver(self, peer)
+            return ok, message, code
+        end
+    end
+    wrap "flush"
+    wrap "close"
+    local poll = methods.poll
+    function methods.poll(self)
+        local peer = hooks.peer_of(self, noun, "poll")
+        hooks.deliver(self, peer)
+        return poll(self)
+    end
+    function meta.__close(self)
+        methods.close(self)
+    end
+end
+
+return hooks

@@ -1,0 +1,146 @@
+-- SPDX-License-Identifier: MIT
+-- writebehind: rows are added one by one and written behind the caller's back, in few, large writes.
+-- This is the public face: it checks options, picks the threaded or the driven form of an object, and loads
+-- the other modules when they are first asked for.
+
+local core = require "writebehind.core"
+local options = require "writebehind.options"
+
+local writebehind = {
+    version = "0.1.0",
+    _VERSION = "writebehind 0.1.0",
+    schema = core.schema,
+}
+
+local LAZY = { agent_stats = true, testing = true, json = true }
+
+-- ---- what the C module asks Lua for ----
+
+local helpers = {}
+
+-- A table's JSON text, or nil and why there is none.
+function helpers.encode(value)
+    return require("writebehind.json").encode(value)
+end
+
+local has_ffi, ffi = pcall(require, "ffi")
+if has_ffi and type(jit) == "table" then -- luacheck: globals jit
+    local signed, unsigned = ffi.typeof "int64_t", ffi.typeof "uint64_t"
+    local box = ffi.typeof "int64_t[1]"
+
+    -- The 8 bytes of a 64-bit integer, or nil for what is none or does not fit int64.
+    function helpers.read_int64(value)
+        local fits = ffi.istype(signed, value) or ffi.istype(unsigned, value) and ffi.cast(signed, value) >= 0
+        return fits and ffi.string(box(ffi.cast(signed, value)), 8) or nil
+    end
+
+    function helpers.make_int64(bytes)
+        local cell = box()
+        ffi.copy(cell, bytes, 8)
+        return cell[0]
+    end
+end
+
+core.helpers(helpers)
+
+-- ---- stores ----
+
+local function store_maker(name, make)
+    writebehind[name] = function(given)
+        local checked, message = options[name](given)
+        if not checked then
+            error(message, 2)
+        end
+        return make(checked)
+    end
+end
+
+store_maker("postgres", function(given)
+    return core.postgres(given.conninfo)
+end)
+
+store_maker("sqlite", function(given)
+    return core.sqlite(given.path, given.create)
+end)
+
+-- The tests' reference: keeps the newest `keep_rows` rows of each table in memory, by default all.
+function writebehind.memory(given)
+    local checked, message = options.memory(given == nil and {} or given)
+    if not checked then
+        error(message, 2)
+    end
+    return core.memory(checked.keep_rows)
+end
+
+-- By URL: "postgresql://…", "sqlite:PATH", "memory:". { create = true } makes a missing file and its tables.
+function writebehind.open(url, given)
+    local expected = options.url(url)
+    if expected then
+        error(("open: expected %s as the URL, got %s"):format(expected, type(url)), 2)
+    end
+    local checked, message = options.open(given == nil and {} or given)
+    if not checked then
+        error(message, 2)
+    end
+    return core.open(url, checked.create)
+end
+
+-- ---- batchers and trackers ----
+
+local function hooked_variant(noun)
+    local meta = core.variant(noun)
+    require("writebehind.hooks").wrap(meta, noun)
+    return meta
+end
+
+local ADDS = { batcher = { "add", "add_values" }, tracker = { "add" } }
+local ENTRY = { batcher = "write", tracker = "touch" }
+local driven_variants, hooked_variants = {}, {}
+
+-- The metatable of the form that these options ask for; nil: threaded without hooks, which is C alone.
+local function form(noun, flat)
+    if not flat.native then
+        flat.entry = ENTRY[noun]
+        driven_variants[noun] = driven_variants[noun] or
+            require("writebehind.driven").variant(noun, ADDS[noun])
+        flat.take = driven_variants[noun].__index.take
+        return driven_variants[noun]
+    elseif flat.log or flat.on_flush then
+        hooked_variants[noun] = hooked_variants[noun] or hooked_variant(noun)
+        return hooked_variants[noun]
+    end
+end
+
+local function make(noun, given)
+    local flat, message = options[noun](given)
+    if not flat then
+        error(message, 3)
+    end
+    local object, text, code = core[noun](flat, form(noun, flat))
+    if object then
+        return object
+    elseif code == "misuse" then
+        error(('%s: option "%s"'):format(noun, text), 3)
+    end
+    return nil, text, code
+end
+
+function writebehind.batcher(given)
+    local object, message, code = make("batcher", given)
+    return object, message, code
+end
+
+function writebehind.tracker(given)
+    local object, message, code = make("tracker", given)
+    return object, message, code
+end
+
+return setmetatable(writebehind, {
+    __index = function(self, name)
+        if LAZY[name] then
+            local module = require("writebehind." .. name)
+            rawset(self, name, module)
+            return module
+        end
+    end,
+})
