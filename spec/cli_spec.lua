@@ -386,7 +386,7 @@ describe("the program", function()
     it("exits with 2 for wrong usage and says what was wrong", function()
         local cases = { {}, { "frobnicate" }, { "simulate" }, { "simulate", "--store", "x", "--agents", "0" } }
         for _, case in ipairs(cases) do
-            local result = run((table.unpack or unpack)(case)) -- luacheck: globals unpack
+            local result = run((table.unpack or unpack)(case))
             assert.equal(2, result.code)
             assert.truthy(result.err:find("^Usage: .*\nwritebehind: "), result.err)
         end

@@ -162,12 +162,22 @@ local HARD_TSV = "n\ti\tf\tb\tt\td\tat\tj\n"
     .. '{"a": [1234567890123456789012345, {}, []]}\n'
     .. '2\t-9223372036854775808\t1.7976931348623157e308\tF\t\t0001-01-01\t-0.000001\t"x"\n3\\N\n'
 
+-- Lua 5.1 has no integers beyond 2^53: there the extremes are those.
+local is_wide = math.type ~= nil or rawget(_G, "jit") ~= nil
+
+local function fitted(text)
+    if is_wide then
+        return text
+    end
+    return (text:gsub("9223372036854775807", "9007199254740991"):gsub("9223372036854775808", "9007199254740991"))
+end
+
 local function check_hard(rows, text_of_second)
     assert.equal(3, #rows)
     for index, expected in ipairs { FIRST, SECOND } do
         local row = rows[index]
         assert.equal(expected.n, row.n)
-        assert.equal(expected.i, json.number(row.i))
+        assert.equal(fitted(expected.i), json.number(row.i))
         assert.equal(expected.f, row.f)
         assert.truthy(same_value(expected.b, row.b))
         assert.equal(index == 2 and text_of_second or expected.t, row.t)
@@ -190,7 +200,7 @@ describe("hard values", function()
     for _, case in ipairs(CASES) do
         it("arrive exact from " .. case[1] .. " in SQLite", function()
             hard_sqlite()
-            local result = load_file(file(case[1], case[2]), "sqlite:" .. database, "hard")
+            local result = load_file(file(case[1], fitted(case[2])), "sqlite:" .. database, "hard")
             assert.equal(0, result.code, result.err)
             check_hard(sqlite_rows(database, "hard", "n"), case[3])
         end)
@@ -198,7 +208,7 @@ describe("hard values", function()
         it("arrive exact from " .. case[1] .. " in PostgreSQL", function()
             local table_name = postgres.name()
             postgres.sql(HARD:format(table_name, "int8", "timestamptz", "json"))
-            local result = load_file(file(case[1], case[2]), postgres.conninfo(), table_name)
+            local result = load_file(file(case[1], fitted(case[2])), postgres.conninfo(), table_name)
             assert.equal(0, result.code, result.err)
             local rows = postgres_rows("(SELECT n, i, f, b, t, d, at, j::text AS j FROM " .. table_name .. ")", "n")
             check_hard(rows, case[3])
@@ -290,11 +300,21 @@ describe("load", function()
         }
         for _, case in ipairs(cases) do
             local words = case[1]
-            local result = process.run(command("load", (table.unpack or unpack)(words))) -- luacheck: globals unpack
+            local result = process.run(command("load", (table.unpack or unpack)(words)))
             assert.equal(case[2], result.code, result.err)
             assert.truthy(result.err:find(case[3], 1, true), result.err)
             assert.falsy(result.err:find("traceback", 1, true), result.err)
         end
+    end)
+
+    it("stores what a broken file holds, and says where it breaks", function()
+        os.execute(("cd %s && seq 100000 | sed 's/.*/{\"n\":&}/' | gzip | head -c 100000 >cut.gz"):format(dir))
+        local result = load_file(dir .. "/cut.gz", "sqlite:" .. database, "cut", "--create")
+        assert.equal(1, result.code)
+        assert.truthy(result.err:find("cut.gz: gzip: the file ends in the middle", 1, true), result.err)
+        local stored = sqlite.count(database, "cut")
+        assert.truthy(stored > 1000 and stored < 100000, stored)
+        assert.truthy(result.out:find(("stored %d of %d rows, 0 refused"):format(stored, stored), 1, true), result.out)
     end)
 
     it("draws a bar on a terminal, and none elsewhere", function()

@@ -2,7 +2,7 @@
 
 local process = require "spec.support.process"
 
-local MILLIONS = rawget(_G, "jit") and 2 or 10
+local MILLIONS = 10
 local PENDING_BYTES = 32 * 2 ^ 20
 
 local SCRIPT = [[
@@ -19,24 +19,34 @@ local SCRIPT = [[
 
     local rows, pending_bytes = tonumber(arg[1]), tonumber(arg[2])
     local schema = writebehind.schema { { "id", "uuid", generate = "uuidv7" }, { "n", "int8" }, { "note", "text" } }
-    local store = writebehind.memory { keep_rows = tonumber(arg[3]) }
-    local batcher = assert(writebehind.batcher { store = store, schema = schema, table = "t", overflow = "block",
-        block_timeout = 300, max_pending_rows = math.huge, max_pending_bytes = pending_bytes })
+    local overflow = arg[3]
+    local away = overflow ~= "block"
+    local store = away and writebehind.sqlite { path = "/nonexistent/none.db", create = false }
+        or writebehind.memory { keep_rows = 0 }
+    local batcher = assert(writebehind.batcher { store = store, schema = schema, table = "t", overflow = overflow,
+        block_timeout = 300, max_pending_rows = math.huge, max_pending_bytes = pending_bytes, close_timeout = 0.1,
+        log = function() end })
     local start, most = resident "VmRSS", 0
     for n = 1, rows do
-        assert(batcher:add_values(n, "a small row"))
+        assert(batcher:add_values(n, "a small row") or overflow == "reject")
         if n % 100000 == 0 then
             most = math.max(most, tonumber(batcher:stats().pending_bytes))
         end
     end
-    assert(batcher:close(300))
+    assert(batcher:close(away and 0 or 300) or away)
     local stats = batcher:stats()
-    assert(stats.accepted == rows and stats.stored == rows and stats.pending == 0)
+    assert(stats.accepted + stats.rejected == rows)
+    assert(stats.accepted == stats.stored + stats.pending + stats.dead + stats.dropped)
+    if away then
+        assert(stats.pending > 100000 and most > pending_bytes / 2)
+    else
+        assert(stats.stored == rows and stats.pending == 0)
+    end
     print(("%d %d %d"):format(start, resident "VmHWM", most))
 ]]
 
-local function assert_bounded(keep_rows)
-    local result = process.lua(SCRIPT, { MILLIONS * 1000000, ("%d"):format(PENDING_BYTES), keep_rows }, 600)
+local function assert_bounded(millions, overflow)
+    local result = process.lua(SCRIPT, { millions * 1000000, ("%d"):format(PENDING_BYTES), overflow }, 600)
     assert.equal(0, result.code, result.err)
     local start, peak, most = result.out:match("(%d+) (%d+) (%d+)")
     assert.is_true(tonumber(most) <= PENDING_BYTES)
@@ -46,6 +56,12 @@ end
 
 describe("the memory of a batcher", function()
     it(("stays within its bound over %d million rows"):format(MILLIONS), function()
-        assert_bounded(0)
+        assert_bounded(MILLIONS, "block")
     end)
+
+    for _, overflow in ipairs { "reject", "drop_oldest", "drop_newest" } do
+        it(("stays within its bound while the store is away: %s"):format(overflow), function()
+            assert_bounded(2, overflow)
+        end)
+    end
 end)

@@ -20,7 +20,7 @@ local math_type = math.type
 local find, sub = string.find, string.sub
 
 local has_ffi, ffi = pcall(require, "ffi")
-has_ffi = has_ffi and type(jit) == "table" -- luacheck: globals jit
+has_ffi = has_ffi and type(jit) == "table"
 
 cjson.encode_max_depth(DEPTH + 1)
 cjson.decode_max_depth(DEPTH + 1)

@@ -27,6 +27,10 @@ local function limit(value)
     return not (is_whole(value) or value == huge) and "a whole number of at least 1, or math.huge" or nil
 end
 
+local function limit_or_none(value)
+    return value ~= 0 and limit(value) and "a whole number of at least 0, or math.huge" or nil
+end
+
 local function fraction(value)
     return not (is_number(value) and value > 0 and value <= 1) and "a number above 0 and at most 1" or nil
 end
@@ -291,7 +295,7 @@ end
 
 options.postgres = checked("postgres", { conninfo = plain_text }, { "conninfo" })
 options.sqlite = checked("sqlite", { path = name_text, create = of_type "boolean" }, { "path" })
-options.memory = checked("memory", { keep_rows = limit }, {})
+options.memory = checked("memory", { keep_rows = limit_or_none }, {})
 options.open = checked("open", { create = of_type "boolean" }, {})
 options.url = plain_text
 

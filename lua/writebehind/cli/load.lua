@@ -19,9 +19,6 @@ local REFUSAL_S = 5 -- how long to wait for a store that answers, and takes noth
 local EXIT_S = 1 -- what the exit of the process waits for rows that were given up already
 local INTERRUPTED = 130
 
-local Load = {}
-Load.__index = Load
-
 -- ---- what the outside sees ----
 
 local function state_of(self)
@@ -42,12 +39,17 @@ local function patience_s(self)
     return refused and math.min(self.args.give_up, REFUSAL_S) or self.args.give_up
 end
 
+-- Only time that was watched counts: between two looks the input may have been silent for hours.
 local function watch(self, state)
     local settled, now_s = state.stored + state.dead, process.now()
     if settled ~= self.settled or state.pending == 0 then
-        self.settled, self.settled_s = settled, now_s
-    elseif now_s - self.settled_s > patience_s(self) then
-        self.failure = ("gave up: the store took no row for %.0f s: %s"):format(now_s - self.settled_s,
+        self.settled, self.waited_s = settled, 0
+    else
+        self.waited_s = self.waited_s + math.min(now_s - self.looked_s, 1)
+    end
+    self.looked_s = now_s
+    if self.waited_s > patience_s(self) then
+        self.failure = ("gave up: the store took no row for %.0f s: %s"):format(self.waited_s,
             state.last_error or "it gave no answer")
     end
 end
@@ -67,7 +69,7 @@ end
 
 -- ---- rows ----
 
--- Adds a row, waiting for room where there is none. False: give up.
+-- Adds a row, waiting for room where there is none. False: stop, the row is not added.
 local function add(self, record, row)
     while true do
         local ok, message, code = self.batcher:add(row)
@@ -77,10 +79,10 @@ local function add(self, record, row)
         elseif code == "invalid" then
             refuse(self, record, message)
             return true
-        elseif code ~= "full" then
-            self.failure = message
-            return false
-        elseif not look(self) then
+        end
+        self.failure = code ~= "full" and message or nil
+        if not look(self) then
+            refuse(self, record, self.failure or "interrupted before it was added")
             return false
         end
     end
@@ -115,7 +117,7 @@ local function read_all(self)
     while true do
         local record, message = self.reader:next()
         if not record then
-            self.failure = not process.interrupted() and message or nil
+            self.cut_short = not process.interrupted() and message or nil
             return look(self)
         elseif not take(self, record) then
             return false
@@ -144,20 +146,26 @@ local function drain(self)
     end)
 end
 
+local function complain(message)
+    if message then
+        io.stderr:write("writebehind: ", message, "\n")
+    end
+end
+
 local function report(self)
     local state, stats = state_of(self), self.batcher:stats()
     local elapsed_s = self.progress:elapsed_s()
     self.progress:finish(state)
-    if self.failure then
-        io.stderr:write("writebehind: ", self.failure, "\n")
-    end
+    complain(self.cut_short)
+    complain(self.failure)
     io.stdout:write(("stored %d of %d rows, %d refused, %d dead, %d pending, %.2f s, %.0f rows/s\n"):format(
         stats.stored, self.read, self.refused, stats.dead, stats.pending, elapsed_s,
         elapsed_s > 0 and stats.stored / elapsed_s or 0))
     if self.interrupted then
         return INTERRUPTED
     end
-    return (self.failure or self.rejects.count > 0 or stats.stored < self.read) and 1 or 0
+    local complete = not self.failure and not self.cut_short and self.rejects.count == 0
+    return complete and stats.stored == self.read and 0 or 1
 end
 
 -- ---- the beginning ----
@@ -214,13 +222,13 @@ local load = {}
 
 -- Runs the command; the exit code: 0 where every row is stored, 1 where one is not, 130 after an interrupt.
 function load.run(args)
-    local self = setmetatable({ args = args, read = 0, refused = 0, settled = 0, settled_s = process.now() }, Load)
+    local self = { args = args, read = 0, refused = 0, settled = 0, waited_s = 0, looked_s = process.now() }
     self.progress = progress.new { stream = io.stderr, is_terminal = process.isatty(2), now = process.now,
         quiet = args.quiet }
     for _, open in ipairs { open_input, open_rejects, open_table } do
         local ok, message = open(self)
         if not ok then
-            io.stderr:write("writebehind: ", tostring(message), "\n")
+            complain(tostring(message))
             return 1
         end
     end

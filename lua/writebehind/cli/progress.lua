@@ -115,7 +115,7 @@ function progress.new(options)
     local began_s = options.now()
     return setmetatable({
         stream = options.stream, is_terminal = options.is_terminal, now = options.now, quiet = options.quiet,
-        width = tonumber(os.getenv("COLUMNS")) or 100, every_s = every_s, began_s = began_s,
+        width = tonumber(os.getenv("COLUMNS")) or 80, every_s = every_s, began_s = began_s,
         next_s = began_s + every_s,
     }, Progress)
 end

@@ -106,9 +106,6 @@ end
 
 -- ---- playing ----
 
-local Play = {}
-Play.__index = Play
-
 local function state_of(self)
     local stats = self.stats:stats()
     return { rows = stats.accepted, pending = stats.pending, dead = stats.dead, refused = self.refused,
@@ -212,7 +209,7 @@ local simulate = {}
 -- Runs the command; the exit code: 0 where every row and mark is stored, 1 where one is not, 130 after an
 -- interrupt.
 function simulate.run(args)
-    local self = setmetatable({ args = args, refused = 0, played_s = 0 }, Play)
+    local self = { args = args, refused = 0, played_s = 0 }
     self.random = random_of(args.seed)
     self.start_s = args.start or process.time()
     self.agents = new_agents(args, self.random, self.start_s)
