@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Times and dates: RFC 3339 text, and numbers. A time is µs since 1970 UTC, a date days since 1970-01-01.
  * The range is PostgreSQL's within years 0001 to 9999, which is what RFC 3339 can write.
- * wb_timestamp_format is in writebehind.h. */
+ * wb_timestamp_parse, wb_timestamp_of_seconds and wb_timestamp_format are in writebehind.h. */
 #ifndef WB_TIMESTAMP_H
 #define WB_TIMESTAMP_H
 
@@ -12,11 +12,6 @@
 #define WB_TIME_MIN_US   INT64_C(-62135596800000000) /* 0001-01-01T00:00:00Z */
 #define WB_TIME_MAX_US   INT64_C(253402300799999999) /* 9999-12-31T23:59:59.999999Z */
 
-/* RFC 3339 date-time ("T", "t" or a space between; "Z", "z" or an offset; a leap second is the next
- * minute's first); digits past the microsecond are rounded half up. */
-bool wb_timestamp_parse(const char *text, size_t bytes, int64_t *unix_us);
-/* Seconds, rounded to the nearest µs; false for what is not finite or out of range. */
-bool wb_timestamp_of_seconds(double seconds, int64_t *unix_us);
 bool wb_date_parse(const char *text, size_t bytes, int32_t *days); /* YYYY-MM-DD */
 void wb_date_format(int32_t days, char out[16]);                   /* NUL-terminated */
 

@@ -341,7 +341,8 @@ describe("rows are conserved at every step of a random scenario", function()
     }
     for i, options in ipairs(modes) do
         for seed = 1, 2 do
-            it(("%s%s, seed %d"):format(options.overflow, options.inline == false and " by hand" or "", seed), function()
+            local how = options.inline == false and " by hand" or ""
+            it(("%s%s, seed %d"):format(options.overflow, how, seed), function()
                 local scenario, stats = run_scenario(seed * 100 + i, options, 2500)
                 assert.equal(#scenario.accepted, stats.accepted)
                 assert.equal(0, stats.pending)
@@ -367,8 +368,8 @@ describe("rows are conserved at every step of a random scenario", function()
     end
 
     it("with an end of tries: what is not stored is dead, and counted", function()
-        local scenario, stats = run_scenario(77, { overflow = "reject", retry = { initial = 0.1, max = 1, attempts = 3 } },
-            2500)
+        local options = { overflow = "reject", retry = { initial = 0.1, max = 1, attempts = 3 } }
+        local scenario, stats = run_scenario(77, options, 2500)
         assert.equal(#scenario.accepted, stats.accepted)
         assert.is_true(stats.dead > 0)
         assert.equal(0, stats.dropped)

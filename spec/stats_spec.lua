@@ -143,7 +143,8 @@ describe("stats of a batcher", function()
 
     it("tell how long a write takes", function()
         local clock = testing.clock(0)
-        local store = testing.store { clock = clock, script = { { "stall", 3 }, { "stall", 1 }, { "stall", 1 } } }
+        local stalls = { { "stall", 3 }, { "stall", 1 }, { "stall", 1 } }
+        local store = testing.store { clock = clock, script = stalls }
         local batcher = writebehind.batcher { store = store, schema = SCHEMA, table = "t", clock = clock }
         for n = 1, 3 do
             assert(batcher:add { n = n })
@@ -157,8 +158,8 @@ describe("stats of a batcher", function()
     end)
 
     it("of a thread are conserved whenever one looks", function()
-        local batcher = writebehind.batcher { store = writebehind.memory { keep_rows = 1 }, schema = SCHEMA, table = "t",
-            interval = 0.001, batch_size = 50 }
+        local batcher = writebehind.batcher { store = writebehind.memory { keep_rows = 1 }, schema = SCHEMA,
+            table = "t", interval = 0.001, batch_size = 50 }
         for n = 1, 50000 do
             assert(batcher:add { n = n })
             if n % 7 == 0 then

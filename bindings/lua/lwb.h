@@ -79,8 +79,6 @@ void lwb_push_int64(lua_State *L, int64_t value);
 void lwb_push_uuid(lua_State *L, const uint8_t id[16]);
 /* 36-character text or 16 raw bytes. */
 bool lwb_to_uuid(lua_State *L, int index, uint8_t out[16]);
-/* RFC 3339 text to µs since 1970; the core has it. */
-bool wb_timestamp_parse(const char *text, size_t bytes, int64_t *unix_us);
 /* Seconds or RFC 3339 text, to µs since 1970. */
 bool lwb_to_time_us(lua_State *L, int index, int64_t *out);
 

@@ -16,8 +16,8 @@ end
 function postgres.sql(text)
     local dir = process.dir()
     local path = process.write(dir .. "/query.sql", text)
-    local result = process.run(("PGOPTIONS='-c client_min_messages=warning' psql -X -A -t -q -v ON_ERROR_STOP=1 -d %s -f %s"):format(
-        process.quote(postgres.conninfo()), process.quote(path)))
+    local result = process.run(("PGOPTIONS='-c client_min_messages=warning' psql %s -d %s -f %s"):format(
+        "-X -A -t -q -v ON_ERROR_STOP=1", process.quote(postgres.conninfo()), process.quote(path)))
     process.remove(dir)
     if result.code ~= 0 then
         error("psql: " .. result.err .. "\n" .. text, 2)
