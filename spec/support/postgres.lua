@@ -14,10 +14,11 @@ end
 
 -- Runs SQL; the output of psql, a line a row, columns parted by "|".
 function postgres.sql(text)
+    local conninfo = postgres.conninfo()
     local dir = process.dir()
     local path = process.write(dir .. "/query.sql", text)
     local result = process.run(("PGOPTIONS='-c client_min_messages=warning' psql %s -d %s -f %s"):format(
-        "-X -A -t -q -v ON_ERROR_STOP=1", process.quote(postgres.conninfo()), process.quote(path)))
+        "-X -A -t -q -v ON_ERROR_STOP=1", process.quote(conninfo), process.quote(path)))
     process.remove(dir)
     if result.code ~= 0 then
         error("psql: " .. result.err .. "\n" .. text, 2)
