@@ -186,6 +186,28 @@ bool wb_batch_append(wb_batch *batch, const wb_batch *more)
     return true;
 }
 
+wb_batch *wb_batch_split(wb_batch *batch, size_t rows)
+{
+    assert(rows > 0 && rows < wb_batch_left(batch));
+    wb_batch *rest = wb_batch_new(batch->schema);
+    if (rest == NULL)
+        return NULL;
+    size_t first = batch->first;
+    batch->first += rows;
+    bool copied = wb_batch_append(rest, batch);
+    batch->first = first;
+    if (!copied) {
+        wb_batch_free(rest);
+        return NULL;
+    }
+    batch->count = first + rows;
+    batch->bytes = batch->rows[batch->count - 1].end;
+    rest->serial = batch->serial;
+    rest->reason = batch->reason;
+    wb_batch_become(rest, WB_BATCH_SEALED);
+    return rest;
+}
+
 /* Counts the ages from an earlier opening. */
 static void open_at(wb_batch *batch, int64_t opened_us)
 {

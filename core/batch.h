@@ -25,6 +25,9 @@ struct wb_batch {
     int64_t opened_us; /* monotonic: when its first row came */
     int64_t due_us;    /* sealed: not to be taken before */
     int64_t taken_us;  /* when it was last taken */
+    bool piece;        /* of a batch that was rejected: see outbox_reject.c */
+    bool suspect;      /* a lone row that was rejected, waiting for the verdict */
+    uint64_t rejected; /* the outbox's flushes when it was last rejected, plus 1; 0: never was */
     size_t first;      /* rows before it are gone */
     size_t count;      /* rows put in, those before `first` included */
     size_t room;       /* entries that `rows` has room for */
@@ -56,6 +59,8 @@ void wb_batch_push(wb_batch *batch, size_t bytes, int64_t now_us);
 /* Adds the rows of `more` from its `first` on, ages kept; of a schema of the same shape. False: no memory,
  * or the batch would pass 1 GiB; nothing is changed then. */
 bool wb_batch_append(wb_batch *batch, const wb_batch *more);
+/* Moves the rows from the `rows`-th that is left on into a new sealed batch; NULL: no memory, nothing is changed. */
+wb_batch *wb_batch_split(wb_batch *batch, size_t rows);
 /* Drops the `rows` leading rows; returns the memory they counted for. */
 size_t wb_batch_skip(wb_batch *batch, size_t rows);
 void wb_batch_shrink(wb_batch *batch); /* gives back memory that a sealed batch won't need */

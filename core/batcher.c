@@ -241,7 +241,7 @@ int wb_batcher_stats(wb_batcher *batcher, wb_stats *out, wb_err *err)
 
 bool wb_batcher_event(wb_batcher *batcher, wb_event *out)
 {
-    return wb_owner_enter(&batcher->owner, NULL) == WB_OK && wb_log_next(batcher->owner.log, out);
+    return wb_owner_enter(&batcher->owner, NULL) == WB_OK && wb_outbox_event(&batcher->outbox, out);
 }
 
 /* ---- driven ---- */

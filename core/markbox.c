@@ -177,3 +177,12 @@ int wb_markbox_fd(wb_markbox *box)
     wb_monitor_unlock(&box->monitor);
     return fd;
 }
+
+bool wb_markbox_event(wb_markbox *box, wb_event *out)
+{
+    bool found = wb_log_next(box->log, out);
+    wb_monitor_lock(&box->monitor);
+    wb_markbox_changed(box);
+    wb_monitor_unlock(&box->monitor);
+    return found;
+}

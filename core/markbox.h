@@ -71,6 +71,7 @@ void wb_markbox_complete(wb_markbox *box, wb_claim *claim, const wb_err *err,
 bool wb_markbox_wait(wb_markbox *box, uint64_t mark, int64_t deadline_us);
 void wb_markbox_stats(wb_markbox *box, wb_stats *out);
 int wb_markbox_fd(wb_markbox *box);
+bool wb_markbox_event(wb_markbox *box, wb_event *out);
 
 /* Locked. */
 int64_t wb_markbox_next_due_us(const wb_markbox *box);

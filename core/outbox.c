@@ -299,8 +299,10 @@ static uint64_t seal_locked(wb_outbox *outbox, int reason)
 {
     wb_outbox_seal_open(outbox, reason);
     outbox->gate_us = INT64_MIN;
-    for (wb_batch *batch = outbox->sealed; batch != NULL; batch = batch->next)
-        batch->due_us = INT64_MIN;
+    for (wb_batch *batch = outbox->sealed; batch != NULL; batch = batch->next) {
+        if (!batch->suspect)
+            batch->due_us = INT64_MIN;
+    }
     wb_monitor_wake_by(&outbox->monitor, INT64_MIN + 1);
     wb_outbox_changed(outbox);
     return outbox->serial;
@@ -373,4 +375,13 @@ int wb_outbox_fd(wb_outbox *outbox)
     wb_outbox_changed(outbox);
     wb_monitor_unlock(&outbox->monitor);
     return fd;
+}
+
+bool wb_outbox_event(wb_outbox *outbox, wb_event *out)
+{
+    bool found = wb_log_next(outbox->log, out);
+    wb_monitor_lock(&outbox->monitor);
+    wb_outbox_changed(outbox);
+    wb_monitor_unlock(&outbox->monitor);
+    return found;
 }

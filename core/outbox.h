@@ -33,6 +33,7 @@ typedef struct wb_outbox {
     int64_t block_timeout_us;
     bool may_block; /* somebody else delivers: a blocked add can wait for it */
 
+    unsigned credit;   /* rejected rows that may be given up: see outbox_reject.c */
     bool closing;      /* no new rows */
     bool holding;      /* the last failure was systemic */
     int64_t gate_us;   /* nothing is taken before */
@@ -70,6 +71,7 @@ void wb_outbox_complete(wb_outbox *outbox, wb_batch *batch, const wb_err *err, u
 bool wb_outbox_wait(wb_outbox *outbox, uint64_t mark, int64_t deadline_us);
 void wb_outbox_stats(wb_outbox *outbox, wb_stats *out);
 int wb_outbox_fd(wb_outbox *outbox);
+bool wb_outbox_event(wb_outbox *outbox, wb_event *out);
 
 /* Locked. When there will be something to take; WB_NEVER where not before something is put or completed. */
 int64_t wb_outbox_next_due_us(const wb_outbox *outbox);
@@ -80,5 +82,15 @@ void wb_outbox_release(wb_outbox *outbox, wb_batch *batch); /* settled: kept as 
 void wb_outbox_changed(wb_outbox *outbox); /* after a change of state: asserts, sets the alarm */
 void wb_outbox_enlist(wb_batch **list, wb_batch *batch); /* by serial */
 void wb_outbox_delist(wb_batch **list, wb_batch *batch);
+void wb_outbox_settle(wb_outbox *outbox, wb_batch *batch);
+/* Not to be taken before a delay that grows with its failures; nor is any other, with all of theirs. */
+void wb_outbox_delay(wb_outbox *outbox, wb_batch *batch, int64_t now_us);
+/* A taken batch, back among the sealed after that delay. */
+void wb_outbox_put_back(wb_outbox *outbox, wb_batch *batch, int64_t now_us);
+void wb_outbox_give_up(wb_outbox *outbox, wb_batch *batch, const char *why, int64_t now_us);
+/* A taken batch was rejected: some row of it is bad, or the store is. */
+void wb_outbox_reject(wb_outbox *outbox, wb_batch *batch, const wb_err *err, int64_t now_us);
+/* The store took rows: rejected rows that wait for a verdict have it. */
+void wb_outbox_vouch(wb_outbox *outbox, int64_t now_us);
 
 #endif

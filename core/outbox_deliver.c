@@ -8,8 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static void settle(wb_outbox *outbox, wb_batch *batch);
-
 /* ---- when, and which ---- */
 
 static int64_t open_due_us(const wb_outbox *outbox)
@@ -140,16 +138,17 @@ static void succeed(wb_outbox *outbox, wb_batch *batch, int64_t now_us)
     metrics->consecutive_failures = 0;
     outbox->holding = false;
     outbox->gate_us = INT64_MIN;
-    settle(outbox, batch);
+    wb_outbox_settle(outbox, batch);
+    wb_outbox_vouch(outbox, now_us);
 }
 
-static void settle(wb_outbox *outbox, wb_batch *batch)
+void wb_outbox_settle(wb_outbox *outbox, wb_batch *batch)
 {
     wb_batch_become(batch, WB_BATCH_SETTLED);
     wb_outbox_release(outbox, batch);
 }
 
-static void give_up(wb_outbox *outbox, wb_batch *batch, const wb_err *err, int64_t now_us)
+void wb_outbox_give_up(wb_outbox *outbox, wb_batch *batch, const char *why, int64_t now_us)
 {
     wb_metrics *metrics = &outbox->metrics;
     size_t rows = wb_batch_left(batch);
@@ -157,9 +156,8 @@ static void give_up(wb_outbox *outbox, wb_batch *batch, const wb_err *err, int64
     metrics->pending -= rows;
     metrics->pending_bytes -= wb_batch_skip(batch, rows);
     wb_log_line(outbox->log, WB_TOPIC_DEAD, WB_ERROR, now_us, rows,
-                "gave up %zu rows after %u attempts: %s", rows, (unsigned)batch->attempt,
-                err->text);
-    settle(outbox, batch);
+                "gave up %zu rows after %u attempts: %s", rows, (unsigned)batch->attempt, why);
+    wb_outbox_settle(outbox, batch);
 }
 
 /* While closing, the wait is short: there may be no later. */
@@ -170,7 +168,7 @@ static int64_t ceiling_of(const wb_outbox *outbox, int64_t delay_us)
 }
 
 /* One draw for both delays: a lone batch waits once, not for the later of two draws. */
-static void put_back(wb_outbox *outbox, wb_batch *batch, int64_t now_us)
+void wb_outbox_delay(wb_outbox *outbox, wb_batch *batch, int64_t now_us)
 {
     uint32_t draw;
     outbox->env.random(outbox->env.context, &draw, sizeof draw);
@@ -179,6 +177,11 @@ static void put_back(wb_outbox *outbox, wb_batch *batch, int64_t now_us)
     int64_t gate_us = wb_backoff_us(&outbox->retry, outbox->metrics.consecutive_failures, fraction);
     batch->due_us = now_us + ceiling_of(outbox, own_us);
     outbox->gate_us = now_us + ceiling_of(outbox, gate_us);
+}
+
+void wb_outbox_put_back(wb_outbox *outbox, wb_batch *batch, int64_t now_us)
+{
+    wb_outbox_delay(outbox, batch, now_us);
     wb_batch_become(batch, WB_BATCH_SEALED);
     wb_outbox_enlist(&outbox->sealed, batch);
 }
@@ -209,12 +212,16 @@ static void fail(wb_outbox *outbox, wb_batch *batch, const wb_err *err, uint64_t
     outbox->holding = err->class == WB_HOLD;
     log_failure(outbox, err, left, now_us);
     bool last = outbox->retry.attempts > 0 && batch->attempt >= outbox->retry.attempts;
+    if (stored > 0)
+        wb_outbox_vouch(outbox, now_us);
     if (wb_batch_left(batch) == 0)
-        settle(outbox, batch);
+        wb_outbox_settle(outbox, batch);
+    else if (err->class == WB_REJECT)
+        wb_outbox_reject(outbox, batch, err, now_us);
     else if (last && err->class != WB_HOLD)
-        give_up(outbox, batch, err, now_us);
+        wb_outbox_give_up(outbox, batch, err->text, now_us);
     else
-        put_back(outbox, batch, now_us);
+        wb_outbox_put_back(outbox, batch, now_us);
 }
 
 void wb_outbox_complete(wb_outbox *outbox, wb_batch *batch, const wb_err *err, uint64_t stored,

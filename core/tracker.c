@@ -226,7 +226,7 @@ int wb_tracker_stats(wb_tracker *tracker, wb_stats *out, wb_err *err)
 
 bool wb_tracker_event(wb_tracker *tracker, wb_event *out)
 {
-    return wb_owner_enter(&tracker->owner, NULL) == WB_OK && wb_log_next(tracker->owner.log, out);
+    return wb_owner_enter(&tracker->owner, NULL) == WB_OK && wb_markbox_event(&tracker->box, out);
 }
 
 /* ---- driven ---- */

@@ -430,6 +430,22 @@ describe("a store's answer", function()
 end)
 
 describe("a driven batcher", function()
+    it("raises at the line of the caller", function()
+        local batcher = batcher_of(testing.store(), { clock = testing.clock(0) })
+        for _, call in ipairs {
+            function() batcher:add(5) end,
+            function() batcher:add() end,
+            function() batcher.add(5, {}) end,
+            function() batcher.add_values() end,
+            function() batcher:flush(-1) end,
+            function() batcher.poll(nil) end,
+        } do
+            local line = debug.getinfo(call, "S").linedefined
+            local message = raises({}, call)
+            assert.truthy(message:find("binding_spec.lua:" .. line .. ":", 1, true), message)
+        end
+    end)
+
     it("guards against a store that adds, flushes and closes", function()
         local batcher, seen
         local store = { write = function(_, batch)

@@ -160,11 +160,19 @@ local function after_add(self, add, ok, due, code, ...)
     return true
 end
 
+-- Wrong use that C would raise here, raised at the method's caller.
+local function check_add(self, noun, name, row)
+    hooks.peer_of(self, noun, name, 4)
+    error(("bad argument #1 to '%s:%s' (table expected, got %s)"):format(noun, name,
+        row == nil and "nothing" or type(row)), 3)
+end
+
 local function wrap_add(methods, noun, name)
     local add = methods[name]
+    local takes_row = noun == "batcher" and name == "add"
     methods[name] = function(self, ...)
-        if type(self) ~= "userdata" then
-            hooks.peer_of(self, noun, name)
+        if type(self) ~= "userdata" or takes_row and type((...)) ~= "table" then
+            check_add(self, noun, name, (...))
         end
         local ok, due, code = add(self, ...)
         if ok and not due then

@@ -53,12 +53,13 @@ function hooks.deliver(object, peer)
     peer.delivering = nil
 end
 
--- The peer of a method's self; raises at the method's caller where self is another thing.
-function hooks.peer_of(object, noun, method)
+-- The peer of a method's self; raises at the method's caller (at `level`, by default the caller's caller)
+-- where self is another thing.
+function hooks.peer_of(object, noun, method, level)
     local peer = raw.peer(object)
     if not peer then
         error(("%s:%s: expected a living %s as self, got %s (methods are called with a colon)"):format(noun,
-            method, noun, raw.kind(object) or type(object)), 3)
+            method, noun, raw.kind(object) or type(object)), level or 3)
     end
     return peer
 end

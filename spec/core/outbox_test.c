@@ -323,6 +323,129 @@ static void test_settled_mark(void **state)
     shut_box(&box);
 }
 
+/* ---- rejected rows ---- */
+
+/* Writes all that is due to a store that rejects a batch with any row that `bad` names; answers the writes. */
+static int deliver(struct box *box, bool (*bad)(int64_t n))
+{
+    int writes = 0;
+    wb_batch *batch;
+    while ((batch = wb_outbox_take(&box->outbox)) != NULL) {
+        bool rejected = false;
+        for (size_t i = 0; i < wb_batch_rows(batch); i++) {
+            wb_value values[2];
+            wb_batch_values(batch, i, values);
+            rejected = rejected || bad(values[0].i);
+        }
+        writes++;
+        if (rejected)
+            fail_batch(box, batch, WB_REJECT, 0);
+        else
+            store_batch(box, batch);
+        stats_of(box);
+    }
+    return writes;
+}
+
+static int64_t the_bad_one;
+
+static bool is_the_bad_one(int64_t n)
+{
+    return n == the_bad_one;
+}
+
+static bool every_tenth(int64_t n)
+{
+    return n % 10 == 3;
+}
+
+static bool all_of_them(int64_t n)
+{
+    (void)n;
+    return true;
+}
+
+static bool none_of_them(int64_t n)
+{
+    (void)n;
+    return false;
+}
+
+static void hundred_a_batch(wb_batcher_options *options)
+{
+    options->batch_size = 128;
+    options->flush_at = 1;
+}
+
+static void test_one_bad_row_is_found(void **state)
+{
+    (void)state;
+    for (the_bad_one = 0; the_bad_one < 128; the_bad_one++) {
+        struct box box;
+        open_box(&box, hundred_a_batch);
+        put_rows(&box, 128);
+        assert_in_range(deliver(&box, is_the_bad_one), 2, 2 * 7 + 1);
+        wb_stats stats = stats_of(&box);
+        assert_int_equal(stats.stored, 127);
+        assert_int_equal(stats.dead, 1);
+        assert_int_equal(stats.health, WB_HEALTH_OK);
+        shut_box(&box);
+    }
+}
+
+static void test_many_bad_rows_are_found(void **state)
+{
+    (void)state;
+    struct box box;
+    open_box(&box, hundred_a_batch);
+    put_rows(&box, 128);
+    deliver(&box, every_tenth);
+    assert_int_equal(stats_of(&box).stored, 115);
+    assert_int_equal(stats_of(&box).dead, 13);
+    shut_box(&box);
+}
+
+static void test_store_that_rejects_all_kills_none(void **state)
+{
+    (void)state;
+    struct box box;
+    open_box(&box, hundred_a_batch);
+    put_rows(&box, 300);
+    for (int i = 0; i < 50; i++) {
+        wb_clock_advance(box.clock, 40 * SECOND);
+        assert_in_range(deliver(&box, all_of_them), 0, 40);
+        assert_int_equal(stats_of(&box).health, WB_HEALTH_HOLDING);
+    }
+    assert_int_equal(stats_of(&box).dead, 0);
+    assert_int_equal(stats_of(&box).pending, 300);
+    wb_outbox_seal(&box.outbox, WB_REASON_FLUSH);
+    deliver(&box, none_of_them);
+    assert_int_equal(stats_of(&box).stored, 300);
+    shut_box(&box);
+}
+
+/* Alone it can't be told from a broken store; once others were taken, it can. */
+static void test_lone_bad_row_waits_for_a_good_one(void **state)
+{
+    (void)state;
+    struct box box;
+    open_box(&box, hundred_a_batch);
+    the_bad_one = 0;
+    put_rows(&box, 1);
+    wb_outbox_seal(&box.outbox, WB_REASON_FLUSH);
+    deliver(&box, is_the_bad_one);
+    assert_int_equal(stats_of(&box).health, WB_HEALTH_HOLDING);
+    put_rows(&box, 1);
+    wb_outbox_seal(&box.outbox, WB_REASON_FLUSH);
+    wb_clock_advance(box.clock, 60 * SECOND);
+    deliver(&box, is_the_bad_one);
+    wb_clock_advance(box.clock, 60 * SECOND);
+    deliver(&box, is_the_bad_one);
+    assert_int_equal(stats_of(&box).stored, 1);
+    assert_int_equal(stats_of(&box).dead, 1);
+    shut_box(&box);
+}
+
 /* ---- overflow ---- */
 
 static void at_most_five(wb_batcher_options *options)
@@ -550,6 +673,10 @@ int main(void)
         cmocka_unit_test(test_stubborn_batch_stops_nobody),
         cmocka_unit_test(test_one_at_a_time_while_failing),
         cmocka_unit_test(test_settled_mark),
+        cmocka_unit_test(test_one_bad_row_is_found),
+        cmocka_unit_test(test_many_bad_rows_are_found),
+        cmocka_unit_test(test_store_that_rejects_all_kills_none),
+        cmocka_unit_test(test_lone_bad_row_waits_for_a_good_one),
         cmocka_unit_test(test_overflow_rejects),
         cmocka_unit_test(test_overflow_drops_oldest),
         cmocka_unit_test(test_overflow_drops_newest),

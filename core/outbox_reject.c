@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: MIT
+ * Finding the row that a store rejects. A rejected batch is split in two, each part is written on its own,
+ * and so on down to single rows: one bad row of n costs 2 log2(n) + 1 writes, and the others are stored.
+ *
+ * A lone row that is rejected is given up (it is dead) only where the store is known to take others: a store
+ * that rejects all rows is broken, and its rows are not. Each write that is taken vouches for CREDIT
+ * verdicts; a batch that is rejected for the first time starts without any, unless the store has taken
+ * rows since the batch's last rejection. A lone row without a verdict is a suspect and waits for the next
+ * write that is taken. Once there are SUSPECTS of them, or nothing else is left of the batch, the parts are
+ * put together again and held: alarm, backoff, and another try. */
+#include "outbox.h"
+
+#include <assert.h>
+#include <stdio.h>
+
+enum { CREDIT = 8, SUSPECTS = 3 };
+
+/* ---- verdicts ---- */
+
+static size_t count_suspects(const wb_outbox *outbox)
+{
+    size_t count = 0;
+    for (const wb_batch *batch = outbox->sealed; batch != NULL; batch = batch->next)
+        count += batch->suspect;
+    return count;
+}
+
+void wb_outbox_vouch(wb_outbox *outbox, int64_t now_us)
+{
+    outbox->credit = CREDIT;
+    wb_batch *next;
+    for (wb_batch *batch = outbox->sealed; batch != NULL && outbox->credit > 0; batch = next) {
+        next = batch->next;
+        if (!batch->suspect)
+            continue;
+        outbox->credit--;
+        wb_outbox_delist(&outbox->sealed, batch);
+        wb_outbox_give_up(outbox, batch, outbox->metrics.last_error, now_us);
+    }
+}
+
+/* ---- holding ---- */
+
+static bool is_part(const wb_batch *batch)
+{
+    return batch->piece || batch->suspect;
+}
+
+/* Parts that follow each other and are of one batch become one again. Without memory they stay apart. */
+static void rejoin(wb_outbox *outbox)
+{
+    for (wb_batch *batch = outbox->sealed; batch != NULL; batch = batch->next) {
+        if (!is_part(batch))
+            continue;
+        wb_batch *more = batch->next;
+        while (more != NULL && is_part(more) && more->serial == batch->serial &&
+               wb_batch_append(batch, more)) {
+            wb_outbox_delist(&outbox->sealed, more);
+            wb_outbox_settle(outbox, more);
+            more = batch->next;
+        }
+        batch->piece = batch->suspect = false;
+        batch->rejected = outbox->metrics.flushes + 1;
+        batch->attempt = 1;
+    }
+}
+
+/* Of the batch that `serial` names the parts are held; all others wait with them. */
+static void hold(wb_outbox *outbox, uint64_t serial, int64_t now_us)
+{
+    outbox->holding = true;
+    rejoin(outbox);
+    wb_batch *batch = outbox->sealed;
+    while (batch->serial != serial)
+        batch = batch->next;
+    wb_outbox_delay(outbox, batch, now_us);
+    wb_log_line(outbox->log, WB_TOPIC_HOLD, WB_ERROR, now_us, outbox->metrics.pending,
+                "the store rejects every row it is given, holding %llu: %s",
+                (unsigned long long)outbox->metrics.pending, outbox->metrics.last_error);
+}
+
+/* Does a part of the batch wait that may still be taken by the store? */
+static bool is_going_on(const wb_outbox *outbox, uint64_t serial)
+{
+    for (const wb_batch *batch = outbox->taken; batch != NULL; batch = batch->next) {
+        if (batch->serial == serial)
+            return true;
+    }
+    for (const wb_batch *batch = outbox->sealed; batch != NULL; batch = batch->next) {
+        if (batch->serial == serial && !batch->suspect)
+            return true;
+    }
+    return false;
+}
+
+/* ---- a rejection ---- */
+
+static void make_due(wb_outbox *outbox, wb_batch *batch)
+{
+    batch->piece = true;
+    batch->attempt = 0;
+    batch->due_us = INT64_MIN;
+    wb_uuid_v7(&outbox->ids, outbox->env.unix_us(outbox->env.context), batch->id);
+    wb_outbox_enlist(&outbox->sealed, batch);
+}
+
+/* The later half is listed first: among equals, the one that is listed last comes first. */
+static bool halve(wb_outbox *outbox, wb_batch *batch)
+{
+    wb_batch *rest = wb_batch_split(batch, wb_batch_left(batch) / 2);
+    if (rest == NULL)
+        return false;
+    wb_batch_become(batch, WB_BATCH_SEALED);
+    make_due(outbox, rest);
+    make_due(outbox, batch);
+    outbox->gate_us = INT64_MIN;
+    return true;
+}
+
+static void suspect(wb_outbox *outbox, wb_batch *batch, int64_t now_us)
+{
+    uint64_t serial = batch->serial;
+    batch->suspect = true;
+    batch->due_us = WB_NEVER;
+    wb_batch_become(batch, WB_BATCH_SEALED);
+    wb_outbox_enlist(&outbox->sealed, batch);
+    outbox->gate_us = INT64_MIN;
+    if (count_suspects(outbox) >= SUSPECTS || !is_going_on(outbox, serial))
+        hold(outbox, serial, now_us);
+}
+
+void wb_outbox_reject(wb_outbox *outbox, wb_batch *batch, const wb_err *err, int64_t now_us)
+{
+    if (!batch->piece)
+        outbox->credit =
+            batch->rejected > 0 && outbox->metrics.flushes >= batch->rejected ? CREDIT : 0;
+    if (wb_batch_left(batch) > 1) {
+        if (!halve(outbox, batch))
+            wb_outbox_put_back(outbox, batch, now_us);
+    } else if (outbox->credit > 0) {
+        outbox->credit--;
+        outbox->gate_us = INT64_MIN;
+        outbox->metrics.consecutive_failures = 0; /* the row is bad, the store is well */
+        wb_outbox_give_up(outbox, batch, err->text, now_us);
+    } else {
+        suspect(outbox, batch, now_us);
+    }
+}
