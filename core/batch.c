@@ -38,6 +38,7 @@ void wb_batch_free(wb_batch *batch)
     if (!batch)
         return;
     wb_schema_unref(batch->schema);
+    wb_free(batch->error);
     wb_free(batch->tuples);
     wb_free(batch->rows);
     wb_free(batch);
@@ -54,6 +55,7 @@ void wb_batch_clear(wb_batch *batch)
         .rows = batch->rows,
     };
     assert(batch->state != WB_BATCH_TAKEN);
+    wb_free(batch->error);
     *batch = empty;
 }
 

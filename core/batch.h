@@ -27,6 +27,7 @@ struct wb_batch {
     int64_t taken_us;  /* when it was last taken */
     bool piece;        /* of a batch that was rejected: see outbox_reject.c */
     bool suspect;      /* a lone row that was rejected, waiting for the verdict */
+    char *error;       /* why it is dead; NULL: it is not */
     uint64_t rejected; /* the outbox's flushes when it was last rejected, plus 1; 0: never was */
     size_t first;      /* rows before it are gone */
     size_t count;      /* rows put in, those before `first` included */

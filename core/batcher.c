@@ -2,6 +2,8 @@
  * The batcher: an outbox, and for a native store a flusher that empties it. The outbox has the lock; what is
  * here besides does not change after wb_batcher_new. References: the owner's, the thread's while it runs,
  * the exit handler's while it waits. */
+#include "dead_letter.h"
+#include "env.h"
 #include "lifeline.h"
 #include "options.h"
 #include "outbox.h"
@@ -14,6 +16,7 @@ enum { MERGED_BATCHES = 16 };
 struct wb_batcher {
     wb_owner owner;
     wb_outbox outbox;
+    char *dead_path; /* NULL: dead rows go to no file */
 };
 
 static const wb_work batcher_work;
@@ -63,8 +66,12 @@ int wb_batcher_new(const wb_batcher_options *options, wb_batcher **out, wb_err *
     if (batcher == NULL)
         return wb_fail(err, WB_MEMORY, "batcher: out of memory");
     wb_owner_options owner = owner_options(options);
-    code = wb_owner_init(&batcher->owner, &owner, err);
+    batcher->dead_path = options->dead_path != NULL ? wb_strdup(options->dead_path) : NULL;
+    bool named = options->dead_path == NULL || batcher->dead_path != NULL;
+    code = named ? wb_owner_init(&batcher->owner, &owner, err)
+                 : wb_fail(err, WB_MEMORY, "batcher: out of memory");
     if (code != WB_OK) {
+        wb_free(batcher->dead_path);
         wb_free(batcher);
         return code;
     }
@@ -80,6 +87,25 @@ int wb_batcher_new(const wb_batcher_options *options, wb_batcher **out, wb_err *
 }
 
 /* ---- the flusher's side ---- */
+
+/* Without a lock: a file may be slow. */
+static void bury_dead(wb_batcher *batcher)
+{
+    if (batcher->dead_path == NULL)
+        return;
+    wb_batch *batch;
+    while ((batch = wb_outbox_next_dead(&batcher->outbox)) != NULL) {
+        wb_err err = {0};
+        int64_t unix_us = batcher->owner.env.unix_us(batcher->owner.env.context);
+        if (wb_dead_letter_append(batcher->dead_path, batcher->owner.target.table, unix_us, batch,
+                                  &err) != WB_OK)
+            wb_log_line(batcher->owner.log, WB_TOPIC_LOST, WB_ERROR,
+                        wb_owner_now_us(&batcher->owner), wb_batch_rows(batch),
+                        "%zu dead rows are lost: %s", wb_batch_rows(batch), err.text);
+        wb_batch_free(batch);
+    }
+    wb_log_print(batcher->owner.log);
+}
 
 static int write_batch(wb_batcher *batcher, const wb_batch *batch, const wb_cancel *cancel,
                        wb_err *err)
@@ -104,6 +130,7 @@ static void deliver(void *owner, const wb_cancel *cancel)
             wb_lifeline_renew();
         wb_outbox_complete(&batcher->outbox, batch, code == WB_OK ? NULL : &err, 0,
                            wb_now_us() - began_us);
+        bury_dead(batcher);
     }
 }
 
@@ -155,6 +182,7 @@ static void unref(void *owner)
     wb_flusher_fini(&batcher->owner.flusher);
     wb_outbox_fini(&batcher->outbox);
     wb_owner_fini(&batcher->owner);
+    wb_free(batcher->dead_path);
     wb_free(batcher);
 }
 
@@ -244,6 +272,12 @@ bool wb_batcher_event(wb_batcher *batcher, wb_event *out)
     return wb_owner_enter(&batcher->owner, NULL) == WB_OK && wb_outbox_event(&batcher->outbox, out);
 }
 
+wb_batch *wb_batcher_dead(wb_batcher *batcher)
+{
+    bool here = wb_owner_enter(&batcher->owner, NULL) == WB_OK && batcher->dead_path == NULL;
+    return here ? wb_outbox_next_dead(&batcher->outbox) : NULL;
+}
+
 /* ---- driven ---- */
 
 uint64_t wb_batcher_seal(wb_batcher *batcher, int reason)
@@ -272,6 +306,7 @@ void wb_batcher_complete(wb_batcher *batcher, wb_batch *batch, const wb_outcome 
     wb_err err;
     bool failed = wb_owner_outcome(outcome, &err);
     wb_outbox_complete(&batcher->outbox, batch, failed ? &err : NULL, outcome->stored, elapsed_us);
+    bury_dead(batcher);
     unref(batcher);
 }
 

@@ -111,3 +111,44 @@ char *wb_buffer_take(wb_buffer *buffer, size_t *bytes)
     *buffer = WB_BUFFER_EMPTY;
     return data;
 }
+
+/* The letter of a two-character escape, or NUL. */
+static char escape_of(unsigned char c)
+{
+    switch (c) {
+    case '"':
+    case '\\':
+        return (char)c;
+    case '\b':
+        return 'b';
+    case '\f':
+        return 'f';
+    case '\n':
+        return 'n';
+    case '\r':
+        return 'r';
+    case '\t':
+        return 't';
+    default:
+        return '\0';
+    }
+}
+
+void wb_buffer_put_json_string(wb_buffer *json, const char *text, size_t bytes)
+{
+    size_t done = 0;
+    wb_buffer_put_char(json, '"');
+    for (size_t i = 0; i < bytes; i++) {
+        unsigned char c = (unsigned char)text[i];
+        if (c >= 0x20 && c != '"' && c != '\\')
+            continue;
+        wb_buffer_put(json, text + done, i - done);
+        done = i + 1;
+        if (escape_of(c))
+            wb_buffer_put(json, (char[]){'\\', escape_of(c)}, 2);
+        else
+            wb_buffer_printf(json, "\\u%04x", c);
+    }
+    wb_buffer_put(json, text + done, bytes - done);
+    wb_buffer_put_char(json, '"');
+}

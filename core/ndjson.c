@@ -14,7 +14,6 @@
 
 static void row_put(wb_buffer *json, const wb_schema *schema, const wb_value *values);
 static void value_put(wb_buffer *json, int type, const wb_value *value);
-static void string_put(wb_buffer *json, const char *text, size_t bytes);
 
 int wb_batch_ndjson(const wb_batch *batch, char **out, size_t *bytes, wb_err *err)
 {
@@ -39,7 +38,7 @@ static void row_put(wb_buffer *json, const wb_schema *schema, const wb_value *va
     for (size_t i = 0; i < schema->count; i++) {
         const wb_column *column = &schema->columns[i].column;
         wb_buffer_put_char(json, i == 0 ? '{' : ',');
-        string_put(json, column->name, strlen(column->name));
+        wb_buffer_put_json_string(json, column->name, strlen(column->name));
         wb_buffer_put_char(json, ':');
         value_put(json, column->type, &values[i]);
     }
@@ -126,48 +125,7 @@ static void value_put(wb_buffer *json, int type, const wb_value *value)
         raw_json_put(json, value);
         break;
     default:
-        string_put(json, value->text, value->bytes);
+        wb_buffer_put_json_string(json, value->text, value->bytes);
         break;
     }
-}
-
-/* The letter of a two-character escape, or NUL. */
-static char escape_of(unsigned char c)
-{
-    switch (c) {
-    case '"':
-    case '\\':
-        return (char)c;
-    case '\b':
-        return 'b';
-    case '\f':
-        return 'f';
-    case '\n':
-        return 'n';
-    case '\r':
-        return 'r';
-    case '\t':
-        return 't';
-    default:
-        return '\0';
-    }
-}
-
-static void string_put(wb_buffer *json, const char *text, size_t bytes)
-{
-    size_t done = 0;
-    wb_buffer_put_char(json, '"');
-    for (size_t i = 0; i < bytes; i++) {
-        unsigned char c = (unsigned char)text[i];
-        if (c >= 0x20 && c != '"' && c != '\\')
-            continue;
-        wb_buffer_put(json, text + done, i - done);
-        done = i + 1;
-        if (escape_of(c))
-            wb_buffer_put(json, (char[]){'\\', escape_of(c)}, 2);
-        else
-            wb_buffer_printf(json, "\\u%04x", c);
-    }
-    wb_buffer_put(json, text + done, bytes - done);
-    wb_buffer_put_char(json, '"');
 }

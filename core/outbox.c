@@ -29,6 +29,7 @@ void wb_outbox_init(wb_outbox *outbox, const wb_batcher_options *options, const 
     outbox->overflow = options->overflow;
     outbox->block_timeout_us = options->block_timeout_us;
     outbox->gate_us = INT64_MIN;
+    outbox->keep_dead = options->dead_path != NULL || options->dead_events;
 }
 
 static void free_list(wb_batch *batch)
@@ -46,6 +47,7 @@ void wb_outbox_fini(wb_outbox *outbox)
     wb_batch_free(outbox->open);
     free_list(outbox->sealed);
     free_list(outbox->spares);
+    free_list(outbox->dead);
     wb_alarm_fini(&outbox->alarm);
     wb_monitor_fini(&outbox->monitor);
 }
@@ -55,7 +57,7 @@ void wb_outbox_changed(wb_outbox *outbox)
     assert(wb_metrics_conserved(&outbox->metrics));
     if (outbox->alarm.fd < 0)
         return;
-    bool events = wb_log_waiting(outbox->log);
+    bool events = wb_log_waiting(outbox->log) || outbox->dead != NULL;
     int64_t now_us = outbox->env.now_us(outbox->env.context);
     wb_alarm_set(&outbox->alarm, events ? now_us : wb_outbox_next_due_us(outbox), now_us);
 }

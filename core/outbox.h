@@ -43,7 +43,10 @@ typedef struct wb_outbox {
     wb_batch *open; /* NULL until a row comes */
     wb_batch *sealed;
     wb_batch *taken;
-    wb_batch *spares; /* cleared batches, kept for their memory */
+    wb_batch *dead;     /* settled batches that somebody wants to see: the oldest first */
+    uint64_t dead_rows; /* in them */
+    bool keep_dead;     /* somebody wants to */
+    wb_batch *spares;   /* cleared batches, kept for their memory */
     size_t spare_count;
     wb_metrics metrics;
     wb_uuid_source ids;
@@ -72,6 +75,7 @@ bool wb_outbox_wait(wb_outbox *outbox, uint64_t mark, int64_t deadline_us);
 void wb_outbox_stats(wb_outbox *outbox, wb_stats *out);
 int wb_outbox_fd(wb_outbox *outbox);
 bool wb_outbox_event(wb_outbox *outbox, wb_event *out);
+wb_batch *wb_outbox_next_dead(wb_outbox *outbox); /* the caller frees it; NULL: there is none */
 
 /* Locked. When there will be something to take; WB_NEVER where not before something is put or completed. */
 int64_t wb_outbox_next_due_us(const wb_outbox *outbox);

@@ -148,18 +148,6 @@ void wb_outbox_settle(wb_outbox *outbox, wb_batch *batch)
     wb_outbox_release(outbox, batch);
 }
 
-void wb_outbox_give_up(wb_outbox *outbox, wb_batch *batch, const char *why, int64_t now_us)
-{
-    wb_metrics *metrics = &outbox->metrics;
-    size_t rows = wb_batch_left(batch);
-    metrics->dead += rows;
-    metrics->pending -= rows;
-    metrics->pending_bytes -= wb_batch_skip(batch, rows);
-    wb_log_line(outbox->log, WB_TOPIC_DEAD, WB_ERROR, now_us, rows,
-                "gave up %zu rows after %u attempts: %s", rows, (unsigned)batch->attempt, why);
-    wb_outbox_settle(outbox, batch);
-}
-
 /* While closing, the wait is short: there may be no later. */
 static int64_t ceiling_of(const wb_outbox *outbox, int64_t delay_us)
 {

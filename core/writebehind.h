@@ -193,6 +193,8 @@ WB_API void wb_batch_values(const wb_batch *batch, size_t index, wb_value *value
 WB_API int wb_batch_ndjson(const wb_batch *batch, char **out, size_t *bytes, wb_err *err);
 /* A complete COPY stream: header, tuples, trailer. wb_free it. */
 WB_API int wb_batch_copy_binary(const wb_batch *batch, uint8_t **out, size_t *bytes, wb_err *err);
+/* Why the rows are dead; empty for a batch that is not. */
+WB_API const char *wb_batch_error(const wb_batch *batch);
 WB_API void wb_batch_free(wb_batch *batch); /* only one that this header says the caller frees */
 
 /* ---- what batchers and trackers share ---- */
@@ -276,6 +278,8 @@ typedef struct wb_batcher_options {
     wb_retry retry;
     int64_t write_timeout_us;
     int64_t close_timeout_us;
+    const char *dead_path; /* dead rows are appended to this file, as NDJSON; NULL: to none */
+    bool dead_events;      /* keep dead rows for the owner's hook */
     bool log_events;   /* keep log lines for the owner's hook instead of writing them to stderr */
     bool flush_events; /* keep flush events for the owner's hook */
 } wb_batcher_options;
@@ -298,6 +302,9 @@ WB_API void wb_batcher_detach(wb_batcher *batcher);
 WB_API int wb_batcher_stats(wb_batcher *batcher, wb_stats *out, wb_err *err);
 /* The next event for the owner's hooks: true where there was one. */
 WB_API bool wb_batcher_event(wb_batcher *batcher, wb_event *out);
+/* The next dead rows for the owner's hook, which it frees with wb_batch_free; NULL: there are none. At most
+ * max_pending_rows are kept; past that the oldest are forgotten, with a log line. */
+WB_API wb_batch *wb_batcher_dead(wb_batcher *batcher);
 
 /* Driven. Marks what was accepted so far for delivery now, for `reason` (WB_REASON_FLUSH, WB_REASON_CLOSE or
  * WB_REASON_POLICY), and answers a mark; settled says whether all up to the mark is. */

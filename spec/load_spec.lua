@@ -250,8 +250,21 @@ describe("rows that do not fit", function()
         assert.truthy(result.err:find("line 6: ", 1, true), result.err)
     end)
 
-    it("are those that a store refuses for good, after a while", function()
+    it("are those that the store rejects: each with its line and the store's reason", function()
         sqlite.sql(database, "CREATE UNIQUE INDEX one ON t (n); INSERT INTO t VALUES (2, 'there');")
+        local result = load_file(file("one.ndjson", '{"n":1}\n{"n":2}\n{"n":3}\n'), "sqlite:" .. database, "t",
+            "--rejects", dir .. "/rejects")
+        assert.equal(1, result.code)
+        assert.truthy(result.out:find("stored 2 of 3 rows, 0 refused, 1 dead, 0 pending", 1, true), result.out)
+        local found = process.read(dir .. "/rejects")
+        assert.truthy(found:find('"line":2', 1, true), found)
+        assert.truthy(found:find("UNIQUE", 1, true), found)
+        assert.is_nil(found:find('"line":[13]'), found)
+        assert.equal("1\n2\n3", sqlite.sql(database, "SELECT n FROM t WHERE n IS NOT NULL ORDER BY n;"))
+    end)
+
+    it("are all of them where the store takes none, after a while", function()
+        sqlite.sql(database, "CREATE UNIQUE INDEX one ON t (n); INSERT INTO t VALUES (1, 'there'), (2, 'there');")
         local result = load_file(file("twice.ndjson", '{"n":1}\n{"n":2}\n'), "sqlite:" .. database, "t",
             "--give-up", "0.5", "--rejects", dir .. "/rejects")
         assert.equal(1, result.code)

@@ -99,6 +99,10 @@ static void read_options(lua_State *L, wb_batcher_options *options)
     options->schema = schema == NULL ? NULL : schema->schema;
     options->table = lwb_field_text(L, 1, "table");
     options->clock = lwb_clock_field(L, 1);
+    lua_getfield(L, 1, "dead_path");
+    options->dead_path = lua_tostring(L, -1); /* anchored in the table */
+    lua_pop(L, 1);
+    lwb_field_bool(L, 1, "dead_events", &options->dead_events);
     lwb_field_bool(L, 1, "log_events", &options->log_events);
     lwb_field_bool(L, 1, "flush_events", &options->flush_events);
     read_limits(L, options);

@@ -192,6 +192,7 @@ int lwb_claim_complete(lua_State *L);
 int lwb_claim_gc(lua_State *L);
 /* Pushes row `index` (from 0) as a table by name; `names` is the list of them. */
 void lwb_push_row(lua_State *L, const wb_batch *batch, size_t index, int names);
+int lwb_dead(lua_State *L); /* core.dead(batcher) */
 
 /* ---- the openers of the parts ---- */
 

@@ -1,8 +1,11 @@
 -- SPDX-License-Identifier: MIT
--- Delivery of events to the hooks on_flush and log, in the owner's state and in order. A hook that throws
--- breaks nothing: on_flush's error goes to the log hook, the log hook's own to stderr, once an object.
+-- Delivery of events to the hooks on_flush, log and dead_letter, in the owner's state and in order. A hook that
+-- throws breaks nothing: an error of the others goes to the log hook, the log hook's own to stderr, once an
+-- object. A dead row whose dead_letter throws is named with its error.
 
-local raw = require("writebehind.core").raw
+local core = require "writebehind.core"
+
+local raw = core.raw
 
 local hooks = {}
 
@@ -36,7 +39,15 @@ local function deliver_one(peer, kind, first, message, fields)
 end
 
 function hooks.wanted(peer)
-    return peer.log ~= nil or peer.on_flush ~= nil
+    return peer.log ~= nil or peer.on_flush ~= nil or peer.dead_events == true
+end
+
+local function deliver_dead(object, peer)
+    local rows, why = core.dead(object)
+    for _, row in ipairs(rows or {}) do
+        call(peer, "dead_letter", row, why)
+    end
+    return rows ~= nil
 end
 
 -- Hands out what is waiting. Inside a hook it does nothing: the delivery that called the hook goes on.
@@ -49,6 +60,10 @@ function hooks.deliver(object, peer)
         if not deliver_one(peer, raw.event(object)) then
             break
         end
+    end
+    local more = peer.dead_events
+    while more do
+        more = deliver_dead(object, peer)
     end
     peer.delivering = nil
 end

@@ -105,7 +105,7 @@ local function form(noun, flat)
             require("writebehind.driven").variant(noun, ADDS[noun])
         flat.take = driven_variants[noun].__index.take
         return driven_variants[noun]
-    elseif flat.log or flat.on_flush then
+    elseif flat.log or flat.on_flush or flat.dead_events then
         hooked_variants[noun] = hooked_variants[noun] or hooked_variant(noun)
         return hooked_variants[noun]
     end

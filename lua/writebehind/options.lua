@@ -93,6 +93,11 @@ local function store_with(method)
     end
 end
 
+-- A path or a function.
+local function path_or_function(value)
+    return type(value) ~= "function" and name_text(value) and "a path, or a function(row, error)" or nil
+end
+
 local function unsupported()
     return "nothing: it is not supported yet"
 end
@@ -218,7 +223,7 @@ local BATCHER = with_shared {
     store = store_with "write", schema = of_kind "schema", batch_size = count, flush_at = fraction,
     batch_bytes = limit, max_pending_rows = limit, max_pending_bytes = limit, block_timeout = seconds,
     overflow = one_of("reject", "block", "drop_oldest", "drop_newest"), dedupe = name_text,
-    dead_letter = unsupported, policy = unsupported,
+    dead_letter = path_or_function, policy = unsupported,
 }
 
 local LARGEST_BATCH = 2 ^ 30 -- bytes
@@ -260,6 +265,8 @@ function options.batcher(given)
     if flat.batch_bytes then
         flat.batch_bytes = math.min(flat.batch_bytes, LARGEST_BATCH)
     end
+    flat.dead_events = type(flat.dead_letter) == "function"
+    flat.dead_path = not flat.dead_events and flat.dead_letter or nil
     flat.block = flat.overflow == "block"
     flat.overflow = OVERFLOW[flat.overflow or "reject"]
     return flat

@@ -2,6 +2,7 @@
 -- writebehind load: the records of a file into a table, through a batcher. A row that the store is not ready
 -- for waits, and the input with it; nothing is lost but what is reported.
 
+local json = require "writebehind.json"
 local writebehind = require "writebehind"
 local process = require("writebehind.core").process
 local convert = require "writebehind.cli.convert"
@@ -74,7 +75,7 @@ local function add(self, record, row)
     while true do
         local ok, message, code = self.batcher:add(row)
         if ok then
-            self.pending:push(record.line, record.raw)
+            self.pending:push(record.line, record.raw, row)
             return true
         elseif code == "invalid" then
             refuse(self, record, message)
@@ -176,6 +177,10 @@ local function new_batcher(self, store, schema)
         store = store, schema = schema, table = args.table, batch_size = args.batch_size,
         max_pending_rows = math.max(65536, 4 * args.batch_size), overflow = "block", block_timeout = SLICE_S,
         close_timeout = EXIT_S, retry = { initial = 0.1, max = 2 },
+        dead_letter = function(row, why)
+            local line, raw = self.pending:find(row)
+            self.rejects:put(line, why, raw or json.encode(row) or "")
+        end,
         on_flush = function(flush)
             self.failed_class = flush.class
         end,
@@ -213,7 +218,7 @@ local function open_table(self)
     if not schema then
         return nil, message
     end
-    self.plan, self.pending = convert.plan(schema:columns(), self.args.map), pending.new()
+    self.plan, self.pending = convert.plan(schema:columns(), self.args.map), pending.new(schema:columns())
     self.batcher, message = new_batcher(self, store, schema)
     return self.batcher, message
 end
