@@ -5,7 +5,9 @@ local process = require "spec.support.process"
 local writebehind = require "writebehind"
 local testing = require "writebehind.testing"
 
-local SCHEMA = writebehind.schema { { "id", "uuid", generate = "uuidv7" }, { "n", "int8" }, { "note", "text", null = true } }
+local SCHEMA = writebehind.schema {
+    { "id", "uuid", generate = "uuidv7" }, { "n", "int8" }, { "note", "text", null = true },
+}
 
 -- A scripted store that rejects a batch with a row whose n is divisible by ten.
 local function picky(stored)

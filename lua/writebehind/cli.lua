@@ -78,6 +78,15 @@ local function add_option(command, name, argument, about, check, default)
     return default and option:default(default) or option
 end
 
+local function add_delivery(command)
+    add_option(command, "--rejects", "FILE", "Where rows go that are refused or dead, with line and reason.")
+    add_option(command, "--batch-size", "N", "Rows in a batch.", whole_number, "4096")
+    add_option(command, "--give-up", "S", "Seconds without a row stored after which to stop.", seconds, "300")
+    add_option(command, "--close-timeout", "S", "Seconds to store what was read, after an interrupt.", seconds,
+        "15")
+    command:flag("-q --quiet", "No progress.")
+end
+
 local function add_load(parser)
     local command = parser:command("load", "Load a file of NDJSON, CSV or TSV into a table.")
     command:argument("file", "The file, - for standard input; gzip is recognised.")
@@ -88,12 +97,15 @@ local function add_load(parser)
         :count("*"):convert(cli.parse_map)
     command:option("--format", "What the file's ending tells otherwise, else ndjson.")
         :choices { "ndjson", "csv", "tsv" }
-    add_option(command, "--rejects", "FILE", "Where rows go that are refused or dead, with line and reason.")
-    add_option(command, "--batch-size", "N", "Rows in a batch.", whole_number, "4096")
-    add_option(command, "--give-up", "S", "Seconds without a row stored after which to stop.", seconds, "300")
-    add_option(command, "--close-timeout", "S", "Seconds to store what was read, after an interrupt.", seconds,
-        "15")
-    command:flag("-q --quiet", "No progress.")
+    add_delivery(command)
+end
+
+local function add_replay(parser)
+    local command = parser:command("replay", "Write the rows of a dead-letter file again.")
+    command:argument("file", "The file, - for standard input; gzip is recognised.")
+    add_store(command)
+    add_option(command, "--table", "NAME", "The table: NAME or SCHEMA.NAME"):count(1)
+    add_delivery(command)
 end
 
 local function add_simulate(parser)
@@ -117,6 +129,7 @@ local function new_parser()
     end)
     parser:command_target "command"
     add_load(parser)
+    add_replay(parser)
     add_simulate(parser)
     return parser
 end

@@ -29,6 +29,24 @@ local function next_ndjson(self)
     return record
 end
 
+-- A line of a dead-letter file: the members of its `row`.
+local function next_dead(self)
+    local record, message = next_ndjson(self)
+    if not record or record.wrong then
+        return record, message
+    end
+    for index = 1, record.count do
+        if record.keys[index] == "row" and record.kinds[index] == "json" then
+            local text = record.texts[index]
+            record.keys, record.kinds, record.texts = {}, {}, {}
+            record.count, record.wrong = ndjson.split(text, record)
+            return record
+        end
+    end
+    record.wrong = 'no object "row": not a line of a dead-letter file'
+    return record
+end
+
 -- The fields of the next record that is not an empty line, and a record to put them into.
 local function next_fields(self)
     local raw, message = self.input:line()
@@ -121,11 +139,15 @@ function reader.format_of(path)
     return (ending == "csv" or ending == "tsv") and ending or ending == "tab" and "tsv" or "ndjson"
 end
 
--- A reader of an input in a format: "ndjson", "csv" or "tsv". nil and a message where there is no header.
+-- A reader of an input in a format: "ndjson", "csv", "tsv" or "dead" (a dead-letter file). nil and a message
+-- where there is no header.
 function reader.new(input, format)
     local self = setmetatable({ input = input, ahead = {}, taken = 0 }, Reader)
     if format == "ndjson" then
         self.read = next_ndjson
+        return self
+    elseif format == "dead" then
+        self.read = next_dead
         return self
     end
     self.split, self.read = delimited[format], next_delimited
