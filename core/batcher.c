@@ -76,7 +76,7 @@ int wb_batcher_new(const wb_batcher_options *options, wb_batcher **out, wb_err *
         return code;
     }
     wb_outbox_init(&batcher->outbox, options, &batcher->owner.env, batcher->owner.log);
-    if (options->store != NULL) {
+    if (batcher->owner.threaded) {
         batcher->outbox.may_block = true;
         batcher->outbox.merge_rows = options->batch_size * MERGED_BATCHES;
     }
@@ -118,20 +118,28 @@ static int write_batch(wb_batcher *batcher, const wb_batch *batch, const wb_canc
     return session->class->write(session, batch, &until, err);
 }
 
+static bool deliver_one(wb_batcher *batcher, const wb_cancel *cancel)
+{
+    wb_batch *batch = wb_outbox_take(&batcher->outbox);
+    if (batch == NULL)
+        return false;
+    wb_err err = {0};
+    int64_t began_us = wb_now_us();
+    int code = write_batch(batcher, batch, cancel, &err);
+    const wb_session *session = batcher->owner.session;
+    uint64_t stored = code != WB_OK && session != NULL ? session->stored : 0;
+    if (code == WB_OK)
+        wb_lifeline_renew();
+    wb_outbox_complete(&batcher->outbox, batch, code == WB_OK ? NULL : &err, stored,
+                       wb_now_us() - began_us);
+    bury_dead(batcher);
+    return true;
+}
+
 static void deliver(void *owner, const wb_cancel *cancel)
 {
-    wb_batcher *batcher = owner;
-    wb_batch *batch;
-    while (!atomic_load(&cancel->asked) && (batch = wb_outbox_take(&batcher->outbox)) != NULL) {
-        wb_err err = {0};
-        int64_t began_us = wb_now_us();
-        int code = write_batch(batcher, batch, cancel, &err);
-        if (code == WB_OK)
-            wb_lifeline_renew();
-        wb_outbox_complete(&batcher->outbox, batch, code == WB_OK ? NULL : &err, 0,
-                           wb_now_us() - began_us);
-        bury_dead(batcher);
-    }
+    while (!atomic_load(&cancel->asked) && deliver_one(owner, cancel))
+        continue;
 }
 
 static int64_t next_due_us(void *owner)
@@ -179,6 +187,7 @@ static void unref(void *owner)
     wb_batcher *batcher = owner;
     if (atomic_fetch_sub(&batcher->owner.references, 1) > 1)
         return;
+    wb_owner_end_session(&batcher->owner);
     wb_flusher_fini(&batcher->owner.flusher);
     wb_outbox_fini(&batcher->outbox);
     wb_owner_fini(&batcher->owner);
@@ -220,7 +229,7 @@ static int not_settled(wb_batcher *batcher, wb_err *err)
 /* A driven batcher's rows are settled by its driver: there is nothing to wait for in here. */
 static bool wait_settled(wb_batcher *batcher, uint64_t mark, int64_t deadline_us)
 {
-    if (batcher->owner.store == NULL)
+    if (!batcher->owner.threaded)
         return wb_outbox_settled(&batcher->outbox, mark);
     return wb_outbox_wait(&batcher->outbox, mark, deadline_us);
 }
@@ -243,6 +252,8 @@ int wb_batcher_close(wb_batcher *batcher, int64_t deadline_us, wb_err *err)
     bool settled = wait_settled(batcher, UINT64_MAX, deadline_us);
     if (!settled || !wb_flusher_join(&batcher->owner.flusher, deadline_us))
         return not_settled(batcher, err);
+    if (!batcher->owner.threaded)
+        wb_owner_end_session(&batcher->owner);
     return WB_OK;
 }
 
@@ -251,7 +262,7 @@ void wb_batcher_detach(wb_batcher *batcher)
 {
     if (batcher == NULL || wb_owner_enter(&batcher->owner, NULL) != WB_OK)
         return;
-    if (batcher->owner.store == NULL)
+    if (!batcher->owner.threaded)
         report_lost(batcher);
     else
         wb_outbox_close(&batcher->outbox);
@@ -292,12 +303,18 @@ bool wb_batcher_settled(wb_batcher *batcher, uint64_t mark)
 
 wb_batch *wb_batcher_take(wb_batcher *batcher)
 {
-    if (batcher->owner.store != NULL || wb_owner_enter(&batcher->owner, NULL) != WB_OK)
+    if (batcher->owner.threaded || wb_owner_enter(&batcher->owner, NULL) != WB_OK)
         return NULL;
     wb_batch *batch = wb_outbox_take(&batcher->outbox);
     if (batch != NULL)
         ref(batcher); /* until it is completed */
     return batch;
+}
+
+bool wb_batcher_run(wb_batcher *batcher)
+{
+    bool mine = batcher->owner.store != NULL && !batcher->owner.threaded;
+    return mine && wb_owner_enter(&batcher->owner, NULL) == WB_OK && deliver_one(batcher, NULL);
 }
 
 void wb_batcher_complete(wb_batcher *batcher, wb_batch *batch, const wb_outcome *outcome)

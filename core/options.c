@@ -83,8 +83,6 @@ int wb_batcher_options_check(const wb_batcher_options *options, wb_err *err)
         return wb_fail(err, WB_MISUSE, "schema: is required");
     if (options->table == NULL || options->table[0] == '\0')
         return wb_fail(err, WB_MISUSE, "table: is required");
-    if (options->store != NULL && options->clock != NULL)
-        return wb_fail(err, WB_MISUSE, "clock: a native store runs on the system's clock");
     if (options->overflow < WB_OVERFLOW_REJECT || options->overflow > WB_OVERFLOW_DROP_NEWEST)
         return wb_fail(err, WB_MISUSE, "overflow: unknown");
     int code = check_sizes(options, err);
@@ -127,8 +125,6 @@ int wb_tracker_options_check(const wb_tracker_options *options, wb_err *err)
     int code = check_names(options, err);
     if (code != WB_OK)
         return code;
-    if (options->store != NULL && options->clock != NULL)
-        return wb_fail(err, WB_MISUSE, "clock: a native store runs on the system's clock");
     if (options->interval_us < 0)
         return wb_fail(err, WB_MISUSE, "interval: must not be below 0");
     if (options->min_advance_us < 0)

@@ -24,6 +24,7 @@ int wb_owner_init(wb_owner *owner, const wb_owner_options *options, wb_err *err)
     owner->env = options->clock != NULL ? wb_env_of_clock(options->clock) : wb_env_system;
     owner->clock = options->clock != NULL ? wb_clock_ref(options->clock) : NULL;
     owner->store = options->store != NULL ? wb_store_ref(options->store) : NULL;
+    owner->threaded = options->store != NULL && options->clock == NULL;
     owner->target = options->target;
     if (owner->target.schema != NULL)
         wb_schema_ref(owner->target.schema);
@@ -66,7 +67,7 @@ int wb_owner_start(wb_owner *owner, wb_err *err)
 {
     if (atomic_load_explicit(&owner->used, memory_order_relaxed))
         return WB_OK;
-    if (owner->store != NULL) {
+    if (owner->threaded) {
         int code = wb_flusher_start(&owner->flusher, err);
         if (code != WB_OK)
             return code;

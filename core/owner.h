@@ -14,10 +14,11 @@ typedef struct wb_owner {
     atomic_uint process; /* fork generation it belongs to */
     wb_env env;
     wb_clock *clock; /* a reference, or NULL */
-    wb_store *store; /* a reference; NULL: driven */
+    wb_store *store; /* a reference; NULL: the caller delivers */
+    bool threaded;   /* a flusher delivers: there is a store, and no manual clock */
     wb_log *log;
     wb_target target;    /* owns its names, and a reference to its schema */
-    wb_session *session; /* the thread's */
+    wb_session *session; /* of who delivers: the thread, or the caller */
     wb_flusher flusher;
 } wb_owner;
 
@@ -38,7 +39,7 @@ void wb_owner_fini(wb_owner *owner);
 int wb_owner_enter(wb_owner *owner, wb_err *err);
 /* Before a row is accepted: marks it used, starts the thread. */
 int wb_owner_start(wb_owner *owner, wb_err *err);
-/* In the thread: the session, made when first asked for. */
+/* Where it is delivered: the session, made when first asked for. */
 int wb_owner_session(wb_owner *owner, wb_session **out, wb_err *err);
 void wb_owner_end_session(wb_owner *owner);
 /* The deadline of a write that begins now. */

@@ -40,6 +40,7 @@ typedef struct wb_pg_session {
     PGconn *conn;       /* NULL: none */
     size_t host;        /* the one to try first: it worked last */
     bool checked;       /* the table was found to fit since the connection or the last failure */
+    bool unique;        /* then: a unique index holds the target's dedupe column */
 } wb_pg_session;
 
 /* ---- postgres_hosts.c: what a conninfo says ---- */
@@ -81,6 +82,18 @@ typedef struct wb_pg_params {
 int wb_pg_run(wb_pg_session *session, const char *sql, const wb_pg_params *params, bool binary,
               const wb_until *until, PGresult **out, wb_err *err);
 void wb_pg_put_name(wb_buffer *sql, const char *name); /* quoted */
+/* Binary parameters: types, numbers, and the beginning of an array of one dimension, after which come its
+ * elements, each with its length as an int32 before it. */
+enum {
+    WB_PG_UUID = 2950,
+    WB_PG_UUIDS = 2951,
+    WB_PG_TIMESTAMPTZ = 1184,
+    WB_PG_TIMESTAMPTZS = 1185,
+    WB_PG_ARRAY_BYTES = 20,
+};
+void wb_pg_put_int32(wb_buffer *buffer, uint32_t value);
+void wb_pg_put_int64(wb_buffer *buffer, int64_t value);
+void wb_pg_put_array(wb_buffer *buffer, uint32_t type, size_t count);
 /* A failure on the wire: RETRY, with libpq's words. Drops the connection. */
 int wb_pg_lost(wb_pg_session *session, wb_err *err);
 /* After a failed call: what of the session can't be trusted any more. Returns code. */
@@ -110,7 +123,8 @@ enum wb_pg_table_field {
     WB_PG_IDENTITY,  /* a, d or empty */
     WB_PG_GENERATED, /* s, v or empty */
     WB_PG_DEFAULT_SQL,
-    WB_PG_KEY, /* t: it alone is the primary key */
+    WB_PG_KEY,    /* t: it alone is the primary key */
+    WB_PG_UNIQUE, /* t: it is in the key of a unique index over all rows */
 };
 /* The columns of a table in their order, a row each, with the fields above as text. */
 int wb_pg_columns(wb_pg_session *session, const wb_until *until, PGresult **out, wb_err *err);
@@ -131,6 +145,13 @@ int wb_pg_default_generate(const char *sql);
 /* ---- the calls of the class ---- */
 
 int wb_pg_write(wb_pg_session *session, const wb_batch *batch, const wb_until *until, wb_err *err);
+/* Of wb_pg_write, on a session that is connected and checked. *begun: the server has answered, so that the
+ * connection was no dead one. */
+int wb_pg_copy(wb_pg_session *session, const wb_batch *batch, const bool *there,
+               const wb_until *until, bool *begun,
+               wb_err *err); /* there: rows left out; NULL: none */
+int wb_pg_copy_missing(wb_pg_session *session, const wb_batch *batch, const wb_until *until,
+                       bool *begun, wb_err *err); /* postgres_doubt.c */
 int wb_pg_touch(wb_pg_session *session, const wb_marks *marks, const wb_until *until,
                 wb_touched *out, wb_err *err);
 int wb_pg_describe(wb_pg_session *session, const wb_until *until, wb_schema **out, wb_err *err);

@@ -20,7 +20,10 @@ static const char columns_sql[] =
     " a.attnotnull OR b.not_null, a.atthasdef OR b.has_default, a.attidentity, a.attgenerated,"
     " pg_catalog.pg_get_expr(d.adbin, d.adrelid),"
     " EXISTS (SELECT FROM pg_catalog.pg_index i WHERE i.indrelid = c.oid AND i.indisprimary"
-    "  AND i.indnkeyatts = 1 AND i.indkey[0] = a.attnum)"
+    "  AND i.indnkeyatts = 1 AND i.indkey[0] = a.attnum),"
+    " EXISTS (SELECT FROM pg_catalog.pg_index i WHERE i.indrelid = c.oid AND i.indisunique"
+    "  AND i.indisvalid AND i.indpred IS NULL"
+    "  AND a.attnum = ANY ((i.indkey::int2[])[0:i.indnkeyatts - 1]))"
     " FROM (SELECT pg_catalog.to_regclass($1)::oid AS oid) c"
     " LEFT JOIN pg_catalog.pg_attribute a"
     "  ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped"
@@ -145,6 +148,14 @@ static int check_schema(const PGresult *columns, const wb_schema *schema, wb_err
     return code == WB_OK ? check_rest(columns, schema, err) : code;
 }
 
+static bool is_unique(const PGresult *columns, const wb_target *target)
+{
+    if (target->schema == NULL || target->dedupe != WB_DEDUPE_COLUMN)
+        return false;
+    const char *name = target->schema->columns[target->dedupe_column].column.name;
+    return wb_pg_true(columns, find(columns, name), WB_PG_UNIQUE);
+}
+
 static int check_tracker(const PGresult *columns, const wb_target *target, wb_err *err)
 {
     int code = check_type(columns, target->key, WB_TYPE_UUID, "tracker", err);
@@ -161,7 +172,8 @@ int wb_pg_check(wb_pg_session *session, const wb_until *until, wb_err *err)
     const wb_target *target = &session->target;
     code = target->schema != NULL ? check_schema(columns, target->schema, err)
                                   : check_tracker(columns, target, err);
-    PQclear(columns);
     session->checked = code == WB_OK;
+    session->unique = code == WB_OK && is_unique(columns, target);
+    PQclear(columns);
     return code;
 }

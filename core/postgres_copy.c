@@ -61,18 +61,42 @@ static int put(wb_pg_session *session, const char *data, size_t bytes, const wb_
     return queued > 0 ? wb_pg_flush(session, until, err) : wb_pg_lost(session, err);
 }
 
-static int put_tuples(wb_pg_session *session, const wb_batch *batch, const wb_until *until,
-                      wb_err *err)
+static int put_run(wb_pg_session *session, const char *data, size_t left, const wb_until *until,
+                   wb_err *err)
 {
-    size_t left;
-    const char *data = (const char *)wb_batch_tuples(batch, &left);
-    int code = put(session, header, HEADER_BYTES, until, err);
+    int code = WB_OK;
     while (code == WB_OK && left > 0) {
         size_t bytes = left < CHUNK_BYTES ? left : CHUNK_BYTES;
         code = put(session, data, bytes, until, err);
         data += bytes;
         left -= bytes;
     }
+    return code;
+}
+
+/* Row by row: what is missing of a batch is nearly always all of it or nothing. */
+static int put_missing(wb_pg_session *session, const wb_batch *batch, const bool *there,
+                       const wb_until *until, wb_err *err)
+{
+    int code = WB_OK;
+    for (size_t row = 0; row < wb_batch_left(batch) && code == WB_OK; row++) {
+        size_t bytes;
+        const char *data = (const char *)wb_batch_row(batch, row, &bytes);
+        if (!there[row])
+            code = put_run(session, data, bytes, until, err);
+    }
+    return code;
+}
+
+static int put_tuples(wb_pg_session *session, const wb_batch *batch, const bool *there,
+                      const wb_until *until, wb_err *err)
+{
+    size_t bytes;
+    const char *data = (const char *)wb_batch_tuples(batch, &bytes);
+    int code = put(session, header, HEADER_BYTES, until, err);
+    if (code == WB_OK)
+        code = there == NULL ? put_run(session, data, bytes, until, err)
+                             : put_missing(session, batch, there, until, err);
     return code == WB_OK ? put(session, trailer, sizeof trailer, until, err) : code;
 }
 
@@ -122,18 +146,26 @@ static int end(wb_pg_session *session, const wb_until *until, wb_err *err)
     return code;
 }
 
-/* *begun: the server was ready for the stream, so that the connection was no dead one. */
-static int copy(wb_pg_session *session, const wb_batch *batch, const wb_until *until, bool *begun,
-                wb_err *err)
+int wb_pg_copy(wb_pg_session *session, const wb_batch *batch, const bool *there,
+               const wb_until *until, bool *begun, wb_err *err)
 {
-    int code = session->checked ? WB_OK : wb_pg_check(session, until, err);
-    if (code == WB_OK)
-        code = begin(session, until, err);
+    int code = begin(session, until, err);
     if (code != WB_OK)
         return code;
     *begun = true;
-    code = put_tuples(session, batch, until, err);
+    code = put_tuples(session, batch, there, until, err);
     return code == WB_OK ? end(session, until, err) : code;
+}
+
+static int try_once(wb_pg_session *session, const wb_batch *batch, const wb_until *until,
+                    bool *begun, wb_err *err)
+{
+    int code = session->checked ? WB_OK : wb_pg_check(session, until, err);
+    if (code != WB_OK)
+        return code;
+    bool ask = batch->in_doubt && session->target.dedupe == WB_DEDUPE_COLUMN;
+    return ask ? wb_pg_copy_missing(session, batch, until, begun, err)
+               : wb_pg_copy(session, batch, NULL, until, begun, err);
 }
 
 /* A connection that had idled may turn out dead at the first word; that is no reason to fail. */
@@ -144,7 +176,7 @@ int wb_pg_write(wb_pg_session *session, const wb_batch *batch, const wb_until *u
     bool fresh, begun = false;
     int code = wb_pg_connect(session, until, &fresh, err);
     if (code == WB_OK)
-        code = copy(session, batch, until, &begun, err);
+        code = try_once(session, batch, until, &begun, err);
     bool was_dead = code != WB_OK && !fresh && !begun && err->class == WB_RETRY &&
                     PQstatus(session->conn) == CONNECTION_BAD;
     if (!was_dead || wb_until_passed(until))
@@ -152,6 +184,6 @@ int wb_pg_write(wb_pg_session *session, const wb_batch *batch, const wb_until *u
     wb_pg_drop(session);
     code = wb_pg_connect(session, until, &fresh, err);
     if (code == WB_OK)
-        code = copy(session, batch, until, &begun, err);
+        code = try_once(session, batch, until, &begun, err);
     return wb_pg_settle(session, code, err);
 }

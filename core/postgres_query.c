@@ -127,6 +127,34 @@ void wb_pg_put_name(wb_buffer *sql, const char *name)
     sql->bytes += bytes;
 }
 
+/* ---- binary parameters ---- */
+
+void wb_pg_put_int32(wb_buffer *buffer, uint32_t value)
+{
+    uint8_t bytes[4] = {(uint8_t)(value >> 24), (uint8_t)(value >> 16), (uint8_t)(value >> 8),
+                        (uint8_t)value};
+    wb_buffer_put(buffer, bytes, sizeof bytes);
+}
+
+void wb_pg_put_int64(wb_buffer *buffer, int64_t value)
+{
+    wb_pg_put_int32(buffer, (uint32_t)((uint64_t)value >> 32));
+    wb_pg_put_int32(buffer, (uint32_t)value);
+}
+
+/* PostgreSQL, src/backend/utils/adt/arrayfuncs.c, array_recv: dimensions, whether there are NULLs, type,
+ * and of the one dimension its length and lower bound. */
+void wb_pg_put_array(wb_buffer *buffer, uint32_t type, size_t count)
+{
+    wb_pg_put_int32(buffer, 1);
+    wb_pg_put_int32(buffer, 0);
+    wb_pg_put_int32(buffer, type);
+    wb_pg_put_int32(buffer, (uint32_t)count);
+    wb_pg_put_int32(buffer, 1);
+}
+
+/* ---- after a failure ---- */
+
 /* The rows' own fault leaves the connection good, and so does another transaction in the way. Anything
  * else may be this server's, or this backend's, alone: a new connection may find a new primary. */
 int wb_pg_settle(wb_pg_session *session, int code, const wb_err *err)

@@ -10,14 +10,6 @@
 #include "env.h"
 #include "timestamp.h"
 
-enum {
-    UUID_OID = 2950,
-    UUIDS_OID = 2951,
-    TIMESTAMPTZ_OID = 1184,
-    TIMESTAMPTZS_OID = 1185,
-    ARRAY_HEADER_BYTES = 20,
-};
-
 /* ids, times (one, or one an id), the latest stored time that may move */
 enum { PARAMS = 3 };
 
@@ -66,47 +58,23 @@ char *wb_pg_touch_statement(const char *table, const wb_target *target)
 
 /* ---- its parameters ---- */
 
-static void put_int32(wb_buffer *buffer, uint32_t value)
-{
-    uint8_t bytes[4] = {(uint8_t)(value >> 24), (uint8_t)(value >> 16), (uint8_t)(value >> 8),
-                        (uint8_t)value};
-    wb_buffer_put(buffer, bytes, sizeof bytes);
-}
-
-static void put_int64(wb_buffer *buffer, int64_t value)
-{
-    put_int32(buffer, (uint32_t)((uint64_t)value >> 32));
-    put_int32(buffer, (uint32_t)value);
-}
-
-/* PostgreSQL, src/backend/utils/adt/arrayfuncs.c, array_recv: dimensions, whether there are NULLs, type,
- * and of the one dimension its length and lower bound. */
-static void put_array_header(wb_buffer *buffer, uint32_t type, size_t count)
-{
-    put_int32(buffer, 1);
-    put_int32(buffer, 0);
-    put_int32(buffer, type);
-    put_int32(buffer, (uint32_t)count);
-    put_int32(buffer, 1);
-}
-
 static void put_ids(wb_buffer *buffer, const wb_marks *marks)
 {
-    wb_buffer_reserve(buffer, ARRAY_HEADER_BYTES + marks->count * (4 + 16));
-    put_array_header(buffer, UUID_OID, marks->count);
+    wb_buffer_reserve(buffer, WB_PG_ARRAY_BYTES + marks->count * (4 + 16));
+    wb_pg_put_array(buffer, WB_PG_UUID, marks->count);
     for (size_t i = 0; i < marks->count; i++) {
-        put_int32(buffer, 16);
+        wb_pg_put_int32(buffer, 16);
         wb_buffer_put(buffer, marks->marks[i].id, 16);
     }
 }
 
 static void put_times(wb_buffer *buffer, const wb_marks *marks)
 {
-    wb_buffer_reserve(buffer, ARRAY_HEADER_BYTES + marks->count * (4 + 8));
-    put_array_header(buffer, TIMESTAMPTZ_OID, marks->count);
+    wb_buffer_reserve(buffer, WB_PG_ARRAY_BYTES + marks->count * (4 + 8));
+    wb_pg_put_array(buffer, WB_PG_TIMESTAMPTZ, marks->count);
     for (size_t i = 0; i < marks->count; i++) {
-        put_int32(buffer, 8);
-        put_int64(buffer, marks->marks[i].time_us - WB_PG_EPOCH_US);
+        wb_pg_put_int32(buffer, 8);
+        wb_pg_put_int64(buffer, marks->marks[i].time_us - WB_PG_EPOCH_US);
     }
 }
 
@@ -123,8 +91,8 @@ static void put_params(const wb_pg_session *session, const wb_marks *marks, wb_b
     if (session->target.exact)
         put_times(&to[1], marks);
     else
-        put_int64(&to[1], marks->at_us - WB_PG_EPOCH_US);
-    put_int64(&to[2], latest_us(marks, session->target.min_advance_us) - WB_PG_EPOCH_US);
+        wb_pg_put_int64(&to[1], marks->at_us - WB_PG_EPOCH_US);
+    wb_pg_put_int64(&to[2], latest_us(marks, session->target.min_advance_us) - WB_PG_EPOCH_US);
 }
 
 /* ---- the call ---- */
@@ -142,8 +110,9 @@ static int run(wb_pg_session *session, const wb_buffer from[PARAMS], const wb_un
                wb_touched *out, wb_err *err)
 {
     static const int binary[PARAMS] = {1, 1, 1};
-    const Oid types[PARAMS] = {
-        UUIDS_OID, session->target.exact ? TIMESTAMPTZS_OID : TIMESTAMPTZ_OID, TIMESTAMPTZ_OID};
+    const Oid types[PARAMS] = {WB_PG_UUIDS,
+                               session->target.exact ? WB_PG_TIMESTAMPTZS : WB_PG_TIMESTAMPTZ,
+                               WB_PG_TIMESTAMPTZ};
     const char *values[PARAMS];
     int bytes[PARAMS];
     for (int i = 0; i < PARAMS; i++) {

@@ -10,6 +10,8 @@
 #include "err.h"
 #include "timestamp.h"
 
+static atomic_uint exit_handlers; /* zero at first */
+
 static int open_sqlite(const char *path, bool create, wb_store **out, wb_err *err);
 static int open_memory(const char *rest, wb_store **out, wb_err *err);
 static int refuse_url(const char *url, wb_err *err);
@@ -44,6 +46,16 @@ int wb_store_execute(wb_store *store, const char *sql, int64_t deadline_us, wb_e
     if (store->class->execute == NULL)
         return wb_fail(err, WB_MISUSE, "store: a %s store has no SQL to run", wb_store_kind(store));
     return store->class->execute(store, sql, &until, err);
+}
+
+void wb_store_exit_handler_made(void)
+{
+    atomic_fetch_add(&exit_handlers, 1);
+}
+
+unsigned wb_store_exit_handlers(void)
+{
+    return atomic_load(&exit_handlers);
 }
 
 /* What follows the scheme, or NULL where the URL has another one. */

@@ -3,7 +3,8 @@
  * of it: one connection, opened at the first write or touch, opened again after it broke. A session is used
  * by one thread at a time; it is made in that thread and ended there.
  *
- * A write is atomic: after WB_OK all rows are in and committed; after an error with in_doubt false none is.
+ * A write is atomic: after WB_OK all rows are in and committed; after an error with in_doubt false none is,
+ * unless the session's `stored` says that some are.
  * Every call ends soon after its deadline, or after cancel was asked for, with a WB_STORE error (class
  * WB_RETRY, in_doubt where the commit had been sent).
  * Errors: code WB_STORE; class by enum wb_class; sqlstate where the server gave one; text names the table
@@ -42,6 +43,8 @@ struct wb_store {
 
 struct wb_session {
     const wb_store_class *class;
+    uint64_t
+        stored; /* after a write that failed: leading rows that are in; 0 where writes are atomic */
 };
 
 struct wb_marks {
@@ -75,5 +78,11 @@ struct wb_store_class {
     int (*execute)(wb_store *store, const char *sql, const wb_until *until, wb_err *err);
     void (*free)(wb_store *store);
 };
+
+/* A library that a store uses may register an exit handler of its own, after which it can't be used any
+ * more. A store has that done when it is made, and says so; whoever must use stores in an exit handler
+ * registers it after that: anew, where the count has changed. */
+void wb_store_exit_handler_made(void);
+unsigned wb_store_exit_handlers(void); /* how many times */
 
 #endif

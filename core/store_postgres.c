@@ -34,8 +34,21 @@ static const wb_store_class class = {
     .free = store_free,
 };
 
+/* OpenSSL registers its exit handler when it is first used: without this, by the first connection, in the
+ * middle of which the process may end. Encrypting a password is libpq's only use of it that needs no
+ * connection; a libpq without OpenSSL just does it. */
+static void start_tls_library(void)
+{
+    static atomic_flag started = ATOMIC_FLAG_INIT;
+    if (atomic_flag_test_and_set(&started))
+        return;
+    PQfreemem(PQencryptPassword("", ""));
+    wb_store_exit_handler_made();
+}
+
 int wb_store_postgres(const char *conninfo, wb_store **out, wb_err *err)
 {
+    start_tls_library();
     wb_pg_store *store = wb_alloc_zeroed(sizeof *store);
     if (store == NULL)
         return wb_fail(err, WB_MEMORY, "out of memory for a store");

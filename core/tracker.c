@@ -77,20 +77,26 @@ static int touch(wb_tracker *tracker, const wb_marks *marks, const wb_cancel *ca
     return session->class->touch(session, marks, &until, touched, err);
 }
 
+static bool deliver_one(wb_tracker *tracker, const wb_cancel *cancel)
+{
+    wb_claim *claim = wb_markbox_take(&tracker->box);
+    if (claim == NULL)
+        return false;
+    wb_err err = {0};
+    wb_touched touched = {0};
+    int64_t began_us = wb_now_us();
+    int code = touch(tracker, &claim->marks, cancel, &touched, &err);
+    if (code == WB_OK)
+        wb_lifeline_renew();
+    wb_markbox_complete(&tracker->box, claim, code == WB_OK ? NULL : &err, &touched,
+                        wb_now_us() - began_us);
+    return true;
+}
+
 static void deliver(void *owner, const wb_cancel *cancel)
 {
-    wb_tracker *tracker = owner;
-    wb_claim *claim;
-    while (!atomic_load(&cancel->asked) && (claim = wb_markbox_take(&tracker->box)) != NULL) {
-        wb_err err = {0};
-        wb_touched touched = {0};
-        int64_t began_us = wb_now_us();
-        int code = touch(tracker, &claim->marks, cancel, &touched, &err);
-        if (code == WB_OK)
-            wb_lifeline_renew();
-        wb_markbox_complete(&tracker->box, claim, code == WB_OK ? NULL : &err, &touched,
-                            wb_now_us() - began_us);
-    }
+    while (!atomic_load(&cancel->asked) && deliver_one(owner, cancel))
+        continue;
 }
 
 static int64_t next_due_us(void *owner)
@@ -138,6 +144,7 @@ static void unref(void *owner)
     wb_tracker *tracker = owner;
     if (atomic_fetch_sub(&tracker->owner.references, 1) > 1)
         return;
+    wb_owner_end_session(&tracker->owner);
     wb_flusher_fini(&tracker->owner.flusher);
     wb_markbox_fini(&tracker->box);
     wb_owner_fini(&tracker->owner);
@@ -177,7 +184,7 @@ static int not_settled(wb_tracker *tracker, wb_err *err)
 
 static bool wait_settled(wb_tracker *tracker, uint64_t mark, int64_t deadline_us)
 {
-    if (tracker->owner.store == NULL)
+    if (!tracker->owner.threaded)
         return wb_markbox_settled(&tracker->box, mark);
     return wb_markbox_wait(&tracker->box, mark, deadline_us);
 }
@@ -200,6 +207,8 @@ int wb_tracker_close(wb_tracker *tracker, int64_t deadline_us, wb_err *err)
     bool settled = wait_settled(tracker, UINT64_MAX, deadline_us);
     if (!settled || !wb_flusher_join(&tracker->owner.flusher, deadline_us))
         return not_settled(tracker, err);
+    if (!tracker->owner.threaded)
+        wb_owner_end_session(&tracker->owner);
     return WB_OK;
 }
 
@@ -208,7 +217,7 @@ void wb_tracker_detach(wb_tracker *tracker)
 {
     if (tracker == NULL || wb_owner_enter(&tracker->owner, NULL) != WB_OK)
         return;
-    if (tracker->owner.store == NULL)
+    if (!tracker->owner.threaded)
         report_lost(tracker);
     else
         wb_markbox_close(&tracker->box);
@@ -244,13 +253,19 @@ bool wb_tracker_settled(wb_tracker *tracker, uint64_t mark)
 /* The claim's first member is the marks. */
 wb_marks *wb_tracker_take(wb_tracker *tracker)
 {
-    if (tracker->owner.store != NULL || wb_owner_enter(&tracker->owner, NULL) != WB_OK)
+    if (tracker->owner.threaded || wb_owner_enter(&tracker->owner, NULL) != WB_OK)
         return NULL;
     wb_claim *claim = wb_markbox_take(&tracker->box);
     if (claim == NULL)
         return NULL;
     ref(tracker); /* until it is completed */
     return &claim->marks;
+}
+
+bool wb_tracker_run(wb_tracker *tracker)
+{
+    bool mine = tracker->owner.store != NULL && !tracker->owner.threaded;
+    return mine && wb_owner_enter(&tracker->owner, NULL) == WB_OK && deliver_one(tracker, NULL);
 }
 
 void wb_tracker_complete(wb_tracker *tracker, wb_marks *marks, const wb_outcome *outcome,

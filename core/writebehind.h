@@ -261,10 +261,10 @@ enum wb_overflow {
 enum wb_dedupe { WB_DEDUPE_NONE, WB_DEDUPE_COLUMN, WB_DEDUPE_LEDGER };
 
 typedef struct wb_batcher_options {
-    wb_store *store;   /* NULL: driven */
+    wb_store *store;   /* with one and no clock the batcher is threaded, else driven */
     wb_schema *schema; /* required */
     const char *table; /* required; "table" or "schema.table" */
-    wb_clock *clock;   /* driven only; NULL: the system's */
+    wb_clock *clock;   /* NULL: the system's */
     uint64_t batch_size;
     double flush_at; /* 0 < flush_at <= 1 */
     uint64_t batch_bytes;
@@ -312,6 +312,9 @@ WB_API uint64_t wb_batcher_seal(wb_batcher *batcher, int reason);
 WB_API bool wb_batcher_settled(wb_batcher *batcher, uint64_t mark);
 /* Lends the next due batch, or NULL. It must be completed, exactly once. */
 WB_API wb_batch *wb_batcher_take(wb_batcher *batcher);
+/* Writes the next due batch to the batcher's own store, in this thread: blocks up to write_timeout. False: none
+ * is due, or there is no store. */
+WB_API bool wb_batcher_run(wb_batcher *batcher);
 WB_API void wb_batcher_complete(wb_batcher *batcher, wb_batch *batch, const wb_outcome *outcome);
 /* When take will next have a batch, on the batcher's clock; WB_NEVER: not before something is added. */
 WB_API int64_t wb_batcher_next_due_us(wb_batcher *batcher);
@@ -324,11 +327,11 @@ WB_API int wb_batcher_fd(wb_batcher *batcher);
 /* ---- tracker ---- */
 
 typedef struct wb_tracker_options {
-    wb_store *store;    /* NULL: driven */
+    wb_store *store;    /* with one and no clock the tracker is threaded, else driven */
     const char *table;  /* required */
     const char *key;    /* its uuid column */
     const char *column; /* its timestamptz column */
-    wb_clock *clock;    /* driven only; NULL: the system's */
+    wb_clock *clock;    /* NULL: the system's */
     int64_t interval_us;
     bool exact; /* each id with the time it was last marked, else all with the flush's */
     int64_t min_advance_us;
@@ -363,6 +366,7 @@ WB_API bool wb_tracker_event(wb_tracker *tracker, wb_event *out);
 WB_API uint64_t wb_tracker_seal(wb_tracker *tracker, int reason);
 WB_API bool wb_tracker_settled(wb_tracker *tracker, uint64_t mark);
 WB_API wb_marks *wb_tracker_take(wb_tracker *tracker);
+WB_API bool wb_tracker_run(wb_tracker *tracker); /* as wb_batcher_run */
 /* Of a failure, `stored` is ignored: times only move forward, so the whole chunk is merged back. */
 WB_API void wb_tracker_complete(wb_tracker *tracker, wb_marks *marks, const wb_outcome *outcome,
                                 uint64_t updated, uint64_t unmatched);

@@ -78,7 +78,6 @@ describe("options", function()
             { "schema", {}, "a schema" },
             { "store", {}, "write" },
             { "clock", 5, "a clock" },
-            { "clock", testing.clock(0), "native store" },
             { "inline", true, "native store" },
             { "batchsize", 5, "unknown option" },
         }

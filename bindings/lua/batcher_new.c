@@ -139,7 +139,7 @@ int lwb_batcher_new(lua_State *L)
     owner->core = batcher;
     owner->schema = wb_schema_ref(options.schema);
     owner->given = (int)wb_schema_given(options.schema);
-    owner->driven = options.store == NULL;
+    owner->driven = options.store == NULL || options.clock != NULL;
     lwb_plan_init(L, &owner->plan, 1, owner->given);
     owner->close_timeout_us = options.close_timeout_us;
     owner->block_timeout_us = options.block_timeout_us;

@@ -193,6 +193,7 @@ int lwb_claim_gc(lua_State *L);
 /* Pushes row `index` (from 0) as a table by name; `names` is the list of them. */
 void lwb_push_row(lua_State *L, const wb_batch *batch, size_t index, int names);
 int lwb_dead(lua_State *L); /* core.dead(batcher) */
+int lwb_run(lua_State *L);  /* core.run(object) */
 
 /* ---- the openers of the parts ---- */
 
@@ -210,5 +211,6 @@ int lwb_store_postgres(lua_State *L);
 int lwb_store_sqlite(lua_State *L);
 int lwb_store_memory(lua_State *L);
 int lwb_store_open(lua_State *L);
+int lwb_store_worker(lua_State *L); /* core.worker(module, path, cpath, args) */
 
 #endif

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: MIT
- * What the command line needs of the process: is this a terminal, was there a SIGINT or SIGTERM, a monotonic
- * time, a sleep that a signal ends. The handler only counts; the second SIGINT falls to the system's default,
+ * What the command line and the plain loop need of the process: is this a terminal, was there a SIGINT or
+ * SIGTERM, a monotonic time, a sleep that a signal ends, poll(2). The handler only counts; the second SIGINT falls to the system's default,
  * so that a program that hangs can be stopped. State: the process's own, one program a process. */
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
 #include <signal.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -79,6 +83,54 @@ static int process_sleep(lua_State *L)
     return 1;
 }
 
+/* The entry at the top as poll wants it; one without a descriptor is passed over. */
+static struct pollfd entry_read(lua_State *L)
+{
+    luaL_checktype(L, -1, LUA_TTABLE);
+    lua_getfield(L, -1, "fd");
+    lua_getfield(L, -2, "mode");
+    const char *mode = lua_isnil(L, -1) ? "r" : lua_tostring(L, -1);
+    struct pollfd entry = {.fd = lua_isnil(L, -2) ? -1 : (int)luaL_checkinteger(L, -2)};
+    if (mode == NULL || (strcmp(mode, "r") != 0 && strcmp(mode, "w") != 0))
+        luaL_error(L, "poll: expected \"r\" or \"w\" as the mode of an entry");
+    entry.events = mode[0] == 'r' ? POLLIN : POLLOUT;
+    lua_pop(L, 2);
+    return entry;
+}
+
+/* Milliseconds, rounded up, so that what is due then is due after it. */
+static int poll_timeout(lua_State *L, int index)
+{
+    int64_t us = lwb_check_us(L, index);
+    if (us == WB_NEVER)
+        return -1;
+    return us > (int64_t)INT_MAX * 1000 - 999 ? INT_MAX : (int)((us + 999) / 1000);
+}
+
+/* poll(list, seconds) → how many are ready; each entry's `ready` is set. An entry has `fd` (nil: it only is
+ * not ready) and `mode`, "r" (the default) or "w". A signal ends it early, with none ready. */
+static int process_poll(lua_State *L)
+{
+    luaL_checktype(L, 1, LUA_TTABLE);
+    int timeout_ms = poll_timeout(L, 2);
+    size_t count = lwb_rawlen(L, 1);
+    struct pollfd *entries = lua_newuserdata(L, (count + 1) * sizeof *entries);
+    for (size_t i = 0; i < count; i++, lua_pop(L, 1)) {
+        lua_rawgeti(L, 1, (int)i + 1);
+        entries[i] = entry_read(L);
+    }
+    int ready = poll(entries, count, timeout_ms);
+    if (ready < 0 && errno != EINTR)
+        return luaL_error(L, "poll: %s", strerror(errno));
+    for (size_t i = 0; i < count; i++, lua_pop(L, 1)) {
+        lua_rawgeti(L, 1, (int)i + 1);
+        lua_pushboolean(L, ready > 0 && entries[i].revents != 0);
+        lua_setfield(L, -2, "ready");
+    }
+    lua_pushinteger(L, ready > 0 ? ready : 0);
+    return 1;
+}
+
 void lwb_open_process(lua_State *L)
 {
     static const luaL_Reg functions[] = {
@@ -89,6 +141,7 @@ void lwb_open_process(lua_State *L)
         {"now", process_now},
         {"time", process_time},
         {"sleep", process_sleep},
+        {"poll", process_poll},
         {NULL, NULL},
     };
     lwb_setfuncs(L, functions);

@@ -114,7 +114,7 @@ int lwb_tracker_new(lua_State *L)
     if (code != WB_OK)
         return lwb_refused(L, code, &err);
     owner->core = tracker;
-    owner->driven = options.store == NULL;
+    owner->driven = options.store == NULL || options.clock != NULL;
     owner->close_timeout_us = options.close_timeout_us;
     return 1;
 }

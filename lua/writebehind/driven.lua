@@ -93,10 +93,15 @@ local function settle(work, ok, answer, err, class, stored)
     end
 end
 
+-- One claim, from the store's call to its completion. For drivers of loops as well: the store may yield.
+function driven.deliver(peer, work)
+    local store = peer.store
+    settle(work, pcall(store[peer.entry], store, work))
+end
+
 -- ---- all that is due ----
 
-local function deliver_due(self, peer, take, entry)
-    local store = peer.store
+local function deliver_due(self, peer, take)
     local worked = 0
     while worked < MOST_AT_ONCE do
         local work = take(self)
@@ -104,7 +109,9 @@ local function deliver_due(self, peer, take, entry)
             break
         end
         worked = worked + 1
-        settle(work, pcall(store[entry], store, work))
+        if work ~= true then -- a native store has done it
+            driven.deliver(peer, work)
+        end
     end
     return worked
 end
@@ -114,7 +121,7 @@ local function drive(self, peer)
     local ok, worked = true, 0
     if not is_busy(peer) then
         hold(peer)
-        ok, worked = pcall(deliver_due, self, peer, peer.take, peer.entry)
+        ok, worked = pcall(deliver_due, self, peer, peer.take)
         peer.holder = nil
     end
     hooks.deliver(self, peer)
@@ -184,6 +191,16 @@ end
 
 -- ---- flush and close ----
 
+function driven.in_coroutine()
+    local thread, is_main = coroutine.running()
+    return thread ~= nil and not is_main
+end
+
+-- The driver of the loop that delivers, whose flush and close wait as the loop does, where the caller can.
+local function driver_of(peer)
+    return driven.in_coroutine() and peer.driver
+end
+
 local function pending_message(self, what)
     local stats, message, code = self:stats()
     if not stats then
@@ -224,6 +241,10 @@ local function wrap_flush(methods, noun, inner)
     function methods.flush(self, timeout)
         local peer = hooks.peer_of(self, noun, "flush")
         hooks.check_timeout(timeout, noun, "flush")
+        local driver = driver_of(peer)
+        if driver then
+            return driver:flush(timeout)
+        end
         local ok, message, code = inner(self, 0) -- seals
         if ok or code ~= "timeout" then
             hooks.deliver(self, peer)
@@ -237,6 +258,10 @@ local function wrap_close(methods, noun, inner)
     function methods.close(self, timeout)
         local peer = hooks.peer_of(self, noun, "close")
         hooks.check_timeout(timeout, noun, "close")
+        local driver = driver_of(peer)
+        if driver then
+            return driver:close(timeout)
+        end
         local ok, message, code = inner(self, 0) -- refuses new rows, seals
         if code == "timeout" then
             ok, message, code = drain(self, peer, raw.seal(self, true), timeout or raw.close_timeout(self), "close")

@@ -85,6 +85,11 @@ function writebehind.open(url, given)
     return core.open(url, checked.create)
 end
 
+-- A scripted store on the flusher's thread: a module's, in a Lua state of its own, made with a copy of `args`.
+function writebehind.worker(module, args)
+    return (require "writebehind.worker"(module, args))
+end
+
 -- ---- batchers and trackers ----
 
 local function hooked_variant(noun)
@@ -99,11 +104,11 @@ local driven_variants, hooked_variants = {}, {}
 
 -- The metatable of the form that these options ask for; nil: threaded without hooks, which is C alone.
 local function form(noun, flat)
-    if not flat.native then
+    if not flat.native or flat.clock then
         flat.entry = ENTRY[noun]
         driven_variants[noun] = driven_variants[noun] or
             require("writebehind.driven").variant(noun, ADDS[noun])
-        flat.take = driven_variants[noun].__index.take
+        flat.take = flat.native and core.run or driven_variants[noun].__index.take
         return driven_variants[noun]
     elseif flat.log or flat.on_flush or flat.dead_events then
         hooked_variants[noun] = hooked_variants[noun] or hooked_variant(noun)

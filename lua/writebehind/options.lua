@@ -186,12 +186,7 @@ local function with_shared(own)
 end
 
 local function check_mode(noun, given)
-    if not is_native(given.store) then
-        return nil
-    elseif given.clock then
-        return noun .. ': option "clock": a native store is worked by a thread of its own, on the system\'s '
-            .. "clock; a clock needs a scripted store"
-    elseif given.inline then
+    if is_native(given.store) and not given.clock and given.inline then
         return noun .. ': option "inline": a native store is worked by a thread of its own, never inside add'
     end
 end

@@ -198,4 +198,10 @@ function testing.store(options)
     }, Store)
 end
 
+-- Holds a store to the contract: see writebehind.check_store.
+function testing.check_store(...)
+    local well, faults = require "writebehind.check_store"(...)
+    return well, faults
+end
+
 return testing

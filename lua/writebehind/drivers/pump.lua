@@ -15,42 +15,51 @@ local raw, now = core.raw, core.process.now
 
 local pump = {}
 local methods = {}
+local WEAK = { __mode = "k" }
 
 local huge = math.huge
 local MOST_A_TURN = 64 -- deliveries, so that a store which never yields leaves the loop its turn
+local LOOK_AGAIN = 1 -- seconds
 local PLAIN = { batcher = core.variant("batcher").__index, tracker = core.variant("tracker").__index }
-
-local function is_settled(self)
-    return raw.settled(self.object, self.mark)
-end
 
 -- ---- delivering ----
 
+-- Claims under way are kept weakly: one whose coroutine the store dropped holds no place.
+local function has_room(self)
+    local flying = 0
+    for work in pairs(self.flying) do
+        flying = flying + (raw.is_completed(work) and 0 or 1)
+    end
+    return flying < self.most
+end
+
 local function deliver(self, work)
     driven.deliver(self.peer, work)
-    self.flying = self.flying - 1
+    self.flying[work] = nil
     self.loop.signal(self)
 end
 
 local function take_due(self)
     for _ = 1, MOST_A_TURN do
-        local work = self.flying < self.most and not self.stopped and self.peer.take(self.object)
+        local work = not self.stopped and has_room(self) and self.peer.take(self.object)
         if not work then
             break
         end
-        self.flying = self.flying + 1
+        self.flying[work] = true
         self.loop.spawn(self, function()
             deliver(self, work)
         end)
     end
 end
 
-local function work(self)
+local function work_on(self)
     while not self.stopped do
         take_due(self)
         hooks.deliver(self.object, self.peer)
-        if not self.stopped then
-            self.loop.wait(self, self.flying < self.most and self.fd or nil, huge)
+        if has_room(self) then
+            self.loop.wait(self, self.fd, huge)
+        else
+            self.loop.wait(self, nil, LOOK_AGAIN)
         end
     end
     self.loop.finish(self)
@@ -62,7 +71,7 @@ local function start(self)
     if not self.working then
         self.working = true
         self.loop.spawn(self, function()
-            work(self)
+            work_on(self)
         end)
     end
 end
@@ -92,13 +101,86 @@ local function drain(self, mark, timeout, what)
     return true
 end
 
-local function check_call(self, name, timeout)
+local function check_call(self, name)
     if getmetatable(self) ~= pump then
         error(("driver:%s: expected a driver as self (methods are called with a colon)"):format(name), 3)
-    end
-    hooks.check_timeout(timeout, "driver", name, 4)
-    local thread, is_main = coroutine.running()
-    if is_main or not thread then
-        error(("driver:%s: waits as the loop does: call it in a coroutine of the loop"):format(name), 3)
+    elseif not driven.in_coroutine() then
+        error(("driver:%s waits as the loop does: call it in a coroutine of the loop"):format(name), 3)
     end
 end
+
+-- As the object's flush. Other coroutines go on.
+function methods.flush(self, timeout)
+    check_call(self, "flush")
+    hooks.check_timeout(timeout, "driver", "flush")
+    local ok, message, code = drain(self, raw.seal(self.object, false), timeout, "flush")
+    hooks.deliver(self.object, self.peer)
+    return ok, message, code
+end
+
+-- Refuses new rows, drains until the deadline, and stops. A delivery that is still under way then may end yet.
+-- Called again after a timeout, it goes on where it stopped.
+function methods.close(self, timeout)
+    check_call(self, "close")
+    hooks.check_timeout(timeout, "driver", "close")
+    local ok, message, code = PLAIN[self.noun].close(self.object, 0) -- refuses, seals
+    if code == "timeout" then
+        start(self)
+        ok, message, code = drain(self, raw.seal(self.object, true), timeout, "close")
+    end
+    self.stopped, self.peer.driver = true, nil
+    self.loop.signal(self)
+    hooks.deliver(self.object, self.peer)
+    return ok, message, code
+end
+
+-- ---- making one ----
+
+local function problem(object, given)
+    local noun = raw.kind(object)
+    local peer = raw.peer(object)
+    if not peer then
+        return ("expected a living batcher or tracker, got a %s"):format(noun or type(object))
+    elseif peer.native then
+        return ("this %s is threaded: its own thread delivers"):format(noun)
+    elseif peer.clock then
+        return ("this %s has a clock of its own, and loops wait in real time"):format(noun)
+    elseif peer.block then
+        return 'overflow = "block" would stop the loop: nobody else could make room'
+    elseif peer.driver then
+        return ("this %s has a driver already"):format(noun)
+    elseif given ~= nil and type(given) ~= "table" then
+        return ("expected a table of options, got a %s"):format(type(given))
+    end
+    for name, value in pairs(given or {}) do
+        if name ~= "in_flight" then
+            return ("unknown option %q"):format(tostring(name))
+        elseif type(value) ~= "number" or value < 1 or value % 1 ~= 0 then
+            return ('option "in_flight": expected a whole number of at least 1, got %s'):format(tostring(value))
+        end
+    end
+end
+
+pump.__index = methods
+
+-- Drives an object on a loop until it is closed: what run of every driver does. `loop` is the table above; what it
+-- is given in `handle` it finds as a field of the pump. in_flight: deliveries under way at once, by default 1,
+-- since a store's single connection can't serve more. → a driver with flush and close, or nil, message, code
+function pump.run(object, loop, handle, given)
+    local wrong = problem(object, given)
+    if wrong then
+        error("run: " .. wrong, 3)
+    end
+    local fd, message, code = object:fd()
+    if not fd then
+        return nil, message, code
+    end
+    local peer = raw.peer(object)
+    local self = setmetatable({ object = object, peer = peer, noun = raw.kind(object), fd = fd, loop = loop,
+        handle = handle, most = given and given.in_flight or 1, flying = setmetatable({}, WEAK), waits = {} }, pump)
+    peer.driver, peer.inline = self, false
+    start(self)
+    return self
+end
+
+return pump

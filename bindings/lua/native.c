@@ -1,6 +1,20 @@
 /* SPDX-License-Identifier: MIT
- * Dead rows on their way to the owner's hook. */
+ * What a driven object does with a native store, and dead rows on their way to the owner's hook. */
 #include "lwb.h"
+
+/* core.run(object) → true where a due batch was written to the object's own store, else nothing. */
+int lwb_run(lua_State *L)
+{
+    lwb_owner *batcher = lwb_test(L, 1, &lwb_batcher_kind);
+    lwb_owner *tracker = lwb_test(L, 1, &lwb_tracker_kind);
+    bool ran = false;
+    if (batcher != NULL && batcher->core != NULL)
+        ran = wb_batcher_run(batcher->core);
+    else if (tracker != NULL && tracker->core != NULL)
+        ran = wb_tracker_run(tracker->core);
+    lua_pushboolean(L, ran);
+    return ran ? 1 : 0;
+}
 
 /* core.dead(batcher) → a list of rows by column name, why they are dead; nothing where there are none. */
 int lwb_dead(lua_State *L)

@@ -1,0 +1,42 @@
+-- SPDX-License-Identifier: MIT
+-- A store for writebehind.worker that appends each row, as JSON, to a Redis stream with LuaSocket (lua-socket):
+--   store = writebehind.worker("redis_stream", { host = "127.0.0.1", port = 6379, stream = "notes" })
+-- A batch is one script, which Redis runs as a whole; it marks the batch's id, so that a try whose reply got lost
+-- is not repeated into a second copy.
+
+local socket = require "socket"
+
+local APPEND = [[
+if redis.call("SET", KEYS[2], 1, "NX", "EX", 86400) then
+    for _, row in ipairs(ARGV) do redis.call("XADD", KEYS[1], "*", "row", row) end
+end]]
+
+local function request(words)
+    for i, word in ipairs(words) do
+        words[i] = ("$%d\r\n%s\r\n"):format(#word, word)
+    end
+    return ("*%d\r\n%s"):format(#words, table.concat(words))
+end
+
+return function(args)
+    local store, link = {}, nil
+
+    function store.write(_, batch)
+        local words = { "EVAL", APPEND, "2", args.stream, args.stream .. ":" .. batch.id }
+        for row in batch:ndjson():gmatch "[^\n]+" do
+            words[#words + 1] = row
+        end
+        link = link or assert(socket.connect(args.host, args.port))
+        link:settimeout(args.timeout or 10)
+        link:send(request(words))
+        local reply, err = link:receive "*l"
+        if not reply then -- the next try connects again
+            link:close()
+            link = nil
+            return nil, "Redis: " .. err
+        end
+        return reply:sub(1, 1) ~= "-" or nil, "Redis: " .. reply
+    end
+
+    return store
+end

@@ -1,0 +1,20 @@
+-- SPDX-License-Identifier: MIT
+-- worker(module, args): a store that a module gives, in a private Lua state on the flusher's thread. Of this
+-- state it has a copy of the arguments and the search paths of `require`, and nothing else.
+
+local core = require "writebehind.core"
+
+-- Raises at the caller's caller.
+local function worker(module, args)
+    if type(module) ~= "string" or module == "" or module:find("\0", 1, true) then
+        error(("worker: expected the name of a module, got %s"):format(
+            type(module) == "string" and ("%q"):format(module) or type(module)), 3)
+    end
+    local store, message = core.worker(module, package.path, package.cpath, args)
+    if not store then
+        error(message, 3)
+    end
+    return store
+end
+
+return worker

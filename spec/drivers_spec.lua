@@ -1,0 +1,305 @@
+-- The drivers of event loops, each on its real loop: a store that yields there, over a socket, with several
+-- batches under way; nothing stops the loop, whatever the store's peer does.
+
+local ids = require "spec.support.ids"
+local loops = require "spec.support.loops"
+local process = require "spec.support.process"
+local scripted = require "spec.support.scripted"
+local testing = require "writebehind.testing"
+local writebehind = require "writebehind"
+
+local SCHEMA = writebehind.schema { { "id", "uuid", generate = "uuidv7" }, { "n", "int8" } }
+local FROZEN = 5 -- seconds
+
+local function batcher_of(write, given)
+    local options = { store = { write = write }, schema = SCHEMA, table = "t", batch_size = 10, flush_at = 1,
+        interval = 0.05, retry = { initial = 0.01, max = 0.05 }, log = function() end }
+    for key, value in pairs(given or {}) do
+        options[key] = value
+    end
+    return assert(writebehind.batcher(options))
+end
+
+local function add(batcher, first, last)
+    for n = first, last do
+        assert.is_true(batcher:add { n = n })
+    end
+end
+
+local function line_of(batch)
+    local numbers = {}
+    for row in batch:rows() do
+        numbers[#numbers + 1] = tostring(tonumber(row.n))
+    end
+    return table.concat(numbers, ",")
+end
+
+for _, name in ipairs { "plain", "cqueues", "luv" } do
+    local kit, missing = loops.kit(name)
+
+    describe("the driver on " .. name, function()
+        if not kit then
+            pending(missing)
+            return
+        end
+        local server, flying, most_flying
+
+        before_each(function()
+            kit = loops.kit(name)
+            flying, most_flying = 0, 0
+        end)
+
+        after_each(function()
+            if server then
+                server:stop()
+                server = nil
+            end
+        end)
+
+        -- A store's write: one round trip to the server.
+        local function ask(_, batch)
+            flying = flying + 1
+            most_flying = math.max(most_flying, flying)
+            local reply, err = kit.request(server.port, line_of(batch))
+            flying = flying - 1
+            if reply == "stored" then
+                return true
+            end
+            return nil, "no reply: " .. tostring(err)
+        end
+
+        it("has as many deliveries under way as it is allowed, each completed once", function()
+            server = loops.server(3) -- answers when three wait: fewer at once would wait for ever
+            local batcher = batcher_of(ask)
+            local driver = assert(kit.driver.run(batcher, kit.loop, { in_flight = 3 }))
+            kit.run(function()
+                add(batcher, 1, 90)
+                assert.is_true(driver:flush(process.PATIENCE))
+                assert.equal(90, scripted.conserved(batcher).stored)
+                assert.is_true(driver:close(process.PATIENCE))
+            end)
+            assert.equal(3, most_flying)
+            assert.same(scripted.range(1, 90), scripted.sorted(server:numbers()))
+            assert.equal(9, batcher:stats().batches)
+            assert.equal(0, batcher:stats().failures)
+        end)
+
+        it("has one delivery under way unless told otherwise, and wakes up for what is old", function()
+            server = loops.server(1)
+            local reasons = {}
+            local batcher = batcher_of(ask, { on_flush = function(report)
+                reasons[report.reason] = (reasons[report.reason] or 0) + tonumber(report.rows)
+            end })
+            assert(kit.driver.run(batcher, kit.loop))
+            kit.run(function()
+                add(batcher, 1, 33)
+                for _ = 1, process.PATIENCE * 100 do
+                    if batcher:stats().stored == 33 then
+                        break
+                    end
+                    kit.sleep(0.01)
+                end
+                assert.equal(33, scripted.conserved(batcher).stored)
+                assert(batcher:close(process.PATIENCE)) -- the object's own close stands for the driver's
+            end)
+            assert.equal(1, most_flying)
+            assert.same({ size = 30, age = 3 }, reasons)
+            assert.same(scripted.range(1, 33), scripted.sorted(server:numbers()))
+        end)
+
+        it("lets the loop go on while the store's peer is frozen", function()
+            server = loops.server(1)
+            local batcher = batcher_of(ask)
+            local driver = assert(kit.driver.run(batcher, kit.loop, { in_flight = 2 }))
+            local ticks, ticking, at_the_end = 0, true, nil
+            kit.spawn(function()
+                while ticking do
+                    kit.sleep(0.01)
+                    ticks = ticks + 1
+                end
+            end)
+            kit.run(function()
+                server:freeze(FROZEN)
+                local began = process.now()
+                add(batcher, 1, 40)
+                local ok, message, code = batcher:flush(0.5)
+                assert.is_nil(ok)
+                assert.matches("40 rows", message)
+                assert.equal("timeout", code)
+                assert.equal(40, scripted.conserved(batcher).pending)
+                add(batcher, 41, 60)
+                assert.is_true(driver:flush(process.PATIENCE))
+                at_the_end = process.now() - began
+                ticking = false
+                assert.is_true(driver:close(process.PATIENCE))
+            end)
+            assert.is_true(at_the_end > FROZEN / 2)
+            assert.is_true(ticks > 10 * FROZEN, ticks .. " ticks of 0.01 s")
+            assert.equal(2, most_flying)
+            assert.same(scripted.range(1, 60), scripted.sorted(server:numbers()))
+        end)
+
+        it("takes a store's answers as every driven object does", function()
+            local stored, calls = {}, 0
+            local answers = {
+                function() error("thrown") end,
+                function() return "yes" end,
+                function() return end,
+                function() return nil, "err", "perhaps" end,
+                function() return nil, "err", "retry", 99 end,
+                function(batch) batch:complete(nil, "by hand") return true end,
+                function() return nil, "away" end,
+                function() return nil, "four are in", "retry", 4 end,
+            }
+            local batcher = batcher_of(function(_, batch)
+                calls = calls + 1
+                kit.sleep(0.001)
+                local left = tonumber(batch:row(1).n)
+                if answers[calls] then
+                    return answers[calls](batch)
+                end
+                stored[#stored + 1] = left
+                return true
+            end)
+            local driver = assert(kit.driver.run(batcher, kit.loop))
+            kit.run(function()
+                add(batcher, 1, 10)
+                assert.is_true(driver:flush(process.PATIENCE))
+                assert.is_true(driver:close())
+            end)
+            assert.same({ 5 }, stored)
+            local stats = scripted.conserved(batcher)
+            assert.equal(10, stats.stored)
+            assert.equal(#answers, stats.failures)
+        end)
+
+        it("closes within its deadline, and may be closed again", function()
+            local release = false
+            local batcher = batcher_of(function()
+                while not release do
+                    kit.sleep(0.01)
+                end
+                return true
+            end)
+            local driver = assert(kit.driver.run(batcher, kit.loop))
+            kit.run(function()
+                add(batcher, 1, 25)
+                local ok, message, code = driver:close(0.2)
+                assert.is_nil(ok)
+                assert.matches("close: 25 rows are not settled", message)
+                assert.equal("timeout", code)
+                local _, _, closed = batcher:add { n = 26 }
+                assert.equal("closed", closed)
+                release = true
+                for _ = 1, 20 do -- what was under way ends; the rest is left alone
+                    kit.sleep(0.01)
+                end
+                assert.equal(15, scripted.conserved(batcher).pending)
+                assert.is_true(driver:close(process.PATIENCE))
+                assert.is_true(driver:close(0))
+            end)
+            assert.equal(25, scripted.conserved(batcher).stored)
+        end)
+
+        it("drives a tracker, its chunks beside each other", function()
+            local now_flying, most, seen = 0, 0, {}
+            local tracker = assert(writebehind.tracker { table = "t", key = "id", column = "at", interval = 0.05,
+                chunk = 10, log = function() end, store = { touch = function(_, marks)
+                    now_flying = now_flying + 1
+                    most = math.max(most, now_flying)
+                    kit.sleep(0.05)
+                    now_flying = now_flying - 1
+                    for _, id in ipairs(marks:ids()) do
+                        seen[#seen + 1] = id
+                    end
+                    return true, #marks - 1, 1
+                end } })
+            local driver = assert(kit.driver.run(tracker, kit.loop, { in_flight = 4 }))
+            kit.run(function()
+                for n = 1, 40 do
+                    assert(tracker:add(ids.uuid(n)))
+                end
+                assert.is_true(driver:flush(process.PATIENCE))
+                assert.equal(36, scripted.conserved(tracker).updated)
+                assert.is_true(driver:close())
+            end)
+            assert.equal(40, #seen)
+            assert.equal(4, most)
+            assert.equal(4, scripted.conserved(tracker).unmatched)
+        end)
+
+        it("lets the loop have its turn beside a store that never yields", function()
+            local batcher = batcher_of(function()
+                return true
+            end, { batch_size = 1 })
+            local driver = assert(kit.driver.run(batcher, kit.loop))
+            local ticks_before = 0
+            kit.run(function()
+                add(batcher, 1, 1000)
+                while batcher:stats().pending > 0 do
+                    ticks_before = ticks_before + 1
+                    kit.sleep(0)
+                end
+                assert.is_true(driver:close())
+            end)
+            assert.is_true(ticks_before > 1)
+            assert.equal(1000, scripted.conserved(batcher).stored)
+        end)
+
+        it("says what it can't drive", function()
+            local function refuses(what, object, options, loop)
+                local ok, message = pcall(kit.driver.run, object, loop or kit.loop, options)
+                assert.is_false(ok)
+                assert.matches(what, message, 1, true)
+            end
+            local batcher = batcher_of(scripted.yes)
+            refuses('unknown option "most"', batcher, { most = 3 })
+            refuses('option "in_flight"', batcher, { in_flight = 0 })
+            refuses("loop", batcher, nil, 42)
+            refuses("got a table", {})
+            refuses("threaded", batcher_of(nil, { store = writebehind.memory() }))
+            refuses("clock", batcher_of(scripted.yes, { clock = testing.clock(1) }))
+            refuses("block", batcher_of(scripted.yes, { overflow = "block" }))
+            local driver = assert(kit.driver.run(batcher, kit.loop))
+            refuses("has a driver", batcher)
+            assert.has_error(function()
+                driver:flush() -- not in a coroutine
+            end)
+            kit.run(function()
+                assert.is_true(driver:close())
+            end)
+        end)
+    end)
+end
+
+describe("the driver on plain", function()
+    it("tries again what a store dropped in the middle", function()
+        local kit = loops.kit("plain")
+        if not kit then
+            pending("no luasocket")
+            return
+        end
+        local calls = 0
+        local batcher = batcher_of(function()
+            calls = calls + 1
+            if calls == 1 then
+                coroutine.yield() -- to nobody who would resume it
+            end
+            return true
+        end)
+        local driver = assert(kit.driver.run(batcher, kit.loop))
+        kit.run(function()
+            add(batcher, 1, 10)
+            for _ = 1, process.PATIENCE * 20 do
+                kit.sleep(0.05)
+                collectgarbage()
+                if batcher:stats().stored == 10 then
+                    break
+                end
+            end
+            assert.is_true(driver:close(process.PATIENCE))
+        end)
+        assert.equal(2, calls)
+        assert.equal(1, scripted.conserved(batcher).failures)
+    end)
+end)
