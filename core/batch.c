@@ -206,6 +206,7 @@ wb_batch *wb_batch_split(wb_batch *batch, size_t rows)
     batch->bytes = batch->rows[batch->count - 1].end;
     rest->serial = batch->serial;
     rest->reason = batch->reason;
+    rest->in_doubt = batch->in_doubt;
     wb_batch_become(rest, WB_BATCH_SEALED);
     return rest;
 }

@@ -26,6 +26,7 @@ struct wb_batch {
     int64_t due_us;    /* sealed: not to be taken before */
     int64_t taken_us;  /* when it was last taken */
     bool piece;        /* of a batch that was rejected: see outbox_reject.c */
+    bool follows;      /* a piece whose earlier half was not judged yet */
     bool suspect;      /* a lone row that was rejected, waiting for the verdict */
     char *error;       /* why it is dead; NULL: it is not */
     uint64_t rejected; /* the outbox's flushes when it was last rejected, plus 1; 0: never was */

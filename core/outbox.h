@@ -94,6 +94,8 @@ void wb_outbox_put_back(wb_outbox *outbox, wb_batch *batch, int64_t now_us);
 void wb_outbox_give_up(wb_outbox *outbox, wb_batch *batch, const char *why, int64_t now_us);
 /* A taken batch was rejected: some row of it is bad, or the store is. */
 void wb_outbox_reject(wb_outbox *outbox, wb_batch *batch, const wb_err *err, int64_t now_us);
+/* A piece was stored: the half that follows it must have the bad row, so it is halved without a write. */
+void wb_outbox_narrow(wb_outbox *outbox, uint64_t serial);
 /* The store took rows: rejected rows that wait for a verdict have it. */
 void wb_outbox_vouch(wb_outbox *outbox, int64_t now_us);
 

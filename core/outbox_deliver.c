@@ -138,6 +138,8 @@ static void succeed(wb_outbox *outbox, wb_batch *batch, int64_t now_us)
     metrics->consecutive_failures = 0;
     outbox->holding = false;
     outbox->gate_us = INT64_MIN;
+    if (batch->piece)
+        wb_outbox_narrow(outbox, batch->serial);
     wb_outbox_settle(outbox, batch);
     wb_outbox_vouch(outbox, now_us);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Finding the row that a store rejects. A rejected batch is split in two, each part is written on its own,
- * and so on down to single rows: one bad row of n costs 2 log2(n) + 1 writes, and the others are stored.
+ * and so on down to single rows; where the earlier half is stored, the later one has the bad row and is split
+ * at once. One bad row of n costs at most 2 log2(n) + 2 writes, and the others are stored.
  *
  * A lone row that is rejected is given up (it is dead) only where the store is known to take others: a store
  * that rejects all rows is broken, and its rows are not. Each write that is taken vouches for CREDIT
@@ -55,11 +56,12 @@ static void rejoin(wb_outbox *outbox)
         wb_batch *more = batch->next;
         while (more != NULL && is_part(more) && more->serial == batch->serial &&
                wb_batch_append(batch, more)) {
+            batch->in_doubt = batch->in_doubt || more->in_doubt;
             wb_outbox_delist(&outbox->sealed, more);
             wb_outbox_settle(outbox, more);
             more = batch->next;
         }
-        batch->piece = batch->suspect = false;
+        batch->piece = batch->follows = batch->suspect = false;
         batch->rejected = outbox->metrics.flushes + 1;
         batch->attempt = 1;
     }
@@ -104,17 +106,41 @@ static void make_due(wb_outbox *outbox, wb_batch *batch)
     wb_outbox_enlist(&outbox->sealed, batch);
 }
 
-/* The later half is listed first: among equals, the one that is listed last comes first. */
+/* Of a batch that is in no list. The later half is listed first: among equals, the one that is listed last
+ * comes first. False: no memory, nothing is changed. */
 static bool halve(wb_outbox *outbox, wb_batch *batch)
 {
     wb_batch *rest = wb_batch_split(batch, wb_batch_left(batch) / 2);
     if (rest == NULL)
         return false;
-    wb_batch_become(batch, WB_BATCH_SEALED);
+    batch->follows = false;
+    rest->follows = true;
     make_due(outbox, rest);
     make_due(outbox, batch);
     outbox->gate_us = INT64_MIN;
     return true;
+}
+
+/* The piece that waits for the judgement of its earlier half: of each batch there is at most one. */
+static wb_batch *follower(const wb_outbox *outbox, uint64_t serial)
+{
+    wb_batch *batch = outbox->sealed;
+    while (batch != NULL && !(batch->serial == serial && batch->follows))
+        batch = batch->next;
+    return batch;
+}
+
+void wb_outbox_narrow(wb_outbox *outbox, uint64_t serial)
+{
+    wb_batch *rest = follower(outbox, serial);
+    if (rest == NULL)
+        return;
+    rest->follows = false;
+    if (wb_batch_left(rest) < 2)
+        return;
+    wb_outbox_delist(&outbox->sealed, rest);
+    if (!halve(outbox, rest))
+        wb_outbox_enlist(&outbox->sealed, rest);
 }
 
 static void suspect(wb_outbox *outbox, wb_batch *batch, int64_t now_us)
@@ -131,12 +157,18 @@ static void suspect(wb_outbox *outbox, wb_batch *batch, int64_t now_us)
 
 void wb_outbox_reject(wb_outbox *outbox, wb_batch *batch, const wb_err *err, int64_t now_us)
 {
+    wb_batch *rest = batch->piece ? follower(outbox, batch->serial) : NULL;
+    if (rest != NULL)
+        rest->follows = false;
     if (!batch->piece)
         outbox->credit =
             batch->rejected > 0 && outbox->metrics.flushes >= batch->rejected ? CREDIT : 0;
     if (wb_batch_left(batch) > 1) {
-        if (!halve(outbox, batch))
-            wb_outbox_put_back(outbox, batch, now_us);
+        wb_batch_become(batch, WB_BATCH_SEALED);
+        if (!halve(outbox, batch)) {
+            wb_outbox_delay(outbox, batch, now_us);
+            wb_outbox_enlist(&outbox->sealed, batch);
+        }
     } else if (outbox->credit > 0) {
         outbox->credit--;
         outbox->gate_us = INT64_MIN;
