@@ -19,7 +19,7 @@ struct wb_batcher {
     char *dead_path; /* NULL: dead rows go to no file */
 };
 
-static const wb_work batcher_work;
+static const wb_owner_class class;
 
 /* ---- making one ---- */
 
@@ -68,7 +68,7 @@ int wb_batcher_new(const wb_batcher_options *options, wb_batcher **out, wb_err *
     wb_owner_options owner = owner_options(options);
     batcher->dead_path = options->dead_path != NULL ? wb_strdup(options->dead_path) : NULL;
     bool named = options->dead_path == NULL || batcher->dead_path != NULL;
-    code = named ? wb_owner_init(&batcher->owner, &owner, err)
+    code = named ? wb_owner_init(&batcher->owner, &class, &owner, err)
                  : wb_fail(err, WB_MEMORY, "batcher: out of memory");
     if (code != WB_OK) {
         wb_free(batcher->dead_path);
@@ -80,8 +80,7 @@ int wb_batcher_new(const wb_batcher_options *options, wb_batcher **out, wb_err *
         batcher->outbox.may_block = true;
         batcher->outbox.merge_rows = options->batch_size * MERGED_BATCHES;
     }
-    wb_flusher_init(&batcher->owner.flusher, &batcher_work, batcher, &batcher->outbox.monitor,
-                    options->close_timeout_us);
+    wb_owner_begin(&batcher->owner, &batcher->outbox.box, options->close_timeout_us);
     *out = batcher;
     return WB_OK;
 }
@@ -118,8 +117,9 @@ static int write_batch(wb_batcher *batcher, const wb_batch *batch, const wb_canc
     return session->class->write(session, batch, &until, err);
 }
 
-static bool deliver_one(wb_batcher *batcher, const wb_cancel *cancel)
+static bool deliver_one(wb_owner *owner, const wb_cancel *cancel)
 {
+    wb_batcher *batcher = (wb_batcher *)owner;
     wb_batch *batch = wb_outbox_take(&batcher->outbox);
     if (batch == NULL)
         return false;
@@ -136,75 +136,16 @@ static bool deliver_one(wb_batcher *batcher, const wb_cancel *cancel)
     return true;
 }
 
-static void deliver(void *owner, const wb_cancel *cancel)
+static void free_all(wb_owner *owner)
 {
-    while (!atomic_load(&cancel->asked) && deliver_one(owner, cancel))
-        continue;
-}
-
-static int64_t next_due_us(void *owner)
-{
-    return wb_outbox_next_due_us(&((wb_batcher *)owner)->outbox);
-}
-
-static bool drained(void *owner)
-{
-    const wb_batcher *batcher = owner;
-    return batcher->outbox.closing && batcher->outbox.metrics.pending == 0;
-}
-
-static void leave(void *owner)
-{
-    wb_owner_end_session(&((wb_batcher *)owner)->owner);
-}
-
-static void close_now(void *owner)
-{
-    wb_outbox_close(&((wb_batcher *)owner)->outbox);
-}
-
-static void report_lost(void *owner)
-{
-    wb_batcher *batcher = owner;
-    wb_stats stats;
-    wb_outbox_stats(&batcher->outbox, &stats);
-    if (stats.pending == 0)
-        return;
-    wb_log_line(batcher->owner.log, WB_TOPIC_LOST, WB_ERROR, wb_owner_now_us(&batcher->owner),
-                stats.pending, "%llu accepted rows were not stored%s%s",
-                (unsigned long long)stats.pending, stats.last_error[0] != '\0' ? ": " : "",
-                stats.last_error);
-    wb_log_print(batcher->owner.log);
-}
-
-static void ref(void *owner)
-{
-    atomic_fetch_add(&((wb_batcher *)owner)->owner.references, 1);
-}
-
-static void unref(void *owner)
-{
-    wb_batcher *batcher = owner;
-    if (atomic_fetch_sub(&batcher->owner.references, 1) > 1)
-        return;
-    wb_owner_end_session(&batcher->owner);
-    wb_flusher_fini(&batcher->owner.flusher);
+    wb_batcher *batcher = (wb_batcher *)owner;
     wb_outbox_fini(&batcher->outbox);
     wb_owner_fini(&batcher->owner);
     wb_free(batcher->dead_path);
     wb_free(batcher);
 }
 
-static const wb_work batcher_work = {
-    .deliver = deliver,
-    .next_due_us = next_due_us,
-    .drained = drained,
-    .leave = leave,
-    .close = close_now,
-    .lost = report_lost,
-    .ref = ref,
-    .unref = unref,
-};
+static const wb_owner_class class = {.deliver_one = deliver_one, .free = free_all};
 
 /* ---- the owner's side ---- */
 
@@ -217,70 +158,30 @@ int wb_batcher_add(wb_batcher *batcher, const wb_value *values, size_t count, bo
     return code == WB_OK ? wb_outbox_put(&batcher->outbox, values, count, due, err) : code;
 }
 
-static int not_settled(wb_batcher *batcher, wb_err *err)
-{
-    wb_stats stats;
-    wb_outbox_stats(&batcher->outbox, &stats);
-    const char *why = stats.consecutive_failures > 0 ? stats.last_error : "";
-    return wb_fail(err, WB_TIMEOUT, "%llu rows are not settled yet%s%s",
-                   (unsigned long long)stats.pending, why[0] != '\0' ? ": " : "", why);
-}
-
-/* A driven batcher's rows are settled by its driver: there is nothing to wait for in here. */
-static bool wait_settled(wb_batcher *batcher, uint64_t mark, int64_t deadline_us)
-{
-    if (!batcher->owner.threaded)
-        return wb_outbox_settled(&batcher->outbox, mark);
-    return wb_outbox_wait(&batcher->outbox, mark, deadline_us);
-}
-
 int wb_batcher_flush(wb_batcher *batcher, int64_t deadline_us, wb_err *err)
 {
-    int code = wb_owner_enter(&batcher->owner, err);
-    if (code != WB_OK)
-        return code;
-    uint64_t mark = wb_outbox_seal(&batcher->outbox, WB_REASON_FLUSH);
-    return wait_settled(batcher, mark, deadline_us) ? WB_OK : not_settled(batcher, err);
+    return wb_owner_flush(&batcher->owner, deadline_us, err);
 }
 
 int wb_batcher_close(wb_batcher *batcher, int64_t deadline_us, wb_err *err)
 {
-    int code = wb_owner_enter(&batcher->owner, err);
-    if (code != WB_OK)
-        return code;
-    wb_outbox_close(&batcher->outbox);
-    bool settled = wait_settled(batcher, UINT64_MAX, deadline_us);
-    if (!settled || !wb_flusher_join(&batcher->owner.flusher, deadline_us))
-        return not_settled(batcher, err);
-    if (!batcher->owner.threaded)
-        wb_owner_end_session(&batcher->owner);
-    return WB_OK;
+    return wb_owner_close(&batcher->owner, deadline_us, err);
 }
 
-/* One that an ancestor used is left as it is: its lock may be held, and its connection is not ours. */
 void wb_batcher_detach(wb_batcher *batcher)
 {
-    if (batcher == NULL || wb_owner_enter(&batcher->owner, NULL) != WB_OK)
-        return;
-    if (!batcher->owner.threaded)
-        report_lost(batcher);
-    else
-        wb_outbox_close(&batcher->outbox);
-    wb_flusher_detach(&batcher->owner.flusher);
-    unref(batcher);
+    if (batcher != NULL)
+        wb_owner_detach(&batcher->owner);
 }
 
 int wb_batcher_stats(wb_batcher *batcher, wb_stats *out, wb_err *err)
 {
-    int code = wb_owner_enter(&batcher->owner, err);
-    if (code == WB_OK)
-        wb_outbox_stats(&batcher->outbox, out);
-    return code;
+    return wb_owner_stats(&batcher->owner, out, err);
 }
 
 bool wb_batcher_event(wb_batcher *batcher, wb_event *out)
 {
-    return wb_owner_enter(&batcher->owner, NULL) == WB_OK && wb_outbox_event(&batcher->outbox, out);
+    return wb_owner_event(&batcher->owner, out);
 }
 
 wb_batch *wb_batcher_dead(wb_batcher *batcher)
@@ -293,28 +194,27 @@ wb_batch *wb_batcher_dead(wb_batcher *batcher)
 
 uint64_t wb_batcher_seal(wb_batcher *batcher, int reason)
 {
-    return wb_outbox_seal(&batcher->outbox, reason);
+    return wb_box_seal(&batcher->outbox.box, reason);
 }
 
 bool wb_batcher_settled(wb_batcher *batcher, uint64_t mark)
 {
-    return wb_outbox_settled(&batcher->outbox, mark);
+    return wb_box_settled(&batcher->outbox.box, mark);
 }
 
 wb_batch *wb_batcher_take(wb_batcher *batcher)
 {
-    if (batcher->owner.threaded || wb_owner_enter(&batcher->owner, NULL) != WB_OK)
+    if (!wb_owner_may_take(&batcher->owner))
         return NULL;
     wb_batch *batch = wb_outbox_take(&batcher->outbox);
     if (batch != NULL)
-        ref(batcher); /* until it is completed */
+        wb_owner_ref(&batcher->owner); /* until it is completed */
     return batch;
 }
 
 bool wb_batcher_run(wb_batcher *batcher)
 {
-    bool mine = batcher->owner.store != NULL && !batcher->owner.threaded;
-    return mine && wb_owner_enter(&batcher->owner, NULL) == WB_OK && deliver_one(batcher, NULL);
+    return wb_owner_run(&batcher->owner);
 }
 
 void wb_batcher_complete(wb_batcher *batcher, wb_batch *batch, const wb_outcome *outcome)
@@ -324,15 +224,12 @@ void wb_batcher_complete(wb_batcher *batcher, wb_batch *batch, const wb_outcome 
     bool failed = wb_owner_outcome(outcome, &err);
     wb_outbox_complete(&batcher->outbox, batch, failed ? &err : NULL, outcome->stored, elapsed_us);
     bury_dead(batcher);
-    unref(batcher);
+    wb_owner_unref(&batcher->owner);
 }
 
 int64_t wb_batcher_next_due_us(wb_batcher *batcher)
 {
-    wb_monitor_lock(&batcher->outbox.monitor);
-    int64_t due_us = wb_outbox_next_due_us(&batcher->outbox);
-    wb_monitor_unlock(&batcher->outbox.monitor);
-    return due_us;
+    return wb_box_next_due_us(&batcher->outbox.box);
 }
 
 int64_t wb_batcher_now_us(wb_batcher *batcher)
@@ -347,5 +244,5 @@ void wb_batcher_wait_until(wb_batcher *batcher, int64_t until_us)
 
 int wb_batcher_fd(wb_batcher *batcher)
 {
-    return wb_outbox_fd(&batcher->outbox);
+    return wb_box_fd(&batcher->outbox.box);
 }

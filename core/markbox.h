@@ -3,17 +3,13 @@
  * set is taken out whole, sorted, as a round, and handed out in chunks. What fails goes back into the set,
  * where the newest time wins, together with the chunks of its round that nobody took.
  *
- * Invariants, under the lock: accepted == stored + pending + dead + dropped, in marks; a mark is in the set,
+ * Invariants, under the box's lock: a mark is in the set,
  * in the round's untaken part, or in exactly one taken chunk; a round begins when the last is settled. */
 #ifndef WB_MARKBOX_H
 #define WB_MARKBOX_H
 
-#include "alarm.h"
-#include "backoff.h"
-#include "log.h"
-#include "metrics.h"
+#include "box.h"
 #include "store.h"
-#include "sync.h"
 
 /* A chunk that was taken. */
 typedef struct wb_claim {
@@ -33,48 +29,34 @@ typedef struct wb_round {
 } wb_round;
 
 typedef struct wb_markbox {
-    wb_monitor monitor;
-    wb_env env;
-    wb_log *log; /* its owner's */
-    wb_retry retry;
+    wb_box box;
     int64_t interval_us;
     uint64_t chunk, max_ids;
     bool exact;
 
-    bool closing, holding;
     int reason;       /* why the set will be taken: enum wb_reason */
     uint32_t attempt; /* failures of what waits, since the last that was settled */
     wb_uuidset *set;
     int64_t due_us;  /* of the set; WB_NEVER: it is empty */
-    int64_t gate_us; /* nothing is taken before */
     uint64_t seal;   /* grows with each seal */
     uint64_t oldest; /* the earliest seal that the set's marks belong to */
     wb_round round;
-    wb_metrics metrics;
-    wb_alarm alarm;
 } wb_markbox;
 
 /* The caller's memory; `log` outlives it. WB_MEMORY leaves nothing behind. */
-int wb_markbox_init(wb_markbox *box, const wb_tracker_options *options, const wb_env *env,
+int wb_markbox_init(wb_markbox *markbox, const wb_tracker_options *options, const wb_env *env,
                     wb_log *log, wb_err *err);
-void wb_markbox_fini(wb_markbox *box); /* with nothing taken */
+void wb_markbox_fini(wb_markbox *markbox); /* with nothing taken */
 
 /* Unlocked. See wb_tracker_*. */
-int wb_markbox_put(wb_markbox *box, const uint8_t id[16], int64_t unix_us, bool *due, wb_err *err);
-uint64_t wb_markbox_seal(wb_markbox *box, int reason);
-bool wb_markbox_settled(wb_markbox *box, uint64_t mark);
-void wb_markbox_close(wb_markbox *box);
-wb_claim *wb_markbox_take(wb_markbox *box);
+int wb_markbox_put(wb_markbox *markbox, const uint8_t id[16], int64_t unix_us, bool *due,
+                   wb_err *err);
+wb_claim *wb_markbox_take(wb_markbox *markbox);
 /* Frees the claim. err: NULL where all its ids are settled. */
-void wb_markbox_complete(wb_markbox *box, wb_claim *claim, const wb_err *err,
+void wb_markbox_complete(wb_markbox *markbox, wb_claim *claim, const wb_err *err,
                          const wb_touched *touched, int64_t elapsed_us);
-bool wb_markbox_wait(wb_markbox *box, uint64_t mark, int64_t deadline_us);
-void wb_markbox_stats(wb_markbox *box, wb_stats *out);
-int wb_markbox_fd(wb_markbox *box);
-bool wb_markbox_event(wb_markbox *box, wb_event *out);
 
-/* Locked. */
-int64_t wb_markbox_next_due_us(const wb_markbox *box);
-void wb_markbox_changed(wb_markbox *box); /* after a change of state: asserts, sets the alarm */
+/* Locked; for the box. */
+int64_t wb_markbox_next_due_us(const wb_box *box);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The outbox's near side: putting rows in, sealing, overflow, waiting. See outbox.h for the invariants.
+ * The outbox's near side: putting rows in, overflow, sealing. See outbox.h for the invariants.
  * A row is encoded under the lock, into the open batch; the lock is never held across I/O. A row that can't
  * be encoded or does not fit leaves the outbox as it was. */
 #include "outbox.h"
@@ -11,24 +11,20 @@ static int put_locked(wb_outbox *outbox, const wb_value *values, size_t count, w
 static int make_room(wb_outbox *outbox, size_t weight, int64_t *give_up_us, wb_err *err);
 static int drop_oldest(wb_outbox *outbox, size_t weight, wb_err *err);
 static int drop_newest(wb_outbox *outbox, int64_t now_us);
+static const wb_box_class class;
 
 void wb_outbox_init(wb_outbox *outbox, const wb_batcher_options *options, const wb_env *env,
                     wb_log *log)
 {
     memset(outbox, 0, sizeof *outbox);
-    wb_monitor_init(&outbox->monitor);
-    wb_alarm_init(&outbox->alarm);
+    wb_box_init(&outbox->box, &class, env, &options->retry, log);
     wb_uuid_source_init(&outbox->ids, env);
-    outbox->env = *env;
-    outbox->log = log;
     outbox->schema = options->schema;
     outbox->policy = wb_policy_of(options);
-    outbox->retry = options->retry;
     outbox->max_rows = options->max_pending_rows;
     outbox->max_bytes = options->max_pending_bytes;
     outbox->overflow = options->overflow;
     outbox->block_timeout_us = options->block_timeout_us;
-    outbox->gate_us = INT64_MIN;
     outbox->keep_dead = options->dead_path != NULL || options->dead_events;
 }
 
@@ -48,32 +44,21 @@ void wb_outbox_fini(wb_outbox *outbox)
     free_list(outbox->sealed);
     free_list(outbox->spares);
     free_list(outbox->dead);
-    wb_alarm_fini(&outbox->alarm);
-    wb_monitor_fini(&outbox->monitor);
-}
-
-void wb_outbox_changed(wb_outbox *outbox)
-{
-    assert(wb_metrics_conserved(&outbox->metrics));
-    if (outbox->alarm.fd < 0)
-        return;
-    bool events = wb_log_waiting(outbox->log) || outbox->dead != NULL;
-    int64_t now_us = outbox->env.now_us(outbox->env.context);
-    wb_alarm_set(&outbox->alarm, events ? now_us : wb_outbox_next_due_us(outbox), now_us);
+    wb_box_fini(&outbox->box);
 }
 
 /* ---- putting a row in ---- */
 
 int wb_outbox_put(wb_outbox *outbox, const wb_value *values, size_t count, bool *due, wb_err *err)
 {
-    wb_monitor_lock(&outbox->monitor);
+    wb_monitor_lock(&outbox->box.monitor);
     int code = put_locked(outbox, values, count, err);
     if (code != WB_OK)
-        outbox->metrics.rejected++;
+        outbox->box.metrics.rejected++;
     if (due != NULL)
-        *due = wb_outbox_next_due_us(outbox) <= outbox->env.now_us(outbox->env.context);
-    wb_monitor_unlock(&outbox->monitor);
-    wb_log_print(outbox->log);
+        *due = wb_outbox_next_due_us(&outbox->box) <= wb_box_now_us(&outbox->box);
+    wb_monitor_unlock(&outbox->box.monitor);
+    wb_log_print(outbox->box.log);
     return code;
 }
 
@@ -103,13 +88,13 @@ static wb_batch *open_batch(wb_outbox *outbox, size_t bound)
 
 static bool fits(const wb_outbox *outbox, size_t weight)
 {
-    return outbox->metrics.pending < outbox->max_rows &&
-           outbox->metrics.pending_bytes + weight <= outbox->max_bytes;
+    return outbox->box.metrics.pending < outbox->max_rows &&
+           outbox->box.metrics.pending_bytes + weight <= outbox->max_bytes;
 }
 
 static void accept_row(wb_outbox *outbox, wb_batch *batch, size_t bytes, int64_t now_us)
 {
-    wb_metrics *metrics = &outbox->metrics;
+    wb_metrics *metrics = &outbox->box.metrics;
     bool first = wb_batch_left(batch) == 0;
     wb_batch_push(batch, bytes, now_us);
     metrics->accepted++;
@@ -117,11 +102,11 @@ static void accept_row(wb_outbox *outbox, wb_batch *batch, size_t bytes, int64_t
     metrics->pending_bytes += bytes + WB_ROW_OVERHEAD;
     int reason = wb_policy_due(&outbox->policy, wb_batch_left(batch), batch->bytes, 0);
     if (reason != WB_REASON_NONE)
-        wb_monitor_wake_by(&outbox->monitor, now_us);
+        wb_monitor_wake_by(&outbox->box.monitor, now_us);
     else if (first)
-        wb_monitor_wake_by(&outbox->monitor, now_us + outbox->policy.interval_us);
+        wb_monitor_wake_by(&outbox->box.monitor, now_us + outbox->policy.interval_us);
     if (first || reason != WB_REASON_NONE)
-        wb_outbox_changed(outbox);
+        wb_box_changed(&outbox->box);
 }
 
 /* Encodes first and makes room after: a bad row is named as such even when all is full. Making room may let
@@ -130,7 +115,7 @@ static int put_locked(wb_outbox *outbox, const wb_value *values, size_t count, w
 {
     int64_t give_up_us = 0;
     for (;;) {
-        if (outbox->closing)
+        if (outbox->box.closing)
             return wb_fail(err, WB_CLOSED, "closed: no new rows");
         size_t bound = wb_row_bound(outbox->schema, values, count);
         if (bound > WB_TUPLE_MAX_BYTES)
@@ -138,9 +123,9 @@ static int put_locked(wb_outbox *outbox, const wb_value *values, size_t count, w
         wb_batch *batch = open_batch(outbox, bound);
         if (batch == NULL)
             return wb_fail(err, WB_MEMORY, "out of memory for a row");
-        int64_t now_us = outbox->env.now_us(outbox->env.context);
+        int64_t now_us = wb_box_now_us(&outbox->box);
         if (wb_batch_left(batch) == 0)
-            outbox->unix_skew = outbox->env.unix_us(outbox->env.context) - now_us;
+            outbox->unix_skew = outbox->box.env.unix_us(outbox->box.env.context) - now_us;
         size_t bytes = 0;
         int code = wb_row_encode(outbox->schema, &outbox->ids, now_us + outbox->unix_skew, values,
                                  count, wb_batch_end(batch), &bytes, err);
@@ -162,7 +147,7 @@ static int put_locked(wb_outbox *outbox, const wb_value *values, size_t count, w
 
 static int full(const wb_outbox *outbox, wb_err *err)
 {
-    const wb_metrics *metrics = &outbox->metrics;
+    const wb_metrics *metrics = &outbox->box.metrics;
     if (metrics->pending >= outbox->max_rows)
         return wb_fail(err, WB_FULL, "full: %llu rows are pending (max_pending_rows)%s%s",
                        (unsigned long long)metrics->pending,
@@ -183,7 +168,7 @@ static int wait_for_room(wb_outbox *outbox, int64_t *give_up_us, wb_err *err)
     }
     if (now_us >= *give_up_us)
         return full(outbox, err);
-    wb_monitor_wait(&outbox->monitor, *give_up_us);
+    wb_monitor_wait(&outbox->box.monitor, *give_up_us);
     return WB_OK;
 }
 
@@ -194,7 +179,7 @@ static int make_room(wb_outbox *outbox, size_t weight, int64_t *give_up_us, wb_e
         return wb_fail(err, WB_INVALID,
                        "a row of %zu bytes is larger than max_pending_bytes (%llu)", weight,
                        (unsigned long long)outbox->max_bytes);
-    int64_t now_us = outbox->env.now_us(outbox->env.context);
+    int64_t now_us = wb_box_now_us(&outbox->box);
     switch (outbox->overflow) {
     case WB_OVERFLOW_BLOCK:
         return wait_for_room(outbox, give_up_us, err);
@@ -203,10 +188,10 @@ static int make_room(wb_outbox *outbox, size_t weight, int64_t *give_up_us, wb_e
     case WB_OVERFLOW_DROP_NEWEST:
         return WB_FULL;
     default:
-        wb_log_line(outbox->log, WB_TOPIC_FULL, WB_WARN, now_us, outbox->metrics.pending,
+        wb_log_line(outbox->box.log, WB_TOPIC_FULL, WB_WARN, now_us, outbox->box.metrics.pending,
                     "full: new rows are refused, %llu rows of %llu bytes are pending",
-                    (unsigned long long)outbox->metrics.pending,
-                    (unsigned long long)outbox->metrics.pending_bytes);
+                    (unsigned long long)outbox->box.metrics.pending,
+                    (unsigned long long)outbox->box.metrics.pending_bytes);
         return full(outbox, err);
     }
 }
@@ -219,9 +204,9 @@ static int drop_oldest(wb_outbox *outbox, size_t weight, wb_err *err)
         wb_batch *oldest = outbox->sealed != NULL ? outbox->sealed : outbox->open;
         if (oldest == NULL || wb_batch_left(oldest) == 0)
             return full(outbox, err);
-        outbox->metrics.pending_bytes -= wb_batch_skip(oldest, 1);
-        outbox->metrics.pending--;
-        outbox->metrics.dropped++;
+        outbox->box.metrics.pending_bytes -= wb_batch_skip(oldest, 1);
+        outbox->box.metrics.pending--;
+        outbox->box.metrics.dropped++;
         dropped++;
         if (wb_batch_left(oldest) == 0 && oldest == outbox->sealed) {
             wb_outbox_delist(&outbox->sealed, oldest);
@@ -229,27 +214,27 @@ static int drop_oldest(wb_outbox *outbox, size_t weight, wb_err *err)
             wb_outbox_release(outbox, oldest);
         }
     }
-    wb_log_line(outbox->log, WB_TOPIC_DROP, WB_ERROR, outbox->env.now_us(outbox->env.context),
-                dropped, "full: dropped the oldest rows, %llu so far",
-                (unsigned long long)outbox->metrics.dropped);
-    wb_monitor_tell(&outbox->monitor);
-    wb_outbox_changed(outbox);
+    wb_log_line(outbox->box.log, WB_TOPIC_DROP, WB_ERROR, wb_box_now_us(&outbox->box), dropped,
+                "full: dropped the oldest rows, %llu so far",
+                (unsigned long long)outbox->box.metrics.dropped);
+    wb_monitor_tell(&outbox->box.monitor);
+    wb_box_changed(&outbox->box);
     return WB_OK;
 }
 
 /* The new row is accepted and dropped at once. */
 static int drop_newest(wb_outbox *outbox, int64_t now_us)
 {
-    outbox->metrics.accepted++;
-    outbox->metrics.dropped++;
-    wb_log_line(outbox->log, WB_TOPIC_DROP, WB_ERROR, now_us, 1,
+    outbox->box.metrics.accepted++;
+    outbox->box.metrics.dropped++;
+    wb_log_line(outbox->box.log, WB_TOPIC_DROP, WB_ERROR, now_us, 1,
                 "full: dropped the newest row, %llu so far",
-                (unsigned long long)outbox->metrics.dropped);
-    wb_outbox_changed(outbox);
+                (unsigned long long)outbox->box.metrics.dropped);
+    wb_box_changed(&outbox->box);
     return WB_OK;
 }
 
-/* ---- sealing, closing, waiting ---- */
+/* ---- lists and states ---- */
 
 void wb_outbox_enlist(wb_batch **list, wb_batch *batch)
 {
@@ -277,7 +262,7 @@ void wb_outbox_seal_open(wb_outbox *outbox, int reason)
     open->serial = ++outbox->serial;
     open->reason = reason;
     open->due_us = INT64_MIN;
-    wb_uuid_v7(&outbox->ids, outbox->env.unix_us(outbox->env.context), open->id);
+    wb_uuid_v7(&outbox->ids, outbox->box.env.unix_us(outbox->box.env.context), open->id);
     wb_batch_become(open, WB_BATCH_SEALED);
     wb_batch_shrink(open);
     wb_outbox_enlist(&outbox->sealed, open);
@@ -297,93 +282,36 @@ void wb_outbox_release(wb_outbox *outbox, wb_batch *batch)
     outbox->spare_count++;
 }
 
-static uint64_t seal_locked(wb_outbox *outbox, int reason)
+/* ---- what the box asks ---- */
+
+static uint64_t seal(wb_box *box, int reason)
 {
+    wb_outbox *outbox = (wb_outbox *)box;
     wb_outbox_seal_open(outbox, reason);
-    outbox->gate_us = INT64_MIN;
     for (wb_batch *batch = outbox->sealed; batch != NULL; batch = batch->next) {
         if (!batch->suspect)
             batch->due_us = INT64_MIN;
     }
-    wb_monitor_wake_by(&outbox->monitor, INT64_MIN + 1);
-    wb_outbox_changed(outbox);
     return outbox->serial;
 }
 
-uint64_t wb_outbox_seal(wb_outbox *outbox, int reason)
+static bool settled(const wb_box *box, uint64_t mark)
 {
-    wb_monitor_lock(&outbox->monitor);
-    uint64_t mark = seal_locked(outbox, reason);
-    wb_monitor_unlock(&outbox->monitor);
-    return mark;
-}
-
-void wb_outbox_close(wb_outbox *outbox)
-{
-    wb_monitor_lock(&outbox->monitor);
-    outbox->closing = true;
-    seal_locked(outbox, WB_REASON_CLOSE);
-    wb_monitor_tell(&outbox->monitor);
-    wb_monitor_unlock(&outbox->monitor);
-}
-
-static bool settled_locked(const wb_outbox *outbox, uint64_t mark)
-{
+    const wb_outbox *outbox = (const wb_outbox *)box;
     if (outbox->sealed != NULL && outbox->sealed->serial <= mark)
         return false;
     return outbox->taken == NULL || outbox->taken->serial > mark;
 }
 
-bool wb_outbox_settled(wb_outbox *outbox, uint64_t mark)
+static bool unread(const wb_box *box)
 {
-    wb_monitor_lock(&outbox->monitor);
-    bool settled = settled_locked(outbox, mark);
-    wb_monitor_unlock(&outbox->monitor);
-    return settled;
+    return ((const wb_outbox *)box)->dead != NULL;
 }
 
-bool wb_outbox_wait(wb_outbox *outbox, uint64_t mark, int64_t deadline_us)
-{
-    wb_monitor_lock(&outbox->monitor);
-    while (!settled_locked(outbox, mark) && wb_monitor_wait(&outbox->monitor, deadline_us))
-        continue;
-    bool settled = settled_locked(outbox, mark);
-    wb_monitor_unlock(&outbox->monitor);
-    return settled;
-}
-
-static int health(const wb_outbox *outbox)
-{
-    if (outbox->closing)
-        return WB_HEALTH_CLOSED;
-    if (outbox->holding)
-        return WB_HEALTH_HOLDING;
-    return outbox->metrics.consecutive_failures > 0 ? WB_HEALTH_RETRYING : WB_HEALTH_OK;
-}
-
-void wb_outbox_stats(wb_outbox *outbox, wb_stats *out)
-{
-    wb_monitor_lock(&outbox->monitor);
-    outbox->metrics.events_lost = wb_log_lost(outbox->log);
-    wb_metrics_stats(&outbox->metrics, out);
-    out->health = health(outbox);
-    wb_monitor_unlock(&outbox->monitor);
-}
-
-int wb_outbox_fd(wb_outbox *outbox)
-{
-    wb_monitor_lock(&outbox->monitor);
-    int fd = wb_alarm_fd(&outbox->alarm);
-    wb_outbox_changed(outbox);
-    wb_monitor_unlock(&outbox->monitor);
-    return fd;
-}
-
-bool wb_outbox_event(wb_outbox *outbox, wb_event *out)
-{
-    bool found = wb_log_next(outbox->log, out);
-    wb_monitor_lock(&outbox->monitor);
-    wb_outbox_changed(outbox);
-    wb_monitor_unlock(&outbox->monitor);
-    return found;
-}
+static const wb_box_class class = {
+    .unit = "rows",
+    .next_due_us = wb_outbox_next_due_us,
+    .seal = seal,
+    .settled = settled,
+    .unread = unread,
+};

@@ -3,30 +3,22 @@
  * and of the lock. Rows are put in one by one; batches are taken out, delivered by whoever took them, and
  * completed, each exactly once.
  *
- * Invariants, under the lock: accepted == stored + pending + dead + dropped; `sealed` is ascending by
- * serial; a batch is in exactly one of `open`, `sealed`, `taken`.
+ * Invariants, under the box's lock: `sealed` is ascending by serial; a batch is in exactly one of `open`, `sealed`, `taken`.
  * Taking: the batches that are due, the least tried first, then the oldest, so that one that always fails
  * can't stop the others. After a failure nothing is taken before `gate_us`, and one at a time. */
 #ifndef WB_OUTBOX_H
 #define WB_OUTBOX_H
 
-#include "alarm.h"
-#include "backoff.h"
 #include "batch.h"
-#include "log.h"
-#include "metrics.h"
+#include "box.h"
 #include "policy.h"
-#include "sync.h"
 
 enum { WB_OUTBOX_SPARES = 2 };
 
 typedef struct wb_outbox {
-    wb_monitor monitor;
-    wb_env env;
-    wb_log *log; /* its owner's */
+    wb_box box;
     wb_schema *schema;
     wb_policy policy;
-    wb_retry retry;
     uint64_t max_rows, max_bytes; /* pending, at the most */
     uint64_t merge_rows;          /* waiting batches are merged up to this many rows; 0: never */
     int overflow;                 /* enum wb_overflow */
@@ -34,9 +26,6 @@ typedef struct wb_outbox {
     bool may_block; /* somebody else delivers: a blocked add can wait for it */
 
     unsigned credit;   /* rejected rows that may be given up: see outbox_reject.c */
-    bool closing;      /* no new rows */
-    bool holding;      /* the last failure was systemic */
-    int64_t gate_us;   /* nothing is taken before */
     int64_t unix_skew; /* wall clock less monotonic clock, read with each new open batch */
     uint64_t serial;   /* of the last sealed batch */
     size_t taken_count;
@@ -48,9 +37,7 @@ typedef struct wb_outbox {
     bool keep_dead;     /* somebody wants to */
     wb_batch *spares;   /* cleared batches, kept for their memory */
     size_t spare_count;
-    wb_metrics metrics;
     wb_uuid_source ids;
-    wb_alarm alarm;
 } wb_outbox;
 
 /* The caller's memory. `log` and the options' schema outlive it. */
@@ -62,29 +49,17 @@ void wb_outbox_fini(wb_outbox *outbox); /* with nothing taken */
 
 /* See wb_batcher_add. */
 int wb_outbox_put(wb_outbox *outbox, const wb_value *values, size_t count, bool *due, wb_err *err);
-/* Seals what is open and makes all that waits due now; answers the mark for settled. */
-uint64_t wb_outbox_seal(wb_outbox *outbox, int reason);
-bool wb_outbox_settled(wb_outbox *outbox, uint64_t mark);
-void wb_outbox_close(wb_outbox *outbox); /* refuses new rows, seals */
 wb_batch *wb_outbox_take(wb_outbox *outbox);
 /* err: NULL where the batch is stored whole; else why it failed, `stored` leading rows are in. */
 void wb_outbox_complete(wb_outbox *outbox, wb_batch *batch, const wb_err *err, uint64_t stored,
                         int64_t elapsed_us);
-/* Waits until all up to the mark is settled; false at the deadline. */
-bool wb_outbox_wait(wb_outbox *outbox, uint64_t mark, int64_t deadline_us);
-void wb_outbox_stats(wb_outbox *outbox, wb_stats *out);
-int wb_outbox_fd(wb_outbox *outbox);
-bool wb_outbox_event(wb_outbox *outbox, wb_event *out);
 wb_batch *wb_outbox_next_dead(wb_outbox *outbox); /* the caller frees it; NULL: there is none */
 
-/* Locked. When there will be something to take; WB_NEVER where not before something is put or completed. */
-int64_t wb_outbox_next_due_us(const wb_outbox *outbox);
-
 /* Locked; between the outbox's own parts. */
+int64_t wb_outbox_next_due_us(const wb_box *box);
 void wb_outbox_seal_open(wb_outbox *outbox, int reason);
 void wb_outbox_release(wb_outbox *outbox, wb_batch *batch); /* settled: kept as a spare or freed */
-void wb_outbox_changed(wb_outbox *outbox); /* after a change of state: asserts, sets the alarm */
-void wb_outbox_enlist(wb_batch **list, wb_batch *batch); /* by serial */
+void wb_outbox_enlist(wb_batch **list, wb_batch *batch);    /* by serial */
 void wb_outbox_delist(wb_batch **list, wb_batch *batch);
 void wb_outbox_settle(wb_outbox *outbox, wb_batch *batch);
 /* Not to be taken before a delay that grows with its failures; nor is any other, with all of theirs. */

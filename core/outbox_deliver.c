@@ -4,10 +4,6 @@
  * that is known to be in. */
 #include "outbox.h"
 
-#include <assert.h>
-#include <stdio.h>
-#include <string.h>
-
 /* ---- when, and which ---- */
 
 static int64_t open_due_us(const wb_outbox *outbox)
@@ -21,16 +17,17 @@ static int64_t open_due_us(const wb_outbox *outbox)
     return never ? WB_NEVER : open->opened_us + outbox->policy.interval_us;
 }
 
-int64_t wb_outbox_next_due_us(const wb_outbox *outbox)
+int64_t wb_outbox_next_due_us(const wb_box *box)
 {
-    if (outbox->metrics.consecutive_failures > 0 && outbox->taken_count > 0)
+    const wb_outbox *outbox = (const wb_outbox *)box;
+    if (outbox->box.metrics.consecutive_failures > 0 && outbox->taken_count > 0)
         return WB_NEVER; /* one at a time until one gets through */
     int64_t due_us = open_due_us(outbox);
     for (const wb_batch *batch = outbox->sealed; batch != NULL; batch = batch->next) {
         if (batch->due_us < due_us)
             due_us = batch->due_us;
     }
-    return due_us > outbox->gate_us ? due_us : outbox->gate_us;
+    return due_us > outbox->box.gate_us ? due_us : outbox->box.gate_us;
 }
 
 static wb_batch *least_tried(const wb_outbox *outbox, int64_t now_us)
@@ -78,8 +75,8 @@ static void seal_due(wb_outbox *outbox, int64_t now_us)
 
 static wb_batch *take_locked(wb_outbox *outbox)
 {
-    int64_t now_us = outbox->env.now_us(outbox->env.context);
-    if (wb_outbox_next_due_us(outbox) > now_us)
+    int64_t now_us = wb_box_now_us(&outbox->box);
+    if (wb_outbox_next_due_us(&outbox->box) > now_us)
         return NULL;
     seal_due(outbox, now_us);
     wb_batch *batch = least_tried(outbox, now_us);
@@ -93,18 +90,18 @@ static wb_batch *take_locked(wb_outbox *outbox)
     outbox->taken_count++;
     batch->taken_us = now_us;
     if (batch->attempt++ == 0)
-        outbox->metrics.batches++;
+        outbox->box.metrics.batches++;
     else
-        outbox->metrics.retries++;
-    wb_outbox_changed(outbox);
+        outbox->box.metrics.retries++;
+    wb_box_changed(&outbox->box);
     return batch;
 }
 
 wb_batch *wb_outbox_take(wb_outbox *outbox)
 {
-    wb_monitor_lock(&outbox->monitor);
+    wb_monitor_lock(&outbox->box.monitor);
     wb_batch *batch = take_locked(outbox);
-    wb_monitor_unlock(&outbox->monitor);
+    wb_monitor_unlock(&outbox->box.monitor);
     return batch;
 }
 
@@ -112,7 +109,7 @@ wb_batch *wb_outbox_take(wb_outbox *outbox)
 
 static void count_stored(wb_outbox *outbox, wb_batch *batch, size_t rows, int64_t now_us)
 {
-    wb_metrics *metrics = &outbox->metrics;
+    wb_metrics *metrics = &outbox->box.metrics;
     for (size_t i = 0; i < rows; i++) {
         int64_t added_us = batch->opened_us + batch->rows[batch->first + i].age_us;
         wb_histogram_add(&metrics->latency, now_us - added_us);
@@ -124,20 +121,9 @@ static void count_stored(wb_outbox *outbox, wb_batch *batch, size_t rows, int64_
 
 static void succeed(wb_outbox *outbox, wb_batch *batch, int64_t now_us)
 {
-    wb_metrics *metrics = &outbox->metrics;
     size_t rows = wb_batch_left(batch);
     count_stored(outbox, batch, rows, now_us);
-    metrics->flushes++;
-    if (metrics->consecutive_failures > 0) {
-        wb_log_line(outbox->log, WB_TOPIC_RECOVERY, WB_INFO, now_us, rows,
-                    "the store takes rows again after %llu failures",
-                    (unsigned long long)metrics->consecutive_failures);
-        wb_log_reset(outbox->log, WB_TOPIC_FAILURE);
-        wb_log_reset(outbox->log, WB_TOPIC_HOLD);
-    }
-    metrics->consecutive_failures = 0;
-    outbox->holding = false;
-    outbox->gate_us = INT64_MIN;
+    wb_box_succeeded(&outbox->box, rows, now_us);
     if (batch->piece)
         wb_outbox_narrow(outbox, batch->serial);
     wb_outbox_settle(outbox, batch);
@@ -150,23 +136,13 @@ void wb_outbox_settle(wb_outbox *outbox, wb_batch *batch)
     wb_outbox_release(outbox, batch);
 }
 
-/* While closing, the wait is short: there may be no later. */
-static int64_t ceiling_of(const wb_outbox *outbox, int64_t delay_us)
-{
-    const int64_t closing_us = 1000000;
-    return outbox->closing && delay_us > closing_us ? closing_us : delay_us;
-}
-
 /* One draw for both delays: a lone batch waits once, not for the later of two draws. */
 void wb_outbox_delay(wb_outbox *outbox, wb_batch *batch, int64_t now_us)
 {
-    uint32_t draw;
-    outbox->env.random(outbox->env.context, &draw, sizeof draw);
-    double fraction = draw / 4294967296.0;
-    int64_t own_us = wb_backoff_us(&outbox->retry, batch->attempt, fraction);
-    int64_t gate_us = wb_backoff_us(&outbox->retry, outbox->metrics.consecutive_failures, fraction);
-    batch->due_us = now_us + ceiling_of(outbox, own_us);
-    outbox->gate_us = now_us + ceiling_of(outbox, gate_us);
+    wb_box *box = &outbox->box;
+    double fraction = wb_box_fraction(box);
+    batch->due_us = now_us + wb_box_delay_us(box, batch->attempt, fraction);
+    box->gate_us = now_us + wb_box_delay_us(box, box->metrics.consecutive_failures, fraction);
 }
 
 void wb_outbox_put_back(wb_outbox *outbox, wb_batch *batch, int64_t now_us)
@@ -176,32 +152,15 @@ void wb_outbox_put_back(wb_outbox *outbox, wb_batch *batch, int64_t now_us)
     wb_outbox_enlist(&outbox->sealed, batch);
 }
 
-static void log_failure(wb_outbox *outbox, const wb_err *err, size_t rows, int64_t now_us)
-{
-    unsigned long long failures = outbox->metrics.consecutive_failures;
-    if (outbox->holding)
-        wb_log_line(outbox->log, WB_TOPIC_HOLD, WB_ERROR, now_us, rows,
-                    "the store refuses all rows, holding %llu: %s",
-                    (unsigned long long)outbox->metrics.pending, err->text);
-    else
-        wb_log_line(outbox->log, WB_TOPIC_FAILURE, failures > 1 ? WB_ERROR : WB_WARN, now_us, rows,
-                    "a write of %zu rows failed, %llu in a row, %llu rows are kept: %s", rows,
-                    failures, (unsigned long long)outbox->metrics.pending, err->text);
-}
-
 static void fail(wb_outbox *outbox, wb_batch *batch, const wb_err *err, uint64_t stored,
                  int64_t now_us)
 {
-    wb_metrics *metrics = &outbox->metrics;
     size_t left = wb_batch_left(batch);
-    metrics->failures++;
-    metrics->consecutive_failures = stored > 0 ? 1 : metrics->consecutive_failures + 1;
-    snprintf(metrics->last_error, sizeof metrics->last_error, "%s", err->text);
+    wb_box_failed(&outbox->box, err, left, stored > 0, now_us);
     count_stored(outbox, batch, stored < left ? stored : left, now_us);
     batch->in_doubt = batch->in_doubt || err->in_doubt;
-    outbox->holding = err->class == WB_HOLD;
-    log_failure(outbox, err, left, now_us);
-    bool last = outbox->retry.attempts > 0 && batch->attempt >= outbox->retry.attempts;
+    uint32_t attempts = outbox->box.retry.attempts;
+    bool last = attempts > 0 && batch->attempt >= attempts;
     if (stored > 0)
         wb_outbox_vouch(outbox, now_us);
     if (wb_batch_left(batch) == 0)
@@ -217,32 +176,20 @@ static void fail(wb_outbox *outbox, wb_batch *batch, const wb_err *err, uint64_t
 void wb_outbox_complete(wb_outbox *outbox, wb_batch *batch, const wb_err *err, uint64_t stored,
                         int64_t elapsed_us)
 {
-    wb_event event = {
-        .kind = WB_EVENT_FLUSH,
-        .level = err == NULL ? WB_DEBUG : WB_WARN,
-        .code = err == NULL ? WB_OK : err->code,
-        .class = err == NULL ? WB_RETRY : err->class,
-        .reason = batch->reason,
-        .attempt = batch->attempt,
-        .rows = wb_batch_left(batch),
-        .elapsed_s = (double)elapsed_us / 1e6,
-    };
-    if (err != NULL)
-        memcpy(event.text, err->text, sizeof event.text);
-
-    wb_monitor_lock(&outbox->monitor);
-    int64_t now_us = outbox->env.now_us(outbox->env.context);
-    wb_histogram_add(&outbox->metrics.write, elapsed_us);
+    wb_box *box = &outbox->box;
+    wb_event event =
+        wb_box_write_event(err, batch->reason, batch->attempt, wb_batch_left(batch), elapsed_us);
+    wb_monitor_lock(&box->monitor);
+    int64_t now_us = wb_box_now_us(box);
+    wb_histogram_add(&box->metrics.write, elapsed_us);
     wb_outbox_delist(&outbox->taken, batch);
     outbox->taken_count--;
     if (err == NULL)
         succeed(outbox, batch, now_us);
     else
         fail(outbox, batch, err, stored, now_us);
-    wb_log_flush(outbox->log, &event);
-    wb_monitor_tell(&outbox->monitor);
-    wb_monitor_wake_by(&outbox->monitor, wb_outbox_next_due_us(outbox));
-    wb_outbox_changed(outbox);
-    wb_monitor_unlock(&outbox->monitor);
-    wb_log_print(outbox->log);
+    wb_log_flush(box->log, &event);
+    wb_box_ended(box);
+    wb_monitor_unlock(&box->monitor);
+    wb_log_print(box->log);
 }

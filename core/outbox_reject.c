@@ -36,7 +36,7 @@ void wb_outbox_vouch(wb_outbox *outbox, int64_t now_us)
             continue;
         outbox->credit--;
         wb_outbox_delist(&outbox->sealed, batch);
-        wb_outbox_give_up(outbox, batch, outbox->metrics.last_error, now_us);
+        wb_outbox_give_up(outbox, batch, outbox->box.metrics.last_error, now_us);
     }
 }
 
@@ -62,7 +62,7 @@ static void rejoin(wb_outbox *outbox)
             more = batch->next;
         }
         batch->piece = batch->follows = batch->suspect = false;
-        batch->rejected = outbox->metrics.flushes + 1;
+        batch->rejected = outbox->box.metrics.flushes + 1;
         batch->attempt = 1;
     }
 }
@@ -70,15 +70,15 @@ static void rejoin(wb_outbox *outbox)
 /* Of the batch that `serial` names the parts are held; all others wait with them. */
 static void hold(wb_outbox *outbox, uint64_t serial, int64_t now_us)
 {
-    outbox->holding = true;
+    outbox->box.holding = true;
     rejoin(outbox);
     wb_batch *batch = outbox->sealed;
     while (batch->serial != serial)
         batch = batch->next;
     wb_outbox_delay(outbox, batch, now_us);
-    wb_log_line(outbox->log, WB_TOPIC_HOLD, WB_ERROR, now_us, outbox->metrics.pending,
+    wb_log_line(outbox->box.log, WB_TOPIC_HOLD, WB_ERROR, now_us, outbox->box.metrics.pending,
                 "the store rejects every row it is given, holding %llu: %s",
-                (unsigned long long)outbox->metrics.pending, outbox->metrics.last_error);
+                (unsigned long long)outbox->box.metrics.pending, outbox->box.metrics.last_error);
 }
 
 /* Does a part of the batch wait that may still be taken by the store? */
@@ -102,7 +102,7 @@ static void make_due(wb_outbox *outbox, wb_batch *batch)
     batch->piece = true;
     batch->attempt = 0;
     batch->due_us = INT64_MIN;
-    wb_uuid_v7(&outbox->ids, outbox->env.unix_us(outbox->env.context), batch->id);
+    wb_uuid_v7(&outbox->ids, outbox->box.env.unix_us(outbox->box.env.context), batch->id);
     wb_outbox_enlist(&outbox->sealed, batch);
 }
 
@@ -117,7 +117,7 @@ static bool halve(wb_outbox *outbox, wb_batch *batch)
     rest->follows = true;
     make_due(outbox, rest);
     make_due(outbox, batch);
-    outbox->gate_us = INT64_MIN;
+    outbox->box.gate_us = INT64_MIN;
     return true;
 }
 
@@ -150,7 +150,7 @@ static void suspect(wb_outbox *outbox, wb_batch *batch, int64_t now_us)
     batch->due_us = WB_NEVER;
     wb_batch_become(batch, WB_BATCH_SEALED);
     wb_outbox_enlist(&outbox->sealed, batch);
-    outbox->gate_us = INT64_MIN;
+    outbox->box.gate_us = INT64_MIN;
     if (count_suspects(outbox) >= SUSPECTS || !is_going_on(outbox, serial))
         hold(outbox, serial, now_us);
 }
@@ -162,7 +162,7 @@ void wb_outbox_reject(wb_outbox *outbox, wb_batch *batch, const wb_err *err, int
         rest->follows = false;
     if (!batch->piece)
         outbox->credit =
-            batch->rejected > 0 && outbox->metrics.flushes >= batch->rejected ? CREDIT : 0;
+            batch->rejected > 0 && outbox->box.metrics.flushes >= batch->rejected ? CREDIT : 0;
     if (wb_batch_left(batch) > 1) {
         wb_batch_become(batch, WB_BATCH_SEALED);
         if (!halve(outbox, batch)) {
@@ -171,8 +171,8 @@ void wb_outbox_reject(wb_outbox *outbox, wb_batch *batch, const wb_err *err, int
         }
     } else if (outbox->credit > 0) {
         outbox->credit--;
-        outbox->gate_us = INT64_MIN;
-        outbox->metrics.consecutive_failures = 0; /* the row is bad, the store is well */
+        outbox->box.gate_us = INT64_MIN;
+        outbox->box.metrics.consecutive_failures = 0; /* the row is bad, the store is well */
         wb_outbox_give_up(outbox, batch, err->text, now_us);
     } else {
         suspect(outbox, batch, now_us);

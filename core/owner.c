@@ -15,9 +15,11 @@ static bool copy_names(wb_target *target, const wb_target *from)
            (from->column == NULL || target->column != NULL);
 }
 
-int wb_owner_init(wb_owner *owner, const wb_owner_options *options, wb_err *err)
+int wb_owner_init(wb_owner *owner, const wb_owner_class *class, const wb_owner_options *options,
+                  wb_err *err)
 {
     memset(owner, 0, sizeof *owner);
+    owner->class = class;
     atomic_init(&owner->references, 1);
     atomic_init(&owner->used, false);
     atomic_init(&owner->process, wb_fork_generation());
@@ -113,4 +115,167 @@ bool wb_owner_outcome(const wb_outcome *outcome, wb_err *err)
     wb_fail_store(err, outcome->class, "%s",
                   outcome->text != NULL ? outcome->text : "the store failed");
     return true;
+}
+
+/* ---- the flusher's side ---- */
+
+static void deliver(void *owner, const wb_cancel *cancel)
+{
+    wb_owner *self = owner;
+    while (!atomic_load(&cancel->asked) && self->class->deliver_one(self, cancel))
+        continue;
+}
+
+static int64_t next_due_us(void *owner)
+{
+    const wb_box *box = ((wb_owner *)owner)->box;
+    return box->class->next_due_us(box);
+}
+
+static bool drained(void *owner)
+{
+    return wb_box_drained(((wb_owner *)owner)->box);
+}
+
+static void leave(void *owner)
+{
+    wb_owner_end_session(owner);
+}
+
+static void close_now(void *owner)
+{
+    wb_box_close(((wb_owner *)owner)->box);
+}
+
+static void report_lost(void *owner)
+{
+    wb_owner *self = owner;
+    wb_stats stats;
+    wb_box_stats(self->box, &stats);
+    if (stats.pending == 0)
+        return;
+    wb_log_line(self->log, WB_TOPIC_LOST, WB_ERROR, wb_owner_now_us(self), stats.pending,
+                "%llu accepted %s were not stored%s%s", (unsigned long long)stats.pending,
+                self->box->class->unit, stats.last_error[0] != '\0' ? ": " : "", stats.last_error);
+    wb_log_print(self->log);
+}
+
+static void ref(void *owner)
+{
+    wb_owner_ref(owner);
+}
+
+static void unref(void *owner)
+{
+    wb_owner_unref(owner);
+}
+
+static const wb_work work = {
+    .deliver = deliver,
+    .next_due_us = next_due_us,
+    .drained = drained,
+    .leave = leave,
+    .close = close_now,
+    .lost = report_lost,
+    .ref = ref,
+    .unref = unref,
+};
+
+void wb_owner_begin(wb_owner *owner, wb_box *box, int64_t close_timeout_us)
+{
+    owner->box = box;
+    wb_flusher_init(&owner->flusher, &work, owner, &box->monitor, close_timeout_us);
+}
+
+void wb_owner_ref(wb_owner *owner)
+{
+    atomic_fetch_add(&owner->references, 1);
+}
+
+void wb_owner_unref(wb_owner *owner)
+{
+    if (atomic_fetch_sub(&owner->references, 1) > 1)
+        return;
+    wb_owner_end_session(owner);
+    wb_flusher_fini(&owner->flusher);
+    owner->class->free(owner);
+}
+
+/* ---- the owner's side ---- */
+
+static int not_settled(wb_owner *owner, wb_err *err)
+{
+    wb_stats stats;
+    wb_box_stats(owner->box, &stats);
+    const char *why = stats.consecutive_failures > 0 ? stats.last_error : "";
+    return wb_fail(err, WB_TIMEOUT, "%llu %s are not settled yet%s%s",
+                   (unsigned long long)stats.pending, owner->box->class->unit,
+                   why[0] != '\0' ? ": " : "", why);
+}
+
+/* What is driven is settled by its driver: there is nothing to wait for in here. */
+static bool wait_settled(wb_owner *owner, uint64_t mark, int64_t deadline_us)
+{
+    return owner->threaded ? wb_box_wait(owner->box, mark, deadline_us)
+                           : wb_box_settled(owner->box, mark);
+}
+
+int wb_owner_flush(wb_owner *owner, int64_t deadline_us, wb_err *err)
+{
+    int code = wb_owner_enter(owner, err);
+    if (code != WB_OK)
+        return code;
+    uint64_t mark = wb_box_seal(owner->box, WB_REASON_FLUSH);
+    return wait_settled(owner, mark, deadline_us) ? WB_OK : not_settled(owner, err);
+}
+
+int wb_owner_close(wb_owner *owner, int64_t deadline_us, wb_err *err)
+{
+    int code = wb_owner_enter(owner, err);
+    if (code != WB_OK)
+        return code;
+    wb_box_close(owner->box);
+    bool settled = wait_settled(owner, UINT64_MAX, deadline_us);
+    if (!settled || !wb_flusher_join(&owner->flusher, deadline_us))
+        return not_settled(owner, err);
+    if (!owner->threaded)
+        wb_owner_end_session(owner);
+    return WB_OK;
+}
+
+/* One that an ancestor used is left as it is: its lock may be held, and its connection is not ours. */
+void wb_owner_detach(wb_owner *owner)
+{
+    if (wb_owner_enter(owner, NULL) != WB_OK)
+        return;
+    if (owner->threaded)
+        wb_box_close(owner->box);
+    else
+        report_lost(owner);
+    wb_flusher_detach(&owner->flusher);
+    wb_owner_unref(owner);
+}
+
+int wb_owner_stats(wb_owner *owner, wb_stats *out, wb_err *err)
+{
+    int code = wb_owner_enter(owner, err);
+    if (code == WB_OK)
+        wb_box_stats(owner->box, out);
+    return code;
+}
+
+bool wb_owner_event(wb_owner *owner, wb_event *out)
+{
+    return wb_owner_enter(owner, NULL) == WB_OK && wb_box_event(owner->box, out);
+}
+
+bool wb_owner_may_take(wb_owner *owner)
+{
+    return !owner->threaded && wb_owner_enter(owner, NULL) == WB_OK;
+}
+
+bool wb_owner_run(wb_owner *owner)
+{
+    return owner->store != NULL && wb_owner_may_take(owner) &&
+           owner->class->deliver_one(owner, NULL);
 }

@@ -1,14 +1,27 @@
 /* SPDX-License-Identifier: MIT
- * What a batcher and a tracker have in common: a log, a flusher where there is a store, a session in its
+ * What a batcher and a tracker have in common: a box, a log, a flusher where there is a store, a session in its
  * thread, references, and the rule about fork: what was used in an ancestor can't be used here, since its
  * rows, its thread and its connection are the ancestor's. */
 #ifndef WB_OWNER_H
 #define WB_OWNER_H
 
+#include "box.h"
 #include "flusher.h"
 #include "store.h"
 
-typedef struct wb_owner {
+typedef struct wb_owner wb_owner;
+
+/* What differs: how one piece of work is delivered, and what is freed last. */
+typedef struct wb_owner_class {
+    /* Takes what is due and writes it to the session; false: nothing is due. */
+    bool (*deliver_one)(wb_owner *owner, const wb_cancel *cancel);
+    void (*free)(wb_owner *owner);
+} wb_owner_class;
+
+/* The first member of a batcher and of a tracker. */
+struct wb_owner {
+    const wb_owner_class *class;
+    wb_box *box; /* its outbox or markbox */
     atomic_uint references;
     atomic_bool used;    /* a row was accepted or a thread started */
     atomic_uint process; /* fork generation it belongs to */
@@ -20,7 +33,7 @@ typedef struct wb_owner {
     wb_target target;    /* owns its names, and a reference to its schema */
     wb_session *session; /* of who delivers: the thread, or the caller */
     wb_flusher flusher;
-} wb_owner;
+};
 
 /* What both kinds of options say. `what` names the kind in log lines: "batcher". */
 typedef struct wb_owner_options {
@@ -32,8 +45,10 @@ typedef struct wb_owner_options {
     bool log_events, flush_events;
 } wb_owner_options;
 
-/* WB_MEMORY leaves nothing behind. The caller then calls wb_flusher_init on owner->flusher. */
-int wb_owner_init(wb_owner *owner, const wb_owner_options *options, wb_err *err);
+/* WB_MEMORY leaves nothing behind. The caller then makes the box and calls wb_owner_begin. */
+int wb_owner_init(wb_owner *owner, const wb_owner_class *class, const wb_owner_options *options,
+                  wb_err *err);
+void wb_owner_begin(wb_owner *owner, wb_box *box, int64_t close_timeout_us);
 void wb_owner_fini(wb_owner *owner);
 /* Before each use: WB_FORK for one that an ancestor used. */
 int wb_owner_enter(wb_owner *owner, wb_err *err);
@@ -47,5 +62,17 @@ wb_until wb_owner_until(const wb_owner *owner, const wb_cancel *cancel);
 int64_t wb_owner_now_us(const wb_owner *owner);
 /* What a driver said of a delivery: whether it failed, and how. */
 bool wb_owner_outcome(const wb_outcome *outcome, wb_err *err);
+
+/* ---- the public functions that both have: see writebehind.h ---- */
+
+int wb_owner_flush(wb_owner *owner, int64_t deadline_us, wb_err *err);
+int wb_owner_close(wb_owner *owner, int64_t deadline_us, wb_err *err);
+void wb_owner_detach(wb_owner *owner);
+int wb_owner_stats(wb_owner *owner, wb_stats *out, wb_err *err);
+bool wb_owner_event(wb_owner *owner, wb_event *out);
+bool wb_owner_run(wb_owner *owner);
+bool wb_owner_may_take(wb_owner *owner); /* driven, and not an ancestor's */
+void wb_owner_ref(wb_owner *owner);      /* for a claim, until it is completed */
+void wb_owner_unref(wb_owner *owner);
 
 #endif

@@ -13,7 +13,7 @@ struct wb_tracker {
     wb_markbox box;
 };
 
-static const wb_work tracker_work;
+static const wb_owner_class class;
 
 /* ---- making one ---- */
 
@@ -47,7 +47,7 @@ int wb_tracker_new(const wb_tracker_options *options, wb_tracker **out, wb_err *
     if (tracker == NULL)
         return wb_fail(err, WB_MEMORY, "tracker: out of memory");
     wb_owner_options owner = owner_options(options);
-    code = wb_owner_init(&tracker->owner, &owner, err);
+    code = wb_owner_init(&tracker->owner, &class, &owner, err);
     if (code != WB_OK) {
         wb_free(tracker);
         return code;
@@ -58,8 +58,7 @@ int wb_tracker_new(const wb_tracker_options *options, wb_tracker **out, wb_err *
         wb_free(tracker);
         return code;
     }
-    wb_flusher_init(&tracker->owner.flusher, &tracker_work, tracker, &tracker->box.monitor,
-                    options->close_timeout_us);
+    wb_owner_begin(&tracker->owner, &tracker->box.box, options->close_timeout_us);
     *out = tracker;
     return WB_OK;
 }
@@ -77,8 +76,9 @@ static int touch(wb_tracker *tracker, const wb_marks *marks, const wb_cancel *ca
     return session->class->touch(session, marks, &until, touched, err);
 }
 
-static bool deliver_one(wb_tracker *tracker, const wb_cancel *cancel)
+static bool deliver_one(wb_owner *owner, const wb_cancel *cancel)
 {
+    wb_tracker *tracker = (wb_tracker *)owner;
     wb_claim *claim = wb_markbox_take(&tracker->box);
     if (claim == NULL)
         return false;
@@ -93,74 +93,15 @@ static bool deliver_one(wb_tracker *tracker, const wb_cancel *cancel)
     return true;
 }
 
-static void deliver(void *owner, const wb_cancel *cancel)
+static void free_all(wb_owner *owner)
 {
-    while (!atomic_load(&cancel->asked) && deliver_one(owner, cancel))
-        continue;
-}
-
-static int64_t next_due_us(void *owner)
-{
-    return wb_markbox_next_due_us(&((wb_tracker *)owner)->box);
-}
-
-static bool drained(void *owner)
-{
-    const wb_tracker *tracker = owner;
-    return tracker->box.closing && tracker->box.metrics.pending == 0;
-}
-
-static void leave(void *owner)
-{
-    wb_owner_end_session(&((wb_tracker *)owner)->owner);
-}
-
-static void close_now(void *owner)
-{
-    wb_markbox_close(&((wb_tracker *)owner)->box);
-}
-
-static void report_lost(void *owner)
-{
-    wb_tracker *tracker = owner;
-    wb_stats stats;
-    wb_markbox_stats(&tracker->box, &stats);
-    if (stats.pending == 0)
-        return;
-    wb_log_line(tracker->owner.log, WB_TOPIC_LOST, WB_ERROR, wb_owner_now_us(&tracker->owner),
-                stats.pending, "%llu accepted marks were not stored%s%s",
-                (unsigned long long)stats.pending, stats.last_error[0] != '\0' ? ": " : "",
-                stats.last_error);
-    wb_log_print(tracker->owner.log);
-}
-
-static void ref(void *owner)
-{
-    atomic_fetch_add(&((wb_tracker *)owner)->owner.references, 1);
-}
-
-static void unref(void *owner)
-{
-    wb_tracker *tracker = owner;
-    if (atomic_fetch_sub(&tracker->owner.references, 1) > 1)
-        return;
-    wb_owner_end_session(&tracker->owner);
-    wb_flusher_fini(&tracker->owner.flusher);
+    wb_tracker *tracker = (wb_tracker *)owner;
     wb_markbox_fini(&tracker->box);
     wb_owner_fini(&tracker->owner);
     wb_free(tracker);
 }
 
-static const wb_work tracker_work = {
-    .deliver = deliver,
-    .next_due_us = next_due_us,
-    .drained = drained,
-    .leave = leave,
-    .close = close_now,
-    .lost = report_lost,
-    .ref = ref,
-    .unref = unref,
-};
+static const wb_owner_class class = {.deliver_one = deliver_one, .free = free_all};
 
 /* ---- the owner's side ---- */
 
@@ -173,99 +114,59 @@ int wb_tracker_add(wb_tracker *tracker, const uint8_t id[16], int64_t unix_us, b
     return code == WB_OK ? wb_markbox_put(&tracker->box, id, unix_us, due, err) : code;
 }
 
-static int not_settled(wb_tracker *tracker, wb_err *err)
-{
-    wb_stats stats;
-    wb_markbox_stats(&tracker->box, &stats);
-    const char *why = stats.consecutive_failures > 0 ? stats.last_error : "";
-    return wb_fail(err, WB_TIMEOUT, "%llu marks are not settled yet%s%s",
-                   (unsigned long long)stats.pending, why[0] != '\0' ? ": " : "", why);
-}
-
-static bool wait_settled(wb_tracker *tracker, uint64_t mark, int64_t deadline_us)
-{
-    if (!tracker->owner.threaded)
-        return wb_markbox_settled(&tracker->box, mark);
-    return wb_markbox_wait(&tracker->box, mark, deadline_us);
-}
-
 int wb_tracker_flush(wb_tracker *tracker, int64_t deadline_us, wb_err *err)
 {
-    int code = wb_owner_enter(&tracker->owner, err);
-    if (code != WB_OK)
-        return code;
-    uint64_t mark = wb_markbox_seal(&tracker->box, WB_REASON_FLUSH);
-    return wait_settled(tracker, mark, deadline_us) ? WB_OK : not_settled(tracker, err);
+    return wb_owner_flush(&tracker->owner, deadline_us, err);
 }
 
 int wb_tracker_close(wb_tracker *tracker, int64_t deadline_us, wb_err *err)
 {
-    int code = wb_owner_enter(&tracker->owner, err);
-    if (code != WB_OK)
-        return code;
-    wb_markbox_close(&tracker->box);
-    bool settled = wait_settled(tracker, UINT64_MAX, deadline_us);
-    if (!settled || !wb_flusher_join(&tracker->owner.flusher, deadline_us))
-        return not_settled(tracker, err);
-    if (!tracker->owner.threaded)
-        wb_owner_end_session(&tracker->owner);
-    return WB_OK;
+    return wb_owner_close(&tracker->owner, deadline_us, err);
 }
 
-/* As wb_batcher_detach: one that an ancestor used is left as it is. */
 void wb_tracker_detach(wb_tracker *tracker)
 {
-    if (tracker == NULL || wb_owner_enter(&tracker->owner, NULL) != WB_OK)
-        return;
-    if (!tracker->owner.threaded)
-        report_lost(tracker);
-    else
-        wb_markbox_close(&tracker->box);
-    wb_flusher_detach(&tracker->owner.flusher);
-    unref(tracker);
+    if (tracker != NULL)
+        wb_owner_detach(&tracker->owner);
 }
 
 int wb_tracker_stats(wb_tracker *tracker, wb_stats *out, wb_err *err)
 {
-    int code = wb_owner_enter(&tracker->owner, err);
-    if (code == WB_OK)
-        wb_markbox_stats(&tracker->box, out);
-    return code;
+    return wb_owner_stats(&tracker->owner, out, err);
 }
 
 bool wb_tracker_event(wb_tracker *tracker, wb_event *out)
 {
-    return wb_owner_enter(&tracker->owner, NULL) == WB_OK && wb_markbox_event(&tracker->box, out);
+    return wb_owner_event(&tracker->owner, out);
 }
 
 /* ---- driven ---- */
 
 uint64_t wb_tracker_seal(wb_tracker *tracker, int reason)
 {
-    return wb_markbox_seal(&tracker->box, reason);
+    return wb_box_seal(&tracker->box.box, reason);
 }
 
 bool wb_tracker_settled(wb_tracker *tracker, uint64_t mark)
 {
-    return wb_markbox_settled(&tracker->box, mark);
+    return wb_box_settled(&tracker->box.box, mark);
 }
 
 /* The claim's first member is the marks. */
 wb_marks *wb_tracker_take(wb_tracker *tracker)
 {
-    if (tracker->owner.threaded || wb_owner_enter(&tracker->owner, NULL) != WB_OK)
+    if (!wb_owner_may_take(&tracker->owner))
         return NULL;
     wb_claim *claim = wb_markbox_take(&tracker->box);
     if (claim == NULL)
         return NULL;
-    ref(tracker); /* until it is completed */
+    wb_owner_ref(&tracker->owner); /* until it is completed */
     return &claim->marks;
 }
 
 bool wb_tracker_run(wb_tracker *tracker)
 {
-    bool mine = tracker->owner.store != NULL && !tracker->owner.threaded;
-    return mine && wb_owner_enter(&tracker->owner, NULL) == WB_OK && deliver_one(tracker, NULL);
+    return wb_owner_run(&tracker->owner);
 }
 
 void wb_tracker_complete(wb_tracker *tracker, wb_marks *marks, const wb_outcome *outcome,
@@ -277,15 +178,12 @@ void wb_tracker_complete(wb_tracker *tracker, wb_marks *marks, const wb_outcome 
     bool failed = wb_owner_outcome(outcome, &err);
     int64_t elapsed_us = wb_owner_now_us(&tracker->owner) - claim->taken_us;
     wb_markbox_complete(&tracker->box, claim, failed ? &err : NULL, &touched, elapsed_us);
-    unref(tracker);
+    wb_owner_unref(&tracker->owner);
 }
 
 int64_t wb_tracker_next_due_us(wb_tracker *tracker)
 {
-    wb_monitor_lock(&tracker->box.monitor);
-    int64_t due_us = wb_markbox_next_due_us(&tracker->box);
-    wb_monitor_unlock(&tracker->box.monitor);
-    return due_us;
+    return wb_box_next_due_us(&tracker->box.box);
 }
 
 int64_t wb_tracker_now_us(wb_tracker *tracker)
@@ -300,5 +198,5 @@ void wb_tracker_wait_until(wb_tracker *tracker, int64_t until_us)
 
 int wb_tracker_fd(wb_tracker *tracker)
 {
-    return wb_markbox_fd(&tracker->box);
+    return wb_box_fd(&tracker->box.box);
 }

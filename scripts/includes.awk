@@ -5,7 +5,7 @@ BEGIN {
     layer("data", "uuidset schema ddl quote row row_* convert batch batch_* ndjson dead_letter")
     layer("rules", "policy backoff metrics log options")
     layer("stores", "store store_* marks postgres postgres_* sqlite sqlite_* memory_*")
-    layer("engine", "outbox outbox_* markbox markbox_* flusher owner batcher batcher_* tracker tracker_* lifeline exit")
+    layer("engine", "box outbox outbox_* markbox markbox_* flusher owner batcher batcher_* tracker tracker_* lifeline exit")
 }
 
 function layer(name, patterns, list, n, i) {

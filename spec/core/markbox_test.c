@@ -53,7 +53,7 @@ static void settle(struct box *box, wb_claim *claim, bool fail)
 static wb_stats stats_of(struct box *box)
 {
     wb_stats stats;
-    wb_markbox_stats(&box->markbox, &stats);
+    wb_box_stats(&box->markbox.box, &stats);
     assert_int_equal(stats.accepted, stats.stored + stats.pending + stats.dead + stats.dropped);
     return stats;
 }
@@ -65,7 +65,7 @@ static void test_nothing_marked_is_nothing_taken(void **state)
     open_box(&box, 10);
     wb_clock_advance(box.clock, 600 * SECOND);
     assert_null(wb_markbox_take(&box.markbox));
-    assert_true(wb_markbox_settled(&box.markbox, wb_markbox_seal(&box.markbox, WB_REASON_FLUSH)));
+    assert_true(wb_box_settled(&box.markbox.box, wb_box_seal(&box.markbox.box, WB_REASON_FLUSH)));
     shut_box(&box);
 }
 
@@ -111,14 +111,14 @@ static void test_failure_merges_back_and_newest_wins(void **state)
     open_box(&box, 2);
     for (uint32_t i = 0; i < 4; i++)
         assert_ok(mark(&box, i, 100 + i));
-    uint64_t sealed = wb_markbox_seal(&box.markbox, WB_REASON_FLUSH);
+    uint64_t sealed = wb_box_seal(&box.markbox.box, WB_REASON_FLUSH);
     wb_claim *claim = wb_markbox_take(&box.markbox);
     assert_ok(mark(&box, 0, 50));  /* older than what was taken */
     assert_ok(mark(&box, 1, 500)); /* newer */
     settle(&box, claim, true);
-    assert_false(wb_markbox_settled(&box.markbox, sealed));
+    assert_false(wb_box_settled(&box.markbox.box, sealed));
     assert_int_equal(stats_of(&box).pending, 6);
-    wb_markbox_seal(&box.markbox, WB_REASON_FLUSH);
+    wb_box_seal(&box.markbox.box, WB_REASON_FLUSH);
     const int64_t times[] = {100, 500, 102, 103};
     for (int i = 0; i < 2; i++) {
         claim = wb_markbox_take(&box.markbox);
@@ -127,7 +127,7 @@ static void test_failure_merges_back_and_newest_wins(void **state)
         assert_int_equal(wb_marks_time_us(&claim->marks, 1), times[2 * i + 1]);
         settle(&box, claim, false);
     }
-    assert_true(wb_markbox_settled(&box.markbox, sealed));
+    assert_true(wb_box_settled(&box.markbox.box, sealed));
     assert_int_equal(stats_of(&box).stored, 6);
     shut_box(&box);
 }
@@ -141,7 +141,7 @@ static void test_limit_and_close(void **state)
         assert_ok(mark(&box, i, WB_NEVER));
     assert_int_equal(mark(&box, 1000, WB_NEVER), WB_FULL);
     assert_ok(mark(&box, 7, WB_NEVER));
-    wb_markbox_close(&box.markbox);
+    wb_box_close(&box.markbox.box);
     assert_int_equal(mark(&box, 7, WB_NEVER), WB_CLOSED);
     settle(&box, wb_markbox_take(&box.markbox), false);
     assert_int_equal(stats_of(&box).stored, 1001);
@@ -156,14 +156,14 @@ static void test_marks_are_conserved_whatever_happens(void **state)
     wb_claim *flight[3] = {NULL};
     uint64_t random = 7;
     open_box(&box, 8);
-    box.markbox.retry.attempts = 3;
+    box.markbox.box.retry.attempts = 3;
     for (int i = 0; i < 50000; i++) {
         wb_claim **slot = &flight[random_below(&random, 3)];
         uint64_t dice = random_below(&random, 12);
         if (dice == 0)
             wb_clock_advance(box.clock, (int64_t)random_below(&random, 30 * SECOND));
         else if (dice == 1)
-            wb_markbox_seal(&box.markbox, WB_REASON_FLUSH);
+            wb_box_seal(&box.markbox.box, WB_REASON_FLUSH);
         else if (dice < 5 && *slot == NULL)
             *slot = wb_markbox_take(&box.markbox);
         else if (dice < 5) {
@@ -179,7 +179,7 @@ static void test_marks_are_conserved_whatever_happens(void **state)
     }
     wb_claim *claim;
     do {
-        wb_markbox_seal(&box.markbox, WB_REASON_FLUSH);
+        wb_box_seal(&box.markbox.box, WB_REASON_FLUSH);
         claim = wb_markbox_take(&box.markbox);
         if (claim != NULL)
             settle(&box, claim, false);

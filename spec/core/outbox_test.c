@@ -79,7 +79,7 @@ static int64_t first_n(const wb_batch *batch)
 static wb_stats stats_of(struct box *box)
 {
     wb_stats stats;
-    wb_outbox_stats(&box->outbox, &stats);
+    wb_box_stats(&box->outbox.box, &stats);
     assert_int_equal(stats.accepted, stats.stored + stats.pending + stats.dead + stats.dropped);
     return stats;
 }
@@ -152,7 +152,7 @@ static void test_batches_never_exceed_their_size(void **state)
     struct box box;
     open_box(&box, no_early);
     put_rows(&box, 35);
-    wb_outbox_seal(&box.outbox, WB_REASON_FLUSH);
+    wb_box_seal(&box.outbox.box, WB_REASON_FLUSH);
     const size_t sizes[] = {10, 10, 10, 5};
     for (size_t i = 0; i < 4; i++) {
         wb_batch *batch = wb_outbox_take(&box.outbox);
@@ -171,7 +171,7 @@ static void test_waiting_batches_merge(void **state)
     open_box(&box, no_early);
     box.outbox.merge_rows = 25;
     put_rows(&box, 35);
-    wb_outbox_seal(&box.outbox, WB_REASON_FLUSH);
+    wb_box_seal(&box.outbox.box, WB_REASON_FLUSH);
     wb_batch *batch = wb_outbox_take(&box.outbox);
     assert_int_equal(wb_batch_rows(batch), 20);
     for (size_t i = 0; i < 20; i++) {
@@ -195,7 +195,7 @@ static void test_failed_batch_comes_back_with_its_id(void **state)
     struct box box;
     open_box(&box, no_early);
     put_rows(&box, 3);
-    wb_outbox_seal(&box.outbox, WB_REASON_FLUSH);
+    wb_box_seal(&box.outbox.box, WB_REASON_FLUSH);
     uint8_t id[16];
     for (unsigned attempt = 1; attempt <= 12; attempt++) {
         wb_batch *batch = wb_outbox_take(&box.outbox);
@@ -205,8 +205,9 @@ static void test_failed_batch_comes_back_with_its_id(void **state)
             memcpy(id, wb_batch_id(batch), 16);
         assert_memory_equal(wb_batch_id(batch), id, 16);
         fail_batch(&box, batch, WB_RETRY, 0);
-        int64_t wait_us = wb_outbox_next_due_us(&box.outbox) - wb_clock_now_us(box.clock);
-        assert_true(wait_us >= 0 && wait_us <= wb_backoff_ceiling_us(&box.outbox.retry, attempt));
+        int64_t wait_us = wb_outbox_next_due_us(&box.outbox.box) - wb_clock_now_us(box.clock);
+        assert_true(wait_us >= 0 &&
+                    wait_us <= wb_backoff_ceiling_us(&box.outbox.box.retry, attempt));
         wb_clock_advance(box.clock, wait_us);
     }
     wb_stats stats = stats_of(&box);
@@ -235,12 +236,12 @@ static void test_attempts_end_in_death_but_not_on_hold(void **state)
     open_box(&box, three_attempts);
     put_rows(&box, 2);
     for (int attempt = 1; attempt <= 8; attempt++) {
-        wb_outbox_seal(&box.outbox, WB_REASON_FLUSH);
+        wb_box_seal(&box.outbox.box, WB_REASON_FLUSH);
         fail_batch(&box, wb_outbox_take(&box.outbox), WB_HOLD, 0);
         assert_int_equal(stats_of(&box).health, WB_HEALTH_HOLDING);
     }
     assert_int_equal(stats_of(&box).pending, 2);
-    wb_outbox_seal(&box.outbox, WB_REASON_FLUSH);
+    wb_box_seal(&box.outbox.box, WB_REASON_FLUSH);
     fail_batch(&box, wb_outbox_take(&box.outbox), WB_RETRY, 0);
     assert_int_equal(stats_of(&box).dead, 2);
     assert_int_equal(stats_of(&box).pending, 0);
@@ -253,10 +254,10 @@ static void test_stored_part_is_not_sent_again(void **state)
     struct box box;
     open_box(&box, no_early);
     put_rows(&box, 8);
-    wb_outbox_seal(&box.outbox, WB_REASON_FLUSH);
+    wb_box_seal(&box.outbox.box, WB_REASON_FLUSH);
     fail_batch(&box, wb_outbox_take(&box.outbox), WB_RETRY, 5);
     assert_int_equal(stats_of(&box).stored, 5);
-    wb_outbox_seal(&box.outbox, WB_REASON_FLUSH);
+    wb_box_seal(&box.outbox.box, WB_REASON_FLUSH);
     wb_batch *batch = wb_outbox_take(&box.outbox);
     assert_int_equal(wb_batch_rows(batch), 3);
     assert_int_equal(first_n(batch), 5);
@@ -276,7 +277,7 @@ static void test_stubborn_batch_stops_nobody(void **state)
         wb_batch *batch = wb_outbox_take(&box.outbox);
         if (batch == NULL) {
             wb_clock_advance(box.clock,
-                             wb_outbox_next_due_us(&box.outbox) - wb_clock_now_us(box.clock));
+                             wb_outbox_next_due_us(&box.outbox.box) - wb_clock_now_us(box.clock));
         } else if (first_n(batch) == 0) {
             fail_batch(&box, batch, WB_RETRY, 0);
         } else {
@@ -316,11 +317,11 @@ static void test_settled_mark(void **state)
     struct box box;
     open_box(&box, no_early);
     put_rows(&box, 3);
-    uint64_t mark = wb_outbox_seal(&box.outbox, WB_REASON_FLUSH);
+    uint64_t mark = wb_box_seal(&box.outbox.box, WB_REASON_FLUSH);
     put_rows(&box, 3);
-    assert_false(wb_outbox_settled(&box.outbox, mark));
+    assert_false(wb_box_settled(&box.outbox.box, mark));
     store_batch(&box, wb_outbox_take(&box.outbox));
-    assert_true(wb_outbox_settled(&box.outbox, mark));
+    assert_true(wb_box_settled(&box.outbox.box, mark));
     assert_int_equal(stats_of(&box).pending, 3);
     shut_box(&box);
 }
@@ -388,7 +389,7 @@ static void test_one_bad_row_is_found(void **state)
             struct box box;
             open_box(&box, hundred_a_batch);
             put_rows(&box, rows);
-            wb_outbox_seal(&box.outbox, WB_REASON_FLUSH);
+            wb_box_seal(&box.outbox.box, WB_REASON_FLUSH);
             assert_true(deliver(&box, is_the_bad_one) <= 2 * log2(rows) + 2);
             wb_stats stats = stats_of(&box);
             assert_int_equal(stats.stored, rows - 1);
@@ -424,7 +425,7 @@ static void test_store_that_rejects_all_kills_none(void **state)
     }
     assert_int_equal(stats_of(&box).dead, 0);
     assert_int_equal(stats_of(&box).pending, 300);
-    wb_outbox_seal(&box.outbox, WB_REASON_FLUSH);
+    wb_box_seal(&box.outbox.box, WB_REASON_FLUSH);
     deliver(&box, none_of_them);
     assert_int_equal(stats_of(&box).stored, 300);
     shut_box(&box);
@@ -438,11 +439,11 @@ static void test_lone_bad_row_waits_for_a_good_one(void **state)
     open_box(&box, hundred_a_batch);
     the_bad_one = 0;
     put_rows(&box, 1);
-    wb_outbox_seal(&box.outbox, WB_REASON_FLUSH);
+    wb_box_seal(&box.outbox.box, WB_REASON_FLUSH);
     deliver(&box, is_the_bad_one);
     assert_int_equal(stats_of(&box).health, WB_HEALTH_HOLDING);
     put_rows(&box, 1);
-    wb_outbox_seal(&box.outbox, WB_REASON_FLUSH);
+    wb_box_seal(&box.outbox.box, WB_REASON_FLUSH);
     wb_clock_advance(box.clock, 60 * SECOND);
     deliver(&box, is_the_bad_one);
     wb_clock_advance(box.clock, 60 * SECOND);
@@ -498,7 +499,7 @@ static void test_overflow_drops_oldest(void **state)
     wb_stats stats = stats_of(&box);
     assert_int_equal(stats.accepted, 12);
     assert_int_equal(stats.dropped, 7);
-    wb_outbox_seal(&box.outbox, WB_REASON_FLUSH);
+    wb_box_seal(&box.outbox.box, WB_REASON_FLUSH);
     wb_batch *batch = wb_outbox_take(&box.outbox);
     assert_int_equal(first_n(batch), 7);
     assert_int_equal(wb_batch_rows(batch), 5);
@@ -516,7 +517,7 @@ static void test_overflow_drops_newest(void **state)
     wb_stats stats = stats_of(&box);
     assert_int_equal(stats.accepted, 12);
     assert_int_equal(stats.dropped, 7);
-    wb_outbox_seal(&box.outbox, WB_REASON_FLUSH);
+    wb_box_seal(&box.outbox.box, WB_REASON_FLUSH);
     wb_batch *batch = wb_outbox_take(&box.outbox);
     assert_int_equal(first_n(batch), 0);
     store_batch(&box, batch);
@@ -548,7 +549,7 @@ static void test_closed_refuses(void **state)
     struct box box;
     open_box(&box, NULL);
     put_rows(&box, 2);
-    wb_outbox_close(&box.outbox);
+    wb_box_close(&box.outbox.box);
     assert_int_equal(put(&box, NULL), WB_CLOSED);
     wb_batch *batch = wb_outbox_take(&box.outbox);
     assert_int_equal(wb_batch_reason(batch), WB_REASON_CLOSE);
@@ -571,7 +572,7 @@ static void test_no_memory_loses_nothing(void **state)
             assert_true(code == WB_OK || code == WB_MEMORY);
             accepted += code == WB_OK;
         }
-        wb_outbox_seal(&box.outbox, WB_REASON_FLUSH);
+        wb_box_seal(&box.outbox.box, WB_REASON_FLUSH);
         box.outbox.merge_rows = 1000;
         wb_batch *batch;
         while ((batch = wb_outbox_take(&box.outbox)) != NULL)
@@ -619,7 +620,7 @@ static void step(struct box *box, wb_batch *flight[IN_FLIGHT], uint64_t *random)
         wb_clock_advance(box->clock, (int64_t)random_below(random, 2 * SECOND));
         break;
     case 1:
-        wb_outbox_seal(&box->outbox, WB_REASON_FLUSH);
+        wb_box_seal(&box->outbox.box, WB_REASON_FLUSH);
         break;
     case 2:
     case 3:
