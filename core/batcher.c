@@ -8,6 +8,7 @@
 #include "options.h"
 #include "outbox.h"
 #include "owner.h"
+#include "path.h"
 
 /* A backlog goes out in writes of up to so many batches, within batch_bytes: the fewer commits, the less the
  * server waits for its disk. */
@@ -66,7 +67,7 @@ int wb_batcher_new(const wb_batcher_options *options, wb_batcher **out, wb_err *
     if (batcher == NULL)
         return wb_fail(err, WB_MEMORY, "batcher: out of memory");
     wb_owner_options owner = owner_options(options);
-    batcher->dead_path = options->dead_path != NULL ? wb_strdup(options->dead_path) : NULL;
+    batcher->dead_path = options->dead_path != NULL ? wb_path_absolute(options->dead_path) : NULL;
     bool named = options->dead_path == NULL || batcher->dead_path != NULL;
     code = named ? wb_owner_init(&batcher->owner, &class, &owner, err)
                  : wb_fail(err, WB_MEMORY, "batcher: out of memory");

@@ -5,11 +5,10 @@
  * it, and the next call opens it again. A file that was moved or removed is noticed before a write.
  * Locks: none; a session belongs to one thread, and connections meet in the database alone.
  * Fails as sqlite_link.c says. WB_HOLD for a missing file, table or column, or one of another type. */
-#include <limits.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "env.h"
+#include "path.h"
 #include "sqlite.h"
 
 typedef struct sqlite_store {
@@ -270,18 +269,6 @@ static const wb_store_class sqlite_class = {
 
 /* ---- the public function ---- */
 
-static char *absolute_path(const char *path)
-{
-    char directory[PATH_MAX];
-    if (path[0] == '/' || getcwd(directory, sizeof directory) == NULL)
-        return wb_strdup(path);
-    wb_buffer absolute = WB_BUFFER_EMPTY;
-    wb_buffer_put_text(&absolute, directory);
-    wb_buffer_put_text(&absolute, "/");
-    wb_buffer_put_text(&absolute, path);
-    return wb_buffer_take(&absolute, NULL);
-}
-
 int wb_store_sqlite(const char *path, bool create, wb_store **out, wb_err *err)
 {
     if (path == NULL || path[0] == '\0')
@@ -292,7 +279,7 @@ int wb_store_sqlite(const char *path, bool create, wb_store **out, wb_err *err)
             "sqlite store: \":memory:\" would be another database in every session; give a "
             "file, or use the memory store");
     sqlite_store *store = wb_alloc_zeroed(sizeof *store);
-    char *absolute = absolute_path(path);
+    char *absolute = wb_path_absolute(path);
     if (store == NULL || absolute == NULL) {
         wb_free(store);
         wb_free(absolute);

@@ -1,7 +1,7 @@
 # Includes point one way: base <- data <- rules <- stores <- engine. Of one layer, any may include any.
 # Usage: awk -f scripts/includes.awk core/*.[ch]; a file that no layer names is reported too.
 BEGIN {
-    layer("base", "writebehind errors types err env sync cancel alarm uuid utf8 timestamp json buffer show")
+    layer("base", "writebehind errors types err env sync cancel alarm uuid utf8 timestamp json buffer path show")
     layer("data", "uuidset schema ddl quote row row_* convert batch batch_* ndjson dead_letter")
     layer("rules", "policy backoff metrics log options")
     layer("stores", "store store_* marks postgres postgres_* sqlite sqlite_* memory_*")

@@ -119,6 +119,26 @@ describe("dead_letter", function()
         process.remove(dir)
     end)
 
+    it("stays the file it was when the process changes its directory", function()
+        local dir = process.dir()
+        local result = process.lua([[
+            local writebehind, testing = require "writebehind", require "writebehind.testing"
+            local lfs = require "lfs"
+            assert(lfs.chdir(arg[1]))
+            local batcher = writebehind.batcher {
+                store = { write = function() return nil, "away" end }, clock = testing.clock(0), table = "t",
+                schema = writebehind.schema { { "n", "int8" } }, retry = { attempts = 1 }, dead_letter = "dead",
+                log = function() end,
+            }
+            assert(lfs.chdir "/")
+            assert(batcher:add_values(1))
+            assert(batcher:close())
+        ]], { dir }, 60)
+        assert.equal(0, result.code, result.err)
+        assert.truthy(process.read(dir .. "/dead"):find('"row":{"n":1}', 1, true))
+        process.remove(dir)
+    end)
+
     it("has to be a path or a function", function()
         for _, wrong in ipairs { 1, "", true, {} } do
             local ok, message = pcall(writebehind.batcher, { store = writebehind.memory(), schema = SCHEMA, table = "t",
