@@ -111,7 +111,7 @@ for _, name in ipairs { "plain", "cqueues", "luv" } do
             server = loops.server(1)
             local batcher = batcher_of(ask)
             local driver = assert(kit.driver.run(batcher, kit.loop, { in_flight = 2 }))
-            local ticks, ticking, at_the_end = 0, true, nil
+            local ticks, ticking, at_the_end, cpu = 0, true, nil, nil
             kit.spawn(function()
                 while ticking do
                     kit.sleep(0.01)
@@ -120,7 +120,7 @@ for _, name in ipairs { "plain", "cqueues", "luv" } do
             end)
             kit.run(function()
                 server:freeze(FROZEN)
-                local began = process.now()
+                local began, cpu_began = process.now(), os.clock()
                 add(batcher, 1, 40)
                 local ok, message, code = batcher:flush(0.5)
                 assert.is_nil(ok)
@@ -129,12 +129,13 @@ for _, name in ipairs { "plain", "cqueues", "luv" } do
                 assert.equal(40, scripted.conserved(batcher).pending)
                 add(batcher, 41, 60)
                 assert.is_true(driver:flush(process.PATIENCE))
-                at_the_end = process.now() - began
+                at_the_end, cpu = process.now() - began, os.clock() - cpu_began
                 ticking = false
                 assert.is_true(driver:close(process.PATIENCE))
             end)
             assert.is_true(at_the_end > FROZEN / 2)
             assert.is_true(ticks > 10 * FROZEN, ticks .. " ticks of 0.01 s")
+            assert.is_true(cpu < FROZEN / 3, "it waits, and does not ask again and again: " .. cpu .. " s of work")
             assert.equal(2, most_flying)
             assert.same(scripted.range(1, 60), scripted.sorted(server:numbers()))
         end)
@@ -228,6 +229,32 @@ for _, name in ipairs { "plain", "cqueues", "luv" } do
             assert.equal(4, scripted.conserved(tracker).unmatched)
         end)
 
+        it("may be flushed by a hook", function()
+            local flushed, batcher = nil, nil
+            batcher = batcher_of(function()
+                kit.sleep(0.001)
+                return true
+            end, { on_flush = function()
+                if flushed == nil then
+                    assert(batcher:add { n = 4 })
+                    flushed = batcher:flush(process.PATIENCE)
+                end
+            end })
+            local driver = assert(kit.driver.run(batcher, kit.loop))
+            kit.run(function()
+                add(batcher, 1, 3)
+                for _ = 1, process.PATIENCE * 100 do
+                    if flushed ~= nil then
+                        break
+                    end
+                    kit.sleep(0.01)
+                end
+                assert.is_true(flushed)
+                assert.equal(4, scripted.conserved(batcher).stored)
+                assert.is_true(driver:close(process.PATIENCE))
+            end)
+        end)
+
         it("lets the loop have its turn beside a store that never yields", function()
             local batcher = batcher_of(function()
                 return true
@@ -244,6 +271,15 @@ for _, name in ipairs { "plain", "cqueues", "luv" } do
             end)
             assert.is_true(ticks_before > 1)
             assert.equal(1000, scripted.conserved(batcher).stored)
+        end)
+
+        it("has an example that runs", function()
+            local root = os.getenv "WRITEBEHIND_ROOT" or "."
+            local result = process.run(("timeout 60 %s %s"):format(process.quote(process.interpreter()),
+                process.quote(root .. "/examples/drivers/" .. name .. ".lua")))
+            assert.equal("", result.err)
+            assert.matches("closed%s+true%s+1000 rows stored", result.out)
+            assert.equal(0, result.code)
         end)
 
         it("says what it can't drive", function()
@@ -272,11 +308,72 @@ for _, name in ipairs { "plain", "cqueues", "luv" } do
     end)
 end
 
+describe("the plain loop", function()
+    local poll = require("writebehind.core").process.poll
+
+    it("ends when its tasks have, in the order of their times", function()
+        local loop = require("writebehind.drivers.plain").loop()
+        local order = {}
+        for _, ms in ipairs { 60, 20, 40, 0 } do
+            loop:spawn(function()
+                loop:sleep(ms / 1000)
+                order[#order + 1] = ms
+                loop:sleep(0)
+                order[#order + 1] = ms
+            end)
+        end
+        loop:run()
+        assert.same({ 0, 0, 20, 20, 40, 40, 60, 60 }, order)
+        loop:run()
+    end)
+
+    it("raises a task's error, and goes on with the others", function()
+        local loop = require("writebehind.drivers.plain").loop()
+        local ended = 0
+        for n = 1, 3 do
+            loop:spawn(function()
+                if n == 2 then
+                    error("the second one")
+                end
+                ended = ended + 1
+            end)
+        end
+        assert.error_matches(function()
+            loop:run()
+        end, "the second one")
+        loop:run()
+        assert.equal(2, ended)
+    end)
+
+    it("asks poll(2) for descriptors, and times out", function()
+        local batcher = batcher_of(scripted.yes, { inline = false })
+        local readable, sleeper = { fd = batcher:fd() }, {}
+        assert.equal(0, poll({ readable, sleeper }, 0))
+        assert.is_false(readable.ready)
+        add(batcher, 1, 10)
+        assert.equal(1, poll({ sleeper, readable }, 60))
+        assert.is_true(readable.ready)
+        assert.is_false(sleeper.ready)
+        assert.equal(1, batcher:poll())
+        assert.equal(0, poll({ readable }, 0.001))
+        assert.has_error(function()
+            poll({ { fd = 0, mode = "x" } }, 0)
+        end)
+        assert.has_error(function()
+            poll({ 1 }, 0)
+        end)
+        assert.has_error(function()
+            poll({}, -1)
+        end)
+        assert(batcher:close())
+    end)
+end)
+
 describe("the driver on plain", function()
     it("tries again what a store dropped in the middle", function()
-        local kit = loops.kit("plain")
+        local kit, missing = loops.kit("plain")
         if not kit then
-            pending("no luasocket")
+            pending(missing)
             return
         end
         local calls = 0

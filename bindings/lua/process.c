@@ -86,13 +86,17 @@ static int process_sleep(lua_State *L)
 /* The entry at the top as poll wants it; one without a descriptor is passed over. */
 static struct pollfd entry_read(lua_State *L)
 {
-    luaL_checktype(L, -1, LUA_TTABLE);
+    if (!lua_istable(L, -1))
+        luaL_error(L, "poll: expected a table as an entry, got a %s", luaL_typename(L, -1));
     lua_getfield(L, -1, "fd");
     lua_getfield(L, -2, "mode");
     const char *mode = lua_isnil(L, -1) ? "r" : lua_tostring(L, -1);
-    struct pollfd entry = {.fd = lua_isnil(L, -2) ? -1 : (int)luaL_checkinteger(L, -2)};
+    if (!lua_isnil(L, -2) && !lua_isnumber(L, -2))
+        luaL_error(L, "poll: expected a descriptor as fd, got a %s", luaL_typename(L, -2));
     if (mode == NULL || (strcmp(mode, "r") != 0 && strcmp(mode, "w") != 0))
-        luaL_error(L, "poll: expected \"r\" or \"w\" as the mode of an entry");
+        luaL_error(L, "poll: expected \"r\" or \"w\" as mode, got %s",
+                   mode != NULL ? mode : "none");
+    struct pollfd entry = {.fd = lua_isnil(L, -2) ? -1 : (int)lua_tointeger(L, -2)};
     entry.events = mode[0] == 'r' ? POLLIN : POLLOUT;
     lua_pop(L, 2);
     return entry;

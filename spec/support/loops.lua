@@ -123,6 +123,9 @@ end
 
 -- The kit of a loop, or nil and what is missing here.
 function loops.kit(name)
+    if _VERSION == "Lua 5.1" and not rawget(_G, "jit") then
+        return nil, "a store can't yield under Lua 5.1, whose pcall ends a yield"
+    end
     for _, module in ipairs { "socket", name ~= "plain" and name or nil } do
         local found, err = pcall(require, module)
         if not found then

@@ -39,12 +39,12 @@ function calls.finish(self)
     self.handle:cancel(self.fd)
 end
 
--- run(batcher or tracker [, controller [, options]]) → driver: see writebehind.drivers.pump. Without a controller,
--- the one that runs.
+-- run(batcher or tracker [, controller [, options]]) → driver: see writebehind.drivers.pump. Outside of a running
+-- controller one has to be given.
 function driver.run(object, handle, given)
     handle = handle or cqueues.running()
     if cqueues.type(handle) ~= "controller" then
-        error("run: expected a cqueues controller, outside of a running one", 2)
+        error("run: expected a cqueues controller as the loop", 2)
     end
     local made, message, code = pump.run(object, calls, handle, given)
     return made, message, code

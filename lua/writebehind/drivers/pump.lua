@@ -1,11 +1,12 @@
 -- SPDX-License-Identifier: MIT
 -- What the drivers of event loops share. A pump takes an object's due work, up to a bound in flight, and runs
--- each delivery in a coroutine of the loop, so that a store may yield there (under PUC Lua 5.1 it can't:
--- pcall ends a yield). Nothing here blocks: a pump only waits as its loop does.
+-- each delivery in a coroutine of the loop, so that a store may yield there (not under PUC Lua 5.1, whose pcall
+-- ends a yield). Nothing here blocks: a pump only waits as its loop does.
 --
--- A loop gives a table of functions of the pump: spawn(pump, task), wait(pump, fd or nil, seconds) – in a
--- coroutine, until the descriptor is readable, the time is over or the pump was signalled – signal(pump),
--- which ends every wait, and finish(pump), when it stops watching the descriptor.
+-- A loop gives a table of functions of the pump: spawn(pump, task) – a coroutine that begins in the loop's next
+-- turn, so that a store which never yields leaves the others theirs – wait(pump, fd or nil, seconds) – in a
+-- coroutine, until the descriptor is readable, the time is over or the pump was signalled – signal(pump), which
+-- ends every wait, and finish(pump), when it stops watching the descriptor.
 
 local core = require "writebehind.core"
 local driven = require "writebehind.driven"
@@ -17,9 +18,8 @@ local pump = {}
 local methods = {}
 local WEAK = { __mode = "k" }
 
-local huge = math.huge
-local MOST_A_TURN = 64 -- deliveries, so that a store which never yields leaves the loop its turn
-local LOOK_AGAIN = 1 -- seconds
+local huge, min = math.huge, math.min
+local LOOK_AGAIN = 1 -- seconds, where all places are taken: one may have become free without a word
 local PLAIN = { batcher = core.variant("batcher").__index, tracker = core.variant("tracker").__index }
 
 -- ---- delivering ----
@@ -40,15 +40,14 @@ local function deliver(self, work)
 end
 
 local function take_due(self)
-    for _ = 1, MOST_A_TURN do
-        local work = not self.stopped and has_room(self) and self.peer.take(self.object)
-        if not work then
-            break
-        end
-        self.flying[work] = true
+    local work = has_room(self) and self.peer.take(self.object)
+    while work do
+        local claim = work
+        self.flying[claim] = true
         self.loop.spawn(self, function()
-            deliver(self, work)
+            deliver(self, claim)
         end)
+        work = has_room(self) and self.peer.take(self.object)
     end
 end
 
@@ -56,47 +55,27 @@ local function work_on(self)
     while not self.stopped do
         take_due(self)
         hooks.deliver(self.object, self.peer)
-        if has_room(self) then
-            self.loop.wait(self, self.fd, huge)
-        else
-            self.loop.wait(self, nil, LOOK_AGAIN)
+        if not self.stopped then
+            local room = has_room(self)
+            self.loop.wait(self, room and self.fd or nil, room and huge or LOOK_AGAIN)
         end
     end
     self.loop.finish(self)
-    self.working = false
-end
-
-local function start(self)
-    self.stopped = false
-    if not self.working then
-        self.working = true
-        self.loop.spawn(self, function()
-            work_on(self)
-        end)
-    end
 end
 
 -- ---- flush and close ----
 
-local function pending_message(self, what)
-    local stats, message, code = self.object:stats()
-    if not stats then
-        return nil, message, code
-    end
-    local why = stats.consecutive_failures > 0 and ": " .. stats.last_error or ""
-    return nil, ("%s: %d rows are not settled yet%s"):format(what, stats.pending, why), "timeout"
-end
-
--- Waits, as the loop does, until all up to the mark is settled.
+-- Waits, as the loop does, until all up to the mark is settled. It takes what is due itself: its caller may be a
+-- hook, for which the pump waits.
 local function drain(self, mark, timeout, what)
     local deadline = now() + (timeout or raw.close_timeout(self.object))
-    self.loop.signal(self)
     while not raw.settled(self.object, mark) do
+        take_due(self)
         local left = deadline - now()
         if left <= 0 then
-            return pending_message(self, what)
+            return driven.pending_message(self.object, what)
         end
-        self.loop.wait(self, nil, left)
+        self.loop.wait(self, nil, min(left, has_room(self) and self.object:next_due() or huge))
     end
     return true
 end
@@ -125,7 +104,6 @@ function methods.close(self, timeout)
     hooks.check_timeout(timeout, "driver", "close")
     local ok, message, code = PLAIN[self.noun].close(self.object, 0) -- refuses, seals
     if code == "timeout" then
-        start(self)
         ok, message, code = drain(self, raw.seal(self.object, true), timeout, "close")
     end
     self.stopped, self.peer.driver = true, nil
@@ -141,10 +119,10 @@ local function problem(object, given)
     local peer = raw.peer(object)
     if not peer then
         return ("expected a living batcher or tracker, got a %s"):format(noun or type(object))
-    elseif peer.native then
-        return ("this %s is threaded: its own thread delivers"):format(noun)
     elseif peer.clock then
         return ("this %s has a clock of its own, and loops wait in real time"):format(noun)
+    elseif peer.native then
+        return ("this %s is threaded: its own thread delivers"):format(noun)
     elseif peer.block then
         return 'overflow = "block" would stop the loop: nobody else could make room'
     elseif peer.driver then
@@ -179,7 +157,9 @@ function pump.run(object, loop, handle, given)
     local self = setmetatable({ object = object, peer = peer, noun = raw.kind(object), fd = fd, loop = loop,
         handle = handle, most = given and given.in_flight or 1, flying = setmetatable({}, WEAK), waits = {} }, pump)
     peer.driver, peer.inline = self, false
-    start(self)
+    self.loop.spawn(self, function()
+        work_on(self)
+    end)
     return self
 end
 
