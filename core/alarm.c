@@ -38,7 +38,9 @@ void wb_alarm_set(wb_alarm *alarm, int64_t due_us, int64_t now_us)
     alarm->due_us = due_us;
     struct itimerspec after = {0}; /* zero disarms it */
     if (due_us != WB_NEVER) {
-        int64_t in_us = due_us - now_us;
+        int64_t in_us;
+        if (__builtin_sub_overflow(due_us, now_us, &in_us))
+            in_us = INT64_MAX;
         after.it_value.tv_sec = in_us / 1000000;
         after.it_value.tv_nsec = in_us % 1000000 * 1000 + 1;
     }

@@ -245,5 +245,5 @@ void wb_batcher_wait_until(wb_batcher *batcher, int64_t until_us)
 
 int wb_batcher_fd(wb_batcher *batcher)
 {
-    return wb_box_fd(&batcher->outbox.box);
+    return wb_owner_fd(&batcher->owner);
 }

@@ -33,7 +33,8 @@ void wb_box_changed(wb_box *box)
     bool unread =
         wb_log_waiting(box->log) || (box->class->unread != NULL && box->class->unread(box));
     int64_t now_us = wb_box_now_us(box);
-    wb_alarm_set(&box->alarm, unread ? now_us : box->class->next_due_us(box), now_us);
+    int64_t due_us = box->threaded ? WB_NEVER : box->class->next_due_us(box);
+    wb_alarm_set(&box->alarm, unread ? now_us : due_us, now_us);
 }
 
 /* ---- sealing, closing, waiting ---- */

@@ -36,6 +36,7 @@ struct wb_box {
     wb_env env;
     wb_log *log; /* its owner's */
     wb_retry retry;
+    bool threaded;   /* a flusher does what is due: the descriptor is for events alone */
     bool closing;    /* nothing new is accepted */
     bool holding;    /* the last failure was systemic */
     int64_t gate_us; /* nothing is taken before */

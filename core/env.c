@@ -110,7 +110,11 @@ void wb_clock_unref(wb_clock *clock)
 
 void wb_clock_advance(wb_clock *clock, int64_t by_us)
 {
-    atomic_fetch_add(&clock->now_us, by_us > 0 ? by_us : 0);
+    int64_t now_us = atomic_load(&clock->now_us), then_us;
+    do {
+        if (__builtin_add_overflow(now_us, by_us > 0 ? by_us : 0, &then_us))
+            then_us = INT64_MAX;
+    } while (!atomic_compare_exchange_weak(&clock->now_us, &now_us, then_us));
 }
 
 int64_t wb_clock_now_us(const wb_clock *clock)
@@ -125,7 +129,10 @@ static int64_t manual_now_us(void *context)
 
 static void manual_wait_until(void *context, int64_t until_us)
 {
-    wb_clock_advance(context, until_us - wb_clock_now_us(context));
+    wb_clock *clock = context;
+    int64_t now_us = atomic_load(&clock->now_us);
+    while (now_us < until_us && !atomic_compare_exchange_weak(&clock->now_us, &now_us, until_us))
+        continue;
 }
 
 wb_env wb_env_of_clock(wb_clock *clock)

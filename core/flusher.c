@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The thread. Lock order: the owner's monitor is taken alone; it is free while the thread delivers.
+ * The thread. Lock order: the owner's monitor, then the lifeline's; both are free while the thread delivers.
  * Invariant: `ended` is set under the lock as the thread's last use of anything but its reference. */
 #include "flusher.h"
 
@@ -38,29 +38,30 @@ static int create_thread(wb_flusher *flusher)
     return error;
 }
 
-int wb_flusher_start(wb_flusher *flusher, wb_err *err)
+static int start_locked(wb_flusher *flusher)
 {
-    wb_monitor_lock(flusher->monitor);
-    bool start = !flusher->started;
-    flusher->started = true;
-    wb_monitor_unlock(flusher->monitor);
-    if (!start)
-        return WB_OK;
-
     wb_cancel_init(&flusher->cancel);
     flusher->work->ref(flusher->owner);
     wb_lifeline_enter(flusher);
     int error = create_thread(flusher);
-    if (error == 0)
-        return WB_OK;
+    flusher->started = error == 0;
+    if (error != 0) {
+        wb_lifeline_leave(flusher);
+        wb_cancel_fini(&flusher->cancel);
+        flusher->work->unref(flusher->owner);
+    }
+    return error;
+}
 
-    wb_lifeline_leave(flusher);
-    wb_cancel_fini(&flusher->cancel);
+/* Locked throughout: who comes second must not go on before there is a thread. */
+int wb_flusher_start(wb_flusher *flusher, wb_err *err)
+{
     wb_monitor_lock(flusher->monitor);
-    flusher->started = false;
+    int error = flusher->started ? 0 : start_locked(flusher);
     wb_monitor_unlock(flusher->monitor);
-    flusher->work->unref(flusher->owner);
-    return wb_fail_store(err, WB_RETRY, "can't start a flusher thread: %s", strerror(error));
+    if (error != 0)
+        return wb_fail_store(err, WB_RETRY, "can't start a flusher thread: %s", strerror(error));
+    return WB_OK;
 }
 
 /* Sleeps until there is work; false when there never will be. */
@@ -96,20 +97,19 @@ static void *run(void *argument)
     return NULL;
 }
 
+/* Of several who wait, one joins. */
 bool wb_flusher_join(wb_flusher *flusher, int64_t deadline_us)
 {
-    if (!flusher->started || flusher->joined)
-        return true;
     wb_monitor_lock(flusher->monitor);
-    while (!flusher->ended && wb_monitor_wait(flusher->monitor, deadline_us))
+    while (flusher->started && !flusher->ended && wb_monitor_wait(flusher->monitor, deadline_us))
         continue;
-    bool ended = flusher->ended;
+    bool over = !flusher->started || flusher->ended;
+    bool join = flusher->started && flusher->ended && !flusher->joined;
+    flusher->joined = flusher->joined || join;
     wb_monitor_unlock(flusher->monitor);
-    if (ended) {
+    if (join)
         pthread_join(flusher->thread, NULL);
-        flusher->joined = true;
-    }
-    return ended;
+    return over;
 }
 
 void wb_flusher_detach(wb_flusher *flusher)

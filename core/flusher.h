@@ -38,7 +38,7 @@ typedef struct wb_flusher {
     wb_cancel cancel;
     bool started; /* locked */
     bool ended;   /* locked: the thread won't touch the owner but to unref it */
-    bool joined;  /* owner's thread only */
+    bool joined;  /* locked: somebody joins or joined it, or it is detached */
     pthread_t thread;
     struct wb_flusher *next; /* among those that exit waits for */
 } wb_flusher;

@@ -48,34 +48,32 @@ static wb_flusher *take_one(void)
     return flusher;
 }
 
-/* After the deadline the thread is told to stop, and has a second for it: what it runs in may be taken down
- * once the handlers are through. */
-static void see_off(wb_flusher *flusher, int64_t started_us)
+static bool wait_ended(wb_flusher *flusher, int64_t deadline_us)
 {
-    const int64_t grace_us = 1000000;
-    bool never = flusher->close_timeout_us >= WB_NEVER - started_us;
-    int64_t deadline_us = never ? WB_NEVER : started_us + flusher->close_timeout_us;
     wb_monitor_lock(flusher->monitor);
     while (!flusher->ended && wb_monitor_wait(flusher->monitor, deadline_us))
         continue;
     bool ended = flusher->ended;
     wb_monitor_unlock(flusher->monitor);
-    if (!ended) {
-        wb_cancel_ask(&flusher->cancel);
-        wb_monitor_lock(flusher->monitor);
-        wb_monitor_wake_by(flusher->monitor, INT64_MIN + 1);
-        int64_t last_us = wb_now_us() + grace_us;
-        while (!flusher->ended && wb_monitor_wait(flusher->monitor, last_us))
-            continue;
-        wb_monitor_unlock(flusher->monitor);
-    }
-    flusher->work->lost(flusher->owner);
-    flusher->work->unref(flusher->owner);
+    return ended;
 }
 
-/* All are closed before the first is waited for, so that they drain side by side. */
+/* At its deadline a thread is told to stop. */
+static void wait_or_cut(wb_flusher *flusher, int64_t started_us)
+{
+    if (wait_ended(flusher, wb_after_us(started_us, flusher->close_timeout_us)))
+        return;
+    wb_cancel_ask(&flusher->cancel);
+    wb_monitor_lock(flusher->monitor);
+    wb_monitor_wake_by(flusher->monitor, INT64_MIN + 1);
+    wb_monitor_unlock(flusher->monitor);
+}
+
+/* All are closed before the first is waited for, so that they drain side by side. Those that were told to stop
+ * have one second for it, together: what they run in may be taken down once the handlers are through. */
 static void drain_all(void)
 {
+    const int64_t grace_us = 1000000;
     int64_t started_us = wb_now_us();
     wb_flusher *leaving = NULL;
     wb_flusher *flusher;
@@ -84,10 +82,15 @@ static void drain_all(void)
         leaving = flusher;
         flusher->work->close(flusher->owner);
     }
+    for (flusher = leaving; flusher != NULL; flusher = flusher->next)
+        wait_or_cut(flusher, started_us);
+    int64_t last_us = wb_now_us() + grace_us;
     while (leaving != NULL) {
         flusher = leaving;
         leaving = flusher->next;
-        see_off(flusher, started_us);
+        wait_ended(flusher, last_us);
+        flusher->work->lost(flusher->owner);
+        flusher->work->unref(flusher->owner);
     }
 }
 

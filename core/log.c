@@ -78,7 +78,7 @@ static bool admit(struct topic *topic, int64_t now_us, uint64_t *suppressed)
     }
     *suppressed = topic->suppressed;
     topic->suppressed = 0;
-    topic->quiet_until_us = now_us + WB_LOG_QUIET_US;
+    topic->quiet_until_us = wb_after_us(now_us, WB_LOG_QUIET_US);
     return true;
 }
 

@@ -41,8 +41,9 @@ static void accept_mark(wb_markbox *markbox)
     if (markbox->due_us != WB_NEVER)
         return;
     int64_t now = wb_box_now_us(&markbox->box);
-    markbox->due_us =
-        markbox->interval_us >= WB_NEVER - now ? WB_NEVER - 1 : now + markbox->interval_us;
+    markbox->due_us = wb_after_us(now, markbox->interval_us);
+    if (markbox->due_us == WB_NEVER)
+        markbox->due_us--; /* WB_NEVER says that the set is empty */
     markbox->oldest = markbox->seal + 1;
     markbox->reason = WB_REASON_AGE;
     wb_monitor_wake_by(&markbox->box.monitor, markbox->due_us);

@@ -22,7 +22,7 @@ static bool begin_round(wb_markbox *markbox, int64_t now_us)
     size_t count;
     wb_mark *marks = wb_uuidset_drain(markbox->set, &count);
     if (marks == NULL) {
-        markbox->due_us = count > 0 ? now_us + TRY_AGAIN_US : WB_NEVER;
+        markbox->due_us = count > 0 ? wb_after_us(now_us, TRY_AGAIN_US) : WB_NEVER;
         return false;
     }
     markbox->round = (wb_round){
@@ -72,7 +72,7 @@ static wb_claim *take_locked(wb_markbox *markbox)
         return NULL;
     wb_claim *claim = next_chunk(markbox, now_us);
     if (claim == NULL)
-        markbox->box.gate_us = now_us + TRY_AGAIN_US;
+        markbox->box.gate_us = wb_after_us(now_us, TRY_AGAIN_US);
     wb_box_changed(&markbox->box);
     return claim;
 }
@@ -138,7 +138,7 @@ static void merge_back(wb_markbox *markbox, const wb_mark *marks, size_t count)
 static int64_t retry_at_us(wb_markbox *markbox, int64_t now_us)
 {
     wb_box *box = &markbox->box;
-    return now_us + wb_box_delay_us(box, markbox->attempt, wb_box_fraction(box));
+    return wb_after_us(now_us, wb_box_delay_us(box, markbox->attempt, wb_box_fraction(box)));
 }
 
 /* The chunk, and what its round has not handed out, wait together for the next round. */

@@ -104,7 +104,7 @@ static void accept_row(wb_outbox *outbox, wb_batch *batch, size_t bytes, int64_t
     if (reason != WB_REASON_NONE)
         wb_monitor_wake_by(&outbox->box.monitor, now_us);
     else if (first)
-        wb_monitor_wake_by(&outbox->box.monitor, now_us + outbox->policy.interval_us);
+        wb_monitor_wake_by(&outbox->box.monitor, wb_after_us(now_us, outbox->policy.interval_us));
     if (first || reason != WB_REASON_NONE)
         wb_box_changed(&outbox->box);
 }
@@ -162,10 +162,8 @@ static int wait_for_room(wb_outbox *outbox, int64_t *give_up_us, wb_err *err)
     if (!outbox->may_block)
         return full(outbox, err);
     int64_t now_us = wb_now_us();
-    if (*give_up_us == 0) {
-        bool forever = outbox->block_timeout_us >= WB_NEVER - now_us;
-        *give_up_us = forever ? WB_NEVER : now_us + outbox->block_timeout_us;
-    }
+    if (*give_up_us == 0)
+        *give_up_us = wb_after_us(now_us, outbox->block_timeout_us);
     if (now_us >= *give_up_us)
         return full(outbox, err);
     wb_monitor_wait(&outbox->box.monitor, *give_up_us);
@@ -180,6 +178,12 @@ static int make_room(wb_outbox *outbox, size_t weight, int64_t *give_up_us, wb_e
                        "a row of %zu bytes is larger than max_pending_bytes (%llu)", weight,
                        (unsigned long long)outbox->max_bytes);
     int64_t now_us = wb_box_now_us(&outbox->box);
+    bool idle = outbox->sealed == NULL && outbox->taken == NULL;
+    if (idle && outbox->overflow != WB_OVERFLOW_DROP_OLDEST) { /* nothing else makes room */
+        wb_outbox_seal_open(outbox, WB_REASON_SIZE);
+        wb_monitor_wake_by(&outbox->box.monitor, INT64_MIN + 1);
+        wb_box_changed(&outbox->box);
+    }
     switch (outbox->overflow) {
     case WB_OVERFLOW_BLOCK:
         return wait_for_room(outbox, give_up_us, err);
@@ -192,14 +196,29 @@ static int make_room(wb_outbox *outbox, size_t weight, int64_t *give_up_us, wb_e
                     "full: new rows are refused, %llu rows of %llu bytes are pending",
                     (unsigned long long)outbox->box.metrics.pending,
                     (unsigned long long)outbox->box.metrics.pending_bytes);
+        wb_box_changed(&outbox->box);
         return full(outbox, err);
     }
+}
+
+/* Is there room for the row once all that nobody has taken is dropped? */
+static bool fits_beside_taken(const wb_outbox *outbox, size_t weight)
+{
+    uint64_t rows = 0, bytes = 0;
+    for (const wb_batch *batch = outbox->taken; batch != NULL; batch = batch->next) {
+        rows += wb_batch_left(batch);
+        bytes += wb_batch_weight(batch);
+    }
+    return rows < outbox->max_rows && bytes + weight <= outbox->max_bytes;
 }
 
 /* The oldest rows that nobody has taken give way; where all are taken, the new row is refused. */
 static int drop_oldest(wb_outbox *outbox, size_t weight, wb_err *err)
 {
+    if (!fits_beside_taken(outbox, weight))
+        return full(outbox, err);
     uint64_t dropped = 0;
+    bool parted = false; /* a part of a rejected batch is gone */
     while (!fits(outbox, weight)) {
         wb_batch *oldest = outbox->sealed != NULL ? outbox->sealed : outbox->open;
         if (oldest == NULL || wb_batch_left(oldest) == 0)
@@ -209,6 +228,7 @@ static int drop_oldest(wb_outbox *outbox, size_t weight, wb_err *err)
         outbox->box.metrics.dropped++;
         dropped++;
         if (wb_batch_left(oldest) == 0 && oldest == outbox->sealed) {
+            parted = parted || oldest->piece;
             wb_outbox_delist(&outbox->sealed, oldest);
             wb_batch_become(oldest, WB_BATCH_SETTLED);
             wb_outbox_release(outbox, oldest);
@@ -217,6 +237,8 @@ static int drop_oldest(wb_outbox *outbox, size_t weight, wb_err *err)
     wb_log_line(outbox->box.log, WB_TOPIC_DROP, WB_ERROR, wb_box_now_us(&outbox->box), dropped,
                 "full: dropped the oldest rows, %llu so far",
                 (unsigned long long)outbox->box.metrics.dropped);
+    if (parted)
+        wb_outbox_check_suspects(outbox, wb_box_now_us(&outbox->box));
     wb_monitor_tell(&outbox->box.monitor);
     wb_box_changed(&outbox->box);
     return WB_OK;

@@ -29,7 +29,8 @@ typedef struct wb_outbox {
     int64_t unix_skew; /* wall clock less monotonic clock, read with each new open batch */
     uint64_t serial;   /* of the last sealed batch */
     size_t taken_count;
-    wb_batch *open; /* NULL until a row comes */
+    unsigned passed_over; /* batches taken in a row while one that failed was due */
+    wb_batch *open;       /* NULL until a row comes */
     wb_batch *sealed;
     wb_batch *taken;
     wb_batch *dead;     /* settled batches that somebody wants to see: the oldest first */
@@ -71,6 +72,8 @@ void wb_outbox_give_up(wb_outbox *outbox, wb_batch *batch, const char *why, int6
 void wb_outbox_reject(wb_outbox *outbox, wb_batch *batch, const wb_err *err, int64_t now_us);
 /* A piece was stored: the half that follows it must have the bad row, so it is halved without a write. */
 void wb_outbox_narrow(wb_outbox *outbox, uint64_t serial);
+/* A part of a rejected batch is gone without a verdict: suspects that are left alone are held. */
+void wb_outbox_check_suspects(wb_outbox *outbox, int64_t now_us);
 /* The store took rows: rejected rows that wait for a verdict have it. */
 void wb_outbox_vouch(wb_outbox *outbox, int64_t now_us);
 

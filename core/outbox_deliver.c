@@ -4,6 +4,8 @@
  * that is known to be in. */
 #include "outbox.h"
 
+enum { PATIENCE = 8 };
+
 /* ---- when, and which ---- */
 
 static int64_t open_due_us(const wb_outbox *outbox)
@@ -13,8 +15,7 @@ static int64_t open_due_us(const wb_outbox *outbox)
         return WB_NEVER;
     if (wb_policy_due(&outbox->policy, wb_batch_left(open), open->bytes, 0) != WB_REASON_NONE)
         return INT64_MIN;
-    bool never = outbox->policy.interval_us >= WB_NEVER - open->opened_us;
-    return never ? WB_NEVER : open->opened_us + outbox->policy.interval_us;
+    return wb_after_us(open->opened_us, outbox->policy.interval_us);
 }
 
 int64_t wb_outbox_next_due_us(const wb_box *box)
@@ -30,24 +31,35 @@ int64_t wb_outbox_next_due_us(const wb_box *box)
     return due_us > outbox->box.gate_us ? due_us : outbox->box.gate_us;
 }
 
-static wb_batch *least_tried(const wb_outbox *outbox, int64_t now_us)
+/* The least tried of those that are due, but after PATIENCE others the one that waits the longest for its next
+ * try: where there is always a fresh batch, one that failed once would never come back. */
+static wb_batch *choose(wb_outbox *outbox, int64_t now_us)
 {
-    wb_batch *best = NULL;
+    wb_batch *best = NULL, *waiting = NULL;
     for (wb_batch *batch = outbox->sealed; batch != NULL; batch = batch->next) {
-        if (batch->due_us <= now_us && (best == NULL || batch->attempt < best->attempt))
+        if (batch->due_us > now_us)
+            continue;
+        if (best == NULL || batch->attempt < best->attempt)
             best = batch;
+        if (batch->attempt > 0 && (waiting == NULL || batch->due_us < waiting->due_us))
+            waiting = batch;
     }
-    return best;
+    outbox->passed_over = waiting != NULL ? outbox->passed_over + 1 : 0;
+    if (outbox->passed_over <= PATIENCE)
+        return best;
+    outbox->passed_over = 0;
+    return waiting;
 }
 
 /* Younger batches that were never tried join the one that goes out, up to the limits of one write. Without
- * memory for it they go out on their own. */
+ * memory for it they go out on their own. The pieces of a rejected batch stay as they are: the bad row is
+ * found only while they shrink. */
 static void merge_waiting(wb_outbox *outbox, wb_batch *batch)
 {
     wb_batch *more = outbox->sealed;
     while (more != NULL) {
         wb_batch *next = more->next;
-        bool joins = more != batch && more->attempt == 0 && more->serial > batch->serial;
+        bool joins = more->attempt == 0 && !more->piece && more->serial > batch->serial;
         if (joins) {
             if (wb_batch_left(batch) + wb_batch_left(more) > outbox->merge_rows ||
                 batch->bytes + more->bytes > outbox->policy.batch_bytes ||
@@ -79,10 +91,10 @@ static wb_batch *take_locked(wb_outbox *outbox)
     if (wb_outbox_next_due_us(&outbox->box) > now_us)
         return NULL;
     seal_due(outbox, now_us);
-    wb_batch *batch = least_tried(outbox, now_us);
+    wb_batch *batch = choose(outbox, now_us);
     if (batch == NULL)
         return NULL;
-    if (batch->attempt == 0 && outbox->merge_rows > 0)
+    if (batch->attempt == 0 && !batch->piece && outbox->merge_rows > 0)
         merge_waiting(outbox, batch);
     wb_outbox_delist(&outbox->sealed, batch);
     wb_batch_become(batch, WB_BATCH_TAKEN);
@@ -141,8 +153,9 @@ void wb_outbox_delay(wb_outbox *outbox, wb_batch *batch, int64_t now_us)
 {
     wb_box *box = &outbox->box;
     double fraction = wb_box_fraction(box);
-    batch->due_us = now_us + wb_box_delay_us(box, batch->attempt, fraction);
-    box->gate_us = now_us + wb_box_delay_us(box, box->metrics.consecutive_failures, fraction);
+    batch->due_us = wb_after_us(now_us, wb_box_delay_us(box, batch->attempt, fraction));
+    box->gate_us =
+        wb_after_us(now_us, wb_box_delay_us(box, box->metrics.consecutive_failures, fraction));
 }
 
 void wb_outbox_put_back(wb_outbox *outbox, wb_batch *batch, int64_t now_us)
@@ -171,6 +184,7 @@ static void fail(wb_outbox *outbox, wb_batch *batch, const wb_err *err, uint64_t
         wb_outbox_give_up(outbox, batch, err->text, now_us);
     else
         wb_outbox_put_back(outbox, batch, now_us);
+    wb_outbox_check_suspects(outbox, now_us);
 }
 
 void wb_outbox_complete(wb_outbox *outbox, wb_batch *batch, const wb_err *err, uint64_t stored,

@@ -47,6 +47,12 @@ static bool is_part(const wb_batch *batch)
     return batch->piece || batch->suspect;
 }
 
+/* What may have been committed goes out again as it went: a store knows it by its id. */
+static bool can_join(const wb_batch *batch, const wb_batch *more)
+{
+    return is_part(more) && more->serial == batch->serial && !batch->in_doubt && !more->in_doubt;
+}
+
 /* Parts that follow each other and are of one batch become one again. Without memory they stay apart. */
 static void rejoin(wb_outbox *outbox)
 {
@@ -54,9 +60,7 @@ static void rejoin(wb_outbox *outbox)
         if (!is_part(batch))
             continue;
         wb_batch *more = batch->next;
-        while (more != NULL && is_part(more) && more->serial == batch->serial &&
-               wb_batch_append(batch, more)) {
-            batch->in_doubt = batch->in_doubt || more->in_doubt;
+        while (more != NULL && can_join(batch, more) && wb_batch_append(batch, more)) {
             wb_outbox_delist(&outbox->sealed, more);
             wb_outbox_settle(outbox, more);
             more = batch->next;
@@ -64,6 +68,8 @@ static void rejoin(wb_outbox *outbox)
         batch->piece = batch->follows = batch->suspect = false;
         batch->rejected = outbox->box.metrics.flushes + 1;
         batch->attempt = 1;
+        if (batch->due_us == WB_NEVER)
+            batch->due_us = INT64_MIN; /* it was a suspect; the gate holds it */
     }
 }
 
@@ -93,6 +99,16 @@ static bool is_going_on(const wb_outbox *outbox, uint64_t serial)
             return true;
     }
     return false;
+}
+
+void wb_outbox_check_suspects(wb_outbox *outbox, int64_t now_us)
+{
+    for (const wb_batch *batch = outbox->sealed; batch != NULL; batch = batch->next) {
+        if (batch->suspect && !is_going_on(outbox, batch->serial)) {
+            hold(outbox, batch->serial, now_us); /* leaves no suspect behind */
+            return;
+        }
+    }
 }
 
 /* ---- a rejection ---- */
@@ -136,7 +152,7 @@ void wb_outbox_narrow(wb_outbox *outbox, uint64_t serial)
     if (rest == NULL)
         return;
     rest->follows = false;
-    if (wb_batch_left(rest) < 2)
+    if (wb_batch_left(rest) < 2 || rest->in_doubt)
         return;
     wb_outbox_delist(&outbox->sealed, rest);
     if (!halve(outbox, rest))

@@ -3,6 +3,7 @@
  * belongs to the flusher's thread, the rest does not change. */
 #include "owner.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -22,6 +23,7 @@ int wb_owner_init(wb_owner *owner, const wb_owner_class *class, const wb_owner_o
     owner->class = class;
     atomic_init(&owner->references, 1);
     atomic_init(&owner->used, false);
+    atomic_init(&owner->started, false);
     atomic_init(&owner->process, wb_fork_generation());
     owner->env = options->clock != NULL ? wb_env_of_clock(options->clock) : wb_env_system;
     owner->clock = options->clock != NULL ? wb_clock_ref(options->clock) : NULL;
@@ -67,14 +69,15 @@ int wb_owner_enter(wb_owner *owner, wb_err *err)
 
 int wb_owner_start(wb_owner *owner, wb_err *err)
 {
-    if (atomic_load_explicit(&owner->used, memory_order_relaxed))
+    if (atomic_load_explicit(&owner->started, memory_order_relaxed))
         return WB_OK;
+    atomic_store(&owner->used, true); /* first: a fork from now on must not take it for unused */
     if (owner->threaded) {
         int code = wb_flusher_start(&owner->flusher, err);
         if (code != WB_OK)
             return code;
     }
-    atomic_store(&owner->used, true);
+    atomic_store(&owner->started, true);
     return WB_OK;
 }
 
@@ -184,7 +187,18 @@ static const wb_work work = {
 void wb_owner_begin(wb_owner *owner, wb_box *box, int64_t close_timeout_us)
 {
     owner->box = box;
+    box->threaded = owner->threaded;
     wb_flusher_init(&owner->flusher, &work, owner, &box->monitor, close_timeout_us);
+}
+
+int wb_owner_fd(wb_owner *owner)
+{
+    if (wb_owner_enter(owner, NULL) != WB_OK) {
+        errno = ECHILD;
+        return -1;
+    }
+    atomic_store(&owner->used, true);
+    return wb_box_fd(owner->box);
 }
 
 void wb_owner_ref(wb_owner *owner)

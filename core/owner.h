@@ -23,7 +23,8 @@ struct wb_owner {
     const wb_owner_class *class;
     wb_box *box; /* its outbox or markbox */
     atomic_uint references;
-    atomic_bool used;    /* a row was accepted or a thread started */
+    atomic_bool used;    /* a row was accepted or a thread started, or soon will be */
+    atomic_bool started; /* used, and the thread, where there is one, runs */
     atomic_uint process; /* fork generation it belongs to */
     wb_env env;
     wb_clock *clock; /* a reference, or NULL */
@@ -60,6 +61,8 @@ void wb_owner_end_session(wb_owner *owner);
 /* The deadline of a write that begins now. */
 wb_until wb_owner_until(const wb_owner *owner, const wb_cancel *cancel);
 int64_t wb_owner_now_us(const wb_owner *owner);
+/* A use: a child would share the descriptor, and set it for both. -1 with ECHILD in a child. */
+int wb_owner_fd(wb_owner *owner);
 /* What a driver said of a delivery: whether it failed, and how. */
 bool wb_owner_outcome(const wb_outcome *outcome, wb_err *err);
 

@@ -7,6 +7,8 @@
 wb_policy wb_policy_of(const wb_batcher_options *options)
 {
     double early = ceil(options->flush_at * (double)options->batch_size);
+    if (early > (double)options->max_pending_rows) /* more never wait */
+        early = (double)options->max_pending_rows;
     return (wb_policy){
         .batch_size = options->batch_size,
         .flush_rows = early < 1 ? 1 : (uint64_t)early,

@@ -9,6 +9,13 @@
 
 #include "writebehind.h"
 
+/* A time that much after another, WB_NEVER where there is no such time; delay_us >= 0. */
+static inline int64_t wb_after_us(int64_t at_us, int64_t delay_us)
+{
+    int64_t then_us;
+    return __builtin_add_overflow(at_us, delay_us, &then_us) ? WB_NEVER : then_us;
+}
+
 typedef struct wb_monitor {
     pthread_mutex_t lock;
     pthread_cond_t work;    /* the worker sleeps here */

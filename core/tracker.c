@@ -198,5 +198,5 @@ void wb_tracker_wait_until(wb_tracker *tracker, int64_t until_us)
 
 int wb_tracker_fd(wb_tracker *tracker)
 {
-    return wb_box_fd(&tracker->box.box);
+    return wb_owner_fd(&tracker->owner);
 }
