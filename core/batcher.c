@@ -2,6 +2,8 @@
  * The batcher: an outbox, and for a native store a flusher that empties it. The outbox has the lock; what is
  * here besides does not change after wb_batcher_new. References: the owner's, the thread's while it runs,
  * the exit handler's while it waits. */
+#include <string.h>
+
 #include "dead_letter.h"
 #include "env.h"
 #include "lifeline.h"
@@ -63,6 +65,10 @@ int wb_batcher_new(const wb_batcher_options *options, wb_batcher **out, wb_err *
     int code = wb_batcher_options_check(options, err);
     if (code != WB_OK)
         return code;
+    bool ledger = options->dedupe == WB_DEDUPE_LEDGER && options->store != NULL;
+    if (ledger && strcmp(wb_store_kind(options->store), "sqlite") != 0)
+        return wb_fail(err, WB_MISUSE, "dedupe: a %s store keeps no ledger yet",
+                       wb_store_kind(options->store));
     wb_batcher *batcher = wb_alloc(sizeof *batcher);
     if (batcher == NULL)
         return wb_fail(err, WB_MEMORY, "batcher: out of memory");

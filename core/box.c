@@ -158,12 +158,13 @@ static void log_failure(wb_box *box, const wb_err *err, uint64_t count, int64_t 
 {
     unsigned long long failures = box->metrics.consecutive_failures;
     unsigned long long pending = box->metrics.pending;
+    int level = failures > 1 ? WB_ERROR : WB_WARN;
     if (box->holding)
-        wb_log_line(box->log, WB_TOPIC_HOLD, WB_ERROR, now_us, count,
+        wb_log_line(box->log, WB_TOPIC_HOLD, level, now_us, count,
                     "the store refuses everything, holding %llu %s: %s", pending, box->class->unit,
                     err->text);
     else
-        wb_log_line(box->log, WB_TOPIC_FAILURE, failures > 1 ? WB_ERROR : WB_WARN, now_us, count,
+        wb_log_line(box->log, WB_TOPIC_FAILURE, level, now_us, count,
                     "a write of %llu %s failed, %llu in a row, %llu are kept: %s",
                     (unsigned long long)count, box->class->unit, failures, pending, err->text);
 }

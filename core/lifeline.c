@@ -6,9 +6,12 @@
 
 #include <stdlib.h>
 
+#include "store.h"
+
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static pthread_once_t once_more = PTHREAD_ONCE_INIT;
+static atomic_uint registered; /* wb_store_exit_handlers() at the last registration, plus 1 */
 static wb_flusher *alive = NULL;
 
 static void hold_over_fork(void)
@@ -48,12 +51,13 @@ static wb_flusher *take_one(void)
     return flusher;
 }
 
+/* True at once for one without a thread. */
 static bool wait_ended(wb_flusher *flusher, int64_t deadline_us)
 {
     wb_monitor_lock(flusher->monitor);
-    while (!flusher->ended && wb_monitor_wait(flusher->monitor, deadline_us))
+    while (flusher->started && !flusher->ended && wb_monitor_wait(flusher->monitor, deadline_us))
         continue;
-    bool ended = flusher->ended;
+    bool ended = !flusher->started || flusher->ended;
     wb_monitor_unlock(flusher->monitor);
     return ended;
 }
@@ -97,7 +101,6 @@ static void drain_all(void)
 static void watch(void)
 {
     pthread_atfork(hold_over_fork, go_on_in_parent, start_empty_in_child);
-    atexit(drain_all);
 }
 
 static void watch_again(void)
@@ -108,6 +111,9 @@ static void watch_again(void)
 void wb_lifeline_enter(wb_flusher *flusher)
 {
     pthread_once(&once, watch);
+    unsigned before = wb_store_exit_handlers() + 1;
+    if (atomic_exchange(&registered, before) != before)
+        atexit(drain_all);
     pthread_mutex_lock(&lock);
     flusher->next = alive;
     alive = flusher;

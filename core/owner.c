@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lifeline.h"
+
 static bool copy_names(wb_target *target, const wb_target *from)
 {
     target->table = wb_strdup(from->table);
@@ -72,13 +74,14 @@ int wb_owner_start(wb_owner *owner, wb_err *err)
     if (atomic_load_explicit(&owner->started, memory_order_relaxed))
         return WB_OK;
     atomic_store(&owner->used, true); /* first: a fork from now on must not take it for unused */
-    if (owner->threaded) {
-        int code = wb_flusher_start(&owner->flusher, err);
-        if (code != WB_OK)
-            return code;
-    }
-    atomic_store(&owner->started, true);
-    return WB_OK;
+    int code = WB_OK;
+    if (owner->threaded)
+        code = wb_flusher_start(&owner->flusher, err);
+    else if (!atomic_exchange(&owner->started, true))
+        wb_lifeline_enter(&owner->flusher); /* exit says what its driver left undone */
+    if (code == WB_OK)
+        atomic_store(&owner->started, true);
+    return code;
 }
 
 int wb_owner_session(wb_owner *owner, wb_session **out, wb_err *err)
@@ -262,10 +265,12 @@ void wb_owner_detach(wb_owner *owner)
 {
     if (wb_owner_enter(owner, NULL) != WB_OK)
         return;
-    if (owner->threaded)
+    if (owner->threaded) {
         wb_box_close(owner->box);
-    else
+    } else {
+        wb_lifeline_leave(&owner->flusher);
         report_lost(owner);
+    }
     wb_flusher_detach(&owner->flusher);
     wb_owner_unref(owner);
 }

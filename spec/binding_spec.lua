@@ -492,7 +492,7 @@ describe("a driven batcher", function()
 
     it("lets a store yield, where Lua can", function()
         if _VERSION == "Lua 5.1" and not rawget(_G, "jit") then
-            return
+            pending "Lua 5.1 can't yield across pcall"
         end
         local batcher
         local store = { write = function()

@@ -119,7 +119,8 @@ describe("check_store passes", function()
         for seed = 1, 5 do
             assert_passes(function()
                 return testing.store { unique = "id", seed = seed, fail_rate = 0.2, throw_rate = 0.1,
-                    partial_rate = 0.1, lose_rate = 0.2, script = { "fail", { "fail", "hold" }, { "partial", 3 }, "lose", "throw" } }
+                    partial_rate = 0.1, lose_rate = 0.2,
+                    script = { "fail", { "fail", "hold" }, { "partial", 3 }, "lose", "throw" } }
             end, { idempotent = true })
         end
     end)
@@ -395,7 +396,7 @@ describe("check_store catches", function()
 
     it("stores that share their rows", function()
         local shared = {}
-        assert_caught("a new store holds 13 rows already: it shares them with another", function()
+        assert_caught("a new store holds 14 rows already: it shares them with another", function()
             return good { rows = shared }
         end)
     end)
@@ -475,6 +476,19 @@ describe("check_store catches, of touch,", function()
 
     it("a row made for an id that had none", function()
         assert_caught("touch made a row for the id", only_known(Good.touch), { ids = KNOWN })
+    end)
+
+    it("a wrong count of ids without a row", function()
+        assert_caught("touch answered that 0 ids have no row, where 2 have none", function()
+            local store = testing.store { ids = KNOWN }
+            local touch = store.touch
+            store.write = false
+            store.touch = function(self, marks)
+                local ok, updated = touch(self, marks)
+                return ok, updated, ok and 0 or nil
+            end
+            return store
+        end, { ids = KNOWN })
     end)
 
     it("counts that can't be", function()

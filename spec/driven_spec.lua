@@ -367,6 +367,9 @@ describe("a driven batcher", function()
     end)
 
     it("may have a store that yields", function()
+        if _VERSION == "Lua 5.1" and not rawget(_G, "jit") then
+            pending "Lua 5.1 can't yield across pcall: a store yields between take and complete there"
+        end
         make { inline = false }
         store.write = function(_, batch)
             for row in batch:rows() do

@@ -338,3 +338,32 @@ describe("close", function()
         assert.equal(1, #store.rows)
     end)
 end)
+
+describe("a driven batcher", function()
+    local SCRIPT = [[
+        local writebehind = require "writebehind"
+        local batcher = writebehind.batcher {
+            store = { write = function() io.write "written" return true end }, table = "t",
+            schema = writebehind.schema { { "n", "int8" } },
+        }
+        for n = 1, 5 do
+            assert(batcher:add_values(n))
+        end
+        if arg[1] == "exit" then
+            os.exit(0)
+        end
+    ]]
+
+    it("says what os.exit loses, for nobody can call its store any more", function()
+        local result = process.lua(SCRIPT, { "exit" }, 60)
+        assert.equal(0, result.code)
+        assert.truthy(result.err:find("5 accepted rows were not stored", 1, true), result.err)
+    end)
+
+    it("drains at the end of the script", function()
+        local result = process.lua(SCRIPT, { "end" }, 60)
+        assert.equal(0, result.code)
+        assert.equal("written", result.out)
+        assert.equal("", result.err)
+    end)
+end)

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT
  * A batch: rows lent for delivery, read by row, by column or as a stream. Its id, attempt, reason and length
- * stay readable after it was completed; its rows do not. */
+ * stay readable after it was completed; its rows do not.
+ * Whatever Lua allocates may run a finalizer, and that may complete the claim under the hands of the one who
+ * reads it: so a reader looks at the claim again before it touches what is borrowed from the batch. */
 #include <string.h>
 
 #include "lwb.h"
 
-enum { LOCAL_COLUMNS = 64 };
+enum { LOCAL_COLUMNS = 64, LOCAL_TEXT = 512 };
 
 const lwb_kind lwb_batch_kind = {"batch", sizeof(lwb_claim)};
 
@@ -14,20 +16,54 @@ static wb_batch *batch_check(lua_State *L)
     return lwb_claim_check(L, 1, &lwb_batch_kind)->work;
 }
 
-void lwb_push_row(lua_State *L, const wb_batch *batch, size_t index, int names)
+static const wb_batch *still(lua_State *L, const lwb_claim *claim)
+{
+    if (claim->work == NULL)
+        luaL_error(L, "batch: completed while it was read");
+    return claim->work;
+}
+
+/* Pushes text that is borrowed from the claim's batch. Where Lua may collect first, it gets a copy. */
+static void push_borrowed(lua_State *L, const lwb_claim *claim, const wb_value *value)
+{
+    char local[LOCAL_TEXT];
+    bool in_place = LWB_COPIES_FIRST;
+    char *copy = local;
+    if (!in_place && value->bytes > sizeof local)
+        copy = lua_newuserdata(L, value->bytes);
+    still(L, claim);
+    if (!in_place)
+        memcpy(copy, value->text, value->bytes);
+    lua_pushlstring(L, in_place ? value->text : copy, value->bytes);
+    if (copy != local)
+        lua_remove(L, -2);
+}
+
+static void push_cell(lua_State *L, const lwb_claim *claim, const wb_column *column,
+                      const wb_value *value)
+{
+    if (value->kind == WB_TEXT && column->type != WB_TYPE_UUID) {
+        push_borrowed(L, claim, value);
+        return;
+    }
+    still(L, claim); /* an id is borrowed, and is copied at once */
+    lwb_push_value(L, column, value);
+}
+
+void lwb_push_row(lua_State *L, const lwb_claim *claim, size_t index, int names)
 {
     wb_value local[LOCAL_COLUMNS], *values = local;
-    const wb_schema *schema = wb_batch_schema(batch);
+    const wb_schema *schema = wb_batch_schema(claim->work);
     size_t count = wb_schema_count(schema);
     if (count > LOCAL_COLUMNS)
         values = lua_newuserdata(L, count * sizeof *values);
-    wb_batch_values(batch, index, values);
     lua_createtable(L, 0, (int)count);
+    wb_batch_values(still(L, claim), index, values);
     for (size_t i = 0; i < count; i++) {
         if (values[i].kind == WB_NULL)
             continue;
         lua_rawgeti(L, names, (int)i + 1);
-        lwb_push_value(L, wb_schema_column(schema, i), &values[i]);
+        push_cell(L, claim, wb_schema_column(schema, i), &values[i]);
         lua_rawset(L, -3);
     }
     if (values != local)
@@ -56,7 +92,7 @@ static int batch_row(lua_State *L)
         L, index >= 1 && index <= (double)wb_batch_rows(batch) && index == (double)(size_t)index, 2,
         "no such row");
     push_names(L, batch);
-    lwb_push_row(L, batch, (size_t)index - 1, lua_gettop(L));
+    lwb_push_row(L, lua_touserdata(L, 1), (size_t)index - 1, lua_gettop(L));
     return 1;
 }
 
@@ -72,7 +108,7 @@ static int next_row(lua_State *L)
     lua_pushnumber(L, (double)(done + 1));
     lua_replace(L, lua_upvalueindex(2));
     push_names(L, batch);
-    lwb_push_row(L, batch, done, 2);
+    lwb_push_row(L, lua_touserdata(L, 1), done, 2);
     lua_pushinteger(L, (lua_Integer)(done + 1));
     return 2;
 }
@@ -87,14 +123,6 @@ static int batch_rows(lua_State *L)
     return 1;
 }
 
-static void push_cell(lua_State *L, const wb_column *column, const wb_value *value)
-{
-    if (value->kind == WB_NULL)
-        lua_pushlightuserdata(L, NULL);
-    else
-        lwb_push_value(L, column, value);
-}
-
 /* batch:column(name): a list of its values; NULL is cjson.null, so that the list has no holes. */
 static int batch_column(lua_State *L)
 {
@@ -106,10 +134,14 @@ static int batch_column(lua_State *L)
     if (at < 0)
         return luaL_error(L, "batch: no column \"%s\"", name);
     wb_value *values = lua_newuserdata(L, wb_schema_count(schema) * sizeof *values);
-    lua_createtable(L, (int)wb_batch_rows(batch), 0);
-    for (size_t i = 0; i < wb_batch_rows(batch); i++) {
-        wb_batch_values(batch, i, values);
-        push_cell(L, wb_schema_column(schema, (size_t)at), &values[at]);
+    const lwb_claim *claim = lua_touserdata(L, 1);
+    lua_createtable(L, (int)claim->count, 0);
+    for (size_t i = 0; i < claim->count; i++) {
+        wb_batch_values(still(L, claim), i, values);
+        if (values[at].kind == WB_NULL)
+            lua_pushlightuserdata(L, NULL);
+        else
+            push_cell(L, claim, wb_schema_column(schema, (size_t)at), &values[at]);
         lua_rawseti(L, -2, (int)i + 1);
     }
     return 1;
@@ -119,9 +151,9 @@ static int batch_ndjson(lua_State *L)
 {
     wb_err err;
     size_t bytes;
-    wb_batch *batch = batch_check(L);
+    batch_check(L);
     void **box = lwb_box(L);
-    int code = wb_batch_ndjson(batch, (char **)box, &bytes, &err);
+    int code = wb_batch_ndjson(batch_check(L), (char **)box, &bytes, &err);
     if (code != WB_OK)
         return lwb_result(L, code, &err);
     lwb_unbox(L, box, bytes);
@@ -132,9 +164,9 @@ static int batch_copy_binary(lua_State *L)
 {
     wb_err err;
     size_t bytes;
-    wb_batch *batch = batch_check(L);
+    batch_check(L);
     void **box = lwb_box(L);
-    int code = wb_batch_copy_binary(batch, (uint8_t **)box, &bytes, &err);
+    int code = wb_batch_copy_binary(batch_check(L), (uint8_t **)box, &bytes, &err);
     if (code != WB_OK)
         return lwb_result(L, code, &err);
     lwb_unbox(L, box, bytes);
@@ -152,7 +184,7 @@ static int batch_len(lua_State *L)
 static int batch_index(lua_State *L)
 {
     lwb_claim *claim = lwb_check(L, 1, &lwb_batch_kind);
-    const char *key = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "";
+    const char *key = lwb_key(L, 2);
     if (strcmp(key, "id") == 0) {
         lwb_push_uuid(L, claim->id);
     } else if (strcmp(key, "attempt") == 0) {

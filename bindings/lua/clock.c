@@ -4,6 +4,9 @@
 
 #include "lwb.h"
 
+#define LONGEST_US INT64_C(1000000000000000)   /* a step */
+#define LAST_US    INT64_C(253402300800000000) /* the year 10000: no time is after it */
+
 typedef struct lwb_clock {
     const lwb_kind *kind;
     wb_clock *clock;
@@ -41,7 +44,8 @@ static int clock_advance(lua_State *L)
 {
     wb_clock *clock = clock_check(L);
     int64_t by_us = lwb_check_us(L, 2);
-    luaL_argcheck(L, by_us <= INT64_C(1000000000000000), 2, "expected less than 31 years");
+    luaL_argcheck(L, by_us <= LONGEST_US, 2, "expected less than 31 years");
+    luaL_argcheck(L, wb_clock_now_us(clock) < LAST_US, 2, "the clock is past the year 10000");
     wb_clock_advance(clock, by_us);
     lua_settop(L, 1);
     return 1;

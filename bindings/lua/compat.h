@@ -8,6 +8,7 @@
 #include <lua.h>
 
 #define LWB_HAS_INTEGERS (LUA_VERSION_NUM >= 503)
+#define LWB_COPIES_FIRST (LUA_VERSION_NUM >= 503) /* lua_pushlstring: copies, then collects */
 #define LWB_TCDATA       10 /* lua_type of a LuaJIT cdata; no other Lua has a type of that number */
 
 #if LUA_VERSION_NUM < 502

@@ -58,6 +58,10 @@ bool lwb_field_i32(lua_State *L, int index, const char *name, int32_t *out);
 bool lwb_field_double(lua_State *L, int index, const char *name, double *out);
 void lwb_field_retry(lua_State *L, int index, wb_retry *out);
 bool lwb_field_bool(lua_State *L, int index, const char *name, bool *out);
+/* A string argument without a NUL, such as a table's name. */
+const char *lwb_check_text(lua_State *L, int index);
+/* The string at `index` for comparing with names; "" for anything else, and for one that holds a NUL. */
+const char *lwb_key(lua_State *L, int index);
 /* The string field `name`; it stays anchored in the table. Raises where there is none. */
 const char *lwb_field_text(lua_State *L, int index, const char *name);
 /* The object in the field `name`, which stays anchored in the table; NULL where the field is nil. */
@@ -190,8 +194,8 @@ void lwb_claim_drop(lwb_claim *claim); /* uncompleted: counts as a failed try */
 lwb_claim *lwb_claim_check(lua_State *L, int index, const lwb_kind *kind); /* uncompleted */
 int lwb_claim_complete(lua_State *L);
 int lwb_claim_gc(lua_State *L);
-/* Pushes row `index` (from 0) as a table by name; `names` is the list of them. */
-void lwb_push_row(lua_State *L, const wb_batch *batch, size_t index, int names);
+/* Pushes row `index` (from 0) of a claim that is not completed as a table by name; `names` is their list. */
+void lwb_push_row(lua_State *L, const lwb_claim *claim, size_t index, int names);
 int lwb_dead(lua_State *L); /* core.dead(batcher) */
 int lwb_run(lua_State *L);  /* core.run(object) */
 

@@ -14,11 +14,10 @@ static wb_marks *marks_check(lua_State *L)
 
 static int marks_ids(lua_State *L)
 {
-    wb_marks *marks = marks_check(L);
-    size_t count = wb_marks_count(marks);
+    size_t count = wb_marks_count(marks_check(L));
     lua_createtable(L, (int)count, 0);
     for (size_t i = 0; i < count; i++) {
-        lwb_push_uuid(L, wb_marks_id(marks, i));
+        lwb_push_uuid(L, wb_marks_id(marks_check(L), i)); /* a finalizer may complete them */
         lua_rawseti(L, -2, (int)i + 1);
     }
     return 1;
@@ -26,11 +25,10 @@ static int marks_ids(lua_State *L)
 
 static int marks_times(lua_State *L)
 {
-    wb_marks *marks = marks_check(L);
-    size_t count = wb_marks_count(marks);
+    size_t count = wb_marks_count(marks_check(L));
     lua_createtable(L, (int)count, 0);
     for (size_t i = 0; i < count; i++) {
-        lwb_push_seconds(L, wb_marks_time_us(marks, i));
+        lwb_push_seconds(L, wb_marks_time_us(marks_check(L), i));
         lua_rawseti(L, -2, (int)i + 1);
     }
     return 1;
@@ -47,7 +45,7 @@ static int marks_len(lua_State *L)
 static int marks_index(lua_State *L)
 {
     lwb_claim *claim = lwb_check(L, 1, &lwb_marks_kind);
-    const char *key = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "";
+    const char *key = lwb_key(L, 2);
     if (strcmp(key, "at") == 0) {
         lwb_push_seconds(L, claim->at_us);
     } else if (strcmp(key, "attempt") == 0) {

@@ -32,7 +32,7 @@ int lwb_dead(lua_State *L)
     lwb_push_names(L, wb_batch_schema(batch), false);
     lua_createtable(L, (int)wb_batch_rows(batch), 0);
     for (size_t i = 0; i < wb_batch_rows(batch); i++) {
-        lwb_push_row(L, batch, i, 3);
+        lwb_push_row(L, holder, i, 3);
         lua_rawseti(L, -2, (int)i + 1);
     }
     lua_pushstring(L, wb_batch_error(batch));

@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: MIT
  * core.raw: what the Lua drivers need besides an object's methods. Times are µs on the owner's clock, as
- * Lua numbers (below 2^53, so exact in every Lua), infinity for never. */
+ * Lua numbers, infinity for never: exact below 2^53, which is the year 2255, and rounded up beyond, so that
+ * what waits until then does not wake before. */
 #include <math.h>
 
 #include "lwb.h"
 
 static void push_us(lua_State *L, int64_t us)
 {
-    if (us == WB_NEVER)
-        lua_pushnumber(L, HUGE_VAL);
-    else
-        lua_pushnumber(L, (double)us);
+    double rounded = (double)us;
+    if (rounded >= (double)WB_NEVER)
+        rounded = HUGE_VAL;
+    else if ((int64_t)rounded < us)
+        rounded = nextafter(rounded, HUGE_VAL);
+    lua_pushnumber(L, rounded);
 }
 
 /* peer(object) → its option table, or nil for anything that is no living batcher or tracker. */
@@ -77,8 +80,9 @@ static int raw_wait_until(lua_State *L)
 {
     lwb_owner *owner = lwb_owner_check(L, 1);
     double until_us = luaL_checknumber(L, 2);
-    luaL_argcheck(L, until_us >= 0 && until_us < 9e15, 2, "expected a time in µs");
-    owner->engine->wait_until(owner->core, (int64_t)until_us);
+    luaL_argcheck(L, until_us < 9.2e18, 2, "expected a time in µs");
+    if (until_us > (double)owner->engine->now_us(owner->core))
+        owner->engine->wait_until(owner->core, (int64_t)until_us);
     return 0;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Results and arguments: how a core code becomes true, or nil, message, code; how seconds become µs. Wrong use raises with the caller's position. */
 #include <math.h>
+#include <string.h>
 
 #include "lwb.h"
 
@@ -29,6 +30,22 @@ int lwb_invalid(lua_State *L)
     lua_insert(L, -2);
     lua_pushstring(L, wb_code_name(WB_INVALID));
     return 3;
+}
+
+const char *lwb_check_text(lua_State *L, int index)
+{
+    const char *text = luaL_checkstring(L, index);
+    luaL_argcheck(L, strlen(text) == lwb_rawlen(L, index), index,
+                  "a string without a NUL expected");
+    return text;
+}
+
+const char *lwb_key(lua_State *L, int index)
+{
+    if (lua_type(L, index) != LUA_TSTRING)
+        return "";
+    const char *text = lua_tostring(L, index);
+    return strlen(text) == lwb_rawlen(L, index) ? text : "";
 }
 
 static int64_t to_us(double seconds)

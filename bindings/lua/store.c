@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Native stores: descriptions of destinations, shared and counted in the core. Making one connects nothing;
  * `store:schema` and `store:execute` do, and block until their timeout. */
-#include <string.h>
-
 #include "lwb.h"
 
 #define STATEMENT_TIMEOUT_US INT64_C(10000000)
@@ -60,7 +58,7 @@ static int store_schema(lua_State *L)
 {
     wb_err err;
     wb_store *store = lwb_store_check(L, 1);
-    const char *table = luaL_checkstring(L, 2);
+    const char *table = lwb_check_text(L, 2);
     int64_t deadline_us = lwb_check_deadline(L, 3, STATEMENT_TIMEOUT_US);
     lwb_schema *object = lwb_schema_blank(L);
     return made(L, wb_store_schema(store, table, deadline_us, &object->schema, &err), &err);
@@ -71,8 +69,7 @@ static int store_execute(lua_State *L)
 {
     wb_err err;
     wb_store *store = lwb_store_check(L, 1);
-    const char *sql = luaL_checkstring(L, 2);
-    luaL_argcheck(L, strlen(sql) == lwb_rawlen(L, 2), 2, "SQL without a NUL expected");
+    const char *sql = lwb_check_text(L, 2);
     int64_t deadline_us = lwb_check_deadline(L, 3, STATEMENT_TIMEOUT_US);
     return lwb_result(L, wb_store_execute(store, sql, deadline_us, &err), &err);
 }

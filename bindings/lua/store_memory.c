@@ -25,7 +25,7 @@ int lwb_store_rows(lua_State *L)
     wb_err err;
     wb_batch *batch;
     wb_store *store = memory_check(L);
-    const char *table = luaL_checkstring(L, 2);
+    const char *table = lwb_check_text(L, 2);
     lua_settop(L, 2);
     lwb_claim *owner =
         lwb_claim_blank(L, &lwb_batch_kind, 1); /* frees the batch, whatever happens */
@@ -36,7 +36,7 @@ int lwb_store_rows(lua_State *L)
     lwb_push_names(L, wb_batch_schema(batch), false);
     lua_createtable(L, (int)wb_batch_rows(batch), 0);
     for (size_t i = 0; i < wb_batch_rows(batch); i++) {
-        lwb_push_row(L, batch, i, 4);
+        lwb_push_row(L, owner, i, 4);
         lua_rawseti(L, -2, (int)i + 1);
     }
     lwb_claim_drop(owner);
@@ -50,7 +50,7 @@ int lwb_store_count(lua_State *L)
     wb_batch *batch;
     uint64_t total;
     wb_store *store = memory_check(L);
-    int code = wb_store_memory_rows(store, luaL_checkstring(L, 2), &batch, &total, &err);
+    int code = wb_store_memory_rows(store, lwb_check_text(L, 2), &batch, &total, &err);
     if (code != WB_OK)
         return lwb_result(L, code, &err);
     wb_batch_free(batch);
@@ -65,7 +65,7 @@ int lwb_store_put(lua_State *L)
     uint8_t id[16];
     int64_t time_us = 0;
     wb_store *store = memory_check(L);
-    const char *table = luaL_checkstring(L, 2);
+    const char *table = lwb_check_text(L, 2);
     uuid_check(L, 3, id);
     if (!lua_isnoneornil(L, 4))
         luaL_argcheck(L, lwb_to_time_us(L, 4, &time_us), 4, "expected seconds or RFC 3339 text");
@@ -77,7 +77,7 @@ int lwb_store_time(lua_State *L)
 {
     uint8_t id[16];
     wb_store *store = memory_check(L);
-    const char *table = luaL_checkstring(L, 2);
+    const char *table = lwb_check_text(L, 2);
     uuid_check(L, 3, id);
     int64_t time_us = wb_store_memory_time_us(store, table, id);
     if (time_us == WB_NEVER)

@@ -38,10 +38,10 @@ static bool table_value(lua_State *L, int index, wb_value *out)
 {
     push_helper(L, "encode");
     lua_pushvalue(L, index);
-    if (lua_pcall(L, 1, 2, 0) != 0) /* a thrown message is the failure's */
-        return false;
-    if (lua_type(L, -2) != LUA_TSTRING) {
-        lua_remove(L, -2);
+    int status = lua_pcall(L, 1, 2, 0); /* a thrown message is the failure's */
+    if (status == LUA_ERRMEM)
+        lua_error(L);
+    if (status != 0 || lua_type(L, -2) != LUA_TSTRING || lwb_rawlen(L, -2) > UINT32_MAX) {
         if (!lua_isstring(L, -1))
             lua_pushliteral(L, "the table can't be encoded as JSON");
         return false;

@@ -126,7 +126,6 @@ static bool put_pairs(walk *to, int index, step *at)
 {
     lua_State *L = to->L;
     for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1)) {
-        at->key = 0;
         int key = lua_gettop(L) - 1, type = lua_type(L, key);
         bool plain = type == LUA_TSTRING || type == LUA_TNUMBER || type == LUA_TBOOLEAN;
         at->key = key;

@@ -58,10 +58,12 @@ static int refuse_exit(lua_State *L)
 /* log(text): a line of the batcher's or tracker's log. Upvalue: the session. */
 static int log_text(lua_State *L)
 {
+    wb_err line; /* its text is cut and on one line */
     const lwb_worker_session *session = lua_touserdata(L, lua_upvalueindex(1));
     wb_log *log = session->target->log;
+    wb_fail(&line, WB_STORE, "%s", luaL_checkstring(L, 1));
     if (log != NULL)
-        wb_log_line(log, WB_TOPIC_NOTICE, WB_ERROR, wb_now_us(), 0, "%s", luaL_checkstring(L, 1));
+        wb_log_line(log, WB_TOPIC_NOTICE, WB_ERROR, wb_now_us(), 0, "%s", line.text);
     return 0;
 }
 

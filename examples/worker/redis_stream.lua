@@ -11,24 +11,20 @@ if redis.call("SET", KEYS[2], 1, "NX", "EX", 86400) then
     for _, row in ipairs(ARGV) do redis.call("XADD", KEYS[1], "*", "row", row) end
 end]]
 
-local function request(words)
-    for i, word in ipairs(words) do
-        words[i] = ("$%d\r\n%s\r\n"):format(#word, word)
-    end
-    return ("*%d\r\n%s"):format(#words, table.concat(words))
+local function encoded(word)
+    return ("$%d\r\n%s\r\n"):format(#word, word)
 end
 
 return function(args)
     local store, link = {}, nil
 
     function store.write(_, batch)
-        local words = { "EVAL", APPEND, "2", args.stream, args.stream .. ":" .. batch.id }
-        for row in batch:ndjson():gmatch "[^\n]+" do
-            words[#words + 1] = row
-        end
+        local rows, count = batch:ndjson():gsub("([^\n]+)\n?", encoded)
+        local head = encoded "EVAL" .. encoded(APPEND) .. encoded "2" .. encoded(args.stream)
+        local request = ("*%d\r\n"):format(count + 5) .. head .. encoded(args.stream .. ":" .. batch.id) .. rows
         link = link or assert(socket.connect(args.host, args.port))
         link:settimeout(args.timeout or 10)
-        link:send(request(words))
+        link:send(request)
         local reply, err = link:receive "*l"
         if not reply then -- the next try connects again
             link:close()

@@ -3,6 +3,7 @@
 -- of an agent at a time. With a tracker, each accepted report also marks its workspace as used.
 
 local core = require "writebehind.core"
+local hooks = require "writebehind.hooks"
 
 local TABLE = "workspace_agent_stats"
 
@@ -65,21 +66,45 @@ local agent_stats = {
 local Stats = {}
 Stats.__index = Stats
 
--- What the batcher beneath does is done by it.
-for _, name in ipairs { "flush", "close", "stats", "poll", "fd", "next_due", "take" } do
-    Stats[name] = function(self, ...)
-        return self.batcher[name](self.batcher, ...)
+local function is_stats(value)
+    return type(value) == "table" and getmetatable(value) == Stats
+end
+
+local function check_self(self, name)
+    if not is_stats(self) then
+        error(("agent stats: %s: expected a batcher of agent statistics as self, got %s (methods are called with "
+            .. "a colon)"):format(name, core.raw.kind(self) or type(self)), 3)
     end
+end
+
+-- What the batcher beneath does is done by it.
+for _, name in ipairs { "flush", "close", "poll", "fd", "next_due", "health", "take" } do
+    Stats[name] = function(self, timeout)
+        check_self(self, name)
+        hooks.check_timeout(timeout, "agent stats", name)
+        return self.batcher[name](self.batcher, timeout)
+    end
+end
+
+-- As the batcher's; a report that was refused here counts as rejected as well.
+function Stats:stats()
+    check_self(self, "stats")
+    local stats, message, code = self.batcher:stats()
+    if stats then
+        stats.rejected = stats.rejected + self.refused
+    end
+    return stats, message, code
 end
 
 function Stats.__close(self)
     self.batcher:close()
 end
 
+-- The text of a key that is no field's name.
 local function unknown_field(stats)
     for name in pairs(stats) do
         if not is_field[name] then
-            return name
+            return type(name) == "string" and name or "(a " .. type(name) .. ")"
         end
     end
 end
@@ -88,12 +113,14 @@ end
 -- field is its column's default. true, or nil, message, code; nothing was marked then. Where the row was
 -- accepted and its workspace could not be marked: true, message, code.
 function Stats:add(now, agent_id, template_id, user_id, workspace_id, stats)
+    check_self(self, "add")
     if type(stats) ~= "table" then
         error(("agent stats: a table of fields expected, got %s"):format(type(stats)), 2)
     end
     local name = unknown_field(stats)
     if name then
-        return nil, ('agent stats: no field is named "%s"'):format(tostring(name)), "invalid"
+        self.refused = self.refused + 1
+        return nil, ('agent stats: no field is named "%s"'):format(name), "invalid"
     end
     local ok, message, code = self.batcher:add_values(now, user_id, agent_id, workspace_id, template_id,
         stats.connections_by_proto, stats.connection_count, stats.rx_packets, stats.rx_bytes, stats.tx_packets,
@@ -110,6 +137,10 @@ function Stats:add(now, agent_id, template_id, user_id, workspace_id, stats)
     return true
 end
 
+local function is_tracker(value)
+    return value == nil or core.raw.kind(value) == "tracker" or type(value) == "table" and value.add ~= nil
+end
+
 -- A batcher of agent statistics. Options as writebehind.batcher's; `table` is preset, `schema` is this
 -- module's, `tracker` is the tracker that each report marks its workspace in.
 function agent_stats.batcher(options)
@@ -117,6 +148,9 @@ function agent_stats.batcher(options)
         error("agent_stats.batcher: a table of options expected, got " .. type(options), 2)
     elseif options.schema ~= nil then
         error("agent_stats.batcher: the schema is preset: leave the option `schema` out", 2)
+    elseif not is_tracker(options.tracker) then
+        error(('agent_stats.batcher: option "tracker": expected a tracker, got %s'):format(
+            core.raw.kind(options.tracker) or type(options.tracker)), 2)
     end
     local given = { table = TABLE, schema = schema }
     for name, value in pairs(options) do
@@ -124,11 +158,13 @@ function agent_stats.batcher(options)
             given[name] = value
         end
     end
-    local ok, batcher = pcall(require("writebehind").batcher, given)
+    local ok, batcher, message, code = pcall(require("writebehind").batcher, given)
     if not ok then
         error((tostring(batcher):gsub("^[^:]+:%d+: ", "")), 2)
+    elseif not batcher then
+        return nil, message, code
     end
-    return setmetatable({ batcher = batcher, tracker = options.tracker }, Stats)
+    return setmetatable({ batcher = batcher, tracker = options.tracker, refused = 0 }, Stats)
 end
 
 return agent_stats

@@ -8,6 +8,7 @@
 
 local core = require "writebehind.core"
 local hooks = require "writebehind.hooks"
+local turn = require "writebehind.turn"
 
 local raw = core.raw
 
@@ -19,23 +20,13 @@ local CLASSES = { retry = true, reject = true, hold = true }
 
 -- ---- one delivery at a time ----
 
--- The coroutine that delivers is kept weakly: one that died or was dropped in the middle holds nobody up.
-local WEAK = { __mode = "v" }
+-- Lua 5.1 alone can't yield across pcall.
+local PCALL_YIELDS = coroutine.wrap(function()
+    return pcall(coroutine.yield, true)
+end)() == true
 
 local function is_busy(peer)
-    local holder = peer.holder
-    if not holder then
-        return false
-    elseif holder.main then
-        return true
-    end
-    local thread = holder.thread
-    return thread ~= nil and coroutine.status(thread) ~= "dead"
-end
-
-local function hold(peer)
-    local thread, is_main = coroutine.running()
-    peer.holder = setmetatable({ thread = thread, main = is_main or thread == nil }, WEAK)
+    return turn.is_taken(peer.holder)
 end
 
 -- ---- one batch ----
@@ -43,6 +34,14 @@ end
 local function text_of(value)
     local ok, text = pcall(tostring, value)
     return ok and type(text) == "string" and text or "an error that is a " .. type(value)
+end
+
+local function thrown_text(value)
+    local text = text_of(value)
+    if PCALL_YIELDS or not text:find("attempt to yield", 1, true) then
+        return text
+    end
+    return text .. " (under this Lua a store can't yield inside the batcher: it can between take and complete)"
 end
 
 -- The answer that the store gave is none: a failed try that says so.
@@ -83,7 +82,7 @@ local function settle(work, ok, answer, err, class, stored)
     if raw.is_completed(work) then -- by the store itself
         return
     elseif not ok then
-        work:complete(nil, text_of(answer), "retry")
+        work:complete(nil, thrown_text(answer), "retry")
     elseif answer == true then
         complete_stored(work, err, class)
     elseif answer == nil and err ~= nil then
@@ -93,10 +92,17 @@ local function settle(work, ok, answer, err, class, stored)
     end
 end
 
+local function call(store, entry, work)
+    return store[entry](store, work)
+end
+
 -- One claim, from the store's call to its completion. For drivers of loops as well: the store may yield.
+-- Looking the function up and judging the answer may throw, where a metatable does: a failed try as well.
 function driven.deliver(peer, work)
-    local store = peer.store
-    settle(work, pcall(store[peer.entry], store, work))
+    local ok, message = pcall(settle, work, pcall(call, peer.store, peer.entry, work))
+    if not ok then
+        settle(work, false, message)
+    end
 end
 
 -- ---- all that is due ----
@@ -120,7 +126,7 @@ end
 local function drive(self, peer)
     local ok, worked = true, 0
     if not is_busy(peer) then
-        hold(peer)
+        peer.holder = turn.take()
         ok, worked = pcall(deliver_due, self, peer, peer.take)
         peer.holder = nil
     end
@@ -169,7 +175,11 @@ end
 
 -- Wrong use that C would raise here, raised at the method's caller.
 local function check_add(self, noun, name, row)
-    hooks.peer_of(self, noun, name, 4)
+    local kind = raw.kind(self)
+    if kind ~= noun then
+        error(("%s:%s: expected a %s as self, got %s (methods are called with a colon)"):format(noun, name, noun,
+            kind or type(self)), 3)
+    end
     error(("bad argument #1 to '%s:%s' (table expected, got %s)"):format(noun, name,
         row == nil and "nothing" or type(row)), 3)
 end
@@ -177,8 +187,9 @@ end
 local function wrap_add(methods, noun, name)
     local add = methods[name]
     local takes_row = noun == "batcher" and name == "add"
+    local class = "writebehind." .. noun
     methods[name] = function(self, ...)
-        if type(self) ~= "userdata" or takes_row and type((...)) ~= "table" then
+        if getmetatable(self) ~= class or takes_row and type((...)) ~= "table" then
             check_add(self, noun, name, (...))
         end
         local ok, due, code = add(self, ...)
@@ -201,7 +212,7 @@ local function driver_of(peer)
     return driven.in_coroutine() and peer.driver
 end
 
-local function pending_message(self, what)
+function driven.pending_message(self, what)
     local stats, message, code = self:stats()
     if not stats then
         return nil, message, code
@@ -209,6 +220,14 @@ local function pending_message(self, what)
     local why = stats.consecutive_failures > 0 and stats.last_error
     return nil, ("%s: %d rows are not settled yet%s"):format(what, stats.pending, why and ": " .. why or ""),
         "timeout"
+end
+
+-- Is another delivery under way? At close, one whose coroutine was dropped while its store yielded is none.
+local function is_held(peer, what)
+    if what == "close" and turn.is_suspended(peer.holder) then
+        collectgarbage()
+    end
+    return is_busy(peer)
 end
 
 -- Is there nobody who will settle what is left? A claim that was dropped comes back when it is collected.
@@ -230,8 +249,8 @@ local function drain(self, peer, mark, timeout, what)
         if raw.settled(self, mark) then
             return true
         end
-        if raw.now(self) >= deadline or is_busy(peer) or is_stuck(self, peer) then
-            return pending_message(self, what)
+        if raw.now(self) >= deadline or is_held(peer, what) or is_stuck(self, peer) then
+            return driven.pending_message(self, what)
         end
         raw.wait_until(self, min(raw.due(self), deadline))
     end
@@ -282,12 +301,23 @@ end
 
 -- ---- the metatable ----
 
+-- LuaJIT's lua_close unloads the C modules before it finalizes what a store makes while it drains in there (a
+-- socket, say), and jumps into what is gone. Modules that stay loaded cost nothing at exit.
+local function keep_modules_loaded()
+    local registry = type(jit) == "table" and debug and debug.getregistry() -- luacheck: globals jit
+    local loaded = registry and registry._LOADLIB
+    if type(loaded) == "table" then
+        loaded.__gc = nil
+    end
+end
+
 -- A collected object is drained as close does; a finalizer that fails has nobody to tell but stderr, where
 -- the core reports the rows it still holds.
 local function wrap_lifetime(meta)
     local collect, close = meta.__gc, meta.__index.close
     function meta.__gc(self)
         if raw.peer(self) then
+            keep_modules_loaded()
             pcall(close, self)
         end
         collect(self)

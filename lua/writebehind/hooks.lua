@@ -4,6 +4,7 @@
 -- object. A dead row whose dead_letter throws is named with its error.
 
 local core = require "writebehind.core"
+local turn = require "writebehind.turn"
 
 local raw = core.raw
 
@@ -12,7 +13,8 @@ local hooks = {}
 local MOST_AT_ONCE = 1024 -- so that a hook which makes events can't keep its caller for ever
 
 local function complain(peer, hook, message)
-    local text = ("the hook %s failed: %s"):format(hook, tostring(message))
+    local said, what = pcall(tostring, message)
+    local text = ("the hook %s failed: %s"):format(hook, said and what or "an error that is a " .. type(message))
     if hook ~= "log" and peer.log and pcall(peer.log, "error", text, { rows = 0, suppressed = 0 }) then
         return
     end
@@ -50,12 +52,7 @@ local function deliver_dead(object, peer)
     return rows ~= nil
 end
 
--- Hands out what is waiting. Inside a hook it does nothing: the delivery that called the hook goes on.
-function hooks.deliver(object, peer)
-    if peer.delivering or not hooks.wanted(peer) then
-        return
-    end
-    peer.delivering = true
+local function deliver_all(object, peer)
     for _ = 1, MOST_AT_ONCE do
         if not deliver_one(peer, raw.event(object)) then
             break
@@ -65,7 +62,19 @@ function hooks.deliver(object, peer)
     while more do
         more = deliver_dead(object, peer)
     end
-    peer.delivering = nil
+end
+
+-- Hands out what is waiting. Inside a hook it does nothing: the delivery that called the hook goes on.
+function hooks.deliver(object, peer)
+    if turn.is_taken(peer.teller) or not hooks.wanted(peer) then
+        return
+    end
+    peer.teller = turn.take()
+    local ok, message = pcall(deliver_all, object, peer)
+    peer.teller = nil
+    if not ok then
+        error(message, 0)
+    end
 end
 
 -- The peer of a method's self; raises at the method's caller (at `level`, by default the caller's caller)

@@ -76,7 +76,8 @@ end
 function writebehind.open(url, given)
     local expected = options.url(url)
     if expected then
-        error(("open: expected %s as the URL, got %s"):format(expected, type(url)), 2)
+        local got = type(url) == "string" and "one that holds a NUL" or type(url)
+        error(("open: expected %s as the URL, got %s"):format(expected, got), 2)
     end
     local checked, message = options.open(given == nil and {} or given)
     if not checked then

@@ -213,9 +213,13 @@ end
 -- The integer that a decimal text writes, exact; nil where this Lua has no such integer.
 function json.integer(text)
     local value = tonumber(text)
-    if math_type then
+    if not value or not find(text, "^[+-]?%d+$") then
+        return nil
+    elseif math_type then
         return math_type(value) == "integer" and value or nil
     elseif value > -2 ^ 53 and value < 2 ^ 53 then
+        return value
+    elseif math.abs(value) == 2 ^ 53 and text == ("%.0f"):format(value) then
         return value
     end
     return has_ffi and int64_of(text) or nil
@@ -237,7 +241,7 @@ end
 local function set_long_aside(text, aside)
     local parts, at = {}, 1
     local function long(token)
-        if #token >= 15 and find(token, "^%-?%d+$") and json.integer(token) then
+        if #token >= 15 and find(token, "^%-?[1-9]%d+$") and json.integer(token) then
             return '"' .. put_aside(aside, json.integer(token)) .. '"'
         end
     end
@@ -250,12 +254,19 @@ local function set_long_aside(text, aside)
     return table.concat(parts)
 end
 
+local function begins(value, prefix)
+    return type(value) == "string" and find(value, prefix, 1, true) == 1
+end
+
 local function restore(value, aside)
     if type(value) == "table" then
         for key, item in next, value do
+            if begins(key, aside.prefix) then
+                error("a number as a key", 0)
+            end
             value[key] = restore(item, aside)
         end
-    elseif type(value) == "string" and find(value, aside.prefix, 1, true) == 1 then
+    elseif begins(value, aside.prefix) then
         return aside[tonumber(sub(value, #aside.prefix + 1))]
     elseif math_type and type(value) == "number" and value > -2 ^ 53 and value < 2 ^ 53 then
         return math.tointeger(value) or value
@@ -263,22 +274,47 @@ local function restore(value, aside)
     return value
 end
 
+-- Does a string in the value, or a key, begin so?
+local function holds(value, prefix)
+    if type(value) == "table" then
+        for key, item in next, value do
+            if begins(key, prefix) or holds(item, prefix) then
+                return true
+            end
+        end
+    end
+    return begins(value, prefix)
+end
+
+-- A prefix that begins no string of the text, in an escaped spelling neither.
+local function free_prefix(text)
+    local _, value = pcall(cjson.decode, find(text, "\\u", 1, true) and text or "0")
+    local prefix, salt = "wb0#", 0
+    while find(text, prefix, 1, true) or holds(value, prefix) do
+        salt = salt + 1
+        prefix = "wb" .. salt .. "#"
+    end
+    return prefix
+end
+
 -- The value of a JSON text, integers exact (int64 cdata on LuaJIT beyond 2^53; integers on 5.3 and later);
 -- nil and what was wrong.
 function json.decode(text)
-    local aside, salt = { prefix = "wb0#" }, 0
-    while find(text, aside.prefix, 1, true) do
-        salt = salt + 1
-        aside.prefix = "wb" .. salt .. "#"
+    if type(text) ~= "string" then
+        error(("json.decode: a string expected, got %s"):format(type(text)), 2)
     end
+    local aside = { prefix = free_prefix(text) }
     if find(text, ("%d"):rep(15)) then
         text = set_long_aside(text, aside)
     end
     local ok, value = pcall(cjson.decode, text)
+    if ok then
+        ok, value = pcall(restore, value, aside)
+    end
     if not ok then
         return nil, "not JSON: " .. tostring(value)
     end
-    return restore(value, aside)
+    return value
 end
 
 return json

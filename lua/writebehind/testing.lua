@@ -15,7 +15,11 @@ local testing = {}
 -- A clock at `start`, seconds since 1970 (0 where none is given), for the option `clock` of a batcher or
 -- tracker. clock:advance(seconds) moves it, clock:now() reads it; it never moves by itself.
 function testing.clock(start)
-    return core.clock(start or 0)
+    local ok, clock = pcall(core.clock, start or 0)
+    if not ok then
+        error(("testing.clock: expected a start in seconds or RFC 3339 text, got %s"):format(tostring(start)), 2)
+    end
+    return clock
 end
 
 local Store = {}
@@ -104,8 +108,12 @@ end
 
 function Store:write(batch)
     local call = { op = "write", rows = #batch, reason = batch.reason, attempt = batch.attempt, id = batch.id }
+    local rows = {}
+    for index = 1, #batch do -- all are read before the first is kept
+        rows[index] = batch:row(index)
+    end
     return answer(self, call, function(index)
-        keep_row(self, batch:row(index))
+        keep_row(self, rows[index])
     end)
 end
 
@@ -156,13 +164,44 @@ local function check_script(script, clock)
     end
 end
 
-local OPTIONS = set_of { "script", "seed", "clock", "unique", "ids", "stall", "fail_rate", "throw_rate",
-    "partial_rate", "lose_rate", "stall_rate" }
+local function is_rate(value)
+    return type(value) == "number" and value >= 0 and value <= 1
+end
+
+local function is_finite(value)
+    return type(value) == "number" and value > -math.huge and value < math.huge
+end
+
+local function is_seconds(value)
+    return is_finite(value) and value >= 0
+end
+
+local function is_clock(value)
+    return core.raw.kind(value) == "clock"
+end
+
+local function is_table(value)
+    return type(value) == "table"
+end
+
+local function is_string(value)
+    return type(value) == "string"
+end
+
+local OPTIONS = {
+    script = is_table, seed = is_finite, clock = is_clock, unique = is_string, ids = is_table, stall = is_seconds,
+    fail_rate = is_rate, throw_rate = is_rate, partial_rate = is_rate, lose_rate = is_rate, stall_rate = is_rate,
+}
 
 local function check_options(options)
-    for name in pairs(options) do
+    if type(options) ~= "table" then
+        error(("testing.store: a table of options expected, got %s"):format(type(options)), 3)
+    end
+    for name, value in pairs(options) do
         if not OPTIONS[name] then
             error(("testing.store: unknown option `%s`"):format(tostring(name)), 3)
+        elseif not OPTIONS[name](value) then
+            error(("testing.store: option `%s` can't be %s"):format(name, tostring(value)), 3)
         end
     end
     if options.stall_rate and not options.clock then
@@ -183,7 +222,7 @@ end
 -- reason, attempt, at, answer; a touch also ids and marked_at), store.times (time by id, only moved forward),
 -- store.duplicates, store.updated, store.unmatched.
 function testing.store(options)
-    options = options or {}
+    options = options == nil and {} or options
     check_options(options)
     check_script(options.script or {}, options.clock)
     local rates = {}

@@ -13,11 +13,45 @@ values.types = {
 }
 
 local has_ffi, ffi = pcall(require, "ffi")
+has_ffi = has_ffi and type(rawget(_G, "jit")) == "table"
+
+-- A number as sign, exponent and fraction of IEEE 754, of that many bits each; for Lua 5.1. `number` is
+-- finite or infinite, and exact in that many bits.
+local function ieee_bits(number, exponent_bits, fraction_bits)
+    local bias = 2 ^ (exponent_bits - 1) - 1
+    local sign = (number < 0 or 1 / number < 0) and 1 or 0
+    local fraction, exponent = math.frexp(math.abs(number)) -- luacheck: ignore
+    if number == 0 then
+        return sign, 0, 0
+    elseif fraction == math.huge or exponent > bias + 1 then
+        return sign, 2 * bias + 1, 0
+    elseif exponent < 2 - bias then -- subnormal
+        return sign, 0, math.floor(fraction * 2 ^ (exponent + bias - 1 + fraction_bits) + 0.5)
+    end
+    return sign, exponent - 1 + bias, math.floor((fraction * 2 - 1) * 2 ^ fraction_bits + 0.5)
+end
+
+local function bits_of_51(number, bytes)
+    local exponent_bits, fraction_bits = bytes == 4 and 8 or 11, bytes == 4 and 23 or 52
+    local sign, exponent, fraction = ieee_bits(number, exponent_bits, fraction_bits)
+    local high_bits = fraction_bits - (bytes - 2) * 8 -- of the fraction, in the first two bytes
+    local unit = 2 ^ (fraction_bits - high_bits)
+    local high = math.floor(fraction / unit)
+    local first = sign * 2 ^ 15 + exponent * 2 ^ high_bits + high -- a fraction rounded up to 1 carries
+    local text = string.char(math.floor(first / 256), first % 256)
+    fraction = fraction % unit
+    for place = bytes - 3, 0, -1 do
+        text = text .. string.char(math.floor(fraction / 256 ^ place) % 256)
+    end
+    return copy.hex(text)
+end
 
 -- The bits of a number as a big-endian float of that many bytes, in hex.
 function values.bits(number, bytes)
     if string.pack then
         return copy.hex(string.pack(bytes == 4 and ">f" or ">d", number))
+    elseif not has_ffi then
+        return bits_of_51(number, bytes)
     end
     local box = ffi.new(bytes == 4 and "float[1]" or "double[1]", number)
     return copy.hex(ffi.string(box, bytes):reverse())
@@ -36,8 +70,17 @@ end
 
 local least, greatest = int64_ends()
 
+-- A whole number's digits; 5.1 would print one of more than 14 as a float.
+local function digits_of(number)
+    local whole = math.tointeger and math.tointeger(number) or number
+    if type(whole) == "number" and not math.tointeger then
+        return ("%.0f"):format(whole)
+    end
+    return (tostring(whole):gsub("LL$", ""))
+end
+
 local function integer(given)
-    return { given = given, canon = (tostring(given):gsub("LL$", "")) }
+    return { given = given, canon = digits_of(given) }
 end
 
 local function float(bytes)
@@ -159,8 +202,7 @@ local function of_lua(value, name)
     elseif name == "bool" then
         return value == true and "t" or value == false and "f" or "?"
     elseif name:match("^int") then
-        local whole = math.tointeger and math.tointeger(value) or value
-        return (tostring(whole):gsub("LL$", ""))
+        return digits_of(value)
     elseif name:match("^float") then
         return values.bits(value, tonumber(name:sub(6)))
     elseif name == "uuid" or name == "date" then

@@ -193,6 +193,10 @@ local function cut(text)
     return #text <= 100 and text or text:sub(1, 97) .. "..."
 end
 
+function rows.show_value(value)
+    return cut(type(value) == "string" and ("%q"):format(value) or tostring(value))
+end
+
 function rows.show(row)
     return cut((row.line or row.text):gsub("[%c]", "?"))
 end

@@ -11,14 +11,21 @@ local function text_of(value)
     return ok and type(text) == "string" and text or "an error that is a " .. type(value)
 end
 
--- Calls a function: as pcall does, but an error becomes its text with the frames it went through, the innermost
--- first. What is below the call itself is left out.
+-- An error becomes its text and the frames it went through, the innermost first, without those of this module.
+local function with_frames(err)
+    local frames = debug.traceback("", 2):gsub("^%s*stack traceback:%s*", "")
+    frames = frames:match("^(.*)\n[^\n]*'xpcall'") or frames
+    frames = frames:gsub("^%[C%]: in function 'error'%s*", ""):gsub("%s*%(%.*tail calls?[^\n]*$", "")
+    return { message = text_of(err), frames = (frames:gsub("%s*\n%s*", " < ")) }
+end
+
+local function same(...)
+    return ...
+end
+
+-- As pcall. Not a tail call: the frames end where xpcall is named.
 local function traced(call)
-    return xpcall(call, function(err)
-        local frames = debug.traceback("", 2):gsub("^%s*stack traceback:%s*", "")
-        frames = frames:match("^(.*)\n[^\n]*'xpcall'") or frames
-        return { message = text_of(err), frames = (frames:gsub("%s*\n%s*", " < ")) }
-    end)
+    return same(xpcall(call, with_frames))
 end
 
 -- The message first: of the whole, a store's last error keeps what fits it, and the log has a line for the frames.
@@ -27,7 +34,9 @@ local function tell(err, log)
     if type(err) ~= "table" or err.frames == "" then
         return type(err) == "table" and err.message or text_of(err)
     end
-    log("a worker's error came from " .. err.frames)
+    if log then
+        log("a worker's error came from " .. err.frames)
+    end
     return err.message .. "; from " .. err.frames
 end
 
@@ -85,7 +94,7 @@ function session.open(name, args, log)
         if type(store.close) == "function" then
             local ok, err = traced(function() return store:close() end)
             if not ok then
-                log("a worker's close failed: " .. tell(err, log))
+                log("a worker's close failed: " .. tell(err))
             end
         end
     end
