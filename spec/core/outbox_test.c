@@ -1,88 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * The outbox, driven on a manual clock. */
-#include "support.h"
+#include "outbox_fixture.h"
 
 #include <math.h>
-
-#include "env.h"
-#include "outbox.h"
-
-#define SECOND INT64_C(1000000)
-
-struct box {
-    wb_clock *clock;
-    wb_env env;
-    wb_log *log;
-    wb_schema *schema;
-    wb_outbox outbox;
-    int64_t next; /* the next row's n */
-};
-
-static void open_box(struct box *box, void (*change)(wb_batcher_options *))
-{
-    memset(box, 0, sizeof *box);
-    assert_ok(wb_clock_new(1000 * SECOND, &box->clock, NULL));
-    box->env = wb_env_of_clock(box->clock);
-    box->log = wb_log_new("test", true, true);
-    box->schema = small_schema();
-    wb_batcher_options options;
-    wb_batcher_options_init(&options);
-    options.schema = box->schema;
-    options.table = "t";
-    if (change != NULL)
-        change(&options);
-    wb_outbox_init(&box->outbox, &options, &box->env, box->log);
-}
-
-static void shut_box(struct box *box)
-{
-    wb_outbox_fini(&box->outbox);
-    wb_schema_unref(box->schema);
-    wb_log_free(box->log);
-    wb_clock_unref(box->clock);
-}
-
-static int put(struct box *box, wb_err *err)
-{
-    wb_value values[2] = {int_value(box->next), text_value("x")};
-    int code = wb_outbox_put(&box->outbox, values, 2, NULL, err);
-    if (code == WB_OK)
-        box->next++;
-    return code;
-}
-
-static void put_rows(struct box *box, int count)
-{
-    for (int i = 0; i < count; i++)
-        assert_ok(put(box, NULL));
-}
-
-static void fail_batch(struct box *box, wb_batch *batch, int class, uint64_t stored)
-{
-    wb_err err;
-    wb_fail_store(&err, class, "down");
-    wb_outbox_complete(&box->outbox, batch, &err, stored, 0);
-}
-
-static void store_batch(struct box *box, wb_batch *batch)
-{
-    wb_outbox_complete(&box->outbox, batch, NULL, 0, 0);
-}
-
-static int64_t first_n(const wb_batch *batch)
-{
-    wb_value values[2];
-    wb_batch_values(batch, 0, values);
-    return values[0].i;
-}
-
-static wb_stats stats_of(struct box *box)
-{
-    wb_stats stats;
-    wb_box_stats(&box->outbox.box, &stats);
-    assert_int_equal(stats.accepted, stats.stored + stats.pending + stats.dead + stats.dropped);
-    return stats;
-}
 
 /* ---- thresholds ---- */
 
@@ -174,11 +94,8 @@ static void test_waiting_batches_merge(void **state)
     wb_box_seal(&box.outbox.box, WB_REASON_FLUSH);
     wb_batch *batch = wb_outbox_take(&box.outbox);
     assert_int_equal(wb_batch_rows(batch), 20);
-    for (size_t i = 0; i < 20; i++) {
-        wb_value values[2];
-        wb_batch_values(batch, i, values);
-        assert_int_equal(values[0].i, i);
-    }
+    for (size_t i = 0; i < 20; i++)
+        assert_int_equal(n_at(batch, i), i);
     store_batch(&box, batch);
     batch = wb_outbox_take(&box.outbox);
     assert_int_equal(wb_batch_rows(batch), 15);
@@ -335,11 +252,8 @@ static int deliver(struct box *box, bool (*bad)(int64_t n))
     wb_batch *batch;
     while ((batch = wb_outbox_take(&box->outbox)) != NULL) {
         bool rejected = false;
-        for (size_t i = 0; i < wb_batch_rows(batch); i++) {
-            wb_value values[2];
-            wb_batch_values(batch, i, values);
-            rejected = rejected || bad(values[0].i);
-        }
+        for (size_t i = 0; i < wb_batch_rows(batch); i++)
+            rejected = rejected || bad(n_at(batch, i));
         writes++;
         if (rejected)
             fail_batch(box, batch, WB_REJECT, 0);
