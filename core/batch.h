@@ -15,6 +15,7 @@ enum wb_batch_state { WB_BATCH_OPEN, WB_BATCH_SEALED, WB_BATCH_TAKEN, WB_BATCH_S
 
 struct wb_batch {
     wb_batch *next;    /* in the owner's list */
+    wb_batch *joins;   /* taken together with it, to be merged into one write */
     wb_schema *schema; /* a reference */
     int state;         /* enum wb_batch_state; set by wb_batch_become */
     int reason;        /* enum wb_reason, set when sealed */

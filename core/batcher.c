@@ -87,7 +87,8 @@ int wb_batcher_new(const wb_batcher_options *options, wb_batcher **out, wb_err *
         batcher->outbox.may_block = true;
         batcher->outbox.merge_rows = options->batch_size * MERGED_BATCHES;
     }
-    wb_owner_begin(&batcher->owner, &batcher->outbox.box, options->close_timeout_us);
+    wb_owner_begin(&batcher->owner, &batcher->outbox.box, options->interval_us,
+                   options->close_timeout_us);
     *out = batcher;
     return WB_OK;
 }

@@ -195,6 +195,7 @@ int64_t wb_box_delay_us(const wb_box *box, uint64_t failures, double fraction)
 
 void wb_box_ended(wb_box *box)
 {
+    box->active = true;
     wb_monitor_tell(&box->monitor);
     wb_monitor_wake_by(&box->monitor, box->class->next_due_us(box));
     wb_box_changed(box);

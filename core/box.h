@@ -39,6 +39,7 @@ struct wb_box {
     bool threaded;   /* a flusher does what is due: the descriptor is for events alone */
     bool closing;    /* nothing new is accepted */
     bool holding;    /* the last failure was systemic */
+    bool active;     /* a write ended since the worker last had nothing to wait for */
     int64_t gate_us; /* nothing is taken before */
     wb_metrics metrics;
     wb_alarm alarm;

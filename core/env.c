@@ -19,7 +19,7 @@ struct wb_clock {
 };
 
 static atomic_size_t allocations_left = 0; /* 0: no failure is ordered */
-static atomic_uint fork_generation = 0;
+atomic_uint wb_fork_count = 0;
 static pthread_once_t fork_watch = PTHREAD_ONCE_INIT;
 
 /* ---- the system ---- */
@@ -45,6 +45,12 @@ static int64_t system_now_us(void *context)
 {
     (void)context;
     return wb_now_us();
+}
+
+static int64_t system_tick_us(void *context)
+{
+    (void)context;
+    return read_clock(CLOCK_MONOTONIC_COARSE);
 }
 
 static int64_t system_unix_us(void *context)
@@ -78,6 +84,7 @@ static void system_wait_until(void *context, int64_t until_us)
 
 const wb_env wb_env_system = {
     .now_us = system_now_us,
+    .tick_us = system_tick_us,
     .unix_us = system_unix_us,
     .random = system_random,
     .wait_until = system_wait_until,
@@ -140,6 +147,7 @@ wb_env wb_env_of_clock(wb_clock *clock)
     return (wb_env){
         .context = clock,
         .now_us = manual_now_us,
+        .tick_us = manual_now_us,
         .unix_us = manual_now_us,
         .random = system_random,
         .wait_until = manual_wait_until,
@@ -195,7 +203,7 @@ void wb_free(void *memory)
 
 static void count_fork(void)
 {
-    atomic_fetch_add(&fork_generation, 1);
+    atomic_fetch_add(&wb_fork_count, 1);
 }
 
 static void watch_forks(void)
@@ -206,5 +214,5 @@ static void watch_forks(void)
 unsigned wb_fork_generation(void)
 {
     pthread_once(&fork_watch, watch_forks);
-    return atomic_load_explicit(&fork_generation, memory_order_relaxed);
+    return wb_fork_generation_now();
 }

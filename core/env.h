@@ -4,11 +4,15 @@
 #ifndef WB_ENV_H
 #define WB_ENV_H
 
+#include <stdatomic.h>
+
 #include "writebehind.h"
 
 typedef struct wb_env {
     void *context;
-    int64_t (*now_us)(void *context);  /* monotonic */
+    int64_t (*now_us)(void *context); /* monotonic */
+    int64_t (*tick_us)(
+        void *context); /* the same clock, read cheaply: behind by some ms at the most */
     int64_t (*unix_us)(void *context); /* wall clock */
     /* Fills `bytes`; never fails (aborts where the system has no randomness: ids would collide). */
     void (*random)(void *context, void *bytes, size_t count);
@@ -30,5 +34,11 @@ void wb_alloc_fail_after(size_t n);
 
 /* Grows with every fork in which this process was the child: what differs was made by an ancestor. */
 unsigned wb_fork_generation(void);
+/* The same for one that has called it before: a load. */
+extern atomic_uint wb_fork_count;
+static inline unsigned wb_fork_generation_now(void)
+{
+    return atomic_load_explicit(&wb_fork_count, memory_order_relaxed);
+}
 
 #endif

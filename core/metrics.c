@@ -32,6 +32,15 @@ void wb_histogram_add(wb_histogram *histogram, int64_t us)
         histogram->max_us = value;
 }
 
+void wb_histogram_merge(wb_histogram *histogram, const wb_histogram *more)
+{
+    for (size_t i = 0; i < WB_HISTOGRAM_BUCKETS; i++)
+        histogram->buckets[i] += more->buckets[i];
+    histogram->count += more->count;
+    if (more->max_us > histogram->max_us)
+        histogram->max_us = more->max_us;
+}
+
 static double seconds_at(const wb_histogram *histogram, double share)
 {
     uint64_t wanted = (uint64_t)(share * (double)histogram->count);

@@ -24,6 +24,7 @@ typedef struct wb_metrics {
 } wb_metrics;
 
 void wb_histogram_add(wb_histogram *histogram, int64_t us); /* below 0 counts as 0 */
+void wb_histogram_merge(wb_histogram *histogram, const wb_histogram *more);
 void wb_histogram_summary(const wb_histogram *histogram, wb_latency *out);
 /* Everything but the health. */
 void wb_metrics_stats(const wb_metrics *metrics, wb_stats *out);

@@ -123,9 +123,10 @@ static int put_locked(wb_outbox *outbox, const wb_value *values, size_t count, w
         wb_batch *batch = open_batch(outbox, bound);
         if (batch == NULL)
             return wb_fail(err, WB_MEMORY, "out of memory for a row");
-        int64_t now_us = wb_box_now_us(&outbox->box);
+        int64_t now_us = outbox->box.env.tick_us(outbox->box.env.context);
         if (wb_batch_left(batch) == 0)
-            outbox->unix_skew = outbox->box.env.unix_us(outbox->box.env.context) - now_us;
+            outbox->unix_skew =
+                outbox->box.env.unix_us(outbox->box.env.context) - wb_box_now_us(&outbox->box);
         size_t bytes = 0;
         int code = wb_row_encode(outbox->schema, &outbox->ids, now_us + outbox->unix_skew, values,
                                  count, wb_batch_end(batch), &bytes, err);

@@ -4,6 +4,8 @@
  * that is known to be in. */
 #include "outbox.h"
 
+#include <string.h>
+
 enum { PATIENCE = 8 };
 
 /* ---- when, and which ---- */
@@ -51,28 +53,6 @@ static wb_batch *choose(wb_outbox *outbox, int64_t now_us)
     return waiting;
 }
 
-/* Younger batches that were never tried join the one that goes out, up to the limits of one write. Without
- * memory for it they go out on their own. The pieces of a rejected batch stay as they are: the bad row is
- * found only while they shrink. */
-static void merge_waiting(wb_outbox *outbox, wb_batch *batch)
-{
-    wb_batch *more = outbox->sealed;
-    while (more != NULL) {
-        wb_batch *next = more->next;
-        bool joins = more->attempt == 0 && !more->piece && more->serial > batch->serial;
-        if (joins) {
-            if (wb_batch_left(batch) + wb_batch_left(more) > outbox->merge_rows ||
-                batch->bytes + more->bytes > outbox->policy.batch_bytes ||
-                !wb_batch_append(batch, more))
-                return;
-            wb_outbox_delist(&outbox->sealed, more);
-            wb_batch_become(more, WB_BATCH_SETTLED);
-            wb_outbox_release(outbox, more);
-        }
-        more = next;
-    }
-}
-
 /* What else may be open is taken along into the same write. */
 static void seal_due(wb_outbox *outbox, int64_t now_us)
 {
@@ -85,6 +65,33 @@ static void seal_due(wb_outbox *outbox, int64_t now_us)
         wb_outbox_seal_open(outbox, reason);
 }
 
+static void lend(wb_outbox *outbox, wb_batch *batch)
+{
+    wb_outbox_delist(&outbox->sealed, batch);
+    wb_batch_become(batch, WB_BATCH_TAKEN);
+    wb_outbox_enlist(&outbox->taken, batch);
+}
+
+/* Younger batches that were never tried go out in the same write, up to its limits. The pieces of a rejected
+ * batch stay as they are: the bad row is found only while they shrink. */
+static void gather(wb_outbox *outbox, wb_batch *batch)
+{
+    size_t rows = wb_batch_left(batch), bytes = batch->bytes;
+    wb_batch **last = &batch->joins, *next;
+    for (wb_batch *more = outbox->sealed; more != NULL; more = next) {
+        next = more->next;
+        if (more->attempt > 0 || more->piece || more->serial < batch->serial)
+            continue;
+        rows += wb_batch_left(more);
+        bytes += more->bytes;
+        if (rows > outbox->merge_rows || bytes > outbox->policy.batch_bytes)
+            return;
+        lend(outbox, more);
+        *last = more;
+        last = &more->joins;
+    }
+}
+
 static wb_batch *take_locked(wb_outbox *outbox)
 {
     int64_t now_us = wb_box_now_us(&outbox->box);
@@ -94,11 +101,9 @@ static wb_batch *take_locked(wb_outbox *outbox)
     wb_batch *batch = choose(outbox, now_us);
     if (batch == NULL)
         return NULL;
+    lend(outbox, batch);
     if (batch->attempt == 0 && !batch->piece && outbox->merge_rows > 0)
-        merge_waiting(outbox, batch);
-    wb_outbox_delist(&outbox->sealed, batch);
-    wb_batch_become(batch, WB_BATCH_TAKEN);
-    wb_outbox_enlist(&outbox->taken, batch);
+        gather(outbox, batch);
     outbox->taken_count++;
     batch->taken_us = now_us;
     if (batch->attempt++ == 0)
@@ -109,23 +114,83 @@ static wb_batch *take_locked(wb_outbox *outbox)
     return batch;
 }
 
+/* Unlocked: those who hold the lock only read what is taken. NULL: no memory. */
+static wb_batch *concatenate(const wb_batch *batch)
+{
+    wb_batch *whole = wb_batch_new(batch->schema);
+    size_t bytes = 0;
+    for (const wb_batch *part = batch; part != NULL; part = part->joins)
+        bytes += part->bytes;
+    bool done = whole != NULL && wb_batch_reserve(whole, bytes);
+    for (const wb_batch *part = batch; part != NULL && done; part = part->joins)
+        done = wb_batch_append(whole, part);
+    if (!done) {
+        wb_batch_free(whole);
+        return NULL;
+    }
+    whole->serial = batch->serial;
+    whole->reason = batch->reason;
+    whole->attempt = batch->attempt;
+    whole->taken_us = batch->taken_us;
+    memcpy(whole->id, batch->id, sizeof whole->id);
+    wb_batch_become(whole, WB_BATCH_SEALED);
+    wb_batch_become(whole, WB_BATCH_TAKEN);
+    return whole;
+}
+
+static void unlend(wb_outbox *outbox, wb_batch *batch)
+{
+    wb_outbox_delist(&outbox->taken, batch);
+    wb_batch_become(batch, WB_BATCH_SEALED);
+    wb_outbox_enlist(&outbox->sealed, batch);
+}
+
+/* The whole takes its parts' place. Without memory for it, the batch goes out alone. */
+static wb_batch *merge(wb_outbox *outbox, wb_batch *batch)
+{
+    wb_batch *whole = concatenate(batch);
+    wb_monitor_lock(&outbox->box.monitor);
+    wb_batch *part = whole != NULL ? batch : batch->joins, *next;
+    batch->joins = whole != NULL ? batch->joins : NULL;
+    for (; part != NULL; part = next) {
+        next = part->joins;
+        part->joins = NULL;
+        if (whole == NULL) {
+            unlend(outbox, part);
+            continue;
+        }
+        wb_outbox_delist(&outbox->taken, part);
+        wb_outbox_settle(outbox, part);
+    }
+    if (whole != NULL)
+        wb_outbox_enlist(&outbox->taken, whole);
+    wb_monitor_unlock(&outbox->box.monitor);
+    return whole != NULL ? whole : batch;
+}
+
 wb_batch *wb_outbox_take(wb_outbox *outbox)
 {
     wb_monitor_lock(&outbox->box.monitor);
     wb_batch *batch = take_locked(outbox);
     wb_monitor_unlock(&outbox->box.monitor);
-    return batch;
+    return batch != NULL && batch->joins != NULL ? merge(outbox, batch) : batch;
 }
 
 /* ---- how it ended ---- */
 
-static void count_stored(wb_outbox *outbox, wb_batch *batch, size_t rows, int64_t now_us)
+/* Unlocked: a write has thousands of rows. */
+static void measure_latency(const wb_batch *batch, size_t rows, int64_t now_us, wb_histogram *out)
 {
-    wb_metrics *metrics = &outbox->box.metrics;
+    memset(out, 0, sizeof *out);
     for (size_t i = 0; i < rows; i++) {
         int64_t added_us = batch->opened_us + batch->rows[batch->first + i].age_us;
-        wb_histogram_add(&metrics->latency, now_us - added_us);
+        wb_histogram_add(out, now_us - added_us);
     }
+}
+
+static void count_stored(wb_outbox *outbox, wb_batch *batch, size_t rows)
+{
+    wb_metrics *metrics = &outbox->box.metrics;
     metrics->stored += rows;
     metrics->pending -= rows;
     metrics->pending_bytes -= wb_batch_skip(batch, rows);
@@ -134,7 +199,7 @@ static void count_stored(wb_outbox *outbox, wb_batch *batch, size_t rows, int64_
 static void succeed(wb_outbox *outbox, wb_batch *batch, int64_t now_us)
 {
     size_t rows = wb_batch_left(batch);
-    count_stored(outbox, batch, rows, now_us);
+    count_stored(outbox, batch, rows);
     wb_box_succeeded(&outbox->box, rows, now_us);
     if (batch->piece)
         wb_outbox_narrow(outbox, batch->serial);
@@ -170,7 +235,7 @@ static void fail(wb_outbox *outbox, wb_batch *batch, const wb_err *err, uint64_t
 {
     size_t left = wb_batch_left(batch);
     wb_box_failed(&outbox->box, err, left, stored > 0, now_us);
-    count_stored(outbox, batch, stored < left ? stored : left, now_us);
+    count_stored(outbox, batch, stored < left ? stored : left);
     batch->in_doubt = batch->in_doubt || err->in_doubt;
     uint32_t attempts = outbox->box.retry.attempts;
     bool last = attempts > 0 && batch->attempt >= attempts;
@@ -191,10 +256,15 @@ void wb_outbox_complete(wb_outbox *outbox, wb_batch *batch, const wb_err *err, u
                         int64_t elapsed_us)
 {
     wb_box *box = &outbox->box;
-    wb_event event =
-        wb_box_write_event(err, batch->reason, batch->attempt, wb_batch_left(batch), elapsed_us);
-    wb_monitor_lock(&box->monitor);
     int64_t now_us = wb_box_now_us(box);
+    size_t left = wb_batch_left(batch);
+    wb_event event = wb_box_write_event(err, batch->reason, batch->attempt, left, elapsed_us);
+    wb_histogram latency;
+    measure_latency(batch, err == NULL || stored > left ? left : stored,
+                    box->env.tick_us(box->env.context), &latency);
+
+    wb_monitor_lock(&box->monitor);
+    wb_histogram_merge(&box->metrics.latency, &latency);
     wb_histogram_add(&box->metrics.write, elapsed_us);
     wb_outbox_delist(&outbox->taken, batch);
     outbox->taken_count--;

@@ -59,7 +59,7 @@ void wb_owner_fini(wb_owner *owner)
 
 int wb_owner_enter(wb_owner *owner, wb_err *err)
 {
-    unsigned process = wb_fork_generation();
+    unsigned process = wb_fork_generation_now();
     if (atomic_load_explicit(&owner->process, memory_order_relaxed) == process)
         return WB_OK;
     if (atomic_load(&owner->used))
@@ -132,10 +132,16 @@ static void deliver(void *owner, const wb_cancel *cancel)
         continue;
 }
 
+/* After work the thread naps for an interval before it sleeps without end: what comes meanwhile is due later
+ * than the nap is over, so it need not wake the thread. */
 static int64_t next_due_us(void *owner)
 {
-    const wb_box *box = ((wb_owner *)owner)->box;
-    return box->class->next_due_us(box);
+    wb_owner *self = owner;
+    int64_t due_us = self->box->class->next_due_us(self->box);
+    if (due_us != WB_NEVER || !self->box->active)
+        return due_us;
+    self->box->active = false;
+    return wb_after_us(wb_now_us(), self->interval_us);
 }
 
 static bool drained(void *owner)
@@ -187,9 +193,10 @@ static const wb_work work = {
     .unref = unref,
 };
 
-void wb_owner_begin(wb_owner *owner, wb_box *box, int64_t close_timeout_us)
+void wb_owner_begin(wb_owner *owner, wb_box *box, int64_t interval_us, int64_t close_timeout_us)
 {
     owner->box = box;
+    owner->interval_us = interval_us;
     box->threaded = owner->threaded;
     wb_flusher_init(&owner->flusher, &work, owner, &box->monitor, close_timeout_us);
 }

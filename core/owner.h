@@ -26,6 +26,7 @@ struct wb_owner {
     atomic_bool used;    /* a row was accepted or a thread started, or soon will be */
     atomic_bool started; /* used, and the thread, where there is one, runs */
     atomic_uint process; /* fork generation it belongs to */
+    int64_t interval_us; /* age at which what was accepted is due */
     wb_env env;
     wb_clock *clock; /* a reference, or NULL */
     wb_store *store; /* a reference; NULL: the caller delivers */
@@ -49,7 +50,7 @@ typedef struct wb_owner_options {
 /* WB_MEMORY leaves nothing behind. The caller then makes the box and calls wb_owner_begin. */
 int wb_owner_init(wb_owner *owner, const wb_owner_class *class, const wb_owner_options *options,
                   wb_err *err);
-void wb_owner_begin(wb_owner *owner, wb_box *box, int64_t close_timeout_us);
+void wb_owner_begin(wb_owner *owner, wb_box *box, int64_t interval_us, int64_t close_timeout_us);
 void wb_owner_fini(wb_owner *owner);
 /* Before each use: WB_FORK for one that an ancestor used. */
 int wb_owner_enter(wb_owner *owner, wb_err *err);

@@ -58,7 +58,8 @@ int wb_tracker_new(const wb_tracker_options *options, wb_tracker **out, wb_err *
         wb_free(tracker);
         return code;
     }
-    wb_owner_begin(&tracker->owner, &tracker->box.box, options->close_timeout_us);
+    wb_owner_begin(&tracker->owner, &tracker->box.box, options->interval_us,
+                   options->close_timeout_us);
     *out = tracker;
     return WB_OK;
 }

@@ -177,7 +177,7 @@ static uint64_t next_tick(wb_uuid_source *source, int64_t unix_us)
 
 static const uint8_t *take_random(wb_uuid_source *source, size_t bytes)
 {
-    unsigned generation = wb_fork_generation();
+    unsigned generation = wb_fork_generation_now();
     if (source->left < bytes || source->generation != generation) {
         source->env.random(source->env.context, source->pool, sizeof source->pool);
         source->left = sizeof source->pool;

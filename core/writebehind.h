@@ -213,7 +213,7 @@ typedef struct wb_stats {
 #undef X
     int32_t health;       /* enum wb_health */
     char last_error[256]; /* empty: none yet */
-    wb_latency latency;   /* from add to stored, a row */
+    wb_latency latency;   /* from add to stored, a row; to the kernel's tick, some ms */
     wb_latency write;     /* one write */
 } wb_stats;
 
