@@ -83,10 +83,8 @@ int wb_batcher_new(const wb_batcher_options *options, wb_batcher **out, wb_err *
         return code;
     }
     wb_outbox_init(&batcher->outbox, options, &batcher->owner.env, batcher->owner.log);
-    if (batcher->owner.threaded) {
-        batcher->outbox.may_block = true;
+    if (batcher->owner.threaded)
         batcher->outbox.merge_rows = options->batch_size * MERGED_BATCHES;
-    }
     wb_owner_begin(&batcher->owner, &batcher->outbox.box, options->interval_us,
                    options->close_timeout_us);
     *out = batcher;

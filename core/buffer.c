@@ -20,12 +20,6 @@ void wb_buffer_fini(wb_buffer *buffer)
     *buffer = WB_BUFFER_EMPTY;
 }
 
-void wb_buffer_clear(wb_buffer *buffer)
-{
-    buffer->bytes = 0;
-    buffer->failed = false;
-}
-
 bool wb_buffer_reserve(wb_buffer *buffer, size_t bytes)
 {
     if (!buffer->failed && buffer->capacity - buffer->bytes >= bytes)

@@ -16,8 +16,7 @@ typedef struct wb_buffer {
 
 #define WB_BUFFER_EMPTY ((wb_buffer){0})
 
-void wb_buffer_fini(wb_buffer *buffer);  /* frees; empty and usable again */
-void wb_buffer_clear(wb_buffer *buffer); /* empty, keeps its memory */
+void wb_buffer_fini(wb_buffer *buffer); /* frees; empty and usable again */
 /* Room for `bytes` more, at data + bytes; false: no memory. */
 bool wb_buffer_reserve(wb_buffer *buffer, size_t bytes);
 void wb_buffer_put(wb_buffer *buffer, const void *data, size_t bytes);

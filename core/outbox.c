@@ -160,7 +160,7 @@ static int full(const wb_outbox *outbox, wb_err *err)
 
 static int wait_for_room(wb_outbox *outbox, int64_t *give_up_us, wb_err *err)
 {
-    if (!outbox->may_block)
+    if (!outbox->box.threaded) /* nobody else makes room: the driver asks again */
         return full(outbox, err);
     int64_t now_us = wb_now_us();
     if (*give_up_us == 0)

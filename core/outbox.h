@@ -23,7 +23,6 @@ typedef struct wb_outbox {
     uint64_t merge_rows;          /* waiting batches are merged up to this many rows; 0: never */
     int overflow;                 /* enum wb_overflow */
     int64_t block_timeout_us;
-    bool may_block; /* somebody else delivers: a blocked add can wait for it */
 
     unsigned credit;   /* rejected rows that may be given up: see outbox_reject.c */
     int64_t unix_skew; /* wall clock less monotonic clock, read with each new open batch */
