@@ -44,6 +44,15 @@ void wb_batch_free(wb_batch *batch)
     wb_free(batch);
 }
 
+void wb_batch_free_list(wb_batch *batch)
+{
+    while (batch != NULL) {
+        wb_batch *next = batch->next;
+        wb_batch_free(batch);
+        batch = next;
+    }
+}
+
 void wb_batch_clear(wb_batch *batch)
 {
     wb_batch empty = {
@@ -154,6 +163,19 @@ void wb_batch_push(wb_batch *batch, size_t bytes, int64_t now_us)
     };
 }
 
+bool wb_batch_push_of(wb_batch *batch, const wb_batch *from, size_t index)
+{
+    size_t bytes;
+    const uint8_t *tuple = wb_batch_row(from, index, &bytes);
+    const struct wb_batch_row *row = &from->rows[from->first + index];
+    if (!wb_batch_reserve(batch, bytes))
+        return false;
+    memcpy(wb_batch_end(batch), tuple, bytes);
+    wb_batch_push(batch, bytes, from->opened_us + row->age_us);
+    batch->rows[batch->count - 1].route = row->route;
+    return true;
+}
+
 static uint32_t age_of(int64_t opened_us, int64_t now_us)
 {
     if (now_us <= opened_us)
@@ -183,6 +205,7 @@ bool wb_batch_append(wb_batch *batch, const wb_batch *more)
         batch->rows[batch->count++] = (struct wb_batch_row){
             .end = (uint32_t)(more->rows[i].end - begin + batch->bytes),
             .age_us = age_of(batch->opened_us, more->opened_us + more->rows[i].age_us),
+            .route = more->rows[i].route,
         };
     batch->bytes += bytes;
     return true;
@@ -205,6 +228,9 @@ wb_batch *wb_batch_split(wb_batch *batch, size_t rows)
     batch->count = first + rows;
     batch->bytes = batch->rows[batch->count - 1].end;
     rest->serial = batch->serial;
+    rest->route = batch->route;
+    rest->table = batch->table;
+    rest->divided = batch->divided;
     rest->reason = batch->reason;
     rest->in_doubt = batch->in_doubt;
     wb_batch_become(rest, WB_BATCH_SEALED);

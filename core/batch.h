@@ -17,10 +17,14 @@ struct wb_batch {
     wb_batch *next;    /* in the owner's list */
     wb_batch *joins;   /* taken together with it, to be merged into one write */
     wb_schema *schema; /* a reference */
-    int state;         /* enum wb_batch_state; set by wb_batch_become */
-    int reason;        /* enum wb_reason, set when sealed */
-    uint8_t id[16];    /* given when sealed; the same at every attempt */
-    uint64_t serial;   /* of the outbox; a merged batch keeps its oldest part's */
+    const char
+        *table;      /* where its rows go; NULL: to the target's table. Borrowed from its batcher */
+    int state;       /* enum wb_batch_state; set by wb_batch_become */
+    int reason;      /* enum wb_reason, set when sealed */
+    uint8_t id[16];  /* given when sealed; the same at every attempt */
+    uint64_t serial; /* of the outbox; a merged batch keeps its oldest part's */
+    uint32_t route;  /* the number of `table`; 0 for the target's */
+    bool divided;    /* all its rows are of `route`; else each says its own */
     uint32_t attempt;  /* writes begun */
     bool in_doubt;     /* an attempt's fate is unknown */
     int64_t opened_us; /* monotonic: when its first row came */
@@ -40,6 +44,7 @@ struct wb_batch {
     struct wb_batch_row {
         uint32_t end; /* where the row ends in `tuples`; it begins where the one before it ends */
         uint32_t age_us; /* from opened_us to its add, saturated */
+        uint32_t route;  /* of wb_routes */
     } * rows;
 };
 
@@ -48,6 +53,7 @@ struct wb_batch {
 
 wb_batch *wb_batch_new(wb_schema *schema); /* empty and open; NULL: no memory */
 /* wb_batch_free is in writebehind.h */
+void wb_batch_free_list(wb_batch *batch);         /* and all that come next */
 void wb_batch_clear(wb_batch *batch);             /* empty and open again, keeps its memory */
 void wb_batch_become(wb_batch *batch, int state); /* asserts that the change is allowed */
 /* Room for one more row of up to `bytes`; false: no memory, or the batch would pass 1 GiB. Rows that are
@@ -59,6 +65,8 @@ static inline uint8_t *wb_batch_end(wb_batch *batch)
     return batch->tuples + batch->bytes;
 }
 void wb_batch_push(wb_batch *batch, size_t bytes, int64_t now_us);
+/* The same for row `index` of another batch, counted from its first that is there. False: as reserve. */
+bool wb_batch_push_of(wb_batch *batch, const wb_batch *from, size_t index);
 /* Adds the rows of `more` from its `first` on, ages kept; of a schema of the same shape. False: no memory,
  * or the batch would pass 1 GiB; nothing is changed then. */
 bool wb_batch_append(wb_batch *batch, const wb_batch *more);

@@ -30,6 +30,11 @@ uint32_t wb_batch_attempt(const wb_batch *batch)
     return batch->attempt;
 }
 
+const char *wb_batch_table(const wb_batch *batch)
+{
+    return batch->table;
+}
+
 int wb_batch_reason(const wb_batch *batch)
 {
     return batch->reason;

@@ -14,6 +14,7 @@
 
 #include "buffer.h"
 #include "store.h"
+#include "store_recent.h"
 
 /* The oldest server that has all that the catalogue's queries read. */
 enum { WB_PG_OLDEST = 120000 };
@@ -31,16 +32,22 @@ typedef struct wb_pg_store {
     size_t count;              /* of hosts; 1 where hosts is NULL */
 } wb_pg_store;
 
+/* A table that a session writes to. */
+typedef struct wb_pg_aim {
+    wb_recent base;
+    char *table;     /* quoted */
+    char *statement; /* COPY or UPDATE */
+    bool checked;    /* found to fit since the connection or the last failure to write to it */
+    bool unique;     /* then: a unique index holds the target's dedupe column */
+} wb_pg_aim;
+
 typedef struct wb_pg_session {
     wb_session base;
     wb_pg_store *store; /* a reference */
     wb_target target;   /* of a describe: table only */
-    char *table;        /* quoted */
-    char *statement;    /* COPY or UPDATE */
+    wb_recent *aims;    /* wb_pg_aim; never empty. The first is that of the call under way */
     PGconn *conn;       /* NULL: none */
     size_t host;        /* the one to try first: it worked last */
-    bool checked;       /* the table was found to fit since the connection or the last failure */
-    bool unique;        /* then: a unique index holds the target's dedupe column */
 } wb_pg_session;
 
 /* ---- postgres_hosts.c: what a conninfo says ---- */
@@ -52,10 +59,22 @@ void wb_pg_hosts_free(wb_pg_store *store);
 /* What the conninfo says of a keyword; NULL: nothing. */
 const char *wb_pg_option(const wb_pg_store *store, const char *keyword);
 
+/* ---- postgres_session.c: a session and its tables ---- */
+
+/* Its aim is the target's table. NULL: no memory. */
+wb_pg_session *wb_pg_session_new(wb_pg_store *store, const wb_target *target);
+void wb_pg_session_free(wb_pg_session *session);
+/* Makes a table the one of the call under way. WB_RETRY: no memory. */
+int wb_pg_aim_at(wb_pg_session *session, const char *table, wb_err *err);
+static inline wb_pg_aim *wb_pg_aim_now(const wb_pg_session *session)
+{
+    return (wb_pg_aim *)session->aims;
+}
+void wb_pg_aims_doubt(wb_pg_session *session);            /* all are to be checked again */
+bool wb_pg_aims_others_fit(const wb_pg_session *session); /* another than the first is checked */
+
 /* ---- postgres_connect.c: one connection ---- */
 
-wb_pg_session *wb_pg_session_new(wb_pg_store *store, const wb_target *target); /* NULL: no memory */
-void wb_pg_session_free(wb_pg_session *session);
 /* A connection that looks alive: the one there is, or a new one. *fresh says which. */
 int wb_pg_connect(wb_pg_session *session, const wb_until *until, bool *fresh, wb_err *err);
 void wb_pg_drop(wb_pg_session *session);
@@ -126,12 +145,12 @@ enum wb_pg_table_field {
     WB_PG_KEY,    /* t: it alone is the primary key */
     WB_PG_UNIQUE, /* t: it is in the key of a unique index over all rows */
 };
-/* The columns of a table in their order, a row each, with the fields above as text. */
+/* The columns of the table aimed at in their order, a row each, with the fields above as text. */
 int wb_pg_columns(wb_pg_session *session, const wb_until *until, PGresult **out, wb_err *err);
 bool wb_pg_true(const PGresult *columns, int row, int field);
 /* The enum wb_type that a column can be written as; -1: none. */
 int wb_pg_type(const PGresult *columns, int row);
-/* HOLD, naming the column, where the session's target does not fit the table. */
+/* HOLD, naming the column, where the session's target does not fit the table aimed at. */
 int wb_pg_check(wb_pg_session *session, const wb_until *until, wb_err *err);
 
 /* ---- postgres_default.c: a column's default, as its SQL says it ---- */
@@ -145,7 +164,7 @@ int wb_pg_default_generate(const char *sql);
 /* ---- the calls of the class ---- */
 
 int wb_pg_write(wb_pg_session *session, const wb_batch *batch, const wb_until *until, wb_err *err);
-/* Of wb_pg_write, on a session that is connected and checked. *begun: the server has answered, so that the
+/* Of wb_pg_write, on a session that is connected, its aim the batch's table and checked. *begun: the server has answered, so that the
  * connection was no dead one. */
 int wb_pg_copy(wb_pg_session *session, const wb_batch *batch, const bool *there,
                const wb_until *until, bool *begun,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Does the table fit? Binary COPY wants exact types, and what it can't notice (a float8 where an int8 is
- * sent) it stores as garbage. So the columns are compared with the catalogue on every new connection, and
- * again after every failed write. The comparison is made before the statement, not in its transaction: a
+ * sent) it stores as garbage. So the columns are compared with the catalogue on every new connection, a
+ * table when it is first written to, and again after every failed write to it. The comparison is made before the statement, not in its transaction: a
  * table that is altered between two good writes is noticed at the next failure or connection.
  *
  * A domain counts as the type below it, its NOT NULL and its default as the column's; its checks are the
@@ -59,7 +59,7 @@ int wb_pg_columns(wb_pg_session *session, const wb_until *until, PGresult **out,
 {
     static const Oid text = 25;
     static const int as_text = 0;
-    const char *table = session->table;
+    const char *table = wb_pg_aim_now(session)->table;
     int bytes = (int)strlen(table);
     wb_pg_params params = {1, &text, &table, &bytes, &as_text};
     PGresult *columns = NULL;
@@ -172,8 +172,9 @@ int wb_pg_check(wb_pg_session *session, const wb_until *until, wb_err *err)
     const wb_target *target = &session->target;
     code = target->schema != NULL ? check_schema(columns, target->schema, err)
                                   : check_tracker(columns, target, err);
-    session->checked = code == WB_OK;
-    session->unique = code == WB_OK && is_unique(columns, target);
+    wb_pg_aim *aim = wb_pg_aim_now(session);
+    aim->checked = code == WB_OK;
+    aim->unique = code == WB_OK && is_unique(columns, target);
     PQclear(columns);
     return code;
 }

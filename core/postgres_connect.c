@@ -30,60 +30,11 @@ struct arguments {
     char tcp_user_timeout[16];
 };
 
-static int64_t timeout_us(const wb_pg_session *session);
-
-/* ---- the session ---- */
-
-static char *quote_table(const char *table)
-{
-    size_t bytes = wb_quote_table(table, NULL, 0) + 1;
-    char *quoted = wb_alloc(bytes);
-    if (quoted != NULL)
-        wb_quote_table(table, quoted, bytes);
-    return quoted;
-}
-
-static char *statement_of(const char *table, const wb_target *target)
-{
-    if (target->schema != NULL)
-        return wb_pg_copy_statement(table, target->schema);
-    if (target->key != NULL)
-        return wb_pg_touch_statement(table, target);
-    return wb_strdup("");
-}
-
-wb_pg_session *wb_pg_session_new(wb_pg_store *store, const wb_target *target)
-{
-    wb_pg_session *session = wb_alloc_zeroed(sizeof *session);
-    if (session == NULL)
-        return NULL;
-    session->base.class = store->base.class;
-    session->store = store;
-    wb_store_ref(&store->base);
-    session->target = *target;
-    session->table = quote_table(target->table);
-    if (session->table != NULL)
-        session->statement = statement_of(session->table, target);
-    if (session->statement != NULL)
-        return session;
-    wb_pg_session_free(session);
-    return NULL;
-}
-
-void wb_pg_session_free(wb_pg_session *session)
-{
-    wb_pg_drop(session);
-    wb_free(session->table);
-    wb_free(session->statement);
-    wb_store_unref(&session->store->base);
-    wb_free(session);
-}
-
 void wb_pg_drop(wb_pg_session *session)
 {
     PQfinish(session->conn);
     session->conn = NULL;
-    session->checked = false;
+    wb_pg_aims_doubt(session);
 }
 
 static int64_t timeout_us(const wb_pg_session *session)
@@ -118,7 +69,7 @@ static void take_notice(void *context, const PGresult *notice)
         return;
     int level = level_of(PQresultErrorField(notice, PG_DIAG_SEVERITY_NONLOCALIZED));
     wb_log_line(session->target.log, WB_TOPIC_NOTICE, level, wb_now_us(), 0,
-                "table \"%s\": the server says: %.*s", session->target.table,
+                "table \"%s\": the server says: %.*s", session->aims->name,
                 (int)strcspn(text, "\n"), text);
 }
 

@@ -34,7 +34,7 @@ char *wb_pg_copy_statement(const char *table, const wb_schema *schema)
 static int begin(wb_pg_session *session, const wb_until *until, wb_err *err)
 {
     PGresult *result = NULL;
-    if (!PQsendQuery(session->conn, session->statement))
+    if (!PQsendQuery(session->conn, wb_pg_aim_now(session)->statement))
         return wb_pg_lost(session, err);
     int code = wb_pg_flush(session, until, err);
     if (code == WB_OK)
@@ -160,7 +160,7 @@ int wb_pg_copy(wb_pg_session *session, const wb_batch *batch, const bool *there,
 static int try_once(wb_pg_session *session, const wb_batch *batch, const wb_until *until,
                     bool *begun, wb_err *err)
 {
-    int code = session->checked ? WB_OK : wb_pg_check(session, until, err);
+    int code = wb_pg_aim_now(session)->checked ? WB_OK : wb_pg_check(session, until, err);
     if (code != WB_OK)
         return code;
     bool ask = batch->in_doubt && session->target.dedupe == WB_DEDUPE_COLUMN;
@@ -169,10 +169,9 @@ static int try_once(wb_pg_session *session, const wb_batch *batch, const wb_unti
 }
 
 /* A connection that had idled may turn out dead at the first word; that is no reason to fail. */
-int wb_pg_write(wb_pg_session *session, const wb_batch *batch, const wb_until *until, wb_err *err)
+static int write_connected(wb_pg_session *session, const wb_batch *batch, const wb_until *until,
+                           wb_err *err)
 {
-    if (wb_batch_left(batch) == 0)
-        return WB_OK;
     bool fresh, begun = false;
     int code = wb_pg_connect(session, until, &fresh, err);
     if (code == WB_OK)
@@ -180,10 +179,18 @@ int wb_pg_write(wb_pg_session *session, const wb_batch *batch, const wb_until *u
     bool was_dead = code != WB_OK && !fresh && !begun && err->class == WB_RETRY &&
                     PQstatus(session->conn) == CONNECTION_BAD;
     if (!was_dead || wb_until_passed(until))
-        return wb_pg_settle(session, code, err);
+        return code;
     wb_pg_drop(session);
     code = wb_pg_connect(session, until, &fresh, err);
-    if (code == WB_OK)
-        code = try_once(session, batch, until, &begun, err);
-    return wb_pg_settle(session, code, err);
+    return code == WB_OK ? try_once(session, batch, until, &begun, err) : code;
+}
+
+int wb_pg_write(wb_pg_session *session, const wb_batch *batch, const wb_until *until, wb_err *err)
+{
+    if (wb_batch_left(batch) == 0)
+        return WB_OK;
+    int code = wb_pg_aim_at(session, wb_target_table(&session->target, batch), err);
+    if (code != WB_OK)
+        return code;
+    return wb_pg_settle(session, write_connected(session, batch, until, err), err);
 }

@@ -58,7 +58,7 @@ static char *question(const wb_pg_session *session)
     wb_buffer sql = WB_BUFFER_EMPTY;
     wb_buffer_put_text(&sql, "SELECT ");
     wb_pg_put_name(&sql, column);
-    wb_buffer_printf(&sql, " FROM %s WHERE ", session->table);
+    wb_buffer_printf(&sql, " FROM %s WHERE ", wb_pg_aim_now(session)->table);
     wb_pg_put_name(&sql, column);
     wb_buffer_put_text(&sql, " = ANY ($1) ORDER BY 1");
     return wb_buffer_take(&sql, NULL);
@@ -165,13 +165,14 @@ static void warn(const wb_pg_session *session, const wb_batch *batch)
         wb_log_line(target->log, WB_TOPIC_NOTICE, WB_WARN, wb_now_us(), wb_batch_left(batch),
                     "table \"%s\": column \"%s\" has no unique index: the rows of an interrupted "
                     "write are written again and may be there twice",
-                    target->table, target->schema->columns[target->dedupe_column].column.name);
+                    session->aims->name,
+                    target->schema->columns[target->dedupe_column].column.name);
 }
 
 int wb_pg_copy_missing(wb_pg_session *session, const wb_batch *batch, const wb_until *until,
                        bool *begun, wb_err *err)
 {
-    if (!session->unique) {
+    if (!wb_pg_aim_now(session)->unique) {
         warn(session, batch);
         return wb_pg_copy(session, batch, NULL, until, begun, err);
     }

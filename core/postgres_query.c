@@ -155,14 +155,30 @@ void wb_pg_put_array(wb_buffer *buffer, uint32_t type, size_t count)
 
 /* ---- after a failure ---- */
 
-/* The rows' own fault leaves the connection good, and so does another transaction in the way. Anything
- * else may be this server's, or this backend's, alone: a new connection may find a new primary. */
+/* That a table is missing, does not fit, or may not be written to. */
+static bool is_of_table(const wb_err *err)
+{
+    return err->class == WB_HOLD &&
+           (*err->sqlstate == '\0' || strncmp(err->sqlstate, "42", 2) == 0);
+}
+
+/* The rows' own fault leaves the connection good, and so does another transaction in the way, or a table's
+ * fault where the connection served another table well: or else a table that is missing for long would have
+ * all others checked again at each of its tries. Anything else may be this server's, or this backend's,
+ * alone: a new connection may find a new primary. */
+static bool stays_good(const wb_pg_session *session, const wb_err *err)
+{
+    return err->class == WB_REJECT || strncmp(err->sqlstate, "40", 2) == 0 ||
+           strncmp(err->sqlstate, "55", 2) == 0 ||
+           (is_of_table(err) && wb_pg_aims_others_fit(session));
+}
+
 int wb_pg_settle(wb_pg_session *session, int code, const wb_err *err)
 {
-    session->checked = session->checked && code == WB_OK;
-    bool usable = err->class == WB_REJECT || strncmp(err->sqlstate, "40", 2) == 0 ||
-                  strncmp(err->sqlstate, "55", 2) == 0;
-    if (code != WB_OK && !usable)
+    if (code == WB_OK)
+        return code;
+    wb_pg_aim_now(session)->checked = false;
+    if (!stays_good(session, err))
         wb_pg_drop(session);
     return code;
 }

@@ -121,9 +121,10 @@ static int run(wb_pg_session *session, const wb_buffer from[PARAMS], const wb_un
     }
     wb_pg_params params = {PARAMS, types, values, bytes, binary};
     PGresult *result = NULL;
-    int code = session->checked ? WB_OK : wb_pg_check(session, until, err);
+    const wb_pg_aim *aim = wb_pg_aim_now(session);
+    int code = aim->checked ? WB_OK : wb_pg_check(session, until, err);
     if (code == WB_OK)
-        code = wb_pg_run(session, session->statement, &params, true, until, &result, err);
+        code = wb_pg_run(session, aim->statement, &params, true, until, &result, err);
     if (code != WB_OK)
         return code;
     *out = (wb_touched){.updated = count_of(result, 0), .unmatched = count_of(result, 1)};

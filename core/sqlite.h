@@ -9,13 +9,14 @@
 #include "buffer.h"
 #include "err.h"
 #include "store.h"
+#include "store_recent.h"
 
 /* ---- a connection (sqlite_link.c) ---- */
 
 typedef struct wb_sqlite_link {
     sqlite3 *db;           /* NULL: closed */
     const char *path;      /* the store's */
-    const char *table;     /* what its errors name; NULL: the path */
+    const char *table;     /* of the call under way; errors name it. NULL: they name the path */
     const wb_until *until; /* of the call under way; NULL: none is */
     bool settling;         /* a COMMIT or ROLLBACK runs: not to be interrupted */
     bool broken;           /* after what happened, to be opened afresh */
@@ -117,5 +118,19 @@ int wb_sqlite_touch_prepare(wb_sqlite_touch *touch, wb_sqlite_link *link, const 
 int wb_sqlite_touch_marks(wb_sqlite_touch *touch, wb_sqlite_link *link, const wb_target *target,
                           const wb_marks *marks, wb_touched *out, wb_err *err);
 void wb_sqlite_touch_fini(wb_sqlite_touch *touch);
+
+/* ---- a table that a session uses (sqlite_aim.c) ---- */
+
+/* Prepared on a connection, and freed before that is closed. */
+typedef struct wb_sqlite_aim {
+    wb_recent base;
+    wb_sqlite_insert insert; /* of a batcher's target */
+    wb_sqlite_touch touch;   /* of a tracker's */
+} wb_sqlite_aim;
+
+/* For link->table, which is made where it is missing and may be made. */
+int wb_sqlite_aim_new(wb_sqlite_link *link, const wb_target *target, bool may_create,
+                      wb_sqlite_aim **out, wb_err *err);
+void wb_sqlite_aim_free(wb_sqlite_aim *aim); /* NULL is fine */
 
 #endif

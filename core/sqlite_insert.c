@@ -20,7 +20,7 @@ static int insert_in_transaction(wb_sqlite_insert *insert, wb_sqlite_link *link,
 static int rows_step(wb_sqlite_insert *insert, wb_sqlite_link *link, sqlite3_stmt *statement,
                      const wb_batch *batch, wb_err *err);
 
-/* ---- preparing ---- */
+/* ---- preparing; all for the link's table ---- */
 
 static int room_make(wb_sqlite_insert *insert, const wb_schema *schema)
 {
@@ -66,10 +66,10 @@ static void put_parameters(wb_buffer *sql, const wb_schema *schema)
         wb_buffer_printf(sql, i == 0 ? "?%zu" : ", ?%zu", i + 1);
 }
 
-static void put_unless_there(wb_buffer *sql, const wb_target *target)
+static void put_unless_there(wb_buffer *sql, const char *table, const wb_target *target)
 {
     wb_buffer_put_text(sql, " WHERE NOT EXISTS (SELECT 1 FROM ");
-    wb_sqlite_put_table(sql, target->table);
+    wb_sqlite_put_table(sql, table);
     wb_buffer_put_text(sql, " WHERE ");
     wb_sqlite_put_name(sql, target->schema->columns[target->dedupe_column].column.name);
     wb_buffer_printf(sql, " = ?%d)", target->dedupe_column + 1);
@@ -80,12 +80,12 @@ static int insert_statement(wb_sqlite_link *link, const wb_target *target, bool 
 {
     wb_buffer sql = WB_BUFFER_EMPTY;
     wb_buffer_put_text(&sql, "INSERT INTO ");
-    wb_sqlite_put_table(&sql, target->table);
+    wb_sqlite_put_table(&sql, link->table);
     put_columns(&sql, target->schema);
     wb_buffer_put_text(&sql, unless_there ? "SELECT " : "VALUES (");
     put_parameters(&sql, target->schema);
     if (unless_there)
-        put_unless_there(&sql, target);
+        put_unless_there(&sql, link->table, target);
     else
         wb_buffer_put_char(&sql, ')');
     return wb_sqlite_prepare_buffer(link, &sql, out, err);

@@ -3,6 +3,9 @@
  * of it: one connection, opened at the first write or touch, opened again after it broke. A session is used
  * by one thread at a time; it is made in that thread and ended there.
  *
+ * A session writes to as many tables as its batches name, over its one connection: a batch goes to its own
+ * table, one that names none to the target's (wb_target_table). What is wrong with one table leaves the
+ * writes to the others alone.
  * A write is atomic: after WB_OK all rows are in and committed; after an error with in_doubt false none is,
  * unless the session's `stored` says that some are.
  * Every call ends soon after its deadline, or after cancel was asked for, with a WB_STORE error (class
@@ -16,6 +19,7 @@
 
 #include "batch.h"
 #include "cancel.h"
+#include "decider.h"
 #include "log.h"
 #include "uuidset.h"
 
@@ -24,8 +28,8 @@ typedef struct wb_store_class wb_store_class;
 
 /* What a session is for. Lives longer than the session. */
 typedef struct wb_target {
-    const char *table;
-    wb_schema *schema; /* a batcher's; NULL for a tracker */
+    const char *table; /* of batches that name none, and of marks */
+    wb_schema *schema; /* a batcher's, of all its tables; NULL for a tracker */
     int dedupe;        /* enum wb_dedupe */
     int dedupe_column;
     const char *key;    /* a tracker's */
@@ -55,6 +59,12 @@ struct wb_marks {
     uint32_t attempt;
 };
 
+/* Where a batch goes; lives as long as both. */
+static inline const char *wb_target_table(const wb_target *target, const wb_batch *batch)
+{
+    return batch->table != NULL ? batch->table : target->table;
+}
+
 /* How many ids a touch moved forward, and how many have no row. */
 typedef struct wb_touched {
     uint64_t updated, unmatched;
@@ -76,6 +86,8 @@ struct wb_store_class {
                     wb_err *err);
     /* Runs a script in one transaction. NULL: the store has no SQL. */
     int (*execute)(wb_store *store, const char *sql, const wb_until *until, wb_err *err);
+    /* A policy of the store's script, for the batcher of that target. NULL: the store has no script. */
+    wb_decider *(*decider)(wb_store *store, const wb_target *target);
     void (*free)(wb_store *store);
 };
 

@@ -107,7 +107,7 @@ static int memory_write(wb_session *base, const wb_batch *batch, const wb_until 
     (void)until;
     memory_session *session = (memory_session *)base;
     memory_store *store = session->store;
-    const char *name = session->target->table;
+    const char *name = wb_target_table(session->target, batch);
 
     wb_monitor_lock(&store->monitor);
     memory_table *table = table_make(store, name);

@@ -94,7 +94,8 @@ static int session_write(wb_session *session, const wb_batch *batch, const wb_un
 {
     wb_pg_session *own = (wb_pg_session *)session;
     wb_err why = {.code = WB_OK};
-    return finish(wb_pg_write(own, batch, until, &why), &why, own->target.table, err);
+    return finish(wb_pg_write(own, batch, until, &why), &why, wb_target_table(&own->target, batch),
+                  err);
 }
 
 static int session_touch(wb_session *session, const wb_marks *marks, const wb_until *until,

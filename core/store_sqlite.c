@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT
- * The SQLite store: a path, and sessions of one connection each, opened by the first write or touch. At the
- * opening a missing table is made where `create` says so, and the columns are compared with the schema.
- * Invariant: a session is either closed (no connection, no statement) or ready; whatever breaks it closes
- * it, and the next call opens it again. A file that was moved or removed is noticed before a write.
+ * The SQLite store: a path, and sessions of one connection each, opened by the first write or touch. What a
+ * session keeps of a table is made by the first write to it after that (sqlite_aim.c).
+ * Invariant: a session is either closed (no connection, no table) or open, with tables whose statements are
+ * prepared; whatever breaks the connection closes it, and the next call opens it again. A table that is
+ * found missing or unfit before it is written to breaks nothing. A file that was moved or removed is noticed
+ * before a write.
  * Locks: none; a session belongs to one thread, and connections meet in the database alone.
- * Fails as sqlite_link.c says. WB_HOLD for a missing file, table or column, or one of another type. */
+ * Fails as sqlite_link.c says. WB_HOLD for a missing file. */
 #include <string.h>
 
 #include "env.h"
@@ -22,14 +24,10 @@ typedef struct sqlite_session {
     sqlite_store *store; /* a reference */
     const wb_target *target;
     wb_sqlite_link link;
-    wb_sqlite_insert insert;
-    wb_sqlite_touch touch;
+    wb_recent *aims; /* wb_sqlite_aim */
 } sqlite_session;
 
 static int session_open(sqlite_session *session, wb_err *err);
-static int session_prepare(sqlite_session *session, wb_err *err);
-static int table_create(sqlite_session *session, wb_sqlite_table *table, wb_err *err);
-static int table_create_locked(sqlite_session *session, wb_sqlite_table *table, wb_err *err);
 
 /* ---- a session's life ---- */
 
@@ -48,8 +46,8 @@ static wb_session *sqlite_session_new(wb_store *base, const wb_target *target)
 
 static void session_close(sqlite_session *session)
 {
-    wb_sqlite_insert_fini(&session->insert);
-    wb_sqlite_touch_fini(&session->touch);
+    while (session->aims != NULL)
+        wb_sqlite_aim_free((wb_sqlite_aim *)wb_recent_take(&session->aims));
     wb_sqlite_close(&session->link);
 }
 
@@ -67,7 +65,7 @@ static void sqlite_session_end(wb_session *base)
 static int session_ready(sqlite_session *session, wb_err *err)
 {
     if (wb_until_passed(session->link.until))
-        return wb_fail_store(err, WB_RETRY, "table \"%s\": no time left", session->target->table);
+        return wb_fail_store(err, WB_RETRY, "table \"%s\": no time left", session->link.table);
     if (session->link.db != NULL && wb_sqlite_moved(&session->link))
         session_close(session);
     if (session->link.db != NULL)
@@ -86,109 +84,34 @@ static int flags_of(const sqlite_store *store)
 static int session_open(sqlite_session *session, wb_err *err)
 {
     int code = wb_sqlite_open(&session->link, flags_of(session->store), err);
-    if (code == WB_OK)
-        code = wb_sqlite_tune(&session->link, err);
-    return code == WB_OK ? session_prepare(session, err) : code;
+    return code == WB_OK ? wb_sqlite_tune(&session->link, err) : code;
 }
 
-static int statements_prepare(sqlite_session *session, const wb_sqlite_table *table, wb_err *err)
+/* The record of the link's table, which is the first from now on. */
+static int session_aim(sqlite_session *session, wb_sqlite_aim **out, wb_err *err)
 {
-    const wb_target *target = session->target;
-    if (target->schema == NULL)
-        return wb_sqlite_touch_prepare(&session->touch, &session->link, target, table, err);
-    int code = wb_sqlite_table_check(&session->link, table, target->schema, err);
+    int code = session_ready(session, err);
     if (code != WB_OK)
         return code;
-    return wb_sqlite_insert_prepare(&session->insert, &session->link, target, table, err);
-}
-
-static int session_prepare(sqlite_session *session, wb_err *err)
-{
-    wb_sqlite_table table;
-    int code = wb_sqlite_table_read(&session->link, &table, err);
-    bool missing = table.count == 0;
-    bool ledger = session->target->dedupe == WB_DEDUPE_LEDGER && session->target->schema != NULL;
-    if (code == WB_OK && missing && !session->store->create)
-        code = wb_fail_store(err, WB_HOLD, "table \"%s\": there is none in database \"%s\"",
-                             session->link.table, session->link.path);
-    else if (code == WB_OK && session->store->create && (missing || ledger))
-        code = table_create(session, &table, err);
-    if (code == WB_OK)
-        code = statements_prepare(session, &table, err);
-    wb_sqlite_table_fini(&table);
-    return code;
-}
-
-/* ---- making tables ---- */
-
-/* NULL: no memory. */
-static char *tracker_ddl(const wb_target *target)
-{
-    wb_buffer sql = WB_BUFFER_EMPTY;
-    wb_buffer_put_text(&sql, "CREATE TABLE ");
-    wb_sqlite_put_table(&sql, target->table);
-    wb_buffer_put_text(&sql, " (");
-    wb_sqlite_put_name(&sql, target->key);
-    wb_buffer_put_text(&sql, " uuid TEXT PRIMARY KEY NOT NULL, ");
-    wb_sqlite_put_name(&sql, target->column);
-    wb_buffer_put_text(&sql, " timestamptz TEXT)");
-    return wb_buffer_take(&sql, NULL);
-}
-
-static int table_make(sqlite_session *session, wb_err *err)
-{
-    const wb_target *target = session->target;
-    char *sql = NULL;
-    if (target->schema == NULL)
-        sql = tracker_ddl(target);
-    else
-        wb_schema_ddl(target->schema, "sqlite", target->table, &sql, NULL);
-    if (sql == NULL)
-        return wb_fail_store(err, WB_RETRY, "table \"%s\": out of memory", target->table);
-    int code = wb_sqlite_exec(&session->link, sql, err);
-    wb_free(sql);
-    return code;
-}
-
-static int ledger_make(sqlite_session *session, wb_err *err)
-{
-    if (session->target->schema == NULL || session->target->dedupe != WB_DEDUPE_LEDGER)
-        return WB_OK;
-    return wb_sqlite_exec(
-        &session->link,
-        "CREATE TABLE IF NOT EXISTS writebehind_ledger (batch uuid TEXT PRIMARY KEY "
-        "NOT NULL, at timestamptz TEXT NOT NULL DEFAULT "
-        "(strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))) WITHOUT ROWID",
-        err);
-}
-
-static int table_create(sqlite_session *session, wb_sqlite_table *table, wb_err *err)
-{
-    int code = wb_sqlite_begin(&session->link, err);
-    if (code != WB_OK)
-        return code;
-    code = table_create_locked(session, table, err);
-    return wb_sqlite_settle(&session->link, code, err);
-}
-
-/* Another session may have made it since it was looked for. */
-static int table_create_locked(sqlite_session *session, wb_sqlite_table *table, wb_err *err)
-{
-    wb_sqlite_table_fini(table);
-    int code = wb_sqlite_table_read(&session->link, table, err);
-    if (code == WB_OK && table->count == 0) {
-        code = table_make(session, err);
-        if (code == WB_OK)
-            code = wb_sqlite_table_read(&session->link, table, err);
+    wb_sqlite_aim *aim = (wb_sqlite_aim *)wb_recent_find(&session->aims, session->link.table);
+    if (aim == NULL) {
+        code =
+            wb_sqlite_aim_new(&session->link, session->target, session->store->create, &aim, err);
+        if (code != WB_OK)
+            return code;
+        wb_sqlite_aim_free((wb_sqlite_aim *)wb_recent_put(&session->aims, &aim->base));
     }
-    return code == WB_OK ? ledger_make(session, err) : code;
+    *out = aim;
+    return WB_OK;
 }
 
 /* ---- calls ---- */
 
+/* The batch's own table may be gone afterwards. */
 static int session_leave(sqlite_session *session, int code)
 {
     session->link.until = NULL;
+    session->link.table = session->target->table;
     if (code != WB_OK && session->link.broken)
         session_close(session);
     return code;
@@ -197,10 +120,12 @@ static int session_leave(sqlite_session *session, int code)
 static int sqlite_write(wb_session *base, const wb_batch *batch, const wb_until *until, wb_err *err)
 {
     sqlite_session *session = (sqlite_session *)base;
+    wb_sqlite_aim *aim = NULL;
     session->link.until = until;
-    int code = session_ready(session, err);
+    session->link.table = wb_target_table(session->target, batch);
+    int code = session_aim(session, &aim, err);
     if (code == WB_OK)
-        code = wb_sqlite_insert_rows(&session->insert, &session->link, session->target, batch, err);
+        code = wb_sqlite_insert_rows(&aim->insert, &session->link, session->target, batch, err);
     return session_leave(session, code);
 }
 
@@ -208,11 +133,11 @@ static int sqlite_touch(wb_session *base, const wb_marks *marks, const wb_until 
                         wb_touched *out, wb_err *err)
 {
     sqlite_session *session = (sqlite_session *)base;
+    wb_sqlite_aim *aim = NULL;
     session->link.until = until;
-    int code = session_ready(session, err);
+    int code = session_aim(session, &aim, err);
     if (code == WB_OK)
-        code = wb_sqlite_touch_marks(&session->touch, &session->link, session->target, marks, out,
-                                     err);
+        code = wb_sqlite_touch_marks(&aim->touch, &session->link, session->target, marks, out, err);
     return session_leave(session, code);
 }
 

@@ -325,6 +325,57 @@ static void parts(void **state)
     wb_batch_free(more);
 }
 
+/* What is asked about is the table that the batch goes to: neither are the ids missing that the target's own
+ * table lacks, nor are those there that only it has. */
+static void own_table(void **state)
+{
+    doubt *d = *state;
+    fixture *f = d->f;
+    const char *day = in_space(f, "day");
+    sql(f, "CREATE TABLE t (id uuid PRIMARY KEY, n int8, note text);"
+           "CREATE TABLE day (LIKE t INCLUDING ALL)");
+    for (int cut = CUT_LOST; cut <= CUT_LANDED; cut++) {
+        wb_batch *batch = numbered(d->schema, cut * 100, 100);
+        bool in_both = cut == CUT_LOST;
+        if (in_both)
+            write_to_end(d, batch);
+        batch->table = day;
+        write_cut_off(d, batch, cut);
+        write_to_end(d, batch);
+        write_to_end(d, batch);
+        wb_batch_free(batch);
+    }
+    assert_each_once(d, "100 100");
+    assert_string_equal(sql(f, "SELECT count(*) || ' ' || count(DISTINCT n) FROM day"), "300 300");
+}
+
+/* So is whether an index decides. */
+static void index_of_own_table(void **state)
+{
+    doubt *d = *state;
+    fixture *f = d->f;
+    wb_event event;
+    sql(f, "CREATE TABLE t (id uuid PRIMARY KEY, n int8, note text);"
+           "CREATE TABLE day (id uuid, n int8, note text)");
+    wb_log *log = ((wb_pg_session *)d->session)->target.log = wb_log_new("batcher t", true, false);
+    wb_batch *batch = numbered(d->schema, 0, 10);
+    write_to_end(d, batch);
+    batch->table = in_space(f, "day");
+    write_to_end(d, batch);
+    batch->in_doubt = true;
+    assert_false(wb_log_next(log, &event));
+    write_to_end(d, batch);
+    assert_true(wb_log_next(log, &event));
+    assert_text_has(event.text, ".day\": column \"id\" has no unique index");
+    batch->table = NULL;
+    write_to_end(d, batch);
+    assert_false(wb_log_next(log, &event));
+    assert_each_once(d, "10 10");
+    assert_string_equal(sql(f, "SELECT count(*) FROM day"), "20");
+    wb_log_free(log);
+    wb_batch_free(batch);
+}
+
 typedef struct holder {
     PGconn *conn;
     const char *end; /* COMMIT or ROLLBACK */
@@ -529,8 +580,11 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, open_doubt, close_doubt)
     const struct CMUnitTest tests[] = {
-        T(each_way),     T(parts),           T(original_at_work), T(other_conflict),
-        T(may_not_read), T(no_unique_index), T(at_random),        T(batcher_at_random),
+        T(each_way),         T(parts),
+        T(original_at_work), T(other_conflict),
+        T(may_not_read),     T(no_unique_index),
+        T(at_random),        T(batcher_at_random),
+        T(own_table),        T(index_of_own_table),
     };
     return cmocka_run_group_tests_name("postgres_doubt", tests, NULL, NULL);
 }

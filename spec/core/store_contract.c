@@ -227,6 +227,94 @@ void contract_write_batches(const store_probe *probe)
     wb_schema_unref(schema);
 }
 
+/* ---- several tables ---- */
+
+static void make(const store_probe *probe, const char *table, wb_schema *schema)
+{
+    if (probe->make != NULL)
+        probe->make(probe->context, table, schema);
+}
+
+static void write_to(wb_session *session, const char *table, unsigned from, unsigned count)
+{
+    wb_schema *schema = contract_notes();
+    wb_batch *batch = contract_note_rows(schema, from, count);
+    batch->table = table;
+    contract_write(session, batch);
+    wb_batch_free(batch);
+    wb_schema_unref(schema);
+}
+
+/* A table "other" that notes do not fit. */
+static void make_other(const store_probe *probe)
+{
+    static const wb_column columns[] = {
+        {.name = "id", .type = WB_TYPE_UUID},
+        {.name = "note", .type = WB_TYPE_TEXT, .null = true},
+        {.name = "hits", .type = WB_TYPE_BOOL},
+    };
+    wb_schema *schema = contract_schema(columns, COLUMNS(columns));
+    wb_target target = {.table = "other", .schema = schema};
+    make(probe, target.table, schema);
+    wb_session *session = contract_session(probe->store, &target);
+    wb_batch *batch = wb_batch_new(schema);
+    wb_value values[] = {
+        VALUE_TEXT("01234567-89ab-cdef-8123-456789abcdef"), VALUE_NULL, {.kind = WB_BOOL, .i = 1}};
+    contract_add(batch, values, COLUMNS(values));
+    contract_write(session, batch);
+    wb_batch_free(batch);
+    session->class->end(session);
+    wb_schema_unref(schema);
+}
+
+static void stored_notes(const store_probe *probe, const char *table, wb_schema *schema,
+                         unsigned from, unsigned count)
+{
+    wb_batch *expected = contract_note_rows(schema, from, count);
+    contract_stored(probe, table, expected);
+    wb_batch_free(expected);
+}
+
+/* One session, batches of several tables by turns; one of the tables does not fit. A name is where the one
+ * before it was: it counts for what it says. */
+void contract_write_tables(const store_probe *probe)
+{
+    enum { ROUNDS = 5, ROWS = 20, TABLES = 3 };
+    wb_schema *schema = contract_notes();
+    wb_target target = {.table = "notes", .schema = schema};
+    char name[32];
+    make(probe, target.table, schema);
+    for (int i = 0; i < TABLES; i++) {
+        snprintf(name, sizeof name, "Notes of day %d", i);
+        make(probe, name, schema);
+    }
+    make_other(probe);
+
+    wb_session *session = contract_session(probe->store, &target);
+    wb_batch *unfit = contract_note_rows(schema, 0, 1);
+    unfit->table = "other";
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        for (unsigned i = 0; i < TABLES; i++) {
+            snprintf(name, sizeof name, "Notes of day %u", (i + round) % TABLES);
+            write_to(session, name, round * ROWS, ROWS);
+        }
+        write_to(session, round % 2 == 0 ? NULL : "notes", round * ROWS, ROWS);
+        contract_refused(session, unfit, WB_HOLD,
+                         "table \"other\": column \"hits\" is bool in the");
+    }
+    session->class->end(session);
+
+    stored_notes(probe, "notes", schema, 0, ROUNDS * ROWS);
+    for (int i = 0; i < TABLES; i++) {
+        snprintf(name, sizeof name, "Notes of day %d", i);
+        stored_notes(probe, name, schema, 0, ROUNDS * ROWS);
+    }
+    wb_batch_free(unfit);
+    wb_schema_unref(schema);
+}
+
+/* ---- what does not fit ---- */
+
 static void refused_columns(const store_probe *probe, const wb_column *columns, size_t count,
                             const char *text)
 {

@@ -9,8 +9,10 @@
 
 /* All functions fail the test themselves. */
 typedef struct store_probe {
-    wb_store *store; /* makes tables that are missing */
+    wb_store *store; /* makes tables that are missing, unless the probe does */
     void *context;
+    /* Makes a table that takes the schema's rows. NULL: the store does, at the first write. */
+    void (*make)(void *context, const char *table, wb_schema *schema);
     /* The rows of a table, oldest first, in a batch that the caller frees. */
     wb_batch *(*rows)(void *context, const char *table, wb_schema *schema);
     /* Makes a row for a tracker in table "spaces" (key "id", column "used_at"). */
@@ -18,10 +20,11 @@ typedef struct store_probe {
     int64_t (*time_us)(void *context, const uint8_t id[16]); /* WB_NEVER: there is no such row */
 } store_probe;
 
-/* ---- the contract; each needs a store without tables ---- */
+/* ---- the contract; each needs a store without tables. The probe's `make` is for contract_write_tables ---- */
 
 void contract_write_every_type(const store_probe *probe);
 void contract_write_batches(const store_probe *probe);
+void contract_write_tables(const store_probe *probe);
 void contract_write_schema_held(const store_probe *probe);
 void contract_describe(const store_probe *probe);
 void contract_touch_forward(const store_probe *probe);

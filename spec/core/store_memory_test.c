@@ -59,6 +59,7 @@ static void run_contract(void (*contract)(const store_probe *probe))
     }
 CONTRACT(write_every_type)
 CONTRACT(write_batches)
+CONTRACT(write_tables)
 CONTRACT(write_schema_held)
 CONTRACT(describe)
 CONTRACT(touch_forward)
@@ -260,13 +261,21 @@ static void test_refused_urls(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_write_every_type),  cmocka_unit_test(test_write_batches),
-        cmocka_unit_test(test_write_schema_held), cmocka_unit_test(test_describe),
-        cmocka_unit_test(test_touch_forward),     cmocka_unit_test(test_touch_exact),
-        cmocka_unit_test(test_touch_min_advance), cmocka_unit_test(test_keeps_the_newest_rows),
-        cmocka_unit_test(test_tables_are_apart),  cmocka_unit_test(test_unknown_table_and_kind),
-        cmocka_unit_test(test_many_times),        cmocka_unit_test(test_write_without_memory),
-        cmocka_unit_test(test_open_by_url),       cmocka_unit_test(test_refused_urls),
+        cmocka_unit_test(test_write_every_type),
+        cmocka_unit_test(test_write_batches),
+        cmocka_unit_test(test_write_tables),
+        cmocka_unit_test(test_write_schema_held),
+        cmocka_unit_test(test_describe),
+        cmocka_unit_test(test_touch_forward),
+        cmocka_unit_test(test_touch_exact),
+        cmocka_unit_test(test_touch_min_advance),
+        cmocka_unit_test(test_keeps_the_newest_rows),
+        cmocka_unit_test(test_tables_are_apart),
+        cmocka_unit_test(test_unknown_table_and_kind),
+        cmocka_unit_test(test_many_times),
+        cmocka_unit_test(test_write_without_memory),
+        cmocka_unit_test(test_open_by_url),
+        cmocka_unit_test(test_refused_urls),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

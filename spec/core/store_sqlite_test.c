@@ -33,6 +33,7 @@ static void run_contract(struct fixture *fixture, void (*contract)(const store_p
     }
 CONTRACT(write_every_type)
 CONTRACT(write_batches)
+CONTRACT(write_tables)
 CONTRACT(write_schema_held)
 CONTRACT(describe)
 CONTRACT(touch_forward)
@@ -239,6 +240,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WITH_DATABASE(test_write_every_type),
         WITH_DATABASE(test_write_batches),
+        WITH_DATABASE(test_write_tables),
         WITH_DATABASE(test_write_schema_held),
         WITH_DATABASE(test_describe),
         WITH_DATABASE(test_touch_forward),
