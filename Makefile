@@ -166,7 +166,7 @@ install: all install-rock
 	install -m 644 $(STATIC) $(DESTDIR)$(PREFIX)/lib/
 	install -m 755 $(DYNAMIC).$(SOVERSION) $(DESTDIR)$(PREFIX)/lib/
 	ln -sf libwritebehind.so.$(SOVERSION) $(DESTDIR)$(PREFIX)/lib/libwritebehind.so
-	install -m 644 core/writebehind.h core/*.def $(DESTDIR)$(PREFIX)/include/writebehind/
+	install -m 644 core/writebehind.h core/writebehind_values.h core/*.def $(DESTDIR)$(PREFIX)/include/writebehind/
 	printf '%s\n' 'prefix=$(PREFIX)' 'Name: writebehind' 'Description: Write-behind batching of rows' \
 	    'Version: $(VERSION)' 'Cflags: -I$${prefix}/include/writebehind' \
 	    'Libs: -L$${prefix}/lib -lwritebehind' 'Libs.private: -pthread -lm' \

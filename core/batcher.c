@@ -19,7 +19,8 @@ enum { MERGED_BATCHES = 16 };
 struct wb_batcher {
     wb_owner owner;
     wb_outbox outbox;
-    char *dead_path; /* NULL: dead rows go to no file */
+    char *dead_path;  /* NULL: dead rows go to no file */
+    wb_store *policy; /* a reference: a worker that decides; NULL: none */
 };
 
 static const wb_owner_class class;
@@ -41,6 +42,7 @@ static wb_owner_options owner_options(const wb_batcher_options *options)
         .what = "batcher",
         .store = options->store,
         .clock = options->clock,
+        .driven = options->driven,
         .close_timeout_us = options->close_timeout_us,
         .log_events = options->log_events,
         .flush_events = options->flush_events,
@@ -60,6 +62,20 @@ static wb_owner_options owner_options(const wb_batcher_options *options)
     return owner;
 }
 
+static int check_policy(const wb_batcher_options *options, wb_err *err)
+{
+    if (options->policy == NULL)
+        return WB_OK;
+    if (options->policy->class->decider == NULL)
+        return wb_fail(err, WB_MISUSE, "policy: a %s store has no script that decides",
+                       wb_store_kind(options->policy));
+    if (options->store == NULL || options->clock != NULL || options->driven)
+        return wb_fail(err, WB_MISUSE,
+                       "policy: a worker decides in the flusher's thread, and what is driven has "
+                       "none");
+    return WB_OK;
+}
+
 int wb_batcher_new(const wb_batcher_options *options, wb_batcher **out, wb_err *err)
 {
     int code = wb_batcher_options_check(options, err);
@@ -69,6 +85,9 @@ int wb_batcher_new(const wb_batcher_options *options, wb_batcher **out, wb_err *
     if (ledger && strcmp(wb_store_kind(options->store), "sqlite") != 0)
         return wb_fail(err, WB_MISUSE, "dedupe: a %s store keeps no ledger yet",
                        wb_store_kind(options->store));
+    code = check_policy(options, err);
+    if (code != WB_OK)
+        return code;
     wb_batcher *batcher = wb_alloc(sizeof *batcher);
     if (batcher == NULL)
         return wb_fail(err, WB_MEMORY, "batcher: out of memory");
@@ -82,7 +101,10 @@ int wb_batcher_new(const wb_batcher_options *options, wb_batcher **out, wb_err *
         wb_free(batcher);
         return code;
     }
-    wb_outbox_init(&batcher->outbox, options, &batcher->owner.env, batcher->owner.log);
+    wb_batcher_options kept = *options;
+    kept.table = batcher->owner.target.table;
+    wb_outbox_init(&batcher->outbox, &kept, &batcher->owner.env, batcher->owner.log);
+    batcher->policy = options->policy != NULL ? wb_store_ref(options->policy) : NULL;
     if (batcher->owner.threaded)
         batcher->outbox.merge_rows = options->batch_size * MERGED_BATCHES;
     wb_owner_begin(&batcher->owner, &batcher->outbox.box, options->interval_us,
@@ -102,8 +124,8 @@ static void bury_dead(wb_batcher *batcher)
     while ((batch = wb_outbox_next_dead(&batcher->outbox)) != NULL) {
         wb_err err = {0};
         int64_t unix_us = batcher->owner.env.unix_us(batcher->owner.env.context);
-        if (wb_dead_letter_append(batcher->dead_path, batcher->owner.target.table, unix_us, batch,
-                                  &err) != WB_OK)
+        const char *table = batch->table != NULL ? batch->table : batcher->owner.target.table;
+        if (wb_dead_letter_append(batcher->dead_path, table, unix_us, batch, &err) != WB_OK)
             wb_log_line(batcher->owner.log, WB_TOPIC_LOST, WB_ERROR,
                         wb_owner_now_us(&batcher->owner), wb_batch_rows(batch),
                         "%zu dead rows are lost: %s", wb_batch_rows(batch), err.text);
@@ -113,33 +135,65 @@ static void bury_dead(wb_batcher *batcher)
 }
 
 static int write_batch(wb_batcher *batcher, const wb_batch *batch, const wb_cancel *cancel,
-                       wb_err *err)
+                       uint64_t *stored, wb_err *err)
 {
     wb_session *session;
     int code = wb_owner_session(&batcher->owner, &session, err);
     if (code != WB_OK)
         return code;
     wb_until until = wb_owner_until(&batcher->owner, cancel);
-    return session->class->write(session, batch, &until, err);
+    code = session->class->write(session, batch, &until, err);
+    *stored = code != WB_OK ? session->stored : 0;
+    return code;
+}
+
+static void ask_policy(wb_batcher *batcher)
+{
+    if (batcher->policy == NULL)
+        return;
+    if (batcher->outbox.asker.decider == NULL)
+        wb_outbox_ask(&batcher->outbox,
+                      batcher->policy->class->decider(batcher->policy, &batcher->owner.target));
+    wb_outbox_ask_flush(&batcher->outbox);
+}
+
+static int64_t ask_retry_us(wb_batcher *batcher, const wb_batch *batch, const wb_err *err)
+{
+    wb_view view;
+    wb_stats stats;
+    if (batcher->outbox.asker.decider == NULL || err->class == WB_REJECT)
+        return 0;
+    wb_outbox_view(&batcher->outbox, batch, &view);
+    wb_box_stats(&batcher->outbox.box, &stats);
+    return wb_ask_retry_us(&batcher->outbox.asker, &stats, &view, err);
 }
 
 static bool deliver_one(wb_owner *owner, const wb_cancel *cancel)
 {
     wb_batcher *batcher = (wb_batcher *)owner;
+    ask_policy(batcher);
     wb_batch *batch = wb_outbox_take(&batcher->outbox);
     if (batch == NULL)
         return false;
     wb_err err = {0};
+    wb_ending ending = {0};
     int64_t began_us = wb_now_us();
-    int code = write_batch(batcher, batch, cancel, &err);
-    const wb_session *session = batcher->owner.session;
-    uint64_t stored = code != WB_OK && session != NULL ? session->stored : 0;
-    if (code == WB_OK)
+    if (write_batch(batcher, batch, cancel, &ending.stored, &err) == WB_OK) {
         wb_lifeline_renew();
-    wb_outbox_complete(&batcher->outbox, batch, code == WB_OK ? NULL : &err, stored,
-                       wb_now_us() - began_us);
+    } else {
+        ending.err = &err;
+        ending.retry_us = ask_retry_us(batcher, batch, &err);
+    }
+    ending.elapsed_us = wb_now_us() - began_us;
+    wb_outbox_complete(&batcher->outbox, batch, &ending);
     bury_dead(batcher);
     return true;
+}
+
+/* Its state is the thread's. */
+static void leave(wb_owner *owner)
+{
+    wb_asker_fini(&((wb_batcher *)owner)->outbox.asker);
 }
 
 static void free_all(wb_owner *owner)
@@ -147,21 +201,48 @@ static void free_all(wb_owner *owner)
     wb_batcher *batcher = (wb_batcher *)owner;
     wb_outbox_fini(&batcher->outbox);
     wb_owner_fini(&batcher->owner);
+    wb_store_unref(batcher->policy);
     wb_free(batcher->dead_path);
     wb_free(batcher);
 }
 
-static const wb_owner_class class = {.deliver_one = deliver_one, .free = free_all};
+static const wb_owner_class class = {.deliver_one = deliver_one, .leave = leave, .free = free_all};
 
 /* ---- the owner's side ---- */
 
-int wb_batcher_add(wb_batcher *batcher, const wb_value *values, size_t count, bool *due,
-                   wb_err *err)
+int wb_batcher_add_as(wb_batcher *batcher, const wb_value *values, size_t count,
+                      const wb_choice *choice, bool *due, wb_err *err)
 {
     int code = wb_owner_enter(&batcher->owner, err);
     if (code == WB_OK)
         code = wb_owner_start(&batcher->owner, err);
-    return code == WB_OK ? wb_outbox_put(&batcher->outbox, values, count, due, err) : code;
+    return code == WB_OK ? wb_outbox_put(&batcher->outbox, values, count, choice, due, err) : code;
+}
+
+int wb_batcher_add(wb_batcher *batcher, const wb_value *values, size_t count, bool *due,
+                   wb_err *err)
+{
+    return wb_batcher_add_as(batcher, values, count, NULL, due, err);
+}
+
+int wb_batcher_route(wb_batcher *batcher, const char *table, uint32_t *out, wb_err *err)
+{
+    int code = wb_owner_enter(&batcher->owner, err);
+    return code == WB_OK ? wb_outbox_route(&batcher->outbox, table, out, err) : code;
+}
+
+void wb_batcher_view(wb_batcher *batcher, const wb_batch *batch, wb_view *out)
+{
+    if (wb_owner_enter(&batcher->owner, NULL) == WB_OK)
+        wb_outbox_view(&batcher->outbox, batch, out);
+    else
+        memset(out, 0, sizeof *out);
+}
+
+void wb_batcher_undecided(wb_batcher *batcher, const char *decision, const char *why)
+{
+    if (wb_owner_enter(&batcher->owner, NULL) == WB_OK)
+        wb_box_undecided(&batcher->outbox.box, decision, why);
 }
 
 int wb_batcher_flush(wb_batcher *batcher, int64_t deadline_us, wb_err *err)
@@ -200,7 +281,7 @@ wb_batch *wb_batcher_dead(wb_batcher *batcher)
 
 uint64_t wb_batcher_seal(wb_batcher *batcher, int reason)
 {
-    return wb_box_seal(&batcher->outbox.box, reason);
+    return wb_outbox_seal(&batcher->outbox, reason);
 }
 
 bool wb_batcher_settled(wb_batcher *batcher, uint64_t mark)
@@ -218,9 +299,10 @@ wb_batch *wb_batcher_take(wb_batcher *batcher)
     return batch;
 }
 
-bool wb_batcher_run(wb_batcher *batcher)
+int wb_batcher_write(wb_batcher *batcher, const wb_batch *batch, uint64_t *stored, wb_err *err)
 {
-    return wb_owner_run(&batcher->owner);
+    int code = wb_owner_may_write(&batcher->owner, err);
+    return code == WB_OK ? write_batch(batcher, batch, NULL, stored, err) : code;
 }
 
 void wb_batcher_complete(wb_batcher *batcher, wb_batch *batch, const wb_outcome *outcome)
@@ -228,7 +310,13 @@ void wb_batcher_complete(wb_batcher *batcher, wb_batch *batch, const wb_outcome 
     int64_t elapsed_us = wb_owner_now_us(&batcher->owner) - batch->taken_us;
     wb_err err;
     bool failed = wb_owner_outcome(outcome, &err);
-    wb_outbox_complete(&batcher->outbox, batch, failed ? &err : NULL, outcome->stored, elapsed_us);
+    wb_ending ending = {
+        .err = failed ? &err : NULL,
+        .stored = outcome->stored,
+        .retry_us = outcome->retry_us,
+        .elapsed_us = elapsed_us,
+    };
+    wb_outbox_complete(&batcher->outbox, batch, &ending);
     bury_dead(batcher);
     wb_owner_unref(&batcher->owner);
 }

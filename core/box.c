@@ -136,6 +136,17 @@ int64_t wb_box_next_due_us(wb_box *box)
     return due_us;
 }
 
+void wb_box_undecided(wb_box *box, const char *decision, const char *why)
+{
+    wb_monitor_lock(&box->monitor);
+    box->metrics.policy_errors++;
+    wb_log_line(box->log, WB_TOPIC_POLICY, WB_ERROR, wb_box_now_us(box), 0,
+                "the policy's %s failed, the built-in rule decides: %s", decision, why);
+    wb_box_changed(box);
+    wb_monitor_unlock(&box->monitor);
+    wb_log_print(box->log);
+}
+
 /* ---- how a write ended ---- */
 
 void wb_box_succeeded(wb_box *box, uint64_t count, int64_t now_us)
@@ -186,11 +197,15 @@ double wb_box_fraction(wb_box *box)
     return draw / 4294967296.0;
 }
 
-int64_t wb_box_delay_us(const wb_box *box, uint64_t failures, double fraction)
+int64_t wb_box_bounded_us(const wb_box *box, int64_t delay_us)
 {
     const int64_t closing_us = 1000000;
-    int64_t delay_us = wb_backoff_us(&box->retry, failures, fraction);
     return box->closing && delay_us > closing_us ? closing_us : delay_us;
+}
+
+int64_t wb_box_delay_us(const wb_box *box, uint64_t failures, double fraction)
+{
+    return wb_box_bounded_us(box, wb_backoff_us(&box->retry, failures, fraction));
 }
 
 void wb_box_ended(wb_box *box)

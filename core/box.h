@@ -61,6 +61,8 @@ void wb_box_stats(wb_box *box, wb_stats *out);
 int wb_box_fd(wb_box *box);
 bool wb_box_event(wb_box *box, wb_event *out);
 int64_t wb_box_next_due_us(wb_box *box);
+/* A scripted decision failed: counts and logs it. */
+void wb_box_undecided(wb_box *box, const char *decision, const char *why);
 
 static inline int64_t wb_box_now_us(const wb_box *box)
 {
@@ -78,6 +80,7 @@ void wb_box_failed(wb_box *box, const wb_err *err, uint64_t count, bool progress
  * no later. */
 double wb_box_fraction(wb_box *box);
 int64_t wb_box_delay_us(const wb_box *box, uint64_t failures, double fraction);
+int64_t wb_box_bounded_us(const wb_box *box, int64_t delay_us);
 /* After the end of a write: tells those who wait, wakes the worker for what is due next. */
 void wb_box_ended(wb_box *box);
 

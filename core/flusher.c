@@ -53,15 +53,34 @@ static int start_locked(wb_flusher *flusher)
     return error;
 }
 
+static int started(int error, wb_err *err)
+{
+    if (error == 0)
+        return WB_OK;
+    return wb_fail_store(err, WB_RETRY, "can't start a flusher thread: %s", strerror(error));
+}
+
 /* Locked throughout: who comes second must not go on before there is a thread. */
 int wb_flusher_start(wb_flusher *flusher, wb_err *err)
 {
     wb_monitor_lock(flusher->monitor);
     int error = flusher->started ? 0 : start_locked(flusher);
     wb_monitor_unlock(flusher->monitor);
-    if (error != 0)
-        return wb_fail_store(err, WB_RETRY, "can't start a flusher thread: %s", strerror(error));
-    return WB_OK;
+    return started(error, err);
+}
+
+int wb_flusher_restart(wb_flusher *flusher, wb_err *err)
+{
+    wb_monitor_lock(flusher->monitor);
+    int error = 0;
+    if (flusher->ended && !flusher->work->drained(flusher->owner)) {
+        wb_cancel_fini(&flusher->cancel);
+        flusher->ended = false;
+        flusher->joined = false;
+        error = start_locked(flusher);
+    }
+    wb_monitor_unlock(flusher->monitor);
+    return started(error, err);
 }
 
 /* Sleeps until there is work; false when there never will be. */

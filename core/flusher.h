@@ -40,7 +40,8 @@ typedef struct wb_flusher {
     bool ended;   /* locked: the thread won't touch the owner but to unref it */
     bool joined;  /* locked: somebody joins or joined it, or it is detached */
     pthread_t thread;
-    struct wb_flusher *next; /* among those that exit waits for */
+    struct wb_flusher *next;    /* among those that are alive */
+    struct wb_flusher *leaving; /* the next among those that the exit handler waits for */
 } wb_flusher;
 
 void wb_flusher_init(wb_flusher *flusher, const wb_work *work, void *owner, wb_monitor *monitor,
@@ -49,6 +50,8 @@ void wb_flusher_init(wb_flusher *flusher, const wb_work *work, void *owner, wb_m
 void wb_flusher_fini(wb_flusher *flusher);
 /* Starts the thread where it does not run yet. WB_STORE with the system's reason when it can't. */
 int wb_flusher_start(wb_flusher *flusher, wb_err *err);
+/* Starts a thread again where the last one has ended, was joined, and left work. */
+int wb_flusher_restart(wb_flusher *flusher, wb_err *err);
 /* Waits until the thread has ended and joins it; false at the deadline. True where it never started. */
 bool wb_flusher_join(wb_flusher *flusher, int64_t deadline_us);
 /* The owner won't join: the thread frees itself. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Process exit waits for the flushers that are alive: an exit handler closes them all, waits for each up to
- * its owner's close_timeout, and has the owner say what is lost of the rest. One that was never started (its
+ * its owner's close_timeout, and has the owner say what is lost of the rest. A worker of nginx's that is to be
+ * killed before leaves the rest to a child. One that was never started (its
  * owner is driven) is not waited for, only asked what is lost. A child of fork starts with none. */
 #ifndef WB_LIFELINE_H
 #define WB_LIFELINE_H

@@ -20,6 +20,7 @@ enum wb_topic {
     WB_TOPIC_FULL,
     WB_TOPIC_NOTICE, /* what the server said */
     WB_TOPIC_LOST,
+    WB_TOPIC_POLICY, /* a scripted decision failed */
     WB_TOPICS
 };
 

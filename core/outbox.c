@@ -7,8 +7,10 @@
 #include <assert.h>
 #include <string.h>
 
-static int put_locked(wb_outbox *outbox, const wb_value *values, size_t count, wb_err *err);
-static int make_room(wb_outbox *outbox, size_t weight, int64_t *give_up_us, wb_err *err);
+static int put_locked(wb_outbox *outbox, const wb_value *values, size_t count,
+                      const wb_choice *choice, wb_err *err);
+static int make_room(wb_outbox *outbox, size_t weight, int overflow, int64_t *give_up_us,
+                     wb_err *err);
 static int drop_oldest(wb_outbox *outbox, size_t weight, wb_err *err);
 static int drop_newest(wb_outbox *outbox, int64_t now_us);
 static const wb_box_class class;
@@ -20,6 +22,9 @@ void wb_outbox_init(wb_outbox *outbox, const wb_batcher_options *options, const 
     wb_box_init(&outbox->box, &class, env, &options->retry, log);
     wb_uuid_source_init(&outbox->ids, env);
     outbox->schema = options->schema;
+    outbox->table = options->table;
+    outbox->ask_us = WB_NEVER;
+    outbox->asking = outbox->routing = options->policy != NULL;
     outbox->policy = wb_policy_of(options);
     outbox->max_rows = options->max_pending_rows;
     outbox->max_bytes = options->max_pending_bytes;
@@ -28,32 +33,29 @@ void wb_outbox_init(wb_outbox *outbox, const wb_batcher_options *options, const 
     outbox->keep_dead = options->dead_path != NULL || options->dead_events;
 }
 
-static void free_list(wb_batch *batch)
-{
-    while (batch != NULL) {
-        wb_batch *next = batch->next;
-        wb_batch_free(batch);
-        batch = next;
-    }
-}
-
 void wb_outbox_fini(wb_outbox *outbox)
 {
     assert(outbox->taken == NULL);
     wb_batch_free(outbox->open);
-    free_list(outbox->sealed);
-    free_list(outbox->spares);
-    free_list(outbox->dead);
+    wb_batch_free_list(outbox->sealed);
+    wb_batch_free_list(outbox->spares);
+    wb_batch_free_list(outbox->dead);
+    wb_asker_fini(&outbox->asker);
+    wb_routes_fini(&outbox->routes);
     wb_box_fini(&outbox->box);
 }
 
 /* ---- putting a row in ---- */
 
-int wb_outbox_put(wb_outbox *outbox, const wb_value *values, size_t count, bool *due, wb_err *err)
+int wb_outbox_put(wb_outbox *outbox, const wb_value *values, size_t count, const wb_choice *choice,
+                  bool *due, wb_err *err)
 {
+    const wb_choice built_in = {.overflow = outbox->overflow};
+    if (choice == NULL)
+        choice = &built_in;
     wb_monitor_lock(&outbox->box.monitor);
-    int code = put_locked(outbox, values, count, err);
-    if (code != WB_OK)
+    int code = put_locked(outbox, values, count, choice, err);
+    if (code != WB_OK && (code != WB_FULL || choice->overflow != WB_OVERFLOW_ASK))
         outbox->box.metrics.rejected++;
     if (due != NULL)
         *due = wb_outbox_next_due_us(&outbox->box) <= wb_box_now_us(&outbox->box);
@@ -92,11 +94,24 @@ static bool fits(const wb_outbox *outbox, size_t weight)
            outbox->box.metrics.pending_bytes + weight <= outbox->max_bytes;
 }
 
-static void accept_row(wb_outbox *outbox, wb_batch *batch, size_t bytes, int64_t now_us)
+/* When the policy is asked about what is open, if it was not to be asked before. */
+static void ask_later(wb_outbox *outbox, int64_t now_us)
+{
+    if (outbox->ask_us != WB_NEVER)
+        return;
+    outbox->ask_us = wb_after_us(now_us, WB_ASK_EVERY_US);
+    wb_monitor_wake_by(&outbox->box.monitor, outbox->ask_us);
+}
+
+static void accept_row(wb_outbox *outbox, wb_batch *batch, size_t bytes, uint32_t route,
+                       int64_t now_us)
 {
     wb_metrics *metrics = &outbox->box.metrics;
     bool first = wb_batch_left(batch) == 0;
     wb_batch_push(batch, bytes, now_us);
+    batch->rows[batch->count - 1].route = route;
+    if (outbox->asking)
+        ask_later(outbox, now_us);
     metrics->accepted++;
     metrics->pending++;
     metrics->pending_bytes += bytes + WB_ROW_OVERHEAD;
@@ -111,7 +126,8 @@ static void accept_row(wb_outbox *outbox, wb_batch *batch, size_t bytes, int64_t
 
 /* Encodes first and makes room after: a bad row is named as such even when all is full. Making room may let
  * go of the lock, so the row is then encoded again. */
-static int put_locked(wb_outbox *outbox, const wb_value *values, size_t count, wb_err *err)
+static int put_locked(wb_outbox *outbox, const wb_value *values, size_t count,
+                      const wb_choice *choice, wb_err *err)
 {
     int64_t give_up_us = 0;
     for (;;) {
@@ -133,11 +149,11 @@ static int put_locked(wb_outbox *outbox, const wb_value *values, size_t count, w
         if (code != WB_OK)
             return code;
         if (fits(outbox, bytes + WB_ROW_OVERHEAD)) {
-            accept_row(outbox, batch, bytes, now_us);
+            accept_row(outbox, batch, bytes, choice->route, now_us);
             return WB_OK;
         }
-        code = make_room(outbox, bytes + WB_ROW_OVERHEAD, &give_up_us, err);
-        if (code == WB_FULL && outbox->overflow == WB_OVERFLOW_DROP_NEWEST)
+        code = make_room(outbox, bytes + WB_ROW_OVERHEAD, choice->overflow, &give_up_us, err);
+        if (code == WB_FULL && choice->overflow == WB_OVERFLOW_DROP_NEWEST)
             return drop_newest(outbox, now_us);
         if (code != WB_OK)
             return code;
@@ -172,20 +188,23 @@ static int wait_for_room(wb_outbox *outbox, int64_t *give_up_us, wb_err *err)
 }
 
 /* Room for `weight` more bytes, or WB_FULL. WB_OK means: try again. */
-static int make_room(wb_outbox *outbox, size_t weight, int64_t *give_up_us, wb_err *err)
+static int make_room(wb_outbox *outbox, size_t weight, int overflow, int64_t *give_up_us,
+                     wb_err *err)
 {
     if (weight > outbox->max_bytes)
         return wb_fail(err, WB_INVALID,
                        "a row of %zu bytes is larger than max_pending_bytes (%llu)", weight,
                        (unsigned long long)outbox->max_bytes);
+    if (overflow == WB_OVERFLOW_ASK)
+        return full(outbox, err);
     int64_t now_us = wb_box_now_us(&outbox->box);
     bool idle = outbox->sealed == NULL && outbox->taken == NULL;
-    if (idle && outbox->overflow != WB_OVERFLOW_DROP_OLDEST) { /* nothing else makes room */
+    if (idle && overflow != WB_OVERFLOW_DROP_OLDEST) { /* nothing else makes room */
         wb_outbox_seal_open(outbox, WB_REASON_SIZE);
         wb_monitor_wake_by(&outbox->box.monitor, INT64_MIN + 1);
         wb_box_changed(&outbox->box);
     }
-    switch (outbox->overflow) {
+    switch (overflow) {
     case WB_OVERFLOW_BLOCK:
         return wait_for_room(outbox, give_up_us, err);
     case WB_OVERFLOW_DROP_OLDEST:
@@ -259,9 +278,15 @@ static int drop_newest(wb_outbox *outbox, int64_t now_us)
 
 /* ---- lists and states ---- */
 
+static bool goes_before(const wb_batch *batch, const wb_batch *other)
+{
+    return batch->serial < other->serial ||
+           (batch->serial == other->serial && batch->route < other->route);
+}
+
 void wb_outbox_enlist(wb_batch **list, wb_batch *batch)
 {
-    while (*list != NULL && (*list)->serial < batch->serial)
+    while (*list != NULL && goes_before(*list, batch))
         list = &(*list)->next;
     batch->next = *list;
     *list = batch;

@@ -26,6 +26,8 @@ int64_t wb_outbox_next_due_us(const wb_box *box)
     if (outbox->box.metrics.consecutive_failures > 0 && outbox->taken_count > 0)
         return WB_NEVER; /* one at a time until one gets through */
     int64_t due_us = open_due_us(outbox);
+    if (outbox->ask_us < due_us)
+        due_us = outbox->ask_us;
     for (const wb_batch *batch = outbox->sealed; batch != NULL; batch = batch->next) {
         if (batch->due_us < due_us)
             due_us = batch->due_us;
@@ -72,7 +74,13 @@ static void lend(wb_outbox *outbox, wb_batch *batch)
     wb_outbox_enlist(&outbox->taken, batch);
 }
 
-/* Younger batches that were never tried go out in the same write, up to its limits. The pieces of a rejected
+static bool may_join(const wb_batch *batch, const wb_batch *more)
+{
+    bool fresh = more->attempt == 0 && !more->piece && more->serial >= batch->serial;
+    return fresh && more->divided == batch->divided && more->route == batch->route;
+}
+
+/* Younger batches of its table that were never tried go out in the same write, up to its limits. The pieces of a rejected
  * batch stay as they are: the bad row is found only while they shrink. */
 static void gather(wb_outbox *outbox, wb_batch *batch)
 {
@@ -80,7 +88,7 @@ static void gather(wb_outbox *outbox, wb_batch *batch)
     wb_batch **last = &batch->joins, *next;
     for (wb_batch *more = outbox->sealed; more != NULL; more = next) {
         next = more->next;
-        if (more->attempt > 0 || more->piece || more->serial < batch->serial)
+        if (!may_join(batch, more))
             continue;
         rows += wb_batch_left(more);
         bytes += more->bytes;
@@ -114,66 +122,13 @@ static wb_batch *take_locked(wb_outbox *outbox)
     return batch;
 }
 
-/* Unlocked: those who hold the lock only read what is taken. NULL: no memory. */
-static wb_batch *concatenate(const wb_batch *batch)
-{
-    wb_batch *whole = wb_batch_new(batch->schema);
-    size_t bytes = 0;
-    for (const wb_batch *part = batch; part != NULL; part = part->joins)
-        bytes += part->bytes;
-    bool done = whole != NULL && wb_batch_reserve(whole, bytes);
-    for (const wb_batch *part = batch; part != NULL && done; part = part->joins)
-        done = wb_batch_append(whole, part);
-    if (!done) {
-        wb_batch_free(whole);
-        return NULL;
-    }
-    whole->serial = batch->serial;
-    whole->reason = batch->reason;
-    whole->attempt = batch->attempt;
-    whole->taken_us = batch->taken_us;
-    memcpy(whole->id, batch->id, sizeof whole->id);
-    wb_batch_become(whole, WB_BATCH_SEALED);
-    wb_batch_become(whole, WB_BATCH_TAKEN);
-    return whole;
-}
-
-static void unlend(wb_outbox *outbox, wb_batch *batch)
-{
-    wb_outbox_delist(&outbox->taken, batch);
-    wb_batch_become(batch, WB_BATCH_SEALED);
-    wb_outbox_enlist(&outbox->sealed, batch);
-}
-
-/* The whole takes its parts' place. Without memory for it, the batch goes out alone. */
-static wb_batch *merge(wb_outbox *outbox, wb_batch *batch)
-{
-    wb_batch *whole = concatenate(batch);
-    wb_monitor_lock(&outbox->box.monitor);
-    wb_batch *part = whole != NULL ? batch : batch->joins, *next;
-    batch->joins = whole != NULL ? batch->joins : NULL;
-    for (; part != NULL; part = next) {
-        next = part->joins;
-        part->joins = NULL;
-        if (whole == NULL) {
-            unlend(outbox, part);
-            continue;
-        }
-        wb_outbox_delist(&outbox->taken, part);
-        wb_outbox_settle(outbox, part);
-    }
-    if (whole != NULL)
-        wb_outbox_enlist(&outbox->taken, whole);
-    wb_monitor_unlock(&outbox->box.monitor);
-    return whole != NULL ? whole : batch;
-}
-
 wb_batch *wb_outbox_take(wb_outbox *outbox)
 {
     wb_monitor_lock(&outbox->box.monitor);
     wb_batch *batch = take_locked(outbox);
+    bool routing = outbox->routing;
     wb_monitor_unlock(&outbox->box.monitor);
-    return batch != NULL && batch->joins != NULL ? merge(outbox, batch) : batch;
+    return batch != NULL ? wb_outbox_gathered(outbox, batch, routing) : NULL;
 }
 
 /* ---- how it ended ---- */
@@ -202,7 +157,7 @@ static void succeed(wb_outbox *outbox, wb_batch *batch, int64_t now_us)
     count_stored(outbox, batch, rows);
     wb_box_succeeded(&outbox->box, rows, now_us);
     if (batch->piece)
-        wb_outbox_narrow(outbox, batch->serial);
+        wb_outbox_narrow(outbox, batch);
     wb_outbox_settle(outbox, batch);
     wb_outbox_vouch(outbox, now_us);
 }
@@ -230,32 +185,47 @@ void wb_outbox_put_back(wb_outbox *outbox, wb_batch *batch, int64_t now_us)
     wb_outbox_enlist(&outbox->sealed, batch);
 }
 
-static void fail(wb_outbox *outbox, wb_batch *batch, const wb_err *err, uint64_t stored,
-                 int64_t now_us)
+/* What a policy decided, or the rule where it did not. */
+static void try_again(wb_outbox *outbox, wb_batch *batch, const wb_ending *ending, int64_t now_us)
 {
+    uint32_t attempts = outbox->box.retry.attempts;
+    bool last = attempts > 0 && batch->attempt >= attempts && ending->err->class != WB_HOLD;
+    if (ending->retry_us == WB_NEVER || (ending->retry_us == 0 && last)) {
+        wb_outbox_give_up(outbox, batch, ending->err->text, now_us);
+        return;
+    }
+    wb_outbox_put_back(outbox, batch, now_us);
+    if (ending->retry_us > 0) {
+        int64_t delay_us = wb_box_bounded_us(&outbox->box, ending->retry_us);
+        batch->due_us = outbox->box.gate_us = wb_after_us(now_us, delay_us);
+    }
+}
+
+static void fail(wb_outbox *outbox, wb_batch *batch, const wb_ending *ending, int64_t now_us)
+{
+    const wb_err *err = ending->err;
+    uint64_t stored = ending->stored;
     size_t left = wb_batch_left(batch);
     wb_box_failed(&outbox->box, err, left, stored > 0, now_us);
     count_stored(outbox, batch, stored < left ? stored : left);
     batch->in_doubt = batch->in_doubt || err->in_doubt;
-    uint32_t attempts = outbox->box.retry.attempts;
-    bool last = attempts > 0 && batch->attempt >= attempts;
     if (stored > 0)
         wb_outbox_vouch(outbox, now_us);
     if (wb_batch_left(batch) == 0)
         wb_outbox_settle(outbox, batch);
     else if (err->class == WB_REJECT)
         wb_outbox_reject(outbox, batch, err, now_us);
-    else if (last && err->class != WB_HOLD)
-        wb_outbox_give_up(outbox, batch, err->text, now_us);
     else
-        wb_outbox_put_back(outbox, batch, now_us);
+        try_again(outbox, batch, ending, now_us);
     wb_outbox_check_suspects(outbox, now_us);
 }
 
-void wb_outbox_complete(wb_outbox *outbox, wb_batch *batch, const wb_err *err, uint64_t stored,
-                        int64_t elapsed_us)
+void wb_outbox_complete(wb_outbox *outbox, wb_batch *batch, const wb_ending *ending)
 {
     wb_box *box = &outbox->box;
+    const wb_err *err = ending->err;
+    uint64_t stored = ending->stored;
+    int64_t elapsed_us = ending->elapsed_us;
     int64_t now_us = wb_box_now_us(box);
     size_t left = wb_batch_left(batch);
     wb_event event = wb_box_write_event(err, batch->reason, batch->attempt, left, elapsed_us);
@@ -271,7 +241,7 @@ void wb_outbox_complete(wb_outbox *outbox, wb_batch *batch, const wb_err *err, u
     if (err == NULL)
         succeed(outbox, batch, now_us);
     else
-        fail(outbox, batch, err, stored, now_us);
+        fail(outbox, batch, ending, now_us);
     wb_log_flush(box->log, &event);
     wb_box_ended(box);
     wb_monitor_unlock(&box->monitor);

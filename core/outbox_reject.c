@@ -50,7 +50,7 @@ static bool is_part(const wb_batch *batch)
 /* What may have been committed goes out again as it went: a store knows it by its id. */
 static bool can_join(const wb_batch *batch, const wb_batch *more)
 {
-    return is_part(more) && more->serial == batch->serial && !batch->in_doubt && !more->in_doubt;
+    return is_part(more) && wb_outbox_kin(batch, more) && !batch->in_doubt && !more->in_doubt;
 }
 
 /* Parts that follow each other and are of one batch become one again. Without memory they stay apart. */
@@ -73,13 +73,14 @@ static void rejoin(wb_outbox *outbox)
     }
 }
 
-/* Of the batch that `serial` names the parts are held; all others wait with them. */
-static void hold(wb_outbox *outbox, uint64_t serial, int64_t now_us)
+/* The parts of the batch that `part` is of are held; all others wait with them. */
+static void hold(wb_outbox *outbox, const wb_batch *part, int64_t now_us)
 {
+    const wb_batch origin = {.serial = part->serial, .route = part->route};
     outbox->box.holding = true;
-    rejoin(outbox);
+    rejoin(outbox); /* `part` may be gone after it */
     wb_batch *batch = outbox->sealed;
-    while (batch->serial != serial)
+    while (!wb_outbox_kin(batch, &origin))
         batch = batch->next;
     wb_outbox_delay(outbox, batch, now_us);
     wb_log_line(outbox->box.log, WB_TOPIC_HOLD, WB_ERROR, now_us, outbox->box.metrics.pending,
@@ -88,14 +89,14 @@ static void hold(wb_outbox *outbox, uint64_t serial, int64_t now_us)
 }
 
 /* Does a part of the batch wait that may still be taken by the store? */
-static bool is_going_on(const wb_outbox *outbox, uint64_t serial)
+static bool is_going_on(const wb_outbox *outbox, const wb_batch *part)
 {
     for (const wb_batch *batch = outbox->taken; batch != NULL; batch = batch->next) {
-        if (batch->serial == serial)
+        if (wb_outbox_kin(batch, part))
             return true;
     }
     for (const wb_batch *batch = outbox->sealed; batch != NULL; batch = batch->next) {
-        if (batch->serial == serial && !batch->suspect)
+        if (wb_outbox_kin(batch, part) && !batch->suspect)
             return true;
     }
     return false;
@@ -104,8 +105,8 @@ static bool is_going_on(const wb_outbox *outbox, uint64_t serial)
 void wb_outbox_check_suspects(wb_outbox *outbox, int64_t now_us)
 {
     for (const wb_batch *batch = outbox->sealed; batch != NULL; batch = batch->next) {
-        if (batch->suspect && !is_going_on(outbox, batch->serial)) {
-            hold(outbox, batch->serial, now_us); /* leaves no suspect behind */
+        if (batch->suspect && !is_going_on(outbox, batch)) {
+            hold(outbox, batch, now_us); /* leaves no suspect behind */
             return;
         }
     }
@@ -138,17 +139,17 @@ static bool halve(wb_outbox *outbox, wb_batch *batch)
 }
 
 /* The piece that waits for the judgement of its earlier half: of each batch there is at most one. */
-static wb_batch *follower(const wb_outbox *outbox, uint64_t serial)
+static wb_batch *follower(const wb_outbox *outbox, const wb_batch *piece)
 {
     wb_batch *batch = outbox->sealed;
-    while (batch != NULL && !(batch->serial == serial && batch->follows))
+    while (batch != NULL && !(wb_outbox_kin(batch, piece) && batch->follows))
         batch = batch->next;
     return batch;
 }
 
-void wb_outbox_narrow(wb_outbox *outbox, uint64_t serial)
+void wb_outbox_narrow(wb_outbox *outbox, const wb_batch *piece)
 {
-    wb_batch *rest = follower(outbox, serial);
+    wb_batch *rest = follower(outbox, piece);
     if (rest == NULL)
         return;
     rest->follows = false;
@@ -161,19 +162,18 @@ void wb_outbox_narrow(wb_outbox *outbox, uint64_t serial)
 
 static void suspect(wb_outbox *outbox, wb_batch *batch, int64_t now_us)
 {
-    uint64_t serial = batch->serial;
     batch->suspect = true;
     batch->due_us = WB_NEVER;
     wb_batch_become(batch, WB_BATCH_SEALED);
     wb_outbox_enlist(&outbox->sealed, batch);
     outbox->box.gate_us = INT64_MIN;
-    if (count_suspects(outbox) >= SUSPECTS || !is_going_on(outbox, serial))
-        hold(outbox, serial, now_us);
+    if (count_suspects(outbox) >= SUSPECTS || !is_going_on(outbox, batch))
+        hold(outbox, batch, now_us);
 }
 
 void wb_outbox_reject(wb_outbox *outbox, wb_batch *batch, const wb_err *err, int64_t now_us)
 {
-    wb_batch *rest = batch->piece ? follower(outbox, batch->serial) : NULL;
+    wb_batch *rest = batch->piece ? follower(outbox, batch) : NULL;
     if (rest != NULL)
         rest->follows = false;
     if (!batch->piece)

@@ -30,7 +30,7 @@ int wb_owner_init(wb_owner *owner, const wb_owner_class *class, const wb_owner_o
     owner->env = options->clock != NULL ? wb_env_of_clock(options->clock) : wb_env_system;
     owner->clock = options->clock != NULL ? wb_clock_ref(options->clock) : NULL;
     owner->store = options->store != NULL ? wb_store_ref(options->store) : NULL;
-    owner->threaded = options->store != NULL && options->clock == NULL;
+    owner->threaded = options->store != NULL && options->clock == NULL && !options->driven;
     owner->target = options->target;
     if (owner->target.schema != NULL)
         wb_schema_ref(owner->target.schema);
@@ -101,6 +101,13 @@ void wb_owner_end_session(wb_owner *owner)
     owner->session = NULL;
 }
 
+int wb_owner_may_write(wb_owner *owner, wb_err *err)
+{
+    if (owner->store == NULL || owner->threaded)
+        return wb_fail(err, WB_MISUSE, "write: there is no store of its own to drive");
+    return wb_owner_enter(owner, err);
+}
+
 wb_until wb_owner_until(const wb_owner *owner, const wb_cancel *cancel)
 {
     int64_t now_us = wb_now_us();
@@ -120,6 +127,7 @@ bool wb_owner_outcome(const wb_outcome *outcome, wb_err *err)
         return false;
     wb_fail_store(err, outcome->class, "%s",
                   outcome->text != NULL ? outcome->text : "the store failed");
+    err->in_doubt = outcome->in_doubt;
     return true;
 }
 
@@ -151,7 +159,10 @@ static bool drained(void *owner)
 
 static void leave(void *owner)
 {
-    wb_owner_end_session(owner);
+    wb_owner *self = owner;
+    wb_owner_end_session(self);
+    if (self->class->leave != NULL)
+        self->class->leave(self);
 }
 
 static void close_now(void *owner)
@@ -298,10 +309,4 @@ bool wb_owner_event(wb_owner *owner, wb_event *out)
 bool wb_owner_may_take(wb_owner *owner)
 {
     return !owner->threaded && wb_owner_enter(owner, NULL) == WB_OK;
-}
-
-bool wb_owner_run(wb_owner *owner)
-{
-    return owner->store != NULL && wb_owner_may_take(owner) &&
-           owner->class->deliver_one(owner, NULL);
 }

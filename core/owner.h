@@ -15,6 +15,7 @@ typedef struct wb_owner wb_owner;
 typedef struct wb_owner_class {
     /* Takes what is due and writes it to the session; false: nothing is due. */
     bool (*deliver_one)(wb_owner *owner, const wb_cancel *cancel);
+    void (*leave)(wb_owner *owner); /* the thread ends; NULL: nothing is its alone */
     void (*free)(wb_owner *owner);
 } wb_owner_class;
 
@@ -30,7 +31,7 @@ struct wb_owner {
     wb_env env;
     wb_clock *clock; /* a reference, or NULL */
     wb_store *store; /* a reference; NULL: the caller delivers */
-    bool threaded;   /* a flusher delivers: there is a store, and no manual clock */
+    bool threaded;   /* a flusher delivers: there is a store, no manual clock, and nobody drives */
     wb_log *log;
     wb_target target;    /* owns its names, and a reference to its schema */
     wb_session *session; /* of who delivers: the thread, or the caller */
@@ -42,6 +43,7 @@ typedef struct wb_owner_options {
     const char *what;
     wb_store *store;
     wb_clock *clock;
+    bool driven;      /* although there is a store */
     wb_target target; /* copied */
     int64_t close_timeout_us;
     bool log_events, flush_events;
@@ -59,6 +61,8 @@ int wb_owner_start(wb_owner *owner, wb_err *err);
 /* Where it is delivered: the session, made when first asked for. */
 int wb_owner_session(wb_owner *owner, wb_session **out, wb_err *err);
 void wb_owner_end_session(wb_owner *owner);
+/* For a driver: may it write to the owner's store? WB_MISUSE where there is none. */
+int wb_owner_may_write(wb_owner *owner, wb_err *err);
 /* The deadline of a write that begins now. */
 wb_until wb_owner_until(const wb_owner *owner, const wb_cancel *cancel);
 int64_t wb_owner_now_us(const wb_owner *owner);
@@ -74,7 +78,6 @@ int wb_owner_close(wb_owner *owner, int64_t deadline_us, wb_err *err);
 void wb_owner_detach(wb_owner *owner);
 int wb_owner_stats(wb_owner *owner, wb_stats *out, wb_err *err);
 bool wb_owner_event(wb_owner *owner, wb_event *out);
-bool wb_owner_run(wb_owner *owner);
 bool wb_owner_may_take(wb_owner *owner); /* driven, and not an ancestor's */
 void wb_owner_ref(wb_owner *owner);      /* for a claim, until it is completed */
 void wb_owner_unref(wb_owner *owner);

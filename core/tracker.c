@@ -165,9 +165,18 @@ wb_marks *wb_tracker_take(wb_tracker *tracker)
     return &claim->marks;
 }
 
-bool wb_tracker_run(wb_tracker *tracker)
+int wb_tracker_write(wb_tracker *tracker, const wb_marks *marks, uint64_t *updated,
+                     uint64_t *unmatched, wb_err *err)
 {
-    return wb_owner_run(&tracker->owner);
+    wb_touched touched = {0};
+    int code = wb_owner_may_write(&tracker->owner, err);
+    if (code == WB_OK)
+        code = touch(tracker, marks, NULL, &touched, err);
+    if (code == WB_OK) {
+        *updated = touched.updated;
+        *unmatched = touched.unmatched;
+    }
+    return code;
 }
 
 void wb_tracker_complete(wb_tracker *tracker, wb_marks *marks, const wb_outcome *outcome,

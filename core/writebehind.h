@@ -13,120 +13,7 @@
 #ifndef WRITEBEHIND_H
 #define WRITEBEHIND_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#define WB_API   __attribute__((visibility("default")))
-#define WB_NEVER INT64_MAX
-
-/* ---- errors ---- */
-
-enum wb_code {
-#define X(constant, name, text) constant,
-#include "errors.def"
-#undef X
-};
-
-/* What a failed write means for its rows. */
-enum wb_class {
-    WB_RETRY,  /* passing: the same rows will do later */
-    WB_REJECT, /* some row is bad: isolate it */
-    WB_HOLD,   /* systemic: keep the rows, raise the alarm, keep probing */
-};
-
-typedef struct wb_err {
-    int32_t code;     /* enum wb_code */
-    int32_t class;    /* enum wb_class, where code is WB_STORE */
-    bool in_doubt;    /* the write was sent and its fate is unknown */
-    char sqlstate[6]; /* the server's, or empty */
-    char text[256];   /* what was wrong, naming it; one line */
-} wb_err;
-
-/* The stable name of a code ("invalid", "full", …); "unknown" for any other number. */
-WB_API const char *wb_code_name(int code);
-
-/* ---- values and schemas ---- */
-
-enum wb_type {
-#define X(constant, name, oid, bytes) constant,
-#include "types.def"
-#undef X
-};
-
-enum wb_kind {
-    WB_ABSENT, /* not given: the column's default, else NULL */
-    WB_NULL,   /* NULL where the column allows it, else as WB_ABSENT */
-    WB_BOOL,   /* i is 0 or 1 */
-    WB_INT,    /* i */
-    WB_FLOAT,  /* f */
-    WB_TEXT, /* text, bytes: text, JSON, bytea, a uuid (36 characters or 16 raw bytes), RFC 3339 */
-};
-
-/* A value on its way in or out; text is borrowed. */
-typedef struct wb_value {
-    int32_t kind;   /* enum wb_kind */
-    uint32_t bytes; /* of text */
-    union {
-        int64_t i;
-        double f;
-        const char *text;
-    };
-} wb_value;
-
-enum wb_generate { WB_GIVEN, WB_UUIDV4, WB_UUIDV7 };
-
-typedef struct wb_column {
-    const char *name;
-    int32_t type;           /* enum wb_type */
-    int32_t generate;       /* enum wb_generate; other than WB_GIVEN only for uuid */
-    bool null;              /* may be NULL */
-    wb_value default_value; /* WB_ABSENT: none */
-} wb_column;
-
-/* The named, typed columns of a row. Immutable and counted: whoever keeps one takes a reference. */
-typedef struct wb_schema wb_schema;
-
-/* A schema of `count` columns (1 to 1600), which are copied. WB_INVALID names the column that is wrong. */
-WB_API int wb_schema_new(const wb_column *columns, size_t count, wb_schema **out, wb_err *err);
-WB_API wb_schema *wb_schema_ref(wb_schema *schema);
-WB_API void wb_schema_unref(wb_schema *schema); /* NULL is fine */
-WB_API size_t wb_schema_count(const wb_schema *schema);
-/* Columns that add is given: all but the generated ones, in order. */
-WB_API size_t wb_schema_given(const wb_schema *schema);
-/* Column `index`, from 0; lives as long as the schema. */
-WB_API const wb_column *wb_schema_column(const wb_schema *schema, size_t index);
-/* The index of the column of that name, or -1. */
-WB_API int wb_schema_find(const wb_schema *schema, const char *name, size_t bytes);
-/* The place of column `index` among the given ones, or -1 where it is generated. */
-WB_API int wb_schema_place(const wb_schema *schema, size_t index);
-/* The CREATE TABLE statement for "postgresql" or "sqlite"; the caller frees it with wb_free. */
-WB_API int wb_schema_ddl(const wb_schema *schema, const char *dialect, const char *table,
-                         char **out, wb_err *err);
-WB_API const char *wb_type_name(int type);               /* "int8", …; NULL for another number */
-WB_API int wb_type_find(const char *name, size_t bytes); /* enum wb_type, or -1 */
-WB_API void wb_free(void *memory); /* what this library allocated; NULL is fine */
-
-/* ---- time ---- */
-
-/* A clock that stands still until it is advanced; what a test gives in the place of the system's. */
-typedef struct wb_clock wb_clock;
-WB_API int wb_clock_new(int64_t start_unix_us, wb_clock **out, wb_err *err);
-WB_API wb_clock *wb_clock_ref(wb_clock *clock);
-WB_API void wb_clock_unref(wb_clock *clock);
-WB_API void wb_clock_advance(wb_clock *clock, int64_t by_us); /* by_us >= 0 */
-WB_API int64_t wb_clock_now_us(const wb_clock *clock);
-
-WB_API int64_t wb_now_us(void);  /* the system's monotonic clock */
-WB_API int64_t wb_unix_us(void); /* the system's wall clock, since 1970 */
-
-/* RFC 3339 text of a time, "2024-05-14T08:00:00.115245Z", always with six digits; NUL-terminated. */
-WB_API void wb_timestamp_format(int64_t unix_us, char out[40]);
-/* RFC 3339 date-time of the years 0001 to 9999 ("T", "t" or a space between; "Z", "z" or an offset; a leap
- * second is the next minute's first); digits past the microsecond are rounded half up. */
-WB_API bool wb_timestamp_parse(const char *text, size_t bytes, int64_t *unix_us);
-/* Seconds, rounded to the nearest µs; false for what is not finite or out of that range. */
-WB_API bool wb_timestamp_of_seconds(double seconds, int64_t *unix_us);
+#include "writebehind_values.h"
 
 /* ---- stores ---- */
 
@@ -182,6 +69,8 @@ WB_API size_t wb_batch_rows(const wb_batch *batch);
 WB_API const uint8_t *wb_batch_id(const wb_batch *batch); /* 16 bytes; the same at every attempt */
 WB_API uint32_t wb_batch_attempt(const wb_batch *batch);  /* 1 at the first */
 WB_API int wb_batch_reason(const wb_batch *batch);
+/* The table that a policy sent its rows to; NULL: the batcher's own. Lives as long as the batcher. */
+WB_API const char *wb_batch_table(const wb_batch *batch);
 /* Row `index`, from 0: one tuple of PostgreSQL's binary COPY. */
 WB_API const uint8_t *wb_batch_row(const wb_batch *batch, size_t index, size_t *bytes);
 /* All the tuples, without the header and the trailer of a COPY stream. */
@@ -246,7 +135,11 @@ typedef struct wb_event {
 typedef struct wb_outcome {
     int32_t code;    /* WB_OK, or WB_STORE */
     int32_t class;   /* enum wb_class, of a failure */
+    bool in_doubt;   /* of a failure: its fate is unknown */
     uint64_t stored; /* of a failure: leading rows that are in */
+    int64_t
+        retry_us; /* of a failure that is no rejection: when to try again; 0: as the options say; WB_NEVER:
+                         not any more, the rows are dead */
     const char *text;
 } wb_outcome;
 
@@ -256,12 +149,14 @@ enum wb_overflow {
     WB_OVERFLOW_REJECT,
     WB_OVERFLOW_BLOCK,
     WB_OVERFLOW_DROP_OLDEST,
-    WB_OVERFLOW_DROP_NEWEST
+    WB_OVERFLOW_DROP_NEWEST,
+    WB_OVERFLOW_ASK, /* of one add: WB_FULL, and nothing is counted: the caller comes again, decided */
 };
 enum wb_dedupe { WB_DEDUPE_NONE, WB_DEDUPE_COLUMN, WB_DEDUPE_LEDGER };
 
 typedef struct wb_batcher_options {
-    wb_store *store;   /* with one and no clock the batcher is threaded, else driven */
+    wb_store
+        *store; /* with one, and neither clock nor `driven`, the batcher is threaded, else driven */
     wb_schema *schema; /* required */
     const char *table; /* required; "table" or "schema.table" */
     wb_clock *clock;   /* NULL: the system's */
@@ -282,9 +177,25 @@ typedef struct wb_batcher_options {
     bool dead_events;      /* keep dead rows for the owner's hook */
     bool log_events;   /* keep log lines for the owner's hook instead of writing them to stderr */
     bool flush_events; /* keep flush events for the owner's hook */
+    bool driven;       /* although there is a store: by wb_batcher_write */
+    wb_store *policy;  /* a worker whose script decides, in the flusher's thread; NULL: none */
 } wb_batcher_options;
 
 typedef struct wb_batcher wb_batcher;
+
+/* What a policy decided about one row. */
+typedef struct wb_choice {
+    uint32_t route;   /* of wb_batcher_route; 0: the batcher's own table */
+    int32_t overflow; /* enum wb_overflow */
+} wb_choice;
+
+/* What a policy is told of a batch. */
+typedef struct wb_view {
+    uint64_t rows;
+    uint64_t bytes;   /* of its tuples */
+    int64_t age_us;   /* of its oldest row */
+    uint32_t attempt; /* writes of it so far; 0: it is open */
+} wb_view;
 
 WB_API void wb_batcher_options_init(wb_batcher_options *options); /* the defaults */
 /* Copies the options. WB_MISUSE names the option that is wrong. No thread, no connection yet. */
@@ -293,6 +204,15 @@ WB_API int wb_batcher_new(const wb_batcher_options *options, wb_batcher **out, w
  * WB_INVALID, WB_FULL, WB_CLOSED, WB_FORK, WB_MEMORY. *due (may be NULL) says that work is due now. */
 WB_API int wb_batcher_add(wb_batcher *batcher, const wb_value *values, size_t count, bool *due,
                           wb_err *err);
+/* The same, as a policy decided. choice NULL: as wb_batcher_add. */
+WB_API int wb_batcher_add_as(wb_batcher *batcher, const wb_value *values, size_t count,
+                             const wb_choice *choice, bool *due, wb_err *err);
+/* The number of a table ("table" or "schema.table") for wb_choice, the same each time. WB_INVALID, WB_MEMORY. */
+WB_API int wb_batcher_route(wb_batcher *batcher, const char *table, uint32_t *out, wb_err *err);
+/* What is known of a batch that is taken, or of the open one where batch is NULL. */
+WB_API void wb_batcher_view(wb_batcher *batcher, const wb_batch *batch, wb_view *out);
+/* Counts and logs that a policy's decision ("route", …) failed, so that the built-in rule decided. */
+WB_API void wb_batcher_undecided(wb_batcher *batcher, const char *decision, const char *why);
 /* Threaded: waits until every row accepted before the call is settled. WB_TIMEOUT says how many are not. */
 WB_API int wb_batcher_flush(wb_batcher *batcher, int64_t deadline_us, wb_err *err);
 /* Refuses new rows, drains until the deadline. Idempotent. Driven: WB_TIMEOUT while rows are pending. */
@@ -306,15 +226,17 @@ WB_API bool wb_batcher_event(wb_batcher *batcher, wb_event *out);
  * max_pending_rows are kept; past that the oldest are forgotten, with a log line. */
 WB_API wb_batch *wb_batcher_dead(wb_batcher *batcher);
 
-/* Driven. Marks what was accepted so far for delivery now, for `reason` (WB_REASON_FLUSH, WB_REASON_CLOSE or
- * WB_REASON_POLICY), and answers a mark; settled says whether all up to the mark is. */
+/* Marks what was accepted so far for delivery now, for `reason` (WB_REASON_FLUSH, WB_REASON_CLOSE or
+ * WB_REASON_POLICY, which leaves what waits for another try to its time), and answers a mark; settled says
+ * whether all up to the mark is. */
 WB_API uint64_t wb_batcher_seal(wb_batcher *batcher, int reason);
 WB_API bool wb_batcher_settled(wb_batcher *batcher, uint64_t mark);
-/* Lends the next due batch, or NULL. It must be completed, exactly once. */
+/* Driven. Lends the next due batch, or NULL. It must be completed, exactly once. */
 WB_API wb_batch *wb_batcher_take(wb_batcher *batcher);
-/* Writes the next due batch to the batcher's own store, in this thread: blocks up to write_timeout. False: none
- * is due, or there is no store. */
-WB_API bool wb_batcher_run(wb_batcher *batcher);
+/* Writes a taken batch to the batcher's own store, in this thread: blocks up to write_timeout. Of a failure
+ * *stored is how many leading rows are in. WB_STORE; WB_MISUSE without a store. */
+WB_API int wb_batcher_write(wb_batcher *batcher, const wb_batch *batch, uint64_t *stored,
+                            wb_err *err);
 WB_API void wb_batcher_complete(wb_batcher *batcher, wb_batch *batch, const wb_outcome *outcome);
 /* When take will next have a batch, on the batcher's clock; WB_NEVER: not before something is added. */
 WB_API int64_t wb_batcher_next_due_us(wb_batcher *batcher);
@@ -366,7 +288,9 @@ WB_API bool wb_tracker_event(wb_tracker *tracker, wb_event *out);
 WB_API uint64_t wb_tracker_seal(wb_tracker *tracker, int reason);
 WB_API bool wb_tracker_settled(wb_tracker *tracker, uint64_t mark);
 WB_API wb_marks *wb_tracker_take(wb_tracker *tracker);
-WB_API bool wb_tracker_run(wb_tracker *tracker); /* as wb_batcher_run */
+/* As wb_batcher_write; what moved forward, and how many ids have no row. */
+WB_API int wb_tracker_write(wb_tracker *tracker, const wb_marks *marks, uint64_t *updated,
+                            uint64_t *unmatched, wb_err *err);
 /* Of a failure, `stored` is ignored: times only move forward, so the whole chunk is merged back. */
 WB_API void wb_tracker_complete(wb_tracker *tracker, wb_marks *marks, const wb_outcome *outcome,
                                 uint64_t updated, uint64_t unmatched);
@@ -374,11 +298,5 @@ WB_API int64_t wb_tracker_next_due_us(wb_tracker *tracker);
 WB_API int64_t wb_tracker_now_us(wb_tracker *tracker);
 WB_API void wb_tracker_wait_until(wb_tracker *tracker, int64_t until_us);
 WB_API int wb_tracker_fd(wb_tracker *tracker);
-
-/* ---- uuids and JSON ---- */
-
-WB_API bool wb_uuid_parse(const char *text, size_t bytes,
-                          uint8_t out[16]);                     /* 36 characters, any case */
-WB_API void wb_uuid_format(const uint8_t id[16], char out[36]); /* lower case, no NUL */
 
 #endif

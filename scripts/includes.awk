@@ -1,11 +1,11 @@
 # Includes point one way: base <- data <- rules <- stores <- engine. Of one layer, any may include any.
 # Usage: awk -f scripts/includes.awk core/*.[ch]; a file that no layer names is reported too.
 BEGIN {
-    layer("base", "writebehind errors types err env sync cancel alarm uuid utf8 timestamp json buffer path show")
-    layer("data", "uuidset schema ddl quote row row_* convert batch batch_* ndjson dead_letter")
+    layer("base", "writebehind writebehind_values errors types err env sync cancel alarm uuid utf8 timestamp json buffer path show")
+    layer("data", "uuidset routes schema ddl quote row row_* convert batch batch_* ndjson dead_letter")
     layer("rules", "policy backoff metrics log options")
-    layer("stores", "store store_* marks postgres postgres_* sqlite sqlite_* memory_*")
-    layer("engine", "box outbox outbox_* markbox markbox_* flusher owner batcher batcher_* tracker tracker_* lifeline exit")
+    layer("stores", "decider store store_* marks postgres postgres_* sqlite sqlite_* memory_*")
+    layer("engine", "box ask outbox outbox_* markbox markbox_* flusher owner batcher batcher_* tracker tracker_* lifeline exit")
 }
 
 function layer(name, patterns, list, n, i) {

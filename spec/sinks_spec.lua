@@ -360,7 +360,7 @@ end)
 -- ---- business event ----
 
 describe("examples/sinks/business_event.lua", function()
-    local new = example "business_event"
+    local flush_on = example "business_event"
 
     local function is_paid(row)
         return row.note == "paid"
@@ -368,30 +368,28 @@ describe("examples/sinks/business_event.lua", function()
 
     it("delivers at once what came up to the event, and nothing before", function()
         local store = testing.store()
-        local batcher = notes_on(store)
-        local events = new(batcher, is_paid)
+        local batcher = notes_on(store, { policy = flush_on(is_paid) })
         for _, note in ipairs { "seen", "basket", "seen" } do
-            assert.is_true(events:add { note = note })
+            assert.is_true(batcher:add { note = note })
         end
         assert.equal(0, #store.rows)
-        assert.is_true(events:add { note = "paid" })
+        assert.is_true(batcher:add { note = "paid" })
         assert.equal(4, #store.rows)
-        assert.equal("flush", store.calls[1].reason)
-        assert.is_true(events:add { note = "seen" })
+        assert.equal("policy", store.calls[1].reason)
+        assert.is_true(batcher:add { note = "seen" })
         assert.equal(4, #store.rows)
         assert(batcher:close())
     end)
 
     it("accepts the event while the store is away", function()
         local store = testing.store { script = { "fail" } }
-        local batcher, clock = notes_on(store)
-        local events = new(batcher, is_paid)
-        assert.is_true(events:add { note = "paid" })
+        local batcher, clock = notes_on(store, { policy = flush_on(is_paid) })
+        assert.is_true(batcher:add { note = "paid" })
         assert.equal(1, batcher:stats().pending)
         clock:advance(60)
         batcher:poll()
         assert.equal(1, #store.rows)
-        local ok, _, code = events:add { note = 7 }
+        local ok, _, code = batcher:add { note = 7 }
         assert.is_nil(ok)
         assert.equal("invalid", code)
         assert(batcher:close())
@@ -399,10 +397,11 @@ describe("examples/sinks/business_event.lua", function()
 
     it("wakes the thread of a native store", function()
         local store = writebehind.memory()
-        local batcher = writebehind.batcher { store = store, schema = SCHEMA, table = "notes", interval = 3600 }
-        local events = new(batcher, is_paid)
-        events:add { note = "seen" }
-        events:add { note = "paid" }
+        local batcher = writebehind.batcher {
+            store = store, schema = SCHEMA, table = "notes", interval = 3600, policy = flush_on(is_paid),
+        }
+        batcher:add { note = "seen" }
+        batcher:add { note = "paid" }
         assert.is_truthy(process.wait(function()
             return batcher:stats().stored == 2
         end))
@@ -411,6 +410,6 @@ describe("examples/sinks/business_event.lua", function()
 
     it("runs as a program", function()
         local result = process.run(("%s %s/examples/sinks/business_event.lua"):format(process.interpreter(), ROOT))
-        assert.equal("4 rows: seen, seen, basket, paid\n1 rows: seen\n", result.out)
+        assert.equal("policy: 4 rows: seen, seen, basket, paid\nclose: 1 rows: seen\n", result.out)
     end)
 end)

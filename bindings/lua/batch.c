@@ -180,7 +180,24 @@ static int batch_len(lua_State *L)
     return 1;
 }
 
-/* Upvalue: the methods. Besides: id, attempt, reason. */
+/* Where the rows go: the table that a policy sent them to, or the owner's own, as its peer has it. */
+static void push_table(lua_State *L, const lwb_claim *claim)
+{
+    if (claim->table != NULL) {
+        lua_pushstring(L, claim->table);
+        return;
+    }
+    lwb_getuservalue(L, 1);
+    lua_rawgeti(L, -1, 1);
+    if (lua_touserdata(L, -1) == NULL) {
+        lua_pushnil(L);
+        return;
+    }
+    lwb_getuservalue(L, -1);
+    lua_getfield(L, -1, "table");
+}
+
+/* Upvalue: the methods. Besides: id, attempt, reason, table. */
 static int batch_index(lua_State *L)
 {
     lwb_claim *claim = lwb_check(L, 1, &lwb_batch_kind);
@@ -191,6 +208,8 @@ static int batch_index(lua_State *L)
         lua_pushinteger(L, (lua_Integer)claim->attempt);
     } else if (strcmp(key, "reason") == 0) {
         lua_pushstring(L, wb_reason_name(claim->reason));
+    } else if (strcmp(key, "table") == 0) {
+        push_table(L, claim);
     } else {
         lua_settop(L, 2);
         lua_rawget(L, lua_upvalueindex(1));

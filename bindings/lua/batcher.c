@@ -44,12 +44,13 @@ static int refuse(lua_State *L, lwb_owner *owner)
     return lwb_invalid(L);
 }
 
-static int add(lua_State *L, lwb_owner *owner, const wb_value *values, int count)
+static int add(lua_State *L, lwb_owner *owner, const wb_choice *choice, const wb_value *values,
+               int count)
 {
     bool due = false;
     wb_err err;
-    int code =
-        wb_batcher_add(owner->core, values, (size_t)count, owner->driven ? &due : NULL, &err);
+    int code = wb_batcher_add_as(owner->core, values, (size_t)count, choice,
+                                 owner->driven ? &due : NULL, &err);
     if (code != WB_OK)
         return lwb_result(L, code, &err);
     lua_pushboolean(L, 1);
@@ -60,7 +61,8 @@ static int add(lua_State *L, lwb_owner *owner, const wb_value *values, int count
 }
 
 /* Adds the `count` values from `base` on; `values` has room for them. */
-static int add_converted(lua_State *L, lwb_owner *owner, int base, int count, wb_value *values)
+static int add_converted(lua_State *L, lwb_owner *owner, const wb_choice *choice, int base,
+                         int count, wb_value *values)
 {
     for (int i = 0; i < count; i++) {
         if (!lwb_to_value(L, base + i, &values[i]))
@@ -68,30 +70,35 @@ static int add_converted(lua_State *L, lwb_owner *owner, int base, int count, wb
     }
     if (owner->core == NULL) /* collected by an encoder's metamethod */
         lwb_owner_check(L, 1);
-    return add(L, owner, values, count);
+    return add(L, owner, choice, values, count);
 }
 
-static int add_any(lua_State *L, lwb_owner *owner, int base, int count)
+static int add_any(lua_State *L, lwb_owner *owner, const wb_choice *choice, int base, int count)
 {
     wb_value local[LOCAL_VALUES];
     if (count <= LOCAL_VALUES)
-        return add_converted(L, owner, base, count, local);
+        return add_converted(L, owner, choice, base, count, local);
     wb_value *values = lua_newuserdata(L, (size_t)count * sizeof *values);
     lua_insert(L, base); /* below the values, which JSON texts may replace */
-    return add_converted(L, owner, base + 1, count, values);
+    return add_converted(L, owner, choice, base + 1, count, values);
 }
 
-static int batcher_add_values(lua_State *L)
+static int add_values(lua_State *L, const wb_choice *choice)
 {
     lwb_owner *owner = batcher_check(L);
     int count = lua_gettop(L) - 1;
     while (count > owner->given && lua_isnil(L, count + 1))
         count--;
     if (count <= owner->given)
-        return add_any(L, owner, 2, count);
+        return add_any(L, owner, choice, 2, count);
     lua_pushfstring(L, "add_values: %d values for %d columns (generated ones are not given)", count,
                     owner->given);
     return refuse(L, owner);
+}
+
+static int batcher_add_values(lua_State *L)
+{
+    return add_values(L, NULL);
 }
 
 /* Names the key of the row at 2 that is no given column. */
@@ -124,7 +131,7 @@ static int count_keys(lua_State *L, int index)
 }
 
 /* Stack: 1 the batcher, 2 the row, 3 the names (its peer), then the values in order. */
-static int add_row(lua_State *L, lwb_owner *owner)
+static int add_row(lua_State *L, lwb_owner *owner, const wb_choice *choice)
 {
     int found = 0;
     luaL_checkstack(L, owner->given + 8, "too many columns");
@@ -136,18 +143,47 @@ static int add_row(lua_State *L, lwb_owner *owner)
     }
     if (count_keys(L, 2) != found)
         return refuse_unknown(L, owner);
-    return add_any(L, owner, 4, owner->given);
+    return add_any(L, owner, choice, 4, owner->given);
 }
 
-static int batcher_add(lua_State *L)
+static int add_table(lua_State *L, const wb_choice *choice)
 {
     wb_value values[LWB_PLAN_COLUMNS];
     lwb_owner *owner = batcher_check(L);
     luaL_checktype(L, 2, LUA_TTABLE);
     lua_settop(L, 2);
     if (lwb_row_read(L, &owner->plan, 2, values))
-        return add(L, owner, values, owner->given);
-    return add_row(L, owner);
+        return add(L, owner, choice, values, owner->given);
+    return add_row(L, owner, choice);
+}
+
+static int batcher_add(lua_State *L)
+{
+    return add_table(L, NULL);
+}
+
+/* Takes the route's number and the overflow mode's out of the arguments. */
+static wb_choice take_choice(lua_State *L)
+{
+    wb_choice choice = {
+        .route = (uint32_t)luaL_checknumber(L, 2),
+        .overflow = (int32_t)luaL_checknumber(L, 3),
+    };
+    lua_remove(L, 3);
+    lua_remove(L, 2);
+    return choice;
+}
+
+int lwb_batcher_add_as(lua_State *L)
+{
+    wb_choice choice = take_choice(L);
+    return add_table(L, &choice);
+}
+
+int lwb_batcher_add_values_as(lua_State *L)
+{
+    wb_choice choice = take_choice(L);
+    return add_values(L, &choice);
 }
 
 /* take() → the next due batch, lent, or nil. */
@@ -164,6 +200,7 @@ static int batcher_take(lua_State *L)
     claim->count = wb_batch_rows(batch);
     claim->attempt = wb_batch_attempt(batch);
     claim->reason = wb_batch_reason(batch);
+    claim->table = wb_batch_table(batch);
     memcpy(claim->id, wb_batch_id(batch), sizeof claim->id);
     return 1;
 }

@@ -102,6 +102,9 @@ static void read_options(lua_State *L, wb_batcher_options *options)
     lua_getfield(L, 1, "dead_path");
     options->dead_path = lua_tostring(L, -1); /* anchored in the table */
     lua_pop(L, 1);
+    lwb_store *policy = lwb_field_object(L, 1, "policy_worker", &lwb_store_kind);
+    options->policy = policy == NULL ? NULL : policy->store;
+    lwb_field_bool(L, 1, "driven", &options->driven);
     lwb_field_bool(L, 1, "dead_events", &options->dead_events);
     lwb_field_bool(L, 1, "log_events", &options->log_events);
     lwb_field_bool(L, 1, "flush_events", &options->flush_events);
@@ -139,7 +142,8 @@ int lwb_batcher_new(lua_State *L)
     owner->core = batcher;
     owner->schema = wb_schema_ref(options.schema);
     owner->given = (int)wb_schema_given(options.schema);
-    owner->driven = options.store == NULL || options.clock != NULL;
+    owner->driven = options.store == NULL || options.clock != NULL || options.driven;
+    lwb_field_bool(L, 1, "asks_retry", &owner->asks_retry);
     lwb_plan_init(L, &owner->plan, 1, owner->given);
     owner->close_timeout_us = options.close_timeout_us;
     owner->block_timeout_us = options.block_timeout_us;

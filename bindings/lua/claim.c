@@ -58,8 +58,7 @@ lwb_claim *lwb_claim_check(lua_State *L, int index, const lwb_kind *kind)
 
 static int class_check(lua_State *L, int index)
 {
-    static const char *const names[] = {"retry", "reject", "hold", NULL};
-    return luaL_checkoption(L, index, "retry", names);
+    return luaL_checkoption(L, index, "retry", lwb_class_names);
 }
 
 /* The error's text, anchored at `index`. */
@@ -127,7 +126,11 @@ int lwb_claim_complete(lua_State *L)
         success_check(L, claim);
     else
         failure_check(L, claim, &outcome);
-    if (claim->work == NULL) /* an error's __tostring may complete it */
+    outcome.in_doubt = claim->in_doubt;
+    if (outcome.code != WB_OK && outcome.class != WB_REJECT && claim->owner != NULL &&
+        claim->owner->asks_retry)
+        lwb_ask_retry(L, &outcome);
+    if (claim->work == NULL) /* an error's __tostring may complete it, or a policy */
         return luaL_error(L, "complete: completed meanwhile");
     lwb_claim_settle(claim, &outcome);
     return 0;

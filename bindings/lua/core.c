@@ -23,7 +23,7 @@ int luaopen_writebehind_core(lua_State *L)
         {"sqlite", lwb_store_sqlite}, {"memory", lwb_store_memory},
         {"open", lwb_store_open},     {"batcher", lwb_batcher_new},
         {"tracker", lwb_tracker_new}, {"clock", lwb_clock_new},
-        {"dead", lwb_dead},           {"run", lwb_run},
+        {"dead", lwb_dead},           {"write", lwb_write},
         {"variant", lwb_variant},     {"helpers", lwb_helpers},
         {"worker", lwb_store_worker}, {NULL, NULL},
     };

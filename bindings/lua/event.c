@@ -2,9 +2,6 @@
  * Statistics and hook events as Lua tables. */
 #include "lwb.h"
 
-static const char *const class_names[] = {
-    [WB_RETRY] = "retry", [WB_REJECT] = "reject", [WB_HOLD] = "hold"};
-
 static void set_count(lua_State *L, const char *name, uint64_t count)
 {
     lwb_push_int64(L, (int64_t)count);
@@ -54,7 +51,7 @@ static void set_failure(lua_State *L, const wb_event *event)
     if (event->code == WB_OK)
         return;
     set_text(L, "code", wb_code_name(event->code));
-    set_text(L, "class", class_names[event->class]);
+    set_text(L, "class", lwb_class_names[event->class]);
     set_text(L, "error", event->text);
 }
 

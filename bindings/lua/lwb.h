@@ -40,6 +40,7 @@ extern const lwb_kind lwb_schema_kind, lwb_store_kind, lwb_batcher_kind, lwb_tra
 
 /* ---- results and arguments ---- */
 
+extern const char *const lwb_class_names[]; /* of enum wb_class, and a NULL */
 /* Pushes true, or nil, message, code; returns how many. Misuse raises. */
 int lwb_result(lua_State *L, int code, const wb_err *err);
 /* Pushes nil, message, code, misuse too: for constructors, whose Lua side raises at its caller. */
@@ -72,8 +73,10 @@ void lwb_unbox(lua_State *L, void **box, size_t bytes);
 
 /* ---- values ---- */
 
-/* core.helpers{ encode =, read_int64 =, make_int64 = }: the Lua parts of the conversion. */
+/* core.helpers{ encode =, read_int64 =, make_int64 =, retry = }: what C asks Lua for. */
 int lwb_helpers(lua_State *L);
+/* Pushes one of them, or nil; is it a function? */
+bool lwb_helper(lua_State *L, const char *name);
 /* Converts what is neither nil, boolean, number, string nor NULL. True: *out borrows from the stack, where
  * the value was replaced by its encoding. False: pushed a message. */
 bool lwb_value_rare(lua_State *L, int index, wb_value *out);
@@ -155,7 +158,8 @@ typedef struct lwb_owner {
     int64_t close_timeout_us, block_timeout_us;
     int given; /* columns that add is given */
     bool driven;
-    lwb_plan plan; /* a batcher's */
+    bool asks_retry; /* a policy says when a failed batch is tried again */
+    lwb_plan plan;   /* a batcher's */
 } lwb_owner;
 
 /* A batch or marks, lent by its owner until completed; its user value is a list: owner, column names. */
@@ -167,6 +171,8 @@ typedef struct lwb_claim {
     size_t count; /* of rows, ids */
     uint32_t attempt;
     int reason;
+    const char *table; /* where its rows go; NULL: to its owner's table */
+    bool in_doubt;     /* its last write's fate is unknown */
     uint8_t id[16];
     int64_t at_us;               /* marks: the time of the flush */
     uint64_t updated, unmatched; /* marks: the answer */
@@ -196,8 +202,14 @@ int lwb_claim_complete(lua_State *L);
 int lwb_claim_gc(lua_State *L);
 /* Pushes row `index` (from 0) of a claim that is not completed as a table by name; `names` is their list. */
 void lwb_push_row(lua_State *L, const lwb_claim *claim, size_t index, int names);
-int lwb_dead(lua_State *L); /* core.dead(batcher) */
-int lwb_run(lua_State *L);  /* core.run(object) */
+int lwb_dead(lua_State *L);  /* core.dead(batcher) */
+int lwb_write(lua_State *L); /* core.write(batch or marks) */
+/* Asks the policy when the claim at 1 is to be tried again. */
+void lwb_ask_retry(lua_State *L, wb_outcome *outcome);
+/* raw.add, raw.add_values: with a policy's choice. */
+int lwb_batcher_add_as(lua_State *L);
+int lwb_batcher_add_values_as(lua_State *L);
+void lwb_raw_policy(lua_State *L); /* sets a policy's functions in the table at the top */
 
 /* ---- the openers of the parts ---- */
 

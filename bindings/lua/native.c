@@ -2,21 +2,52 @@
  * What a driven object does with a native store, and dead rows on their way to the owner's hook. */
 #include "lwb.h"
 
-/* core.run(object) → true where a due batch was written to the object's own store, else nothing. */
-int lwb_run(lua_State *L)
+/* What a write to the owner's own store ended with, as a scripted store answers. */
+static int push_failure(lua_State *L, lwb_claim *claim, const wb_err *err, uint64_t stored)
 {
-    lwb_owner *batcher = lwb_test(L, 1, &lwb_batcher_kind);
-    lwb_owner *tracker = lwb_test(L, 1, &lwb_tracker_kind);
-    bool ran = false;
-    if (batcher != NULL && batcher->core != NULL)
-        ran = wb_batcher_run(batcher->core);
-    else if (tracker != NULL && tracker->core != NULL)
-        ran = wb_tracker_run(tracker->core);
-    lua_pushboolean(L, ran);
-    return ran ? 1 : 0;
+    claim->in_doubt = err->in_doubt;
+    lua_pushnil(L);
+    lua_pushstring(L, err->text);
+    lua_pushstring(L, lwb_class_names[err->class]);
+    lua_pushnumber(L, (lua_Number)stored);
+    return 4;
 }
 
-/* core.dead(batcher) → a list of rows by column name, why they are dead; nothing where there are none. */
+static int write_batch(lua_State *L, lwb_claim *claim)
+{
+    wb_err err = {0};
+    uint64_t stored = 0;
+    int code = wb_batcher_write(claim->owner->core, claim->work, &stored, &err);
+    if (code != WB_OK)
+        return push_failure(L, claim, &err, stored);
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
+static int write_marks(lua_State *L, lwb_claim *claim)
+{
+    wb_err err = {0};
+    uint64_t updated, unmatched;
+    int code = wb_tracker_write(claim->owner->core, claim->work, &updated, &unmatched, &err);
+    if (code != WB_OK)
+        return push_failure(L, claim, &err, 0);
+    lua_pushboolean(L, 1);
+    lua_pushnumber(L, (lua_Number)updated);
+    lua_pushnumber(L, (lua_Number)unmatched);
+    return 3;
+}
+
+/* core.write(batch or marks), lent by an owner with a native store: as a scripted store's write or touch. */
+int lwb_write(lua_State *L)
+{
+    bool marks = lwb_test(L, 1, &lwb_marks_kind) != NULL;
+    lwb_claim *claim = lwb_claim_check(L, 1, marks ? &lwb_marks_kind : &lwb_batch_kind);
+    if (claim->owner == NULL)
+        return luaL_error(L, "write: this %s is nobody's claim", claim->kind->name);
+    return marks ? write_marks(L, claim) : write_batch(L, claim);
+}
+
+/* core.dead(batcher) → a list of rows by column name, why they are dead, their table; nothing where there are none. */
 int lwb_dead(lua_State *L)
 {
     lwb_owner *owner = lwb_test(L, 1, &lwb_batcher_kind);
@@ -36,6 +67,7 @@ int lwb_dead(lua_State *L)
         lua_rawseti(L, -2, (int)i + 1);
     }
     lua_pushstring(L, wb_batch_error(batch));
+    lua_pushstring(L, wb_batch_table(batch)); /* nil: the batcher's own */
     lwb_claim_drop(holder);
-    return 2;
+    return 3;
 }

@@ -142,4 +142,5 @@ void lwb_raw(lua_State *L)
     };
     lua_newtable(L);
     lwb_setfuncs(L, functions);
+    lwb_raw_policy(L);
 }

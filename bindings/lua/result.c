@@ -5,6 +5,9 @@
 
 #include "lwb.h"
 
+const char *const lwb_class_names[] = {
+    [WB_RETRY] = "retry", [WB_REJECT] = "reject", [WB_HOLD] = "hold", NULL};
+
 int lwb_result(lua_State *L, int code, const wb_err *err)
 {
     if (code == WB_OK) {

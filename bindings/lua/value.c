@@ -21,8 +21,7 @@ int lwb_helpers(lua_State *L)
     return 0;
 }
 
-/* Pushes a helper, or nil. */
-static bool push_helper(lua_State *L, const char *name)
+bool lwb_helper(lua_State *L, const char *name)
 {
     lua_pushlightuserdata(L, (void *)&helpers_key);
     lua_rawget(L, LUA_REGISTRYINDEX);
@@ -36,7 +35,7 @@ static bool push_helper(lua_State *L, const char *name)
 
 static bool table_value(lua_State *L, int index, wb_value *out)
 {
-    push_helper(L, "encode");
+    lwb_helper(L, "encode");
     lua_pushvalue(L, index);
     int status = lua_pcall(L, 1, 2, 0); /* a thrown message is the failure's */
     if (status == LUA_ERRMEM)
@@ -58,7 +57,7 @@ static bool table_value(lua_State *L, int index, wb_value *out)
 static bool cdata_value(lua_State *L, int index, wb_value *out)
 {
     size_t bytes = 0;
-    if (push_helper(L, "read_int64")) {
+    if (lwb_helper(L, "read_int64")) {
         lua_pushvalue(L, index);
         lua_call(L, 1, 1);
     }
@@ -92,7 +91,7 @@ bool lwb_value_rare(lua_State *L, int index, wb_value *out)
 static void push_wide(lua_State *L, int64_t value)
 {
     char text[24];
-    bool made = push_helper(L, "make_int64");
+    bool made = lwb_helper(L, "make_int64");
     if (made) {
         lua_pushlstring(L, (const char *)&value, sizeof value);
         lua_call(L, 1, 1);

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The worker store: its description and what the core calls. A description is made in the caller's state and
- * holds no Lua value, so that any thread may use and free it. A session opens its private state in the
- * flusher's thread, by the first write or touch, and closes it there.
- * A store at work is not interrupted: its deadline is that of the libraries which it calls. */
+ * A worker's description, as a store. It is made in the caller's state and holds no Lua value, so that any thread
+ * may use and free it. What runs is in worker_session.c and worker_policy.c. */
 #include "worker.h"
 
 #include <string.h>
@@ -74,83 +72,14 @@ int lwb_store_worker(lua_State *L)
     return 1;
 }
 
-/* ---- a session ---- */
-
-static void lent_complete(void *core, lwb_claim *claim, const wb_outcome *outcome)
-{
-    lwb_worker_session *session = core;
-    session->answered = true;
-    session->code = outcome->code;
-    session->touched = (wb_touched){.updated = claim->updated, .unmatched = claim->unmatched};
-    if (outcome->code != WB_OK) {
-        wb_fail_store(session->err, outcome->class, "%s", outcome->text);
-        session->base.stored = outcome->stored;
-    }
-}
-
-static const lwb_engine lent_engine = {.complete = lent_complete};
-
-static wb_session *worker_session(wb_store *base, const wb_target *target)
-{
-    lwb_worker_session *session = wb_alloc_zeroed(sizeof *session);
-    if (session == NULL)
-        return NULL;
-    session->base.class = base->class;
-    session->worker = (lwb_worker *)wb_store_ref(base);
-    session->target = target;
-    session->lender.engine = &lent_engine;
-    session->lender.core = session;
-    return &session->base;
-}
-
-static int deliver(wb_session *base, const char *entry, const lwb_kind *kind, void *work,
-                   wb_err *err)
-{
-    lwb_worker_session *session = (lwb_worker_session *)base;
-    session->base.stored = 0;
-    if (session->L == NULL) {
-        int code = lwb_worker_open(session, err);
-        if (code != WB_OK)
-            return code;
-    }
-    session->entry = entry;
-    session->kind = kind;
-    session->work = work;
-    return lwb_worker_deliver(session, err);
-}
-
-static int worker_write(wb_session *base, const wb_batch *batch, const wb_until *until, wb_err *err)
-{
-    (void)until;
-    return deliver(base, "write", &lwb_batch_kind, (void *)batch, err);
-}
-
-static int worker_touch(wb_session *base, const wb_marks *marks, const wb_until *until,
-                        wb_touched *out, wb_err *err)
-{
-    (void)until;
-    int code = deliver(base, "touch", &lwb_marks_kind, (void *)marks, err);
-    if (code == WB_OK)
-        *out = ((lwb_worker_session *)base)->touched;
-    return code;
-}
-
-static void worker_end(wb_session *base)
-{
-    lwb_worker_session *session = (lwb_worker_session *)base;
-    if (session->L != NULL)
-        lwb_worker_close(session);
-    wb_store_unref(&session->worker->base);
-    wb_free(session);
-}
-
 static const wb_store_class worker_class = {
     .kind = "worker",
-    .session = worker_session,
-    .write = worker_write,
-    .touch = worker_touch,
-    .end = worker_end,
+    .session = lwb_worker_session,
+    .write = lwb_worker_write,
+    .touch = lwb_worker_touch,
+    .end = lwb_worker_end,
     .describe = worker_describe,
     .execute = NULL,
+    .decider = lwb_worker_decider,
     .free = worker_free,
 };

@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The private state of a worker's session, entered by the flusher's thread alone. Everything that may raise
- * runs protected: an error of Lua, of memory too, becomes a failed try.
- * The Lua half, writebehind.worker.session, finds the module, calls the store and judges its answer as driven
- * mode does. A batch or marks are lent as a claim whose owner is the session: it is completed once, and after
- * the call it holds nothing, whoever kept it. */
+ * The private state of a worker, entered by one thread alone. Everything that may raise runs protected: an error
+ * of Lua, of memory too, becomes a wb_err. Its Lua half finds the module and gives the functions that C calls. */
 #include "worker.h"
 
 #include <lualib.h>
@@ -11,12 +8,11 @@
 
 #include "../../core/err.h"
 
-/* Keys of the registry. */
-static const char deliver_key, close_key, lent_key;
+static const char half_key; /* of the registry: what open gave */
 
 /* ---- protected calls ---- */
 
-static int protect(lua_State *L, lua_CFunction function, void *argument)
+int lwb_state_call(lua_State *L, lua_CFunction function, void *argument)
 {
 #if LUA_VERSION_NUM < 502
     return lua_cpcall(L, function, argument);
@@ -27,13 +23,12 @@ static int protect(lua_State *L, lua_CFunction function, void *argument)
 #endif
 }
 
-/* The text of the error at the top, which stays there. */
-static const char *error_text(lua_State *L)
+const char *lwb_state_error(lua_State *L)
 {
     return lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "an error without a text";
 }
 
-static void keep(lua_State *L, const char *key, int index)
+void lwb_state_keep(lua_State *L, const char *key, int index)
 {
     lua_pushvalue(L, index);
     lua_pushlightuserdata(L, (void *)key);
@@ -41,13 +36,27 @@ static void keep(lua_State *L, const char *key, int index)
     lua_rawset(L, LUA_REGISTRYINDEX);
 }
 
-static void push_kept(lua_State *L, const char *key)
+void lwb_state_kept(lua_State *L, const char *key)
 {
     lua_pushlightuserdata(L, (void *)key);
     lua_rawget(L, LUA_REGISTRYINDEX);
 }
 
+void lwb_state_push(lua_State *L, const char *name)
+{
+    lwb_state_kept(L, &half_key);
+    lua_getfield(L, -1, name);
+    lua_remove(L, -2);
+}
+
 /* ---- opening ---- */
+
+typedef struct opening {
+    const lwb_state *state;
+    const char *half;
+    wb_err *err;
+    int code;
+} opening;
 
 /* It would end the process from within, and wait for this very thread. */
 static int refuse_exit(lua_State *L)
@@ -55,12 +64,11 @@ static int refuse_exit(lua_State *L)
     return luaL_error(L, "os.exit: a worker has a thread of the process, not the process");
 }
 
-/* log(text): a line of the batcher's or tracker's log. Upvalue: the session. */
+/* log(text): a line of the batcher's or tracker's log. Upvalue: the log. */
 static int log_text(lua_State *L)
 {
     wb_err line; /* its text is cut and on one line */
-    const lwb_worker_session *session = lua_touserdata(L, lua_upvalueindex(1));
-    wb_log *log = session->target->log;
+    wb_log *log = lua_touserdata(L, lua_upvalueindex(1));
     wb_fail(&line, WB_STORE, "%s", luaL_checkstring(L, 1));
     if (log != NULL)
         wb_log_line(log, WB_TOPIC_NOTICE, WB_ERROR, wb_now_us(), 0, "%s", line.text);
@@ -90,129 +98,66 @@ static void require(lua_State *L, const char *name)
     lua_call(L, 1, 1);
 }
 
-/* Where the module gave no store: the message and its class are at 2 and 3. */
-static void note_refusal(lua_State *L, lwb_worker_session *session, int message)
-{
-    bool retry = strcmp(lua_tostring(L, message + 1), "retry") == 0;
-    session->code = wb_fail_store(session->err, retry ? WB_RETRY : WB_HOLD, "worker \"%s\": %s",
-                                  session->worker->module, lua_tostring(L, message));
-}
-
-/* open(module, args, log) → deliver, close; or nil, message, class. */
+/* open(module, args, log) → a table of functions; or nil, message, class. */
 static int start(lua_State *L)
 {
-    lwb_worker_session *session = lua_touserdata(L, 1);
+    opening *now = lua_touserdata(L, 1);
+    const lwb_worker *worker = now->state->worker;
     luaL_openlibs(L);
-    set_package(L, session->worker);
+    set_package(L, worker);
     require(L, "writebehind"); /* what the conversion of values asks Lua for */
     lua_settop(L, 0);
-    require(L, "writebehind.worker.session");
+    require(L, now->half);
     lua_getfield(L, -1, "open");
-    lua_pushstring(L, session->worker->module);
-    lwb_args_push(L, session->worker->args);
-    lua_pushlightuserdata(L, session);
+    lua_pushstring(L, worker->module);
+    lwb_args_push(L, worker->args);
+    lua_pushlightuserdata(L, now->state->target->log);
     lua_pushcclosure(L, log_text, 1);
     lua_call(L, 3, 3);
-    if (lua_isnil(L, -3)) {
-        note_refusal(L, session, lua_gettop(L) - 1);
+    if (lua_istable(L, -3)) {
+        lwb_state_keep(L, &half_key, -3);
+        now->code = WB_OK;
         return 0;
     }
-    keep(L, &deliver_key, -3);
-    keep(L, &close_key, -2);
-    session->code = WB_OK;
+    bool retry = strcmp(lua_tostring(L, -1), "retry") == 0;
+    now->code = wb_fail_store(now->err, retry ? WB_RETRY : WB_HOLD, "worker \"%s\": %s",
+                              worker->module, lua_tostring(L, -2));
     return 0;
 }
 
-int lwb_worker_open(lwb_worker_session *session, wb_err *err)
+int lwb_state_open(lwb_state *state, const char *half, wb_err *err)
 {
+    opening now = {.state = state, .half = half, .err = err, .code = WB_STORE};
     lua_State *L = luaL_newstate();
     if (L == NULL)
-        return wb_fail_store(err, WB_RETRY, "worker \"%s\": out of memory",
-                             session->worker->module);
-    session->err = err;
-    int status = protect(L, start, session);
+        return wb_fail_store(err, WB_RETRY, "worker \"%s\": out of memory", state->worker->module);
+    int status = lwb_state_call(L, start, &now);
     if (status != 0)
-        session->code = wb_fail_store(err, status == LUA_ERRMEM ? WB_RETRY : WB_HOLD,
-                                      "worker \"%s\": %s", session->worker->module, error_text(L));
-    if (session->code == WB_OK)
-        session->L = L;
+        now.code = wb_fail_store(err, status == LUA_ERRMEM ? WB_RETRY : WB_HOLD,
+                                 "worker \"%s\": %s", state->worker->module, lwb_state_error(L));
+    if (now.code == WB_OK)
+        state->L = L;
     else
         lua_close(L);
-    return session->code;
-}
-
-/* ---- delivering ---- */
-
-static void describe_batch(lwb_claim *claim, const wb_batch *batch)
-{
-    claim->count = wb_batch_rows(batch);
-    claim->attempt = wb_batch_attempt(batch);
-    claim->reason = wb_batch_reason(batch);
-    memcpy(claim->id, wb_batch_id(batch), sizeof claim->id);
-}
-
-static void describe_marks(lwb_claim *claim, const wb_marks *marks)
-{
-    claim->count = wb_marks_count(marks);
-    claim->attempt = wb_marks_attempt(marks);
-    claim->at_us = wb_marks_at_us(marks);
-}
-
-/* deliver(entry, claim), which completes the claim. It is anchored until it has been taken back. */
-static int lend(lua_State *L)
-{
-    lwb_worker_session *session = lua_touserdata(L, 1);
-    push_kept(L, &deliver_key);
-    lua_pushstring(L, session->entry);
-    lwb_claim *claim = lwb_claim_blank(L, session->kind, 2);
-    keep(L, &lent_key, -1);
-    if (session->kind == &lwb_batch_kind)
-        describe_batch(claim, session->work);
-    else
-        describe_marks(claim, session->work);
-    lwb_claim_link(claim, &session->lender, session->work);
-    lua_call(L, 2, 0);
-    return 0;
-}
-
-static void take_back(lwb_worker_session *session)
-{
-    lwb_claim *claim = session->lender.claims;
-    session->lender.claims = NULL;
-    if (claim != NULL) {
-        claim->work = NULL;
-        claim->owner = NULL;
-    }
-}
-
-int lwb_worker_deliver(lwb_worker_session *session, wb_err *err)
-{
-    session->err = err;
-    session->answered = false;
-    int status = protect(session->L, lend, session);
-    take_back(session);
-    if (!session->answered)
-        session->code =
-            wb_fail_store(err, WB_RETRY, "worker \"%s\": %s", session->worker->module,
-                          status != 0 ? error_text(session->L) : "the store gave no answer");
-    lua_settop(session->L, 0);
-    return session->code;
+    return now.code;
 }
 
 /* ---- closing ---- */
 
 static int call_close(lua_State *L)
 {
-    push_kept(L, &close_key);
+    lwb_state_push(L, "close");
     lua_call(L, 0, 0);
     return 0;
 }
 
-void lwb_worker_close(lwb_worker_session *session)
+void lwb_state_close(lwb_state *state)
 {
-    protect(session->L, call_close, session);
-    lua_close(session->L);
-    session->L = NULL;
-    if (session->target->log != NULL)
-        wb_log_print(session->target->log);
+    if (state->L == NULL)
+        return;
+    lwb_state_call(state->L, call_close, NULL);
+    lua_close(state->L);
+    state->L = NULL;
+    if (state->target->log != NULL)
+        wb_log_print(state->target->log);
 }

@@ -115,9 +115,7 @@ local function deliver_due(self, peer, take)
             break
         end
         worked = worked + 1
-        if work ~= true then -- a native store has done it
-            driven.deliver(peer, work)
-        end
+        driven.deliver(peer, work)
     end
     return worked
 end
@@ -150,7 +148,7 @@ local function add_blocked(self, peer, add, ...)
         local ok, due, code = add(self, ...)
         local now = raw.now(self)
         local till = min(raw.due(self), deadline)
-        if code ~= "full" or now >= deadline or till == huge or is_busy(peer) then
+        if code ~= "full" or not peer.block or now >= deadline or till == huge or is_busy(peer) then
             return ok, due, code
         end
         raw.wait_until(self, till)
@@ -327,16 +325,22 @@ local function wrap_lifetime(meta)
     end
 end
 
--- The metatable of driven objects of a kind; `adds` are its methods that take rows.
-function driven.variant(noun, adds)
+-- The metatable of driven objects of a kind; `adds` are its methods that take rows, `policy` wraps those first.
+function driven.variant(noun, adds, policy)
     local meta = core.variant(noun)
     local methods = meta.__index
+    if policy then
+        policy.wrap_adds(methods)
+    end
     for _, name in ipairs(adds) do
         wrap_add(methods, noun, name)
     end
     wrap_flush(methods, noun, methods.flush)
     wrap_close(methods, noun, methods.close)
     wrap_poll(methods, noun)
+    if policy then
+        policy.wrap_poll(methods)
+    end
     wrap_lifetime(meta)
     return meta
 end

@@ -45,9 +45,9 @@ function hooks.wanted(peer)
 end
 
 local function deliver_dead(object, peer)
-    local rows, why = core.dead(object)
+    local rows, why, where = core.dead(object)
     for _, row in ipairs(rows or {}) do
-        call(peer, "dead_letter", row, why)
+        call(peer, "dead_letter", row, why, where or peer.table)
     end
     return rows ~= nil
 end

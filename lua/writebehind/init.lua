@@ -23,6 +23,11 @@ function helpers.encode(value)
     return require("writebehind.json").encode(value)
 end
 
+-- When a batch that failed is tried again, where a policy says so.
+function helpers.retry(batcher, batch, err, class)
+    return require("writebehind.policy").retry(batcher, batch, err, class)
+end
+
 local has_ffi, ffi = pcall(require, "ffi")
 if has_ffi and type(jit) == "table" then -- luacheck: globals jit
     local signed, unsigned = ffi.typeof "int64_t", ffi.typeof "uint64_t"
@@ -93,27 +98,53 @@ end
 
 -- ---- batchers and trackers ----
 
-local function hooked_variant(noun)
+local ADDS = { batcher = { "add", "add_values" }, tracker = { "add" } }
+local ENTRY = { batcher = "write", tracker = "touch" }
+
+-- What stands in a driven object's peer for a native store.
+local function write_native(_, work)
+    return core.write(work)
+end
+local NATIVE = { write = write_native, touch = write_native }
+
+local make_form = {}
+
+function make_form.driven(noun, policy)
+    return require("writebehind.driven").variant(noun, ADDS[noun], policy)
+end
+
+function make_form.hooked(noun, policy)
     local meta = core.variant(noun)
+    if policy then
+        policy.wrap_adds(meta.__index)
+    end
     require("writebehind.hooks").wrap(meta, noun)
+    if policy then
+        policy.wrap_poll(meta.__index)
+    end
     return meta
 end
 
-local ADDS = { batcher = { "add", "add_values" }, tracker = { "add" } }
-local ENTRY = { batcher = "write", tracker = "touch" }
-local driven_variants, hooked_variants = {}, {}
+local forms = {}
+
+-- The metatable of a form, made once.
+local function form_of(name, noun, decides)
+    local key = name .. " " .. noun .. (decides and " with a policy" or "")
+    forms[key] = forms[key] or make_form[name](noun, decides and require "writebehind.policy")
+    return forms[key]
+end
 
 -- The metatable of the form that these options ask for; nil: threaded without hooks, which is C alone.
 local function form(noun, flat)
-    if not flat.native or flat.clock then
-        flat.entry = ENTRY[noun]
-        driven_variants[noun] = driven_variants[noun] or
-            require("writebehind.driven").variant(noun, ADDS[noun])
-        flat.take = flat.native and core.run or driven_variants[noun].__index.take
-        return driven_variants[noun]
-    elseif flat.log or flat.on_flush or flat.dead_events then
-        hooked_variants[noun] = hooked_variants[noun] or hooked_variant(noun)
-        return hooked_variants[noun]
+    if not flat.native or flat.clock or flat.driven then
+        local meta = form_of("driven", noun, flat.policy)
+        flat.entry, flat.take = ENTRY[noun], meta.__index.take
+        if flat.native then
+            flat.store = NATIVE
+        end
+        return meta
+    elseif flat.log or flat.on_flush or flat.dead_events or flat.policy then
+        return form_of("hooked", noun, flat.policy)
     end
 end
 

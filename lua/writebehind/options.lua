@@ -98,8 +98,8 @@ local function path_or_function(value)
     return type(value) ~= "function" and name_text(value) and "a path, or a function(row, error)" or nil
 end
 
-local function unsupported()
-    return "nothing: it is not supported yet"
+local function table_or_worker(value)
+    return type(value) ~= "table" and not is_native(value) and "a table of functions, or a worker" or nil
 end
 
 -- ---- checking a table against a list of checkers ----
@@ -186,7 +186,8 @@ local function with_shared(own)
 end
 
 local function check_mode(noun, given)
-    if is_native(given.store) and not given.clock and given.inline then
+    local decides = noun == "batcher" and type(given.policy) == "table" and given.policy.retry_delay
+    if is_native(given.store) and not given.clock and not decides and given.inline then
         return noun .. ': option "inline": a native store is worked by a thread of its own, never inside add'
     end
 end
@@ -218,7 +219,7 @@ local BATCHER = with_shared {
     store = store_with "write", schema = of_kind "schema", batch_size = count, flush_at = fraction,
     batch_bytes = limit, max_pending_rows = limit, max_pending_bytes = limit, block_timeout = seconds,
     overflow = one_of("reject", "block", "drop_oldest", "drop_newest"), dedupe = name_text,
-    dead_letter = path_or_function, policy = unsupported,
+    dead_letter = path_or_function, policy = table_or_worker,
 }
 
 local LARGEST_BATCH = 2 ^ 30 -- bytes
@@ -248,9 +249,35 @@ local function flatten_dedupe(flat)
     end
 end
 
+local is_function = of_type "function"
+local POLICY = {
+    should_flush = is_function, on_full = is_function, route = is_function, retry_delay = is_function,
+    worker = of_kind "store",
+}
+
+-- With a worker, on_full alone is left to the caller.
+local function flatten_policy(flat)
+    local given = is_native(flat.policy) and { worker = flat.policy } or flat.policy or {}
+    local message = check('batcher: option "policy"', given, POLICY, {})
+    if message then
+        return message
+    end
+    local decisions = {}
+    for name, decide in pairs(given) do
+        if given.worker and name ~= "worker" and name ~= "on_full" then
+            return ('batcher: option "policy": %s and a worker: the worker\'s module decides it'):format(name)
+        end
+        decisions[name] = name ~= "worker" and decide or nil
+    end
+    flat.policy_worker = given.worker
+    flat.policy = next(decisions) and decisions
+    flat.asks_retry = decisions.retry_delay ~= nil
+    flat.driven, flat.routes = flat.asks_retry, {}
+end
+
 function options.batcher(given)
     local flat, message = flatten("batcher", given, BATCHER, { "store", "schema", "table" })
-    message = message or flatten_dedupe(flat)
+    message = message or flatten_dedupe(flat) or flatten_policy(flat)
     if message then
         return nil, message
     end

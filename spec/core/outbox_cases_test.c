@@ -155,7 +155,8 @@ static void doubt_the_first_half(struct box *box, uint8_t id[16])
     wb_err err;
     wb_fail_store(&err, WB_RETRY, "the connection broke");
     err.in_doubt = true;
-    wb_outbox_complete(&box->outbox, half, &err, 0, 0);
+    wb_ending ending = {.err = &err};
+    wb_outbox_complete(&box->outbox, half, &ending);
 }
 
 static void assert_as_doubted(const wb_batch *batch, const uint8_t id[16])
@@ -367,11 +368,11 @@ static void test_nothing_is_dropped_in_vain(void **state)
     open_box(&box, drop_oldest_of_two_thousand_bytes);
     memset(text, 'x', sizeof text);
     wb_value values[2] = {int_value(-1), {.kind = WB_TEXT, .bytes = sizeof text, .text = text}};
-    assert_ok(wb_outbox_put(&box.outbox, values, 2, NULL, NULL));
+    assert_ok(wb_outbox_put(&box.outbox, values, 2, NULL, NULL, NULL));
     wb_batch *batch = wb_outbox_take(&box.outbox);
     assert_non_null(batch);
     put_rows(&box, 5);
-    assert_int_equal(wb_outbox_put(&box.outbox, values, 2, NULL, &err), WB_FULL);
+    assert_int_equal(wb_outbox_put(&box.outbox, values, 2, NULL, NULL, &err), WB_FULL);
     assert_non_null(strstr(err.text, "max_pending_bytes"));
     assert_int_equal(stats_of(&box).dropped, 0);
     assert_int_equal(stats_of(&box).pending, 6);

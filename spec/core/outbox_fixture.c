@@ -34,7 +34,7 @@ void shut_box(struct box *box)
 int put(struct box *box, wb_err *err)
 {
     wb_value values[2] = {int_value(box->next), text_value("x")};
-    int code = wb_outbox_put(&box->outbox, values, 2, NULL, err);
+    int code = wb_outbox_put(&box->outbox, values, 2, NULL, NULL, err);
     if (code == WB_OK)
         box->next++;
     return code;
@@ -51,13 +51,15 @@ void fail_batch(struct box *box, wb_batch *batch, int class, uint64_t stored)
     assert_non_null(batch);
     wb_err err;
     wb_fail_store(&err, class, "down");
-    wb_outbox_complete(&box->outbox, batch, &err, stored, 0);
+    wb_ending ending = {.err = &err, .stored = stored};
+    wb_outbox_complete(&box->outbox, batch, &ending);
 }
 
 void store_batch(struct box *box, wb_batch *batch)
 {
     assert_non_null(batch);
-    wb_outbox_complete(&box->outbox, batch, NULL, 0, 0);
+    wb_ending ending = {0};
+    wb_outbox_complete(&box->outbox, batch, &ending);
 }
 
 int64_t n_at(const wb_batch *batch, size_t row)

@@ -397,7 +397,7 @@ static void test_overflow_rejects(void **state)
     assert_int_equal(put(&box, &err), WB_FULL);
     assert_non_null(strstr(err.text, "max_pending_rows"));
     wb_value bad[1] = {text_value("no number")};
-    assert_int_equal(wb_outbox_put(&box.outbox, bad, 1, NULL, &err), WB_INVALID);
+    assert_int_equal(wb_outbox_put(&box.outbox, bad, 1, NULL, NULL, &err), WB_INVALID);
     wb_stats stats = stats_of(&box);
     assert_int_equal(stats.accepted, 5);
     assert_int_equal(stats.rejected, 2);
@@ -452,7 +452,7 @@ static void test_row_larger_than_the_limit_is_invalid(void **state)
     open_box(&box, tiny_pending);
     memset(text, 'a', sizeof text);
     wb_value values[2] = {int_value(1), {.kind = WB_TEXT, .bytes = sizeof text, .text = text}};
-    assert_int_equal(wb_outbox_put(&box.outbox, values, 2, NULL, &err), WB_INVALID);
+    assert_int_equal(wb_outbox_put(&box.outbox, values, 2, NULL, NULL, &err), WB_INVALID);
     assert_non_null(strstr(err.text, "max_pending_bytes"));
     shut_box(&box);
 }
