@@ -19,6 +19,14 @@ enum { ADDERS = 4, ROWS = 6000, PLACES = 1 << 15, BAD_EVERY = 1499, IDS = 500 };
 
 /* ---- a store with faults ---- */
 
+enum routing { TO_ONE_TABLE, BY_CALLER, BY_WORKER };
+
+static const char *table_of(int64_t n)
+{
+    static const char *const tables[] = {"t", "a", "b"};
+    return tables[n % 3];
+}
+
 struct faulty_store {
     wb_store base;
     pthread_mutex_t lock;
@@ -27,6 +35,8 @@ struct faulty_store {
     uint8_t times[PLACES]; /* how often row n came in */
     uint64_t unasked;      /* rows that came again though their batch was never in doubt */
     uint64_t torn;         /* batches of which a part was in */
+    uint64_t strays;       /* rows written to a table that is not theirs */
+    int routing;           /* enum routing: who says where rows go */
     int64_t marked[IDS];   /* the newest time of each id */
     int sessions;          /* begun and not ended */
     atomic_bool freed;
@@ -86,6 +96,13 @@ static void insert(struct faulty_store *store, const wb_batch *batch)
         store->times[row_n(batch, i)]++;
 }
 
+static void count_strays(struct faulty_store *store, const wb_batch *batch)
+{
+    const char *table = batch->table != NULL ? batch->table : "t";
+    for (size_t i = 0; i < wb_batch_rows(batch); i++)
+        store->strays += strcmp(table, table_of(row_n(batch, i))) != 0;
+}
+
 static bool has_bad_row(const wb_batch *batch)
 {
     for (size_t i = 0; i < wb_batch_rows(batch); i++) {
@@ -104,6 +121,8 @@ static int fault(wb_err *err, int class, bool in_doubt)
 
 static int write_locked(struct faulty_store *store, const wb_batch *batch, wb_err *err)
 {
+    if (store->routing != TO_ONE_TABLE)
+        count_strays(store, batch);
     unsigned chance = store->faults ? (unsigned)random_below(&store->random, 100) : 100;
     if (chance < 12)
         return fault(err, WB_RETRY, false);
@@ -153,6 +172,65 @@ static int touch_ids(wb_session *session, const wb_marks *marks, const wb_until 
     return fails ? fault(err, WB_RETRY, true) : WB_OK;
 }
 
+/* ---- a policy that is asked on the flusher's thread ---- */
+
+struct faulty_decider {
+    wb_decider base;
+    uint64_t random; /* used unlocked: it is its thread's */
+};
+
+static int open_decider(wb_decider *decider, wb_err *err)
+{
+    (void)err;
+    decider->should_flush = decider->route = decider->retry = true;
+    return WB_OK;
+}
+
+static int decide_flush(wb_decider *decider, const wb_stats *stats, const wb_view *view,
+                        bool *flush, wb_err *err)
+{
+    uint64_t chance = random_below(&((struct faulty_decider *)decider)->random, 10);
+    if (chance == 0)
+        return fault(err, WB_RETRY, false);
+    *flush = chance < 5 && view->rows <= stats->accepted;
+    return WB_OK;
+}
+
+static int decide_route(wb_decider *decider, const wb_batch *batch, size_t index,
+                        const char **table, wb_err *err)
+{
+    (void)decider, (void)err;
+    *table = table_of(row_n(batch, index));
+    return WB_OK;
+}
+
+static int decide_retry(wb_decider *decider, const wb_stats *stats, const wb_view *view,
+                        const wb_err *failure, int64_t *retry_us, wb_err *err)
+{
+    (void)stats, (void)view;
+    uint64_t chance = random_below(&((struct faulty_decider *)decider)->random, 10);
+    if (chance == 0 || failure->class == WB_REJECT)
+        return fault(err, WB_RETRY, false);
+    *retry_us = (int64_t)chance * 100;
+    return WB_OK;
+}
+
+static void end_decider(wb_decider *decider)
+{
+    free(decider);
+}
+
+static wb_decider *new_decider(wb_store *store, const wb_target *target)
+{
+    static const wb_decider_class class = {open_decider, decide_flush, decide_route, decide_retry,
+                                           end_decider};
+    (void)store, (void)target;
+    struct faulty_decider *decider = calloc(1, sizeof *decider);
+    decider->base.class = &class;
+    decider->random = 3;
+    return &decider->base;
+}
+
 static void free_store(wb_store *store)
 {
     atomic_store(&((struct faulty_store *)store)->freed, true);
@@ -164,6 +242,7 @@ static const wb_store_class faulty_class = {
     .write = write_batch,
     .touch = touch_ids,
     .end = end_session,
+    .decider = new_decider,
     .free = free_store,
 };
 
@@ -222,6 +301,7 @@ static wb_batcher *new_batcher(wb_schema *schema)
     options.retry = (wb_retry){.initial_us = 50, .max_us = 1000};
     options.log_events = true;
     options.flush_events = true;
+    options.policy = the_store.routing == BY_WORKER ? &the_store.base : NULL;
     wb_batcher *batcher = NULL;
     assert_ok(wb_batcher_new(&options, &batcher, NULL));
     return batcher;
@@ -230,7 +310,11 @@ static wb_batcher *new_batcher(wb_schema *schema)
 static int add_row(wb_batcher *batcher, int64_t n)
 {
     wb_value values[2] = {int_value(n), text_value("a row")};
-    return wb_batcher_add(batcher, values, 2, NULL, NULL);
+    wb_choice choice = {.overflow = WB_OVERFLOW_BLOCK};
+    if (the_store.routing != BY_CALLER)
+        return wb_batcher_add(batcher, values, 2, NULL, NULL);
+    assert_ok(wb_batcher_route(batcher, table_of(n), &choice.route, NULL));
+    return wb_batcher_add_as(batcher, values, 2, &choice, NULL, NULL);
 }
 
 static bool is_conserved(const wb_stats *s)
@@ -333,11 +417,11 @@ static void check_rows(const wb_stats *stats, int64_t count)
     assert_int_equal(stats->accepted, in + bad);
     assert_int_equal(the_store.torn, 0);
     assert_int_equal(the_store.unasked, 0);
+    assert_int_equal(the_store.strays, 0);
 }
 
-static void test_every_row_once(void **state)
+static void every_row_once(void)
 {
-    (void)state;
     wb_schema *schema = small_schema();
     struct crew crew = {.batcher = new_batcher(schema)};
     struct adder adders[ADDERS];
@@ -365,6 +449,26 @@ static void test_every_row_once(void **state)
     check_rows(&stats, (int64_t)ADDERS * ROWS);
     wb_batcher_detach(crew.batcher);
     wb_schema_unref(schema);
+}
+
+static void test_every_row_once(void **state)
+{
+    (void)state;
+    every_row_once();
+}
+
+static void test_routed_by_the_caller(void **state)
+{
+    (void)state;
+    the_store.routing = BY_CALLER;
+    every_row_once();
+}
+
+static void test_routed_by_a_worker(void **state)
+{
+    (void)state;
+    the_store.routing = BY_WORKER;
+    every_row_once();
 }
 
 /* ---- closers ---- */
@@ -557,8 +661,10 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_store, shut_store)
     const struct CMUnitTest tests[] = {
-        TEST(test_every_row_once),     TEST(test_closed_by_several),     TEST(test_let_go_at_once),
-        TEST(test_every_mark_arrives), TEST(test_no_memory_for_a_while),
+        TEST(test_every_row_once),        TEST(test_routed_by_the_caller),
+        TEST(test_routed_by_a_worker),    TEST(test_closed_by_several),
+        TEST(test_let_go_at_once),        TEST(test_every_mark_arrives),
+        TEST(test_no_memory_for_a_while),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
