@@ -9,17 +9,47 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-/* nginx, src/os/unix/ngx_process_cycle.c: set by a signal's handler. */
-extern volatile sig_atomic_t ngx_terminate __attribute__((weak));
+/* nginx, src/os/unix: ngx_process_cycle.c and .h, ngx_channel.h. Each is NULL outside of nginx. */
+extern volatile sig_atomic_t ngx_terminate __attribute__((weak)); /* stopped: TERM, INT */
+extern uintptr_t ngx_process __attribute__((weak));               /* what this process is */
+extern int ngx_channel __attribute__((weak)); /* a worker's socket to the master process */
+
+enum { NGX_PROCESS_WORKER = 3, NGX_CMD_TERMINATE = 4 };
+
+struct channel_message {
+    uintptr_t command;
+    pid_t pid;
+    intptr_t slot;
+    int fd;
+};
+
+/* A worker that is stopped after it has left its loop is told through the channel alone, which nobody but us
+ * reads any more. */
+static bool is_told_to_stop(void)
+{
+    struct channel_message message;
+    while (recv(ngx_channel, &message, sizeof message, MSG_DONTWAIT) == (ssize_t)sizeof message) {
+        if (message.command == NGX_CMD_TERMINATE)
+            return true;
+    }
+    return false;
+}
+
+static bool is_worker(void)
+{
+    return &ngx_terminate != NULL && &ngx_process != NULL && &ngx_channel != NULL &&
+           ngx_process == NGX_PROCESS_WORKER;
+}
 
 bool wb_exit_is_hurried(void)
 {
-    return &ngx_terminate != NULL && ngx_terminate != 0;
+    return is_worker() && (ngx_terminate != 0 || is_told_to_stop());
 }
 
 static void close_socket(int fd)

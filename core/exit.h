@@ -11,7 +11,8 @@
 /* How long after a hurried exit began it is still without risk to wait here. */
 enum { WB_EXIT_SAFE_US = 500000 };
 
-/* Is this process a worker of nginx's that was told to stop? It may become so at any time. */
+/* Is this process a worker of nginx's that was told to stop? It may become so at any time; once true, it need not
+ * be asked again. Only for an exit handler. */
 bool wb_exit_is_hurried(void);
 /* As fork. The child keeps stderr and no socket, so that it holds no port and no client, and is in a session of
  * its own. No other thread may be in this library. */

@@ -22,8 +22,10 @@
 
 enum { ROWS = 40, MOST = 256, EXIT_CODE = 23, LONGEST_S = 60 };
 
-/* What the tests and nginx's master process have in common. */
+/* What nginx has, in a worker. */
 volatile sig_atomic_t ngx_terminate;
+uintptr_t ngx_process = 3;
+int ngx_channel = -1;
 
 struct told {
     atomic_int first;        /* the process that adds the rows */
@@ -195,18 +197,17 @@ static void end_hurried_with_more(void)
     exit(EXIT_CODE);
 }
 
-static void hurry(int signal_number)
-{
-    (void)signal_number;
-    ngx_terminate = 1;
-}
-
 /* It waits in its exit handler when it is told. */
-static void end_and_be_hurried(void)
+static void end_with_time(void)
 {
-    signal(SIGTERM, hurry);
     add_rows(0);
     exit(EXIT_CODE);
+}
+
+static void end_as_master(void)
+{
+    ngx_process = 1;
+    end_hurried();
 }
 
 /* ---- the test's side ---- */
@@ -340,20 +341,53 @@ static void test_all_objects_go_to_one_child(void **state)
     check_each_once(3 * ROWS);
 }
 
+static void send_command(int channel, uintptr_t command)
+{
+    const struct {
+        uintptr_t command;
+        pid_t pid;
+        intptr_t slot;
+        int fd;
+    } message = {.command = command, .pid = getpid(), .fd = -1};
+    assert_int_equal(write(channel, &message, sizeof message), sizeof message);
+}
+
 static void test_hurry_may_come_late(void **state)
 {
     (void)state;
-    begin(end_and_be_hurried);
+    int channel[2];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, channel), 0);
+    ngx_channel = channel[1];
+    begin(end_with_time);
     while (atomic_load(&told->writer) == 0)
         pause_ms(1);
     pause_ms(700); /* more than it waits once it knows */
     assert_false(tried_by_another());
-    kill(ending.pid, SIGTERM);
+    send_command(channel[0], 2); /* that another worker has ended */
+    send_command(channel[0], 4);
     wait_for_another();
     kill(ending.pid, SIGKILL);
     atomic_store(&told->open, true);
     read_rows();
     wait_for_end();
+    check_each_once(ROWS);
+    close(channel[0]);
+    close(channel[1]);
+    ngx_channel = -1;
+}
+
+static void test_no_child_of_the_master_process(void **state)
+{
+    (void)state;
+    begin(end_as_master);
+    while (atomic_load(&told->writer) == 0)
+        pause_ms(1);
+    pause_ms(1000); /* more than a worker waits */
+    assert_false(tried_by_another());
+    atomic_store(&told->open, true);
+    read_rows();
+    wait_for_end();
+    assert_false(tried_by_another());
     check_each_once(ROWS);
 }
 
@@ -405,6 +439,7 @@ int main(void)
         TEST(test_process_waits_for_its_child),
         TEST(test_all_objects_go_to_one_child),
         TEST(test_hurry_may_come_late),
+        TEST(test_no_child_of_the_master_process),
         TEST(test_no_child_where_the_rows_get_out_in_time),
         TEST(test_goes_on_itself_where_it_can_have_no_child),
         TEST(test_child_gives_up_at_the_deadline),

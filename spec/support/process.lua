@@ -109,15 +109,16 @@ end
 process.sleep = system.sleep
 process.now = system.monotime
 
--- Waits until what the function returns is true; answers it, or false when patience is over.
-function process.wait(predicate, seconds)
+-- Waits until what the function returns is true, asking it every `nap` seconds; answers it, or false when patience is
+-- over.
+function process.wait(predicate, seconds, nap)
     local deadline = system.monotime() + (seconds or process.PATIENCE)
     repeat
         local answer = predicate()
         if answer then
             return answer
         end
-        system.sleep(0.02)
+        system.sleep(nap or 0.02)
     until system.monotime() > deadline
     return false
 end

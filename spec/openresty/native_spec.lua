@@ -1,0 +1,233 @@
+-- Batchers with native stores in nginx: wherever they are made and from whatever phase a row is added, each
+-- worker delivers by a thread and a connection of its own, and the rows stored are the requests answered.
+
+local cjson = require "cjson"
+local nginx = require "spec.support.nginx"
+local postgres = require "spec.support.postgres"
+local process = require "spec.support.process"
+local requests = require "spec.support.requests"
+local sqlite = require "spec.support.sqlite"
+
+local EACH = 20 -- requests for each phase
+
+-- How many threads of a process are flushers.
+local function flushers(pid)
+    local names = process.run(("cat /proc/%d/task/*/comm"):format(pid)).out
+    local _, count = names:gsub("writebehind\n", "")
+    return count
+end
+
+local function ask_all_phases(server)
+    for _ = 1, EACH do
+        for _, phase in ipairs(requests.PHASES) do
+            assert.equal(200, (server:get("/" .. phase)))
+        end
+    end
+end
+
+local function phases_wanted()
+    local lines = {}
+    for _, phase in ipairs(requests.PHASES) do
+        lines[#lines + 1] = phase .. "|" .. EACH
+    end
+    table.sort(lines)
+    return lines
+end
+
+local COUNT_PHASES = "SELECT phase, count(*) FROM %s GROUP BY phase ORDER BY phase"
+
+describe("a batcher in nginx", function()
+    local dir
+
+    before_each(function()
+        dir = process.dir()
+    end)
+
+    after_each(function()
+        nginx.finish()
+        postgres.drop_all()
+        process.remove(dir)
+    end)
+
+    for _, made in ipairs { "init", "worker", "use" } do
+        local where = ({ init = "in init_by_lua", worker = "in init_worker_by_lua", use = "on first use" })[made]
+
+        it("made " .. where .. " stores a row in PostgreSQL for each request", function()
+            local name = requests.table()
+            local server = requests.start { workers = 2, made = made, store = requests.postgres(), table = name }
+            ask_all_phases(server)
+            local pids = server:workers()
+            assert.equal(0, server:quit())
+            assert.same(requests.answered(server), requests.stored(name))
+            assert.same(phases_wanted(), postgres.lines(COUNT_PHASES:format(name)))
+            local of_others = postgres.number(("SELECT count(*) FROM %s WHERE worker NOT IN (%s)"):format(name,
+                table.concat(pids, ", ")))
+            assert.equal(0, of_others)
+            assert.is_nil(server:log():match("%[error%].*"))
+        end)
+
+        it("made " .. where .. " stores a row in SQLite for each request", function()
+            local path = dir .. "/rows.db"
+            local server = requests.start {
+                workers = 2,
+                made = made,
+                store = ("writebehind.sqlite { path = %q, create = true }"):format(path),
+                table = "rows",
+            }
+            ask_all_phases(server)
+            assert.equal(0, server:quit())
+            assert.same(requests.answered(server), sqlite.lines(path, "SELECT request FROM rows ORDER BY request"))
+            assert.same(phases_wanted(), sqlite.lines(path, COUNT_PHASES:format("rows")))
+            assert.is_nil(server:log():match("%[error%].*"))
+        end)
+    end
+
+    it("has a thread and a connection in each worker, and none in the master process", function()
+        local name = requests.table()
+        local gate = postgres.gate(dir)
+        gate:open()
+        local server = requests.start {
+            workers = 3,
+            made = "init",
+            store = requests.postgres(gate.conninfo),
+            table = name,
+            worker = [[ assert(ngx.timer.at(0, function() require "app".add("worker", "start") end)) ]],
+        }
+        assert.truthy(process.wait(function()
+            return postgres.count(name) == 3
+        end))
+        local pids = server:workers()
+        table.sort(pids)
+        assert.equal(3, #pids)
+        assert.same(pids, cjson.decode(postgres.sql("SELECT json_agg(worker ORDER BY worker) FROM " .. name)))
+        for _, pid in ipairs(pids) do
+            assert.equal(1, flushers(pid))
+        end
+        assert.equal(0, flushers(server.pid))
+        assert.equal(3, postgres.number(("SELECT count(*) FROM pg_stat_activity WHERE application_name = '%s'"):format(
+            gate.application)))
+    end)
+
+    it("that init_by_lua itself used belongs to the master process, which stores what it was given", function()
+        local name = requests.table()
+        local server = requests.start {
+            made = "init",
+            store = requests.postgres(),
+            table = name,
+            init = [[ assert(require "app".make():add_values("master", ngx.worker.pid(), "init")) ]],
+            server = [[
+                location /try {
+                    access_log off;
+                    content_by_lua_block {
+                        local _, message, code = require "app".batcher:add_values("worker", 0, "content")
+                        ngx.print(code, ": ", message)
+                    }
+                }]],
+        }
+        local _, body = server:get("/try")
+        assert.match("^fork: .*used before fork", body)
+        assert.equal(0, server:quit())
+        assert.same({ "master" }, requests.stored(name))
+    end)
+
+    it("takes the schema from the live table in init_by_lua, and ngx.null as NULL", function()
+        local name = postgres.name()
+        postgres.sql(("CREATE TABLE %s (n int8 NOT NULL, note text DEFAULT 'none')"):format(name))
+        local server = nginx.start {
+            http = ([[
+                init_by_lua_block {
+                    local writebehind = require "writebehind"
+                    local store = %s
+                    local schema = assert(store:schema(%q))
+                    batcher = assert(writebehind.batcher { store = store, schema = schema, table = %q })
+                }]]):format(requests.postgres(), name, name),
+            server = [[
+                location / {
+                    content_by_lua_block {
+                        assert(batcher:add { n = 1, note = ngx.null })
+                        assert(batcher:add { n = 2, note = ngx.var.arg_note })
+                        assert(batcher:add_values(3, ngx.null))
+                        assert(batcher:add_values(4, ngx.var.arg_note))
+                        ngx.say("done")
+                    }
+                }]],
+        }
+        assert.equal(200, (server:get("/?note=here")))
+        assert.equal(0, server:quit())
+        assert.same({ "1|", "2|here", "3|", "4|here" }, postgres.lines("SELECT n, note FROM " .. name .. " ORDER BY n"))
+    end)
+
+    it("shows its figures to requests", function()
+        local name = requests.table()
+        local server = requests.start { made = "worker", store = requests.postgres(), table = name }
+        for _ = 1, EACH do
+            server:get("/log")
+        end
+        local stats
+        assert.truthy(process.wait(function()
+            local _, body = server:get("/stats")
+            stats = cjson.decode(body)
+            return stats.stored == EACH
+        end))
+        assert.equal(EACH, stats.accepted)
+        assert.equal("ok", stats.health)
+    end)
+
+    it("refuses what is wrong in the request that is wrong", function()
+        local server = requests.start {
+            made = "worker",
+            store = requests.postgres(),
+            table = requests.table(),
+            server = [[
+                location /wrong {
+                    content_by_lua_block {
+                        local _, message, code = require "app".make():add { request = "r", worker = 2.5, phase = "p" }
+                        ngx.print(code, ": ", message)
+                    }
+                }]],
+        }
+        local _, body = server:get("/wrong")
+        assert.match("^invalid: .*worker.*2%.5", body)
+    end)
+end)
+
+describe("a tracker in nginx", function()
+    local name
+
+    before_each(function()
+        name = postgres.name()
+        postgres.sql(("CREATE TABLE %s (id uuid PRIMARY KEY, last_used_at timestamptz DEFAULT 'epoch')"):format(name))
+        postgres.sql(("INSERT INTO %s SELECT ('00000000-0000-4000-8000-' || lpad(n::text, 12, '0'))::uuid "
+            .. "FROM generate_series(1, 50) n"):format(name))
+    end)
+
+    after_each(function()
+        nginx.finish()
+        postgres.drop_all()
+    end)
+
+    it("marks the keys that requests used, and no others", function()
+        local server = nginx.start {
+            workers = 2,
+            http = ([[
+                init_by_lua_block {
+                    local writebehind = require "writebehind"
+                    tracker = writebehind.tracker {
+                        store = %s, table = %q, key = "id", column = "last_used_at", interval = 0.05,
+                    }
+                }]]):format(requests.postgres(), name),
+            server = [[
+                location / {
+                    return 204;
+                    log_by_lua_block { assert(tracker:add(ngx.var.arg_key)) }
+                }]],
+        }
+        for n = 1, 60 do
+            assert.equal(204, (server:get(("/?key=00000000-0000-4000-8000-%012d"):format(n % 30 + 1))))
+        end
+        assert.equal(0, server:quit())
+        local used = "SELECT count(*) FROM %s WHERE last_used_at > now() - interval '1 hour'"
+        assert.equal(30, postgres.number(used:format(name)))
+        assert.is_nil(server:log():match("%[error%].*"))
+    end)
+end)
