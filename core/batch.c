@@ -228,6 +228,7 @@ wb_batch *wb_batch_split(wb_batch *batch, size_t rows)
     batch->count = first + rows;
     batch->bytes = batch->rows[batch->count - 1].end;
     rest->serial = batch->serial;
+    rest->rank = batch->rank + first + rows;
     rest->route = batch->route;
     rest->table = batch->table;
     rest->divided = batch->divided;

@@ -24,6 +24,7 @@ struct wb_batch {
     uint8_t id[16];  /* given when sealed; the same at every attempt */
     uint64_t serial; /* of the outbox; a merged batch keeps its oldest part's */
     uint32_t route;  /* the number of `table`; 0 for the target's */
+    uint64_t rank;   /* orders the pieces that it was split into: the place of its first row */
     bool divided;    /* all its rows are of `route`; else each says its own */
     uint32_t attempt;  /* writes begun */
     bool in_doubt;     /* an attempt's fate is unknown */

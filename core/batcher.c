@@ -157,6 +157,7 @@ static void ask_policy(wb_batcher *batcher)
     wb_outbox_ask_flush(&batcher->outbox);
 }
 
+/* This failure is among those that the policy sees. */
 static int64_t ask_retry_us(wb_batcher *batcher, const wb_batch *batch, const wb_err *err)
 {
     wb_view view;
@@ -165,6 +166,9 @@ static int64_t ask_retry_us(wb_batcher *batcher, const wb_batch *batch, const wb
         return 0;
     wb_outbox_view(&batcher->outbox, batch, &view);
     wb_box_stats(&batcher->outbox.box, &stats);
+    stats.failures++;
+    stats.consecutive_failures++;
+    memcpy(stats.last_error, err->text, sizeof stats.last_error);
     return wb_ask_retry_us(&batcher->outbox.asker, &stats, &view, err);
 }
 

@@ -280,8 +280,9 @@ static int drop_newest(wb_outbox *outbox, int64_t now_us)
 
 static bool goes_before(const wb_batch *batch, const wb_batch *other)
 {
-    return batch->serial < other->serial ||
-           (batch->serial == other->serial && batch->route < other->route);
+    if (batch->serial != other->serial)
+        return batch->serial < other->serial;
+    return batch->route != other->route ? batch->route < other->route : batch->rank < other->rank;
 }
 
 void wb_outbox_enlist(wb_batch **list, wb_batch *batch)

@@ -3,7 +3,7 @@
  * and of the lock. Rows are put in one by one; batches are taken out, delivered by whoever took them, and
  * completed, each exactly once.
  *
- * Invariants, under the box's lock: `sealed` is ascending by serial, then by route; a batch is in exactly one of
+ * Invariants, under the box's lock: `sealed` is ascending by serial, route and rank; a batch is in exactly one of
  * `open`, `sealed`, `taken`.
  * Taking: the batches that are due, the least tried first, then the oldest, so that one that always fails
  * can't stop the others. After a failure nothing is taken before `gate_us`, and one at a time. */
@@ -86,7 +86,7 @@ wb_batch *wb_outbox_next_dead(wb_outbox *outbox); /* the caller frees it; NULL: 
 int64_t wb_outbox_next_due_us(const wb_box *box);
 void wb_outbox_seal_open(wb_outbox *outbox, int reason);
 void wb_outbox_release(wb_outbox *outbox, wb_batch *batch); /* settled: kept as a spare or freed */
-void wb_outbox_enlist(wb_batch **list, wb_batch *batch);    /* by serial and route */
+void wb_outbox_enlist(wb_batch **list, wb_batch *batch);    /* in order */
 void wb_outbox_delist(wb_batch **list, wb_batch *batch);
 void wb_outbox_settle(wb_outbox *outbox, wb_batch *batch);
 /* Not to be taken before a delay that grows with its failures; nor is any other, with all of theirs. */

@@ -26,24 +26,26 @@ int wb_outbox_route(wb_outbox *outbox, const char *table, uint32_t *out, wb_err 
     return WB_OK;
 }
 
-static void describe(const wb_batch *batch, int64_t now_us, wb_view *out)
+static void describe(const wb_outbox *outbox, const wb_batch *batch, int64_t now_us, wb_view *out)
 {
     memset(out, 0, sizeof *out);
     if (batch == NULL || wb_batch_left(batch) == 0)
         return;
     int64_t oldest_us = batch->opened_us + batch->rows[batch->first].age_us;
+    const char *table = batch->table != NULL ? batch->table : outbox->table;
     *out = (wb_view){
         .rows = wb_batch_left(batch),
         .bytes = batch->bytes - wb_batch_begin(batch),
         .age_us = now_us > oldest_us ? now_us - oldest_us : 0,
         .attempt = batch->attempt,
+        .table = batch->state == WB_BATCH_OPEN ? NULL : table,
     };
 }
 
 void wb_outbox_view(wb_outbox *outbox, const wb_batch *batch, wb_view *out)
 {
     wb_monitor_lock(&outbox->box.monitor);
-    describe(batch != NULL ? batch : outbox->open, wb_box_now_us(&outbox->box), out);
+    describe(outbox, batch != NULL ? batch : outbox->open, wb_box_now_us(&outbox->box), out);
     wb_monitor_unlock(&outbox->box.monitor);
 }
 
@@ -71,7 +73,7 @@ static bool is_time_to_ask(wb_outbox *outbox, wb_view *view)
 {
     wb_monitor_lock(&outbox->box.monitor);
     int64_t now_us = wb_box_now_us(&outbox->box);
-    describe(outbox->open, now_us, view);
+    describe(outbox, outbox->open, now_us, view);
     bool now = outbox->ask_us <= now_us;
     if (now)
         outbox->ask_us = view->rows > 0 ? wb_after_us(now_us, WB_ASK_EVERY_US) : WB_NEVER;

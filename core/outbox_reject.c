@@ -123,8 +123,7 @@ static void make_due(wb_outbox *outbox, wb_batch *batch)
     wb_outbox_enlist(&outbox->sealed, batch);
 }
 
-/* Of a batch that is in no list. The later half is listed first: among equals, the one that is listed last
- * comes first. False: no memory, nothing is changed. */
+/* Of a batch that is in no list. False: no memory, nothing is changed. */
 static bool halve(wb_outbox *outbox, wb_batch *batch)
 {
     wb_batch *rest = wb_batch_split(batch, wb_batch_left(batch) / 2);
@@ -132,8 +131,8 @@ static bool halve(wb_outbox *outbox, wb_batch *batch)
         return false;
     batch->follows = false;
     rest->follows = true;
-    make_due(outbox, rest);
     make_due(outbox, batch);
+    make_due(outbox, rest);
     outbox->box.gate_us = INT64_MIN;
     return true;
 }

@@ -192,9 +192,10 @@ typedef struct wb_choice {
 /* What a policy is told of a batch. */
 typedef struct wb_view {
     uint64_t rows;
-    uint64_t bytes;   /* of its tuples */
-    int64_t age_us;   /* of its oldest row */
-    uint32_t attempt; /* writes of it so far; 0: it is open */
+    uint64_t bytes;    /* of its tuples */
+    int64_t age_us;    /* of its oldest row */
+    uint32_t attempt;  /* writes of it so far; 0: it is open */
+    const char *table; /* where it goes; NULL: it is open. Lives as long as the batcher */
 } wb_view;
 
 WB_API void wb_batcher_options_init(wb_batcher_options *options); /* the defaults */

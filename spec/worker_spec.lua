@@ -224,7 +224,7 @@ describe("a worker store", function()
         assert.equal("3 3\n", said())
         local text = table.concat(lines, "\n")
         assert.matches("the shelf is full", text)
-        assert.matches("error a worker's error came from .*throws.lua:%d+: in [^<]*.*<.*throws.lua:%d+: in", text)
+        assert.matches("error  from .*throws.lua:%d+: in [^<]*.*<.*throws.lua:%d+: in", text)
         assert.is_nil(text:find("session.lua", 1, true)) -- of the library's own frames none
         assert(object:close())
     end)
@@ -403,6 +403,17 @@ describe("a worker store", function()
         end
         for _, name in ipairs { 5, "", "a\0b", {} } do
             assert.has_error(function() writebehind.worker(name) end)
+        end
+    end)
+
+    it("can't be made where there are no search paths", function()
+        for _, name in ipairs { "path", "cpath" } do
+            local own = package[name]
+            package[name] = nil
+            local ok, message = pcall(function() writebehind.worker "any" end)
+            package[name] = own
+            assert.is_false(ok)
+            assert.matches("worker_spec.lua:%d+: worker: package." .. name .. " is a nil; expected the text", message)
         end
     end)
 
@@ -587,11 +598,13 @@ describe("a worker store", function()
             -- The checker is the server by another name; Debian has it without a service of the system's own.
             os.execute(('ln -s "$(command -v redis-check-rdb)" %s/redis-server'):format(dir))
             assert.equal(0, process.run(dir .. "/redis-server " .. words).code)
-            assert.is_true(process.wait(function()
-                local link = socket.connect("127.0.0.1", port)
-                return link and link:close() and process.exists(dir .. "/pid")
+            local pid = assert(process.wait(function() -- the file is there before its text is
+                return process.exists(dir .. "/pid") and process.read(dir .. "/pid"):match "^(%d+)\n"
             end))
-            local pid = assert(process.read(dir .. "/pid"):match "%d+")
+            assert.is_truthy(process.wait(function()
+                local link = socket.connect("127.0.0.1", port)
+                return link and link:close()
+            end))
             finally(function() os.execute("kill " .. pid) end)
             local function redis(command)
                 return (process.run(("redis-cli -p %s %s"):format(port, command)).out:gsub("\n$", ""))

@@ -35,10 +35,11 @@ void lwb_claim_settle(lwb_claim *claim, const wb_outcome *outcome)
     claim->owner = NULL;
 }
 
+static const wb_outcome collected = {
+    .code = WB_STORE, .class = WB_RETRY, .text = "claim collected without being completed"};
+
 void lwb_claim_drop(lwb_claim *claim)
 {
-    static const wb_outcome collected = {
-        .code = WB_STORE, .class = WB_RETRY, .text = "claim collected without being completed"};
     if (claim->work == NULL)
         return;
     if (claim->owner != NULL)
@@ -116,6 +117,14 @@ static lwb_claim *any_claim(lua_State *L)
     return claim;
 }
 
+/* The claim is at 1. */
+static void ask_retry(lua_State *L, const lwb_claim *claim, wb_outcome *outcome)
+{
+    bool failed = outcome->code != WB_OK && outcome->class != WB_REJECT;
+    if (failed && claim->owner != NULL && claim->owner->asks_retry)
+        lwb_ask_retry(L, outcome);
+}
+
 int lwb_claim_complete(lua_State *L)
 {
     wb_outcome outcome = {.code = WB_OK};
@@ -127,9 +136,7 @@ int lwb_claim_complete(lua_State *L)
     else
         failure_check(L, claim, &outcome);
     outcome.in_doubt = claim->in_doubt;
-    if (outcome.code != WB_OK && outcome.class != WB_REJECT && claim->owner != NULL &&
-        claim->owner->asks_retry)
-        lwb_ask_retry(L, &outcome);
+    ask_retry(L, claim, &outcome);
     if (claim->work == NULL) /* an error's __tostring may complete it, or a policy */
         return luaL_error(L, "complete: completed meanwhile");
     lwb_claim_settle(claim, &outcome);
@@ -140,7 +147,13 @@ int lwb_claim_gc(lua_State *L)
 {
     const lwb_kind *kind = lwb_test(L, 1, &lwb_marks_kind) ? &lwb_marks_kind : &lwb_batch_kind;
     lwb_claim *claim = lwb_test(L, 1, kind);
-    if (claim != NULL)
-        lwb_claim_drop(claim);
+    if (claim == NULL)
+        return 0;
+    wb_outcome outcome = collected;
+    if (claim->work != NULL)
+        ask_retry(L, claim, &outcome);
+    if (claim->work != NULL && claim->owner != NULL)
+        lwb_claim_settle(claim, &outcome);
+    lwb_claim_drop(claim);
     return 0;
 }

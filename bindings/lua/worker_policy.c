@@ -88,6 +88,7 @@ static void push_view(lua_State *L, const worker_decider *decider)
     lwb_push_int64(L, (int64_t)decider->view->bytes);
     lwb_push_seconds(L, decider->view->age_us);
     lwb_push_int64(L, decider->view->attempt);
+    lua_pushstring(L, decider->view->table);
 }
 
 static int ask_flush(lua_State *L)
@@ -95,7 +96,7 @@ static int ask_flush(lua_State *L)
     worker_decider *decider = lua_touserdata(L, 1);
     lwb_state_push(L, "should_flush");
     push_view(L, decider);
-    lua_call(L, 5, 1);
+    lua_call(L, 6, 1);
     decider->flush = lua_toboolean(L, -1);
     return 0;
 }
@@ -151,7 +152,7 @@ static int ask_retry(lua_State *L)
     lua_pushstring(L, decider->failure->text);
     lua_pushstring(L, lwb_class_names[decider->failure->class]);
     push_view(L, decider);
-    lua_call(L, 7, 1);
+    lua_call(L, 8, 1);
     decider->retry_us = lua_isnumber(L, -1) ? lwb_check_us(L, -1) : WB_NEVER;
     return 0;
 }

@@ -141,14 +141,22 @@ end
 
 -- ---- retry_delay ----
 
+-- What retry_delay sees: this failure is among those that are counted.
+local function failure_view(batcher, batch, err, class)
+    local stats = batcher:stats()
+    return view_of(batcher, batch, {
+        class = class, table = batch.table, last_error = err, failures = stats.failures + 1,
+        consecutive_failures = stats.consecutive_failures + 1,
+    })
+end
+
 -- Seconds until a batch that failed is tried again; false: never, its rows are dead; nil: the built-in rule.
 function policy.retry(batcher, batch, err, class)
     local peer = raw.peer(batcher)
-    if is_asked(peer) then
+    if not peer or is_asked(peer) then
         return nil
     end
-    local more = { class = class, table = batch.table }
-    local ok, delay = ask(batcher, peer, "retry_delay", view_of(batcher, batch, more), err)
+    local ok, delay = ask(batcher, peer, "retry_delay", failure_view(batcher, batch, err, class), err)
     if not ok then
         return nil
     end
