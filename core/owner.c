@@ -242,6 +242,9 @@ static int not_settled(wb_owner *owner, wb_err *err)
 {
     wb_stats stats;
     wb_box_stats(owner->box, &stats);
+    if (stats.pending == 0)
+        return wb_fail(err, WB_TIMEOUT, "all %s are settled; the store is still being closed",
+                       owner->box->class->unit);
     const char *why = stats.consecutive_failures > 0 ? stats.last_error : "";
     return wb_fail(err, WB_TIMEOUT, "%llu %s are not settled yet%s%s",
                    (unsigned long long)stats.pending, owner->box->class->unit,

@@ -82,6 +82,13 @@ describe("check_store passes", function()
         assert_passes(good)
     end)
 
+    it("one whose metatable throws for what it has not", function()
+        assert_passes(function()
+            local strict = { write = function() return true end }
+            return setmetatable(strict, { __index = function(_, name) error("no field " .. name) end })
+        end)
+    end)
+
     it("one that completes its claim itself", function()
         assert_passes(writes(function(self, batch)
             batch:complete(self:keep(read_all(batch)))
@@ -394,6 +401,58 @@ describe("check_store catches", function()
             end), { clock = clock })
     end)
 
+    it("a store that waits for ever, and catches what would end it", function()
+        assert_caught("write did not return: it was ended after 1000000 steps", writes(function()
+            while true do
+                pcall(function()
+                    while true do end -- luacheck: ignore 542
+                end)
+            end
+        end), { steps = 1e6 })
+    end)
+
+    it("an answer besides that by complete", function()
+        assert_caught("write completed its claim and answered \"after all not\" besides", writes(function(self, batch)
+            self:keep(read_all(batch))
+            batch:complete(true)
+            return nil, "after all not"
+        end))
+        assert_caught("write completed its claim and failed with ", writes(function(self, batch)
+            self:keep(read_all(batch))
+            batch:complete(true)
+            error "too late"
+        end))
+    end)
+
+    local textless = setmetatable({}, { __tostring = function() error "no text" end })
+
+    it("errors and answers whose text can't be made", function()
+        for _, write in ipairs {
+            function() error(textless) end,
+            function() return nil, textless end,
+        } do
+            assert_caught("write failed with an error that is a table: nobody can read it", writes(write))
+        end
+        assert_caught("write answered a table that has no text", writes(function() return textless end))
+        assert_caught("write answered the class a table that has no text", writes(function()
+            return nil, "an error", textless
+        end))
+    end)
+
+    it("rows that can't be read", function()
+        assert_caught("the rows of the store can't be read: ", writes(function(self, batch)
+            return self:keep { setmetatable({}, { __index = function() error(#batch .. " rows") end }) }
+        end))
+        assert_caught("the int4 column `n`: 1 was given, a table that has no text is stored", writes(
+            function(self, batch)
+                local rows = read_all(batch)
+                for _, row in ipairs(rows) do
+                    row.n = textless
+                end
+                return self:keep(rows)
+            end))
+    end)
+
     it("stores that share their rows", function()
         local shared = {}
         assert_caught("a new store holds 14 rows already: it shares them with another", function()
@@ -516,7 +575,31 @@ describe("check_store raises", function()
             testing.check_store(good, { read = 1 })
         end, "option `read`: expected a function, got 1")
         assert.error_matches(function()
-            testing.check_store(good, { rows = {} })
+            testing.check_store(good, { rows = { {} } })
         end, "`schema` and `rows` go together")
+    end)
+
+    it("at its caller for options that can't be", function()
+        local cases = {
+            { 5, "expected a table of options, got 5" },
+            { { large = 0 }, "option `large`: expected a whole number above 0, got 0" },
+            { { steps = 2.5 }, "option `steps`: expected a whole number above 0, got 2.5" },
+            { { timeout = -1 }, "option `timeout`: expected a number of seconds, got %-1" },
+            { { clock = io.stdout }, "option `clock`: expected a clock of writebehind.testing, got file" },
+            { { schema = io.stdout, rows = { {} } }, "option `schema`: expected a schema, got file" },
+            { { ids = {} }, "option `ids`: expected a list of uuids, got table" },
+        }
+        for _, case in ipairs(cases) do
+            local _, message = pcall(function()
+                testing.check_store(good, case[1])
+            end)
+            assert.matches("check_store_spec.lua:%d+: check_store: " .. case[2], message)
+        end
+        assert.error_matches(function()
+            testing.check_store(good, { ids = { "no id" } })
+        end, "check_store: option `ids`: .*uuid")
+        assert.error_matches(function()
+            testing.check_store(good, { schema = writebehind.schema { { "n", "int8" } }, rows = { { m = 1 } } })
+        end, 'check_store: option `rows`: no column "m"')
     end)
 end)

@@ -574,4 +574,34 @@ describe("a driven tracker", function()
         assert.same({ "00000000-0000-0000-0000-000000000007", "abcdef00-0000-4000-8000-000000000000" },
             store.calls[1].ids)
     end)
+
+    it("is told what its store answers after the claim was completed, and the first answer stands", function()
+        local textless = setmetatable({}, { __tostring = function() error "no text" end })
+        local late = {
+            { function() return nil, "after all not" end, "answered after all not" },
+            { function() return 5 end, "answered 5" },
+            { function() error("too late", 0) end, "failed with too late" },
+            { function() error(textless) end, "failed with an error that is a table" },
+            { function() return true end },
+            { function() end },
+        }
+        for _, case in ipairs(late) do
+            local lines = {}
+            local batcher = assert(writebehind.batcher {
+                schema = writebehind.schema { { "n", "int8" } }, table = "t",
+                store = { write = function(_, batch)
+                    batch:complete(true)
+                    return case[1]()
+                end },
+                log = function(level, message)
+                    lines[#lines + 1] = level .. " " .. message
+                end,
+            })
+            assert(batcher:add { n = 1 })
+            assert(batcher:close())
+            assert.equal(1, scripted.conserved(batcher).stored)
+            assert.same({ case[2] and "error the store " .. case[2] ..
+                " after its claim was completed: that counts for nothing" }, lines)
+        end
+    end)
 end)

@@ -169,6 +169,12 @@ describe("testing.store", function()
             { { sed = 1 }, "unknown option `sed`" }, { { script = { "ok", "fial" } }, "script[2] is fial" },
             { { script = { { "stall", 1 } } }, "needs the option `clock`" },
             { { stall_rate = 1 }, "needs the option `clock`" },
+            { { script = { { "partial", -1 } } }, "script[1] is {partial, -1}: how many rows expected" },
+            { { script = { { "partial", 2.5 } } }, "script[1] is {partial, 2.5}: how many rows expected" },
+            { { script = { "ok", { "fail", "maybe" } } },
+                "script[2] is {fail, maybe}: a class: retry, reject or hold expected" },
+            { { script = { { "stall", -1 } }, clock = testing.clock() }, "script[1] is {stall, -1}: seconds expected" },
+            { { fail_rate = 0.6, lose_rate = 0.5 }, "the chances of failures are 1.1 in sum: at most 1 is expected" },
         }
         for _, case in ipairs(cases) do
             local ok, message = pcall(testing.store, case[1])

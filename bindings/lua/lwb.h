@@ -49,6 +49,7 @@ int lwb_refused(lua_State *L, int code, const wb_err *err);
 int lwb_invalid(lua_State *L);
 /* Seconds of the argument as µs, checked: not negative, not NaN; infinity is WB_NEVER. */
 int64_t lwb_check_us(lua_State *L, int index);
+int64_t lwb_check_delay(lua_State *L, int index); /* the same, but never WB_NEVER */
 /* The deadline that the timeout at `index`, or without one `default_us`, makes from now. */
 int64_t lwb_check_deadline(lua_State *L, int index, int64_t default_us);
 void lwb_push_seconds(lua_State *L, int64_t us); /* infinity for WB_NEVER */

@@ -81,6 +81,6 @@ void lwb_ask_retry(lua_State *L, wb_outcome *outcome)
     if (lua_isboolean(L, -1))
         outcome->retry_us = WB_NEVER;
     else if (lua_isnumber(L, -1))
-        outcome->retry_us = lwb_check_us(L, -1);
+        outcome->retry_us = lwb_check_delay(L, -1);
     lua_pop(L, 1);
 }

@@ -64,6 +64,12 @@ int64_t lwb_check_us(lua_State *L, int index)
     return to_us(seconds);
 }
 
+int64_t lwb_check_delay(lua_State *L, int index)
+{
+    int64_t us = lwb_check_us(L, index);
+    return us == WB_NEVER ? WB_NEVER - 1 : us;
+}
+
 int64_t lwb_check_deadline(lua_State *L, int index, int64_t default_us)
 {
     int64_t timeout_us = lua_isnoneornil(L, index) ? default_us : lwb_check_us(L, index);

@@ -19,7 +19,8 @@ typedef struct lwb_worker {
 typedef struct lwb_state {
     lwb_worker *worker; /* a reference */
     const wb_target *target;
-    lua_State *L; /* NULL: not open */
+    lua_State *L;           /* NULL: not open */
+    int64_t quiet_until_us; /* errors are not logged before that */
 } lwb_state;
 
 /* A copy of a value, out of any state: nil, booleans, numbers, strings, and tables of these. False: *message

@@ -153,7 +153,7 @@ static int ask_retry(lua_State *L)
     lua_pushstring(L, lwb_class_names[decider->failure->class]);
     push_view(L, decider);
     lua_call(L, 8, 1);
-    decider->retry_us = lua_isnumber(L, -1) ? lwb_check_us(L, -1) : WB_NEVER;
+    decider->retry_us = lua_isnumber(L, -1) ? lwb_check_delay(L, -1) : WB_NEVER;
     return 0;
 }
 

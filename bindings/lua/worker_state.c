@@ -52,7 +52,7 @@ void lwb_state_push(lua_State *L, const char *name)
 /* ---- opening ---- */
 
 typedef struct opening {
-    const lwb_state *state;
+    lwb_state *state;
     const char *half;
     wb_err *err;
     int code;
@@ -64,14 +64,23 @@ static int refuse_exit(lua_State *L)
     return luaL_error(L, "os.exit: a worker has a thread of the process, not the process");
 }
 
-/* log(text): a line of the batcher's or tracker's log. Upvalue: the log. */
+/* log(text): its lines go to the log of the batcher or tracker, all of them or, soon after others, none. Upvalue:
+ * the state. */
 static int log_text(lua_State *L)
 {
-    wb_err line; /* its text is cut and on one line */
-    wb_log *log = lua_touserdata(L, lua_upvalueindex(1));
-    wb_fail(&line, WB_STORE, "%s", luaL_checkstring(L, 1));
-    if (log != NULL)
-        wb_log_line(log, WB_TOPIC_NOTICE, WB_ERROR, wb_now_us(), 0, "%s", line.text);
+    lwb_state *state = lua_touserdata(L, lua_upvalueindex(1));
+    wb_log *log = state->target->log;
+    const char *text = luaL_checkstring(L, 1);
+    int64_t now_us = wb_now_us();
+    if (log == NULL || now_us < state->quiet_until_us)
+        return 0;
+    state->quiet_until_us = wb_after_us(now_us, WB_LOG_QUIET_US);
+    while (*text != '\0') {
+        size_t bytes = strcspn(text, "\n");
+        wb_log_reset(log, WB_TOPIC_NOTICE);
+        wb_log_line(log, WB_TOPIC_NOTICE, WB_ERROR, now_us, 0, "%.*s", (int)bytes, text);
+        text += bytes + (text[bytes] == '\n');
+    }
     return 0;
 }
 
@@ -111,7 +120,7 @@ static int start(lua_State *L)
     lua_getfield(L, -1, "open");
     lua_pushstring(L, worker->module);
     lwb_args_push(L, worker->args);
-    lua_pushlightuserdata(L, now->state->target->log);
+    lua_pushlightuserdata(L, now->state);
     lua_pushcclosure(L, log_text, 1);
     lua_call(L, 3, 3);
     if (lua_istable(L, -3)) {
@@ -155,6 +164,7 @@ void lwb_state_close(lwb_state *state)
 {
     if (state->L == NULL)
         return;
+    state->quiet_until_us = INT64_MIN; /* nothing comes after */
     lwb_state_call(state->L, call_close, NULL);
     lua_close(state->L);
     state->L = NULL;

@@ -6,6 +6,7 @@
 local writebehind = require "writebehind"
 local core = require "writebehind.core"
 local answering = require "writebehind.check_store.answer"
+local check_arguments = require "writebehind.check_store.options"
 local rows = require "writebehind.check_store.rows"
 local touching = require "writebehind.check_store.touch"
 local writing = require "writebehind.check_store.write"
@@ -38,12 +39,24 @@ end
 
 local READERS = { read = "rows", times = "times" }
 
+-- A field of the store, or nil where its metatable throws.
+function Check:field(name)
+    local ok, value = pcall(function() return self.store[name] end)
+    return ok and value or nil
+end
+
+-- Its function `write` or `touch`, or nil.
+function Check:method(entry)
+    local method = self:field(entry)
+    return type(method) == "function" and method or nil
+end
+
 -- What the reader of that name answers, or nil where there is none: by default the store's own table.
 function Check:reading(name)
     local reader, store = self.options[name], self.store
     local list = reader and reader(store)
     if not reader then
-        list = store[READERS[name]]
+        list = self:field(READERS[name])
         return type(list) == "table" and list or nil
     elseif type(list) ~= "table" then
         error(("check_store: `%s` answered %s, expected a table"):format(name, show(list)), 0)
@@ -60,7 +73,7 @@ function Check:new_store()
     self.store = store
     local has_method = false
     for _, entry in ipairs { "write", "touch" } do
-        has_method = has_method or type(store[entry]) == "function"
+        has_method = has_method or self:method(entry) ~= nil
     end
     if not has_method then
         return self:fault("new_store() answered a table with neither a function `write` nor a function `touch`")
@@ -85,6 +98,14 @@ function Check:engine(noun, options)
     return assert(writebehind[noun](options))
 end
 
+-- Adds what the options give: what is not accepted is the mistake of who gave it.
+function Check.add(_, object, option, ...)
+    local ran, ok, message = pcall(object.add, object, ...)
+    if not (ran and ok) then
+        error(("check_store: option `%s`: %s"):format(option, tostring(ran and message or ok)), 0)
+    end
+end
+
 -- ---- all of it ----
 
 local PLAYS = {
@@ -96,7 +117,7 @@ function Check:play(entry, scenario)
     if not self:new_store() then
         return false
     end
-    if type(self.store[entry]) == "function" then
+    if self:method(entry) then
         self["play_" .. entry](self, scenario)
     end
     return true
@@ -114,27 +135,6 @@ end
 
 -- ---- the function ----
 
-local OPTIONS = {
-    read = "function", times = "function", fail = "function", idempotent = "boolean", clock = "userdata",
-    timeout = "number", steps = "number", large = "number", rows = "table", ids = "table", schema = "userdata",
-}
-
-local function check_arguments(new_store, options)
-    if type(new_store) ~= "function" then
-        error(("check_store: expected a function that makes a store, got %s"):format(show(new_store)), 4)
-    end
-    for name, value in pairs(options) do
-        if not OPTIONS[name] then
-            error(("check_store: unknown option `%s`"):format(tostring(name)), 4)
-        elseif type(value) ~= OPTIONS[name] then
-            error(("check_store: option `%s`: expected a %s, got %s"):format(name, OPTIONS[name], show(value)), 4)
-        end
-    end
-    if (options.schema == nil) ~= (options.rows == nil) then
-        error("check_store: `schema` and `rows` go together", 4)
-    end
-end
-
 -- Runs the contract on the stores that new_store() makes, each fresh and empty. → true, or nil and a list of
 -- sentences. Options, each of which may be left out:
 --   read(store)    the rows stored, for comparing: tables as batch:row gives them, or lines as batch:ndjson
@@ -149,7 +149,7 @@ end
 --   timeout        the seconds on it that one call may take, 10
 --   steps          the instructions of Lua that one call may run, 20 million
 return function(new_store, options)
-    options = options or {}
+    options = options == nil and {} or options
     check_arguments(new_store, options)
     local schema = options.schema or writebehind.schema(rows.columns())
     local check = setmetatable({

@@ -10,7 +10,7 @@ local core = require "writebehind.core"
 local hooks = require "writebehind.hooks"
 local turn = require "writebehind.turn"
 
-local raw = core.raw
+local raw, text_of = core.raw, hooks.text_of
 
 local driven = {}
 
@@ -30,11 +30,6 @@ local function is_busy(peer)
 end
 
 -- ---- one batch ----
-
-local function text_of(value)
-    local ok, text = pcall(tostring, value)
-    return ok and type(text) == "string" and text or "an error that is a " .. type(value)
-end
 
 local function thrown_text(value)
     local text = text_of(value)
@@ -78,9 +73,11 @@ local function complete_stored(work, updated, unmatched)
     end
 end
 
-local function settle(work, ok, answer, err, class, stored)
+local function settle(peer, work, ok, answer, err, class, stored)
     if raw.is_completed(work) then -- by the store itself
-        return
+        if not ok or answer ~= true and (answer ~= nil or err ~= nil) then
+            hooks.late(peer, ok, answer == nil and ok and err or answer)
+        end
     elseif not ok then
         work:complete(nil, thrown_text(answer), "retry")
     elseif answer == true then
@@ -99,9 +96,9 @@ end
 -- One claim, from the store's call to its completion. For drivers of loops as well: the store may yield.
 -- Looking the function up and judging the answer may throw, where a metatable does: a failed try as well.
 function driven.deliver(peer, work)
-    local ok, message = pcall(settle, work, pcall(call, peer.store, peer.entry, work))
+    local ok, message = pcall(settle, peer, work, pcall(call, peer.store, peer.entry, work))
     if not ok then
-        settle(work, false, message)
+        settle(peer, work, false, message)
     end
 end
 

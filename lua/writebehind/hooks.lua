@@ -7,14 +7,14 @@ local core = require "writebehind.core"
 local turn = require "writebehind.turn"
 
 local raw = core.raw
+local pcall, tostring, type = pcall, tostring, type -- a worker's module may take them away
 
 local hooks = {}
 
 local MOST_AT_ONCE = 1024 -- so that a hook which makes events can't keep its caller for ever
 
-local function complain(peer, hook, message)
-    local said, what = pcall(tostring, message)
-    local text = ("the hook %s failed: %s"):format(hook, said and what or "an error that is a " .. type(message))
+-- Tells what nobody asked about: by the log hook, or else on stderr, once an object.
+local function tell(peer, text, hook)
     if hook ~= "log" and peer.log and pcall(peer.log, "error", text, { rows = 0, suppressed = 0 }) then
         return
     end
@@ -22,6 +22,22 @@ local function complain(peer, hook, message)
         peer.complained = true
         io.stderr:write("writebehind: ", text, "\n")
     end
+end
+
+-- The text of an error, whatever it is.
+function hooks.text_of(value)
+    local ok, text = pcall(tostring, value)
+    return ok and type(text) == "string" and text or "an error that is a " .. type(value)
+end
+
+local function complain(peer, hook, message)
+    tell(peer, ("the hook %s failed: %s"):format(hook, hooks.text_of(message)), hook)
+end
+
+-- A store answered, or failed, after its claim was completed: there is nobody to take that.
+function hooks.late(peer, ok, answer)
+    tell(peer, ("the store %s %s after its claim was completed: that counts for nothing"):format(
+        ok and "answered" or "failed with", hooks.text_of(answer)))
 end
 
 local function call(peer, hook, ...)

@@ -7,7 +7,7 @@ local core = require "writebehind.core"
 local hooks = require "writebehind.hooks"
 local turn = require "writebehind.turn"
 
-local raw = core.raw
+local raw, text_of = core.raw, hooks.text_of
 
 local policy = {}
 
@@ -47,11 +47,6 @@ local function view_of(batcher, batch, more)
 end
 
 -- ---- asking ----
-
-local function text_of(value)
-    local ok, text = pcall(tostring, value)
-    return ok and type(text) == "string" and text or "an error that is a " .. type(value)
-end
 
 local function is_asked(peer)
     return turn.is_taken(peer.deciding)

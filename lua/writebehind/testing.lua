@@ -152,20 +152,8 @@ local function set_of(list)
     return set
 end
 
-local function check_script(script, clock)
-    for index, step in ipairs(script) do
-        local name = type(step) == "table" and step[1] or step
-        if type(name) ~= "string" or not ANSWERS[name] then
-            error(("testing.store: script[%d] is %s: ok, fail, throw, partial, lose or stall expected")
-                :format(index, tostring(name)), 3)
-        elseif name == "stall" and not clock then
-            error(("testing.store: script[%d] stalls, which needs the option `clock`"):format(index), 3)
-        end
-    end
-end
-
-local function is_rate(value)
-    return type(value) == "number" and value >= 0 and value <= 1
+local function is_count(value)
+    return type(value) == "number" and value >= 0 and value % 1 == 0
 end
 
 local function is_finite(value)
@@ -174,6 +162,43 @@ end
 
 local function is_seconds(value)
     return is_finite(value) and value >= 0
+end
+
+local CLASSES = { retry = true, reject = true, hold = true }
+
+-- What the first argument of a scripted answer has to be, where it is given.
+local ARGUMENTS = {
+    fail = { "a class: retry, reject or hold", function(value) return CLASSES[value] end },
+    partial = { "how many rows", is_count }, stall = { "seconds", is_seconds },
+}
+
+-- What is wrong with a step of a script → words, or nil.
+local function script_problem(step, clock)
+    local name, value = step, nil
+    if type(step) == "table" then
+        name, value = step[1], step[2]
+    end
+    local argument = ARGUMENTS[name]
+    if type(name) ~= "string" or not ANSWERS[name] then
+        return ("is %s: ok, fail, throw, partial, lose or stall expected"):format(tostring(name))
+    elseif value ~= nil and argument and not argument[2](value) then
+        return ("is {%s, %s}: %s expected"):format(name, tostring(value), argument[1])
+    elseif name == "stall" and not clock then
+        return "stalls, which needs the option `clock`"
+    end
+end
+
+local function check_script(script, clock)
+    for index, step in ipairs(script) do
+        local problem = script_problem(step, clock)
+        if problem then
+            error(("testing.store: script[%d] %s"):format(index, problem), 3)
+        end
+    end
+end
+
+local function is_rate(value)
+    return type(value) == "number" and value >= 0 and value <= 1
 end
 
 local function is_clock(value)
@@ -206,6 +231,13 @@ local function check_options(options)
     end
     if options.stall_rate and not options.clock then
         error("testing.store: `stall_rate` needs the option `clock`", 3)
+    end
+    local sum = 0
+    for _, name in ipairs(RATES) do
+        sum = sum + (options[name .. "_rate"] or 0)
+    end
+    if sum > 1 + 1e-9 then
+        error(("testing.store: the chances of failures are %g in sum: at most 1 is expected"):format(sum), 3)
     end
 end
 

@@ -10,6 +10,12 @@ local function worker(module, args)
         error(("worker: expected the name of a module, got %s"):format(
             type(module) == "string" and ("%q"):format(module) or type(module)), 3)
     end
+    for _, name in ipairs { "path", "cpath" } do
+        if type(package[name]) ~= "string" then
+            error(("worker: package.%s is a %s; expected the text that `require` searches by"):format(name,
+                type(package[name])), 3)
+        end
+    end
     local store, message = core.worker(module, package.path, package.cpath, args)
     if not store then
         error(message, 3)

@@ -2,9 +2,10 @@
 -- One call of a store under check, and what its answer says.
 
 local lend = require "writebehind.check_store.lend"
-local show = require("writebehind.check_store.rows").show_value
+local rows = require "writebehind.check_store.rows"
 
 local unpack = unpack or table.unpack
+local show, text_of = rows.show_value, rows.text
 local CLASSES = { retry = true, reject = true, hold = true }
 
 local answering = {}
@@ -13,18 +14,24 @@ local function is_count(value, most)
     return type(value) == "number" and value >= 0 and value <= most and value % 1 == 0
 end
 
+-- Can somebody read it? Text, or what makes a text of itself.
+local function is_readable(err)
+    local meta = getmetatable(err)
+    if type(err) == "table" or type(err) == "userdata" then
+        local ok, text = pcall(tostring, err)
+        return type(meta) == "table" and meta.__tostring and ok and type(text) == "string"
+    end
+    return type(err) == "string" or type(err) == "number"
+end
+
 -- The text of an error; one that has none is a fault.
 function answering:error_text(entry, err)
-    if type(err) == "string" or type(err) == "number" then
-        return tostring(err)
+    if is_readable(err) then
+        return text_of(err)
     end
-    local meta = getmetatable(err)
-    local has_text = type(meta) == "table" and meta.__tostring
-    if not has_text then
-        self:fault("%s failed with an error that is a %s: nobody can read it; text, or a __tostring, is expected",
-            entry, type(err))
-    end
-    return has_text and tostring(err) or "a " .. type(err)
+    self:fault("%s failed with an error that is a %s: nobody can read it; text, or a __tostring, is expected", entry,
+        type(err))
+    return "a " .. type(err)
 end
 
 local function failed(why, stored)
@@ -80,10 +87,22 @@ function answering:judge_call(entry, watch, answer, stuck, seconds)
     end
     if watch.twice then
         self:fault("%s completed its claim twice: once is expected, or just an answer", entry)
+    elseif watch.besides then
+        self:fault("%s completed its claim and %s besides: that counts for nothing; one answer is expected", entry,
+            watch.besides)
     end
     if watch.tripped and answer.taken then
         self:fault("%s answered true though it could not read what it was given: %s had failed", entry, watch.tripped)
         answer.misread = true
+    end
+end
+
+-- What a call did after its claim was completed, as pcall answers it → words; nil where that was nothing, or true.
+local function besides(ok, answer, err)
+    if not ok then
+        return "failed with " .. show(answer)
+    elseif answer ~= true and (answer ~= nil or err ~= nil) then
+        return "answered " .. show(answer == nil and err or answer)
     end
 end
 
@@ -92,12 +111,13 @@ function answering:call(entry, work, breaks_at)
     local count = #work
     local object, watch = lend.stand_in(work, breaks_at)
     local began = self.clock and self.clock:now() or 0
-    local results, stuck = lend.bounded(self.steps, self.store[entry], self.store, object)
+    local results, stuck = lend.bounded(self.steps, self:method(entry), self.store, object)
     local seconds = self.clock and self.clock:now() - began or 0
     watch.over = true
     self.watches[#self.watches + 1] = { watch = watch, entry = entry }
     local answer
     if watch.answer then
+        watch.besides = besides(unpack(results, 1, 3))
         answer = self:judge(entry, count, unpack(watch.answer, 1, watch.answer.n))
     elseif results[1] then
         answer = self:judge(entry, count, unpack(results, 2, results.n))

@@ -134,23 +134,32 @@ local function pack(...)
     return { n = select("#", ...), ... }
 end
 
--- pcall(call, …) as a list, and whether the call had to be ended, for more than `steps` steps. A store that
--- catches the error which ends it meets the next one soon.
-function lend.bounded(steps, call, ...)
-    local left, stuck = steps, false
-    local hook, mask, count = debug.gethook()
-    local compile = interpret()
-    debug.sethook(function()
+-- A hook that ends what runs longer than `steps` steps: where the error is caught, at each step from then on, but in
+-- the functions that are `ours`. Coroutines that are made meanwhile inherit it, and may outlive the watch.
+local function hook_of(watch, steps, ours)
+    local left = steps
+    local function hook()
         left = left - HOOK_STEPS
-        if left <= 0 then
-            stuck = true
-            error("ended: no answer", 0)
+        if watch.over or left > 0 or ours[debug.getinfo(2, "f").func] then
+            return
         end
-    end, "", HOOK_STEPS)
+        watch.stuck = true
+        debug.sethook(hook, "", 1)
+        error("ended: no answer", 0)
+    end
+    return hook
+end
+
+-- pcall(call, …) as a list, and whether the call had to be ended, for more than `steps` steps.
+function lend.bounded(steps, call, ...)
+    local watch, compile = {}, interpret()
+    local old, mask, count = debug.gethook()
+    debug.sethook(hook_of(watch, steps, { [lend.bounded] = true, [pack] = true }), "", HOOK_STEPS)
     local results = pack(pcall(call, ...))
-    debug.sethook(hook, mask, count)
+    watch.over = true
+    debug.sethook(old, mask, count)
     compile()
-    return results, stuck
+    return results, watch.stuck == true
 end
 
 return lend

@@ -81,6 +81,12 @@ end
 
 -- ---- as text, to compare ----
 
+-- tostring, of values of the store's, too, whose metatables may throw.
+function rows.text(value)
+    local ok, text = pcall(tostring, value)
+    return ok and type(text) == "string" and text or "a " .. type(value) .. " that has no text"
+end
+
 local function whole_text(value)
     if type(value) == "number" then
         if math.tointeger and math.tointeger(value) then
@@ -88,7 +94,7 @@ local function whole_text(value)
         end
         return (value == math.floor(value) and "%.0f" or "%.17g"):format(value)
     end
-    return (tostring(value):gsub("LL$", ""))
+    return (rows.text(value):gsub("LL$", ""))
 end
 
 local function cell_text(value, kind)
@@ -101,7 +107,7 @@ local function cell_text(value, kind)
     elseif type(value) == "string" then
         return ("%q"):format(value)
     end
-    return tostring(value)
+    return rows.text(value)
 end
 
 -- A row as batch:row gives it → its text, and the text of each cell.
@@ -136,7 +142,7 @@ function rows.actual(list, columns)
             local text, cells = row_text(row, columns)
             actual[index] = { text = text, cells = cells }
         else
-            actual[index] = { line = (tostring(row):gsub("\r?\n$", "")) }
+            actual[index] = { line = (rows.text(row):gsub("\r?\n$", "")) }
         end
     end
     return actual
@@ -194,7 +200,7 @@ local function cut(text)
 end
 
 function rows.show_value(value)
-    return cut(type(value) == "string" and ("%q"):format(value) or tostring(value))
+    return cut(type(value) == "string" and ("%q"):format(value) or rows.text(value))
 end
 
 function rows.show(row)

@@ -16,7 +16,7 @@ end
 -- Marks each of the ids at its time, and lends the marks until they are taken. → the answer, or nil
 function touching:touch(tracker, ids, at, breaks_at)
     for index, id in ipairs(ids) do
-        assert(tracker:add(id, at + index))
+        self:add(tracker, "ids", id, at + index)
     end
     raw.seal(tracker, false)
     for try = 1, TRIES do

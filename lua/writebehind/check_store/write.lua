@@ -39,7 +39,11 @@ function writing:judge_rows(must, flight, answer)
     if not list then
         return true
     end
-    local found = rows.compare(rows.actual(list, self.columns), must, flight)
+    local readable, actual = pcall(rows.actual, list, self.columns)
+    if not readable then
+        return self:fault("the rows of the store can't be read: %s", show(actual))
+    end
+    local found = rows.compare(actual, must, flight)
     if not self:judge_missing(found, answer) then
         return false
     elseif found.doubled[1] then
@@ -86,7 +90,7 @@ end
 -- `lost`: the first reply that it is stored gets lost.
 function writing:deliver(batcher, stored, given, how)
     for _, row in ipairs(given) do
-        assert(batcher:add(row))
+        self:add(batcher, "rows", row)
     end
     raw.seal(batcher, false)
     local flight
@@ -120,7 +124,7 @@ end
 -- The reply of a batch that was stored is lost: it comes again, and must not be stored again.
 function writing:deliver_lost(batcher, stored)
     for _, row in ipairs(self.given) do
-        assert(batcher:add(row))
+        self:add(batcher, "rows", row)
     end
     raw.seal(batcher, false)
     local batch = self:write_until_taken(batcher)

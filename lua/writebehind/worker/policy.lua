@@ -25,8 +25,8 @@ local function check(given, name)
         "should_flush, route, retry_delay"):format(name) or nil
 end
 
-local function view_of(stats, rows, bytes, age, attempt, class)
-    local own = { rows = rows, bytes = bytes, age = age, attempt = attempt, class = class }
+local function view_of(class, stats, rows, bytes, age, attempt, table_name)
+    local own = { rows = rows, bytes = bytes, age = age, attempt = attempt, class = class, table = table_name }
     return policy.view(own, function() return stats end)
 end
 
@@ -43,13 +43,13 @@ function decider.open(name, args, log)
     end
 
     local function ask(decision, argument, more)
-        return module.outcome(log, module.traced(function() return given[decision](argument, more) end))
+        return module.call(name, log, function() return given[decision](argument, more) end)
     end
-    local decisions = { close = module.closer(given, log) }
+    local decisions = { close = module.closer(given, name, log) }
 
-    -- (stats, rows, bytes, age, attempt) → truth
+    -- (stats, rows, bytes, age, attempt, table) → truth
     decisions.should_flush = given.should_flush and function(...)
-        return (ask("should_flush", view_of(...)))
+        return (ask("should_flush", view_of(nil, ...)))
     end
 
     -- (row) → a table's name, or nil for the batcher's own
@@ -61,10 +61,9 @@ function decider.open(name, args, log)
         return table_name
     end
 
-    -- (err, class, stats, rows, bytes, age, attempt) → seconds, or false to give up
-    decisions.retry_delay = given.retry_delay and function(err, failed_as, stats, rows, bytes, age, attempt)
-        local view = view_of(stats, rows, bytes, age, attempt, failed_as)
-        local delay, not_one = policy.delay((ask("retry_delay", view, err)))
+    -- (err, class, stats, rows, bytes, age, attempt, table) → seconds, or false to give up
+    decisions.retry_delay = given.retry_delay and function(err, ...)
+        local delay, not_one = policy.delay((ask("retry_delay", view_of(...), err)))
         if not_one then
             error(not_one, 0)
         end

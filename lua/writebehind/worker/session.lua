@@ -4,8 +4,21 @@
 
 local driven = require "writebehind.driven"
 local module = require "writebehind.worker.module"
+local raw = require("writebehind.core").raw
+local trace = require "writebehind.worker.trace"
 
 local session = {}
+
+-- What comes after the answer is told here.
+local function quiet() end
+
+-- A claim that its store completed has had its answer: another one has nobody to take it.
+local function check_once(work, name, log, answer, err)
+    if raw.is_completed(work) and answer ~= true and (answer ~= nil or err ~= nil) then
+        log(("the worker %q answered %s after it had completed its claim: that counts for nothing"):format(name,
+            trace.text_of(answer == nil and err or answer)))
+    end
+end
 
 -- → { deliver(entry, work), close() }; or nil, message, class
 function session.open(name, args, log)
@@ -14,19 +27,24 @@ function session.open(name, args, log)
         return nil, message, class
     end
 
-    local function deliver(entry, work)
-        local call = store[entry]
-        if type(call) ~= "function" then
-            work:complete(nil, ("the store of the worker %q has no function `%s`"):format(name, entry), "hold")
-            return
+    local function call(entry, work)
+        local method = store[entry]
+        if type(method) ~= "function" then
+            return nil, ("the store of the worker %q has no function `%s`"):format(name, entry), "hold"
         end
-        local function run()
-            return module.outcome(log, module.traced(function() return call(store, work) end))
-        end
-        driven.deliver({ store = { run = run }, entry = "run" }, work)
+        local answer, err, failed_as, stored = method(store, work)
+        check_once(work, name, log, answer, err)
+        return answer, err, failed_as, stored
     end
 
-    return { deliver = deliver, close = module.closer(store, log) }
+    local function deliver(entry, work)
+        local function run()
+            return module.call(name, log, function() return call(entry, work) end)
+        end
+        driven.deliver({ store = { run = run }, entry = "run", log = quiet }, work)
+    end
+
+    return { deliver = deliver, close = module.closer(store, name, log) }
 end
 
 return session
