@@ -198,7 +198,8 @@ static void try_again(wb_outbox *outbox, wb_batch *batch, const wb_ending *endin
     if (ending->retry_us > 0) {
         batch->due_us = wb_after_us(now_us, wb_box_bounded_us(&outbox->box, ending->retry_us));
         if (batch->due_us < outbox->box.gate_us)
-            outbox->box.gate_us = batch->due_us; /* others wait no longer than they did without it */
+            outbox->box.gate_us =
+                batch->due_us; /* others wait no longer than they did without it */
     }
 }
 

@@ -39,6 +39,7 @@ local function deliver(self, work)
     self.loop.signal(self)
 end
 
+-- Takes what is due, as far as there is room.
 local function take_due(self)
     local work = has_room(self) and self.peer.take(self.object)
     while work do
@@ -121,6 +122,8 @@ local function problem(object, given)
         return ("expected a living batcher or tracker, got a %s"):format(noun or type(object))
     elseif peer.clock then
         return ("this %s has a clock of its own, and loops wait in real time"):format(noun)
+    elseif peer.native and peer.driven then
+        return ("policy.retry_delay makes this %s driven, and its native store would stop the loop"):format(noun)
     elseif peer.native then
         return ("this %s is threaded: its own thread delivers"):format(noun)
     elseif peer.block then
@@ -141,6 +144,23 @@ end
 
 pump.__index = methods
 
+-- For loops that have no use for a descriptor: they take turns themselves, and wait by next_due.
+pump.has_room, pump.take_due, pump.drain, pump.problem = has_room, take_due, drain, problem
+
+-- Are deliveries under way?
+function pump.is_flying(self)
+    return next(self.flying) ~= nil
+end
+
+-- A pump of an object that has no `problem`; the loop takes its turns.
+function pump.new(object, loop, handle, given)
+    local peer = raw.peer(object)
+    local self = setmetatable({ object = object, peer = peer, noun = raw.kind(object), loop = loop, handle = handle,
+        most = given and given.in_flight or 1, flying = setmetatable({}, WEAK), waits = {} }, pump)
+    peer.driver, peer.inline = self, false
+    return self
+end
+
 -- Drives an object on a loop until it is closed: what run of every driver does. `loop` is the table above; what it
 -- is given in `handle` it finds as a field of the pump. in_flight: deliveries under way at once, by default 1,
 -- since a store's single connection can't serve more. → a driver with flush and close, or nil, message, code
@@ -153,10 +173,8 @@ function pump.run(object, loop, handle, given)
     if not fd then
         return nil, message, code
     end
-    local peer = raw.peer(object)
-    local self = setmetatable({ object = object, peer = peer, noun = raw.kind(object), fd = fd, loop = loop,
-        handle = handle, most = given and given.in_flight or 1, flying = setmetatable({}, WEAK), waits = {} }, pump)
-    peer.driver, peer.inline = self, false
+    local self = pump.new(object, loop, handle, given)
+    self.fd = fd
     self.loop.spawn(self, function()
         work_on(self)
     end)

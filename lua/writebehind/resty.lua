@@ -1,0 +1,100 @@
+-- SPDX-License-Identifier: MIT
+-- Batchers and trackers in OpenResty: named, so that all that runs in an nginx worker shares one, and delivered by
+-- the worker itself where their store is scripted on cosockets.
+--
+--     local resty = require "writebehind.resty"
+--     local batcher = resty.batcher("requests", { store = …, schema = …, table = …, in_flight = 4 })
+--     batcher:add { … }            -- in any phase, log_by_lua too
+--
+-- The same name answers the same object; where the options differ from the first ones, it raises. A function that
+-- makes the options is called once, by whoever is first. Without options, the object that is there, or nil.
+
+local object = require "writebehind.resty.object"
+local same = require "writebehind.resty.same"
+
+local resty = { log = require("writebehind.resty.log").hook }
+
+local entries = { batcher = {}, tracker = {} }
+
+local function title_of(noun, name)
+    return ("%s %q"):format(noun, name)
+end
+
+local function check_arguments(noun, name, given)
+    if type(name) ~= "string" or name == "" then
+        error(("%s: expected a name (a string, not empty), got %s"):format(noun, same.show(name)), 3)
+    end
+    local kind = type(given)
+    if kind ~= "table" and kind ~= "function" and kind ~= "nil" then
+        error(("%s: expected a table of options, a function that makes one, or nothing, got %s"):format(
+            title_of(noun, name), same.show(given)), 3)
+    end
+end
+
+-- Functions are the same where they stand at the same place of the same file.
+local function place_of(maker)
+    local info = debug.getinfo(maker, "S")
+    return ("%s:%d"):format(info.source, info.linedefined)
+end
+
+local function check_same(title, entry, given)
+    local first = entry.given
+    if type(given) ~= type(first) then
+        error(("%s: its options were given as a %s first, now as a %s"):format(title, type(first), type(given)), 4)
+    elseif type(given) == "function" then
+        if given ~= first and place_of(given) ~= place_of(first) then
+            error(("%s: its options are made by %s, and were made by %s first"):format(title, same.show(given),
+                same.show(first)), 4)
+        end
+        return
+    end
+    local where, before, now = same.difference(first, given)
+    if where then
+        error(('%s: option "%s" differs: %s now, %s at first'):format(title, where, now, before), 4)
+    end
+end
+
+local function make(noun, name, given)
+    local title = title_of(noun, name)
+    local options = given
+    if type(given) == "function" then
+        options = given()
+        if type(options) ~= "table" then
+            error(("%s: expected a table of options from %s, got %s"):format(title, same.show(given),
+                same.show(options)), 3)
+        end
+    end
+    local made, message, code = object.make(noun, title, options, 3)
+    if made then
+        entries[noun][name] = { object = made, given = same.copy(given) }
+    end
+    return made, message, code
+end
+
+-- A name whose object was closed and drained is free for another one.
+local function named(noun, name, given)
+    local entry = entries[noun][name]
+    if entry and (given == nil or not object.is_closed(entry.object)) then
+        if given ~= nil then
+            check_same(title_of(noun, name), entry, given)
+        end
+        return entry.object
+    elseif given == nil then
+        return nil, ("there is no %s in this worker"):format(title_of(noun, name))
+    end
+    return make(noun, name, given)
+end
+
+function resty.batcher(name, given)
+    check_arguments("batcher", name, given)
+    local found, message, code = named("batcher", name, given)
+    return found, message, code
+end
+
+function resty.tracker(name, given)
+    check_arguments("tracker", name, given)
+    local found, message, code = named("tracker", name, given)
+    return found, message, code
+end
+
+return resty

@@ -1,0 +1,241 @@
+-- SPDX-License-Identifier: MIT
+-- Batchers and trackers as an nginx worker wants them: add wakes the worker's coroutine where that is needed, in
+-- every phase; flush and close wait as nginx does, or not at all where nothing can wait. They are the library's
+-- own objects; only their methods are others.
+
+local core = require "writebehind.core"
+local driven = require "writebehind.driven"
+local hooks = require "writebehind.hooks"
+local log = require "writebehind.resty.log"
+local member = require "writebehind.resty.member"
+local keeper = require "writebehind.resty.keeper"
+local phases = require "writebehind.resty.phases"
+local pump = require "writebehind.drivers.pump"
+local writebehind = require "writebehind"
+
+local raw = core.raw
+
+local object = {}
+
+local ADDS = { batcher = { "add", "add_values" }, tracker = { "add" } }
+local members = setmetatable({}, { __mode = "k" }) -- by object
+
+-- ---- add ----
+
+local function member_of(self, noun, name)
+    local own = members[self]
+    if not own then
+        error(("%s:%s: expected a named %s as self, got %s (methods are called with a colon)"):format(noun, name, noun,
+            raw.kind(self) or type(self)), 3)
+    end
+    return own
+end
+
+-- The master process delivers nothing, and a thread of its own does not survive into the workers.
+local function check_process(own, noun, name)
+    if phases.now() == "init" then
+        error(("%s:%s: %s is used in init_by_lua: make it there, and add in the workers"):format(noun, name,
+            own.title), 3)
+    end
+    own.in_master = false
+end
+
+local function after_add(own, ok, due, code)
+    if not ok then
+        own.refused = true
+        return nil, due, code
+    end
+    if own.alert or due and not own.full then
+        keeper.wake(own)
+    end
+    return true
+end
+
+local function wrap_add(methods, noun, name)
+    local add = methods[name]
+    local takes_row = noun == "batcher" and name == "add"
+    methods[name] = function(self, ...)
+        local own = members[self] or member_of(self, noun, name)
+        if own.in_master then
+            check_process(own, noun, name)
+        end
+        if takes_row and type((...)) ~= "table" then
+            error(("bad argument #1 to 'batcher:add' (table expected, got %s)"):format(
+                (...) == nil and "nothing" or type((...))), 2)
+        end
+        return after_add(own, add(self, ...))
+    end
+end
+
+-- ---- flush and close ----
+
+-- Waits until the mark is settled, as well as that can be done here.
+local function wait_for(own, self, mark, timeout, what)
+    if phases.can_wait() then
+        return own:drain(mark, timeout, what)
+    end
+    if not own.threaded then
+        keeper.wake(own)
+    end
+    if raw.settled(self, mark) then
+        return true
+    end
+    return driven.pending_message(self, what)
+end
+
+local function wrap_flush(methods, noun, inner)
+    function methods.flush(self, timeout)
+        local own = member_of(self, noun, "flush")
+        hooks.check_timeout(timeout, noun, "flush")
+        if own.threaded and phases.may_block() then
+            return inner(self, timeout)
+        end
+        local ok, message, code = inner(self, 0) -- seals
+        if code == "timeout" then
+            ok, message, code = wait_for(own, self, raw.seal(self, false), timeout, "flush")
+        end
+        if phases.can_wait() then
+            hooks.deliver(self, own.peer)
+        end
+        return ok, message, code
+    end
+end
+
+local function wrap_close(methods, noun, inner)
+    function methods.close(self, timeout)
+        local own = member_of(self, noun, "close")
+        hooks.check_timeout(timeout, noun, "close")
+        local now = timeout
+        if not (own.threaded and phases.may_block()) then
+            now = 0
+        end
+        local ok, message, code = inner(self, now) -- refuses new rows, seals
+        if code == "timeout" and now == 0 then
+            ok, message, code = wait_for(own, self, raw.seal(self, true), timeout, "close")
+        end
+        if phases.can_wait() then
+            hooks.deliver(self, own.peer)
+        end
+        if ok then
+            own:let_go()
+        end
+        return ok, message, code
+    end
+end
+
+-- The worker's coroutine does what is due.
+local function wrap_poll(methods, noun)
+    function methods.poll(self)
+        keeper.wake(member_of(self, noun, "poll"))
+        return 0
+    end
+end
+
+-- ---- the end ----
+
+-- The Lua state ends, and with it all of nginx that Lua can use: only what is lost can be said.
+local function wrap_collect(meta, noun, collect)
+    function meta.__gc(self)
+        local own = members[self]
+        local stats = own and not own.threaded and core.variant(noun).__index.stats(self)
+        if stats and stats.pending > 0 then
+            io.stderr:write(("writebehind: %s: the worker ended with %s rows that were not stored\n"):format(own.title,
+                tostring(stats.pending):match("%d+")))
+        end
+        collect(self)
+    end
+end
+
+-- ---- making one ----
+
+local function copy_of(given)
+    local copy = {}
+    for key, value in pairs(given) do
+        copy[key] = value
+    end
+    return copy
+end
+
+local function wrap(meta, noun)
+    local plain = core.variant(noun)
+    local methods = meta.__index
+    for _, name in ipairs(ADDS[noun]) do
+        wrap_add(methods, noun, name)
+    end
+    wrap_flush(methods, noun, plain.__index.flush)
+    wrap_close(methods, noun, plain.__index.close)
+    wrap_collect(meta, noun, plain.__gc)
+    return meta
+end
+
+local function scripted_meta(noun, policy)
+    local meta = wrap(driven.variant(noun, {}, policy), noun)
+    wrap_poll(meta.__index, noun)
+    if policy then
+        policy.wrap_poll(meta.__index)
+    end
+    return meta
+end
+
+local function threaded_meta(noun, self)
+    local meta = copy_of(debug.getmetatable(self))
+    meta.__index = copy_of(meta.__index)
+    return wrap(meta, noun)
+end
+
+local made = {}
+
+-- The metatable of such objects, made once. Those of scripted ones have the core's own adds, which say whether
+-- work is due.
+local function meta_of(noun, peer, self)
+    local key = noun .. (peer.native and " threaded" or "") .. (peer.policy and " policy" or "")
+    made[key] = made[key] or peer.native and threaded_meta(noun, self) or
+        scripted_meta(noun, peer.policy and require "writebehind.policy")
+    return made[key]
+end
+
+local function problem(self, peer, in_flight)
+    if peer.native and not peer.clock and not peer.driven then
+        return in_flight and 'option "in_flight": its store is native, whose own thread delivers'
+    end
+    return pump.problem(self, { in_flight = in_flight })
+end
+
+local function refuse(title, noun, message, level)
+    error(("%s: %s"):format(title, tostring(message):gsub("^" .. noun .. ": ", "")), level + 1)
+end
+
+-- A table of options as the library takes it, and what is ours of it.
+local function split(title, given)
+    local options = copy_of(given)
+    options.log, options.in_flight = options.log or log.hook(title), nil
+    return options, given.in_flight
+end
+
+-- make(noun, title, options, level) → the object, or nil, message, code. Raises as the constructors do.
+function object.make(noun, title, given, level)
+    local options, in_flight = split(title, given)
+    local called, self, message, code = pcall(writebehind[noun], options)
+    if not called then
+        refuse(title, noun, self, level)
+    elseif not self then
+        return nil, message, code
+    end
+    local peer = raw.peer(self)
+    local wrong = problem(self, peer, in_flight)
+    if wrong then
+        refuse(title, noun, wrong, level)
+    end
+    debug.setmetatable(self, meta_of(noun, peer, self))
+    local own = peer.native and member.threaded(self, title) or member.scripted(self, title, in_flight)
+    own.in_master = phases.now() == "init"
+    members[self] = own
+    return self
+end
+
+-- Is it closed, and nothing left of it?
+function object.is_closed(self)
+    return members[self].closed == true
+end
+
+return object
