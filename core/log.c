@@ -26,7 +26,7 @@ struct queue {
 struct wb_log {
     wb_monitor monitor;
     char *name;
-    bool queue_lines;
+    atomic_bool queue_lines;
     bool queue_flushes;
     atomic_bool unprinted; /* `lines` is not empty */
     struct topic topics[WB_TOPICS];
@@ -53,7 +53,7 @@ wb_log *wb_log_new(const char *name, bool queue_lines, bool queue_flushes)
     atomic_init(&log->unprinted, false);
     for (size_t i = 0; i < WB_TOPICS; i++)
         log->topics[i].quiet_until_us = INT64_MIN;
-    log->queue_lines = queue_lines;
+    atomic_init(&log->queue_lines, queue_lines);
     log->queue_flushes = queue_flushes;
     return log;
 }
@@ -96,8 +96,9 @@ void wb_log_line(wb_log *log, int topic, int level, int64_t now_us, uint64_t row
     va_start(arguments, format);
     vsnprintf(event.text, sizeof event.text, format, arguments);
     va_end(arguments);
-    push(log, log->queue_lines ? &log->events : &log->lines, &event);
-    if (!log->queue_lines)
+    bool queued = atomic_load(&log->queue_lines);
+    push(log, queued ? &log->events : &log->lines, &event);
+    if (!queued)
         atomic_store(&log->unprinted, true);
 }
 
@@ -171,6 +172,11 @@ bool wb_log_waiting(wb_log *log)
     bool waiting = log->events.used > 0;
     wb_monitor_unlock(&log->monitor);
     return waiting;
+}
+
+void wb_log_orphan(wb_log *log)
+{
+    atomic_store(&log->queue_lines, false);
 }
 
 uint64_t wb_log_lost(wb_log *log)

@@ -38,6 +38,7 @@ void wb_log_reset(wb_log *log, int topic);
 void wb_log_flush(wb_log *log, const wb_event *event); /* queued where the owner asked for it */
 bool wb_log_next(wb_log *log, wb_event *out);
 bool wb_log_waiting(wb_log *log);
+void wb_log_orphan(wb_log *log);   /* no hook will be called any more: what comes goes to stderr */
 uint64_t wb_log_lost(wb_log *log); /* events dropped from the full queue */
 
 #endif

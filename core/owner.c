@@ -177,6 +177,7 @@ static void report_lost(void *owner)
     wb_box_stats(self->box, &stats);
     if (stats.pending == 0)
         return;
+    wb_log_orphan(self->log);
     wb_log_line(self->log, WB_TOPIC_LOST, WB_ERROR, wb_owner_now_us(self), stats.pending,
                 "%llu accepted %s were not stored%s%s", (unsigned long long)stats.pending,
                 self->box->class->unit, stats.last_error[0] != '\0' ? ": " : "", stats.last_error);

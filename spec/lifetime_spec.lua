@@ -360,10 +360,35 @@ describe("a driven batcher", function()
         assert.truthy(result.err:find("5 accepted rows were not stored", 1, true), result.err)
     end)
 
+    it("says so where it has a log hook too, for nobody can call that either", function()
+        local hooked = SCRIPT:gsub('table = "t"', '%0, log = function() end')
+        local result = process.lua(hooked, { "exit" }, 60)
+        assert.equal(0, result.code)
+        assert.truthy(result.err:find("5 accepted rows were not stored", 1, true), result.err)
+    end)
+
     it("drains at the end of the script", function()
         local result = process.lua(SCRIPT, { "end" }, 60)
         assert.equal(0, result.code)
         assert.equal("written", result.out)
         assert.equal("", result.err)
+    end)
+end)
+
+describe("a threaded batcher whose store is away", function()
+    it("says what the end of the process loses, with and without a log hook", function()
+        for _, hook in ipairs { "nil", "function() end" } do
+            local result = process.lua(([[
+                local writebehind = require "writebehind"
+                local batcher = writebehind.batcher {
+                    store = writebehind.sqlite { path = "/nowhere/at/all.db" }, table = "t", close_timeout = 0.2,
+                    schema = writebehind.schema { { "n", "int8" } }, log = %s,
+                }
+                assert(batcher:add_values(1))
+                os.exit(0)
+            ]]):format(hook), {}, 60)
+            assert.equal(0, result.code)
+            assert.truthy(result.err:find("1 accepted rows were not stored", 1, true), result.err)
+        end
     end)
 end)
