@@ -216,5 +216,8 @@ wb_batch *wb_outbox_gathered(wb_outbox *outbox, wb_batch *batch, bool routing)
     }
     if (routing && !batch->divided && routed)
         return divide(outbox, batch);
-    return batch->joins != NULL ? merge(outbox, batch) : batch;
+    wb_batch *whole = batch->joins != NULL ? merge(outbox, batch) : batch;
+    if (asked)
+        whole->divided = true; /* what was tried in the own table stays there: it may be in */
+    return whole;
 }

@@ -144,7 +144,7 @@ local function add_blocked(self, peer, add, ...)
         local ok, due, code = add(self, ...)
         local now = raw.now(self)
         local till = min(raw.due(self), deadline)
-        if code ~= "full" or not peer.block or now >= deadline or till == huge or is_busy(peer) then
+        if code ~= "full" or now >= deadline or till == huge or is_busy(peer) then
             return ok, due, code
         end
         raw.wait_until(self, till)
@@ -155,8 +155,9 @@ end
 local function after_add(self, add, ok, due, code, ...)
     local peer = raw.peer(self)
     if code == "full" and peer.block and not is_busy(peer) then
-        ok, due, code = add_blocked(self, peer, add, ...)
+        ok, due, code = add_blocked(self, peer, peer.again or add, ...)
     end
+    peer.again = nil
     if not ok then
         hooks.deliver(self, peer)
         return nil, due, code

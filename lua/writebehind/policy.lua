@@ -174,18 +174,35 @@ end
 
 -- ---- the methods ----
 
+-- An add whose table and mode are decided.
+local function add_as(add, batcher, peer, row, route, mode, ...)
+    local ok, due, code = add(batcher, route, mode, ...)
+    if ok and asks_flush(batcher, peer, row) then
+        due = true
+    end
+    return ok, due, code
+end
+
+-- What waits for room in a driven batcher is added again as it was decided, without asking again: by peer.again.
+local function wait_for_room(add, peer, row, route, mode)
+    peer.block = mode == OVERFLOW.block and peer.inline ~= false and peer.take ~= nil
+    peer.again = peer.block and function(batcher, ...)
+        return add_as(add, batcher, peer, row, route, mode, ...)
+    end or nil
+end
+
 local function add_decided(add, batcher, peer, row, ...)
     local decides = not is_asked(peer)
     local route = decides and peer.policy.route and route_of(batcher, peer, row) or OWN_TABLE
     local asks = decides and peer.policy.on_full ~= nil
-    local ok, due, code = add(batcher, route, asks and ASK or peer.overflow, ...)
+    local mode = asks and ASK or peer.overflow
+    local ok, due, code = add_as(add, batcher, peer, row, route, mode, ...)
     if asks and code == "full" then
-        local mode = mode_when_full(batcher, peer)
-        peer.block = mode == OVERFLOW.block and peer.inline ~= false
-        ok, due, code = add(batcher, route, mode, ...)
+        mode = mode_when_full(batcher, peer)
+        ok, due, code = add_as(add, batcher, peer, row, route, mode, ...)
     end
-    if ok and asks_flush(batcher, peer, row) then
-        due = true
+    if code == "full" then
+        wait_for_room(add, peer, row, route, mode)
     end
     return ok, due, code
 end
