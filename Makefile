@@ -58,8 +58,8 @@ DYNAMIC := $(BUILD)/libwritebehind.so
 MODULE := $(BUILD)/$(LUA)/writebehind/core.so
 COMMAND := $(BUILD)/$(LUA)/bin/writebehind
 
-.PHONY: all lib module modules specs benches examples env lint format test demo bench memcheck install clean help \
-    rock install-rock FORCE
+.PHONY: all lib module modules specs benches examples env lint format test demo bench bench-openresty memcheck \
+    install clean help rock install-rock FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -152,6 +152,11 @@ memcheck:
 	@scripts/memcheck $(T)
 bench: all benches
 	@eval "$$($(MAKE) -s --no-print-directory env LUA=$(LUA))" && bench/run $(ARGS)
+bench-openresty:
+	@scripts/setup test
+	@$(MAKE) --no-print-directory -s module LUA=luajit
+	@eval "$$($(MAKE) -s --no-print-directory env LUA=luajit)" && \
+	    LUA_PATH="$(ROOT)/?.lua;$$LUA_PATH" luajit bench/openresty.lua $(ARGS)
 clean:
 	rm -rf build $(if $(filter build build/%,$(BUILD)),,$(BUILD))
 
@@ -191,5 +196,6 @@ help:
 	@echo 'make format           clang-format, in place'
 	@echo 'make memcheck         the tests of the core and one of the module under valgrind'
 	@echo 'make bench            the benchmarks'
+	@echo 'make bench-openresty  what the requests of an nginx pay, its database at work and frozen'
 	@echo 'make install [PREFIX=…] [DESTDIR=…]'
 	@echo 'make clean'

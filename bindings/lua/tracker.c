@@ -21,7 +21,8 @@ static int refuse(lua_State *L, lwb_owner *owner, int index, const char *expecte
     if (lua_type(L, index) == LUA_TSTRING && lwb_rawlen(L, index) <= 64)
         lua_pushfstring(L, "expected %s, got \"%s\"", expected, lua_tostring(L, index));
     else
-        lua_pushfstring(L, "expected %s, got a %s", expected, luaL_typename(L, index));
+        lua_pushfstring(L, "expected %s, got a %s", expected,
+                        lua_isnoneornil(L, index) ? "nil" : luaL_typename(L, index));
     return lwb_invalid(L);
 }
 
