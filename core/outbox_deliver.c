@@ -231,6 +231,7 @@ void wb_outbox_complete(wb_outbox *outbox, wb_batch *batch, const wb_ending *end
     int64_t now_us = wb_box_now_us(box);
     size_t left = wb_batch_left(batch);
     wb_event event = wb_box_write_event(err, batch->reason, batch->attempt, left, elapsed_us);
+    event.table = batch->table != NULL ? batch->table : outbox->table;
     wb_histogram latency;
     measure_latency(batch, err == NULL || stored > left ? left : stored,
                     box->env.tick_us(box->env.context), &latency);

@@ -127,6 +127,7 @@ typedef struct wb_event {
     uint32_t attempt;    /* 1 at the first */
     uint64_t rows;       /* rows (ids) of the write; of a log line: what it is about */
     double elapsed_s;    /* the write took */
+    const char *table;   /* of a batcher's write: where its rows go; lives as long as the batcher */
     uint64_t suppressed; /* log lines like this one held back since the last */
     char text[256];
 } wb_event;

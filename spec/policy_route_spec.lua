@@ -49,6 +49,20 @@ describe("route", function()
         assert.same({ t = { 1, 3 }, side = { 2 } }, play.store.tables)
     end)
 
+    it("is what the report of a write names", function()
+        local told = {}
+        local play = policy.play({
+            route = function(row)
+                return row.n == 2 and "side" or nil
+            end,
+        }, { on_flush = function(report)
+            told[#told + 1] = ("%d to %s"):format(report.rows, report.table)
+        end })
+        play:add(1, 3)
+        play:close()
+        assert.same({ "1 to side", "2 to t" }, scripted.sorted(told))
+    end)
+
     it("is given the very table that add was given, once", function()
         local seen = {}
         local play = policy.play {

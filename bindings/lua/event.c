@@ -55,17 +55,19 @@ static void set_failure(lua_State *L, const wb_event *event)
     set_text(L, "error", event->text);
 }
 
-/* "flush", { ok, rows, reason, attempt, elapsed [, code, class, error] } */
+/* "flush", { ok, rows, reason, attempt, elapsed [, table] [, code, class, error] } */
 static int push_flush(lua_State *L, const wb_event *event)
 {
     lua_pushliteral(L, "flush");
-    lua_createtable(L, 0, 8);
+    lua_createtable(L, 0, 9);
     lua_pushboolean(L, event->code == WB_OK);
     lua_setfield(L, -2, "ok");
     set_count(L, "rows", event->rows);
     set_count(L, "attempt", event->attempt);
     set_number(L, "elapsed", event->elapsed_s);
     set_text(L, "reason", wb_reason_name(event->reason));
+    if (event->table != NULL)
+        set_text(L, "table", event->table);
     set_failure(L, event);
     return 2;
 }
