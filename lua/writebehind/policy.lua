@@ -6,6 +6,7 @@
 local core = require "writebehind.core"
 local hooks = require "writebehind.hooks"
 local turn = require "writebehind.turn"
+local view = require "writebehind.view"
 
 local raw, text_of = core.raw, hooks.text_of
 
@@ -19,31 +20,33 @@ local OWN_TABLE = 0
 
 -- ---- the view ----
 
-local function refuse_change(_, name)
-    error(("a policy's view is read-only: %s was to be changed"):format(tostring(name)), 2)
+local BATCHER, STATS, VALUES = {}, {}, {} -- keys of what a view has of its own
+
+-- The row of add_values, by column name; the peer's list has the names.
+local function named_row(peer, values)
+    local row = {}
+    for index = 1, values.n do
+        local name = peer[index]
+        if name then
+            row[name] = values[index]
+        end
+    end
+    return row
 end
 
--- What a policy sees: `own`, and the statistics that `read_stats` answers, read when first asked for.
-function policy.view(own, read_stats)
-    local stats
-    return setmetatable({}, {
-        __index = function(_, name)
-            if own[name] ~= nil then
-                return own[name]
-            end
-            stats = stats or read_stats() or {}
-            return stats[name]
-        end,
-        __newindex = refuse_change,
-        __metatable = "writebehind.view",
-    })
+local function late(own, name)
+    if name == "row" then
+        own.row = own[VALUES] and named_row(raw.peer(own[BATCHER]), own[VALUES])
+        return own.row
+    end
+    own[STATS] = own[STATS] or own[BATCHER]:stats() or {} -- none in a child of fork
+    return own[STATS][name]
 end
 
--- Of a batch that failed, as `more` says besides, or of the open one.
-local function view_of(batcher, batch, more)
-    local own = more or {}
-    own.rows, own.bytes, own.age, own.attempt = raw.view(batcher, batch)
-    return policy.view(own, function() return (batcher:stats()) end)
+-- Of the open batch, or of one that failed.
+local function view_of(batcher, own, rows, bytes, age, attempt)
+    own[BATCHER], own.rows, own.bytes, own.age, own.attempt = batcher, rows, bytes, age, attempt
+    return view.of(own, late)
 end
 
 -- ---- asking ----
@@ -93,22 +96,10 @@ local function route_of(batcher, peer, row)
     return number
 end
 
--- The row of add_values, by column name; the peer's list has the names.
-local function named_row(peer, ...)
-    local row = {}
-    for index = 1, select("#", ...) do
-        local name = peer[index]
-        if name then
-            row[name] = (select(index, ...))
-        end
-    end
-    return row
-end
-
 -- ---- on_full ----
 
 local function mode_when_full(batcher, peer)
-    local ok, name = ask(batcher, peer, "on_full", view_of(batcher))
+    local ok, name = ask(batcher, peer, "on_full", view_of(batcher, {}, raw.view(batcher)))
     if not ok then
         return peer.overflow
     end
@@ -122,12 +113,17 @@ end
 
 -- ---- should_flush ----
 
--- `row`: the one just added, if any.
-local function asks_flush(batcher, peer, row)
-    if not peer.policy.should_flush or is_asked(peer) or raw.view(batcher) == 0 then
+-- `own`: what the view has besides, the row that was just added or its values, if any.
+local function asks_flush(batcher, peer, own)
+    if not peer.policy.should_flush or is_asked(peer) then
         return false
     end
-    local ok, reason = ask(batcher, peer, "should_flush", view_of(batcher, nil, { row = row }))
+    local rows, bytes, age, attempt = raw.view(batcher)
+    if rows == 0 then
+        return false
+    end
+    local seen = view_of(batcher, own or {}, rows, bytes, age, attempt)
+    local ok, reason = ask(batcher, peer, "should_flush", seen)
     if ok and reason then
         raw.flush_open(batcher)
     end
@@ -138,11 +134,11 @@ end
 
 -- What retry_delay sees: this failure is among those that are counted.
 local function failure_view(batcher, batch, err, class)
-    local stats = batcher:stats()
-    return view_of(batcher, batch, {
-        class = class, table = batch.table, last_error = err, failures = stats.failures + 1,
+    local stats = batcher:stats() or { failures = 0, consecutive_failures = 0 } -- none in a child of fork
+    return view_of(batcher, {
+        [STATS] = stats, class = class, table = batch.table, last_error = err, failures = stats.failures + 1,
         consecutive_failures = stats.consecutive_failures + 1,
-    })
+    }, raw.view(batcher, batch))
 end
 
 -- Seconds until a batch that failed is tried again; false: never, its rows are dead; nil: the built-in rule.
@@ -175,34 +171,34 @@ end
 -- ---- the methods ----
 
 -- An add whose table and mode are decided.
-local function add_as(add, batcher, peer, row, route, mode, ...)
+local function add_as(add, batcher, peer, own, route, mode, ...)
     local ok, due, code = add(batcher, route, mode, ...)
-    if ok and asks_flush(batcher, peer, row) then
+    if ok and asks_flush(batcher, peer, own) then
         due = true
     end
     return ok, due, code
 end
 
 -- What waits for room in a driven batcher is added again as it was decided, without asking again: by peer.again.
-local function wait_for_room(add, peer, row, route, mode)
+local function wait_for_room(add, peer, own, route, mode)
     peer.block = mode == OVERFLOW.block and peer.inline ~= false and peer.take ~= nil
     peer.again = peer.block and function(batcher, ...)
-        return add_as(add, batcher, peer, row, route, mode, ...)
+        return add_as(add, batcher, peer, own, route, mode, ...)
     end or nil
 end
 
-local function add_decided(add, batcher, peer, row, ...)
+local function add_decided(add, batcher, peer, own, ...)
     local decides = not is_asked(peer)
-    local route = decides and peer.policy.route and route_of(batcher, peer, row) or OWN_TABLE
+    local route = decides and peer.policy.route and route_of(batcher, peer, own.row) or OWN_TABLE
     local asks = decides and peer.policy.on_full ~= nil
     local mode = asks and ASK or peer.overflow
-    local ok, due, code = add_as(add, batcher, peer, row, route, mode, ...)
+    local ok, due, code = add_as(add, batcher, peer, own, route, mode, ...)
     if asks and code == "full" then
         mode = mode_when_full(batcher, peer)
-        ok, due, code = add_as(add, batcher, peer, row, route, mode, ...)
+        ok, due, code = add_as(add, batcher, peer, own, route, mode, ...)
     end
     if code == "full" then
-        wait_for_room(add, peer, row, route, mode)
+        wait_for_room(add, peer, own, route, mode)
     end
     return ok, due, code
 end
@@ -214,17 +210,24 @@ local function check_row(row)
     end
 end
 
+-- What a view has of the values of add_values; a row is made of them where somebody looks.
+local function own_of_values(peer, ...)
+    if peer.policy.route then
+        return { row = named_row(peer, { n = select("#", ...), ... }) }
+    end
+    return peer.policy.should_flush and { [VALUES] = { n = select("#", ...), ... } }
+end
+
 -- The adds answer as C's do: true and whether work is due, or nil, message, code.
 function policy.wrap_adds(methods)
     function methods.add(self, row)
         local peer = hooks.peer_of(self, "batcher", "add")
         check_row(row)
-        return add_decided(raw.add, self, peer, row, row)
+        return add_decided(raw.add, self, peer, { row = row }, row)
     end
     function methods.add_values(self, ...)
         local peer = hooks.peer_of(self, "batcher", "add_values")
-        local wanted = peer.policy.route or peer.policy.should_flush
-        return add_decided(raw.add_values, self, peer, wanted and named_row(peer, ...), ...)
+        return add_decided(raw.add_values, self, peer, own_of_values(peer, ...), ...)
     end
 end
 

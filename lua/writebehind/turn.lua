@@ -10,10 +10,15 @@ local WEAK = { __mode = "v" }
 -- alone, and refuse to answer in log_by_lua. The true ones are kept beside them.
 local status = coroutine._status or coroutine.status -- luacheck: globals coroutine
 
+local MAIN = { main = true } -- which never dies in the middle
+
 -- A turn of the running coroutine; whoever takes it keeps it where the others look, and forgets it at the end.
 function turn.take()
     local thread, is_main = coroutine.running()
-    return setmetatable({ thread = thread, main = is_main or thread == nil }, WEAK)
+    if is_main or thread == nil then
+        return MAIN
+    end
+    return setmetatable({ thread = thread }, WEAK)
 end
 
 -- Is a turn, or nil, still somebody's?

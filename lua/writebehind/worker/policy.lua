@@ -4,6 +4,7 @@
 
 local module = require "writebehind.worker.module"
 local policy = require "writebehind.policy"
+local view = require "writebehind.view"
 
 local decider = {}
 
@@ -27,7 +28,7 @@ end
 
 local function view_of(class, stats, rows, bytes, age, attempt, table_name)
     local own = { rows = rows, bytes = bytes, age = age, attempt = attempt, class = class, table = table_name }
-    return policy.view(own, function() return stats end)
+    return view.of(own, function(_, name) return stats[name] end)
 end
 
 -- → { should_flush =, route =, retry_delay =, close = }, the first three where the module has them; or nil,
