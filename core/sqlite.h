@@ -13,8 +13,11 @@
 
 /* ---- a connection (sqlite_link.c) ---- */
 
+typedef struct wb_sqlite_file wb_sqlite_file;
+
 typedef struct wb_sqlite_link {
     sqlite3 *db;           /* NULL: closed */
+    wb_sqlite_file *file;  /* while it is open */
     const char *path;      /* the store's */
     const char *table;     /* of the call under way; errors name it. NULL: they name the path */
     const wb_until *until; /* of the call under way; NULL: none is */
@@ -41,6 +44,13 @@ int wb_sqlite_begin(wb_sqlite_link *link, wb_err *err); /* waits for the write l
 /* Ends a transaction: commits where code is WB_OK, else rolls back. The transaction is over afterwards;
  * answers code, or why the commit failed. */
 int wb_sqlite_settle(wb_sqlite_link *link, int code, wb_err *err);
+
+/* ---- open files and fork (sqlite_fork.c) ---- */
+
+/* Was it open in the process that this one was forked from, when it was? Then it can't be opened here. */
+bool wb_sqlite_inherited(const char *path);
+wb_sqlite_file *wb_sqlite_file_opened(const char *path); /* NULL: no memory */
+void wb_sqlite_file_closed(wb_sqlite_file *file);        /* NULL is fine */
 
 /* ---- what a table is like (sqlite_table.c) ---- */
 

@@ -31,7 +31,15 @@ int wb_sqlite_open(wb_sqlite_link *link, int flags, wb_err *err)
 {
     if (!(flags & SQLITE_OPEN_CREATE) && access(link->path, F_OK) != 0 && errno == ENOENT)
         return wb_fail_store(err, WB_HOLD, "database \"%s\": there is no such file", link->path);
+    if (wb_sqlite_inherited(link->path))
+        return wb_fail_store(
+            err, WB_HOLD,
+            "database \"%s\": it was open when this process was forked, and SQLite can't use it "
+            "in both: close what uses it before the fork",
+            link->path);
     int status = sqlite3_open_v2(link->path, &link->db, flags | SQLITE_OPEN_NOMUTEX, NULL);
+    if (status == SQLITE_OK && (link->file = wb_sqlite_file_opened(link->path)) == NULL)
+        status = SQLITE_NOMEM;
     if (status == SQLITE_OK) {
         link->broken = false;
         sqlite3_extended_result_codes(link->db, 1);
@@ -59,6 +67,8 @@ void wb_sqlite_close(wb_sqlite_link *link)
 {
     sqlite3_close(link->db);
     link->db = NULL;
+    wb_sqlite_file_closed(link->file);
+    link->file = NULL;
 }
 
 bool wb_sqlite_moved(wb_sqlite_link *link)

@@ -163,9 +163,11 @@ for _, kind in ipairs { "sqlite", "postgres" } do
             if not has_ffi then
                 return
             end
-            local result = run([[
+            -- A new one works there, but on a file of SQLite's that the parent has open.
+            local shared = kind == "sqlite"
+            local result = run(([[
                 local ffi = require "ffi"
-                ffi.cdef "int fork(void); int waitpid(int, int *, int);"
+                ffi.cdef "int fork(void); int waitpid(int, int *, int); void _exit(int);"
                 local batcher = make()
                 add(batcher, 1, 1000)
                 assert(batcher:flush(100))
@@ -178,19 +180,20 @@ for _, kind in ipairs { "sqlite", "postgres" } do
                     refused(batcher:add_values(5000, "from the child"))
                     refused(batcher:add { n = 5001, note = "from the child" })
                     refused(batcher:flush(5))
-                    local own = make() -- a new one works
+                    local own = make()
                     add(own, 10001, 10100)
-                    assert(own:close())
-                    os.exit(0, true)
+                    local ok, message = own:close(%s)
+                    assert(ok or message:find("was forked", 1, true), message)
+                    ffi.C._exit(0)
                 end
                 add(batcher, 1501, 3000)
                 local status = ffi.new "int[1]"
                 assert(ffi.C.waitpid(pid, status, 0) == pid)
                 assert(status[0] == 0, "the child's status is " .. status[0])
                 add(batcher, 3001, 4000)
-                assert(batcher:close())]], 120)
+                assert(batcher:close())]]):format(shared and 1 or 100), 120)
             assert.equal(0, result.code, result.err)
-            assert.equal(4100, place.count(name))
+            assert.equal(shared and 4000 or 4100, place.count(name))
         end)
 
         it("forks: the exit of a child that touches nothing neither hangs nor writes", function()
