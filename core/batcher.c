@@ -16,6 +16,9 @@
  * server waits for its disk. */
 enum { MERGED_BATCHES = 16 };
 
+/* When a write is tried again that was stopped to be gone on with: that one is nobody's last try. */
+enum { AT_ONCE_US = 1 };
+
 struct wb_batcher {
     wb_owner owner;
     wb_outbox outbox;
@@ -182,13 +185,15 @@ static bool deliver_one(wb_owner *owner, const wb_cancel *cancel)
     wb_err err = {0};
     wb_ending ending = {0};
     int64_t began_us = wb_now_us();
-    if (write_batch(batcher, batch, cancel, &ending.stored, &err) == WB_OK) {
+    int code = write_batch(batcher, batch, cancel, &ending.stored, &err);
+    ending.elapsed_us = wb_now_us() - began_us;
+    if (code == WB_OK) {
         wb_lifeline_renew();
     } else {
         ending.err = &err;
-        ending.retry_us = ask_retry_us(batcher, batch, &err);
+        ending.retry_us =
+            atomic_load(&cancel->resumed) ? AT_ONCE_US : ask_retry_us(batcher, batch, &err);
     }
-    ending.elapsed_us = wb_now_us() - began_us;
     wb_outbox_complete(&batcher->outbox, batch, &ending);
     bury_dead(batcher);
     return true;

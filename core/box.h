@@ -19,7 +19,7 @@ typedef struct wb_box wb_box;
 typedef struct wb_box_class {
     const char *unit; /* of what is counted: "rows" */
     /* When there will be something to take; WB_NEVER where not before something is put or completed. */
-    int64_t (*next_due_us)(const wb_box *box);
+    int64_t (*next_due_us)(wb_box *box);
     /* Makes what waits due now; the mark for settled. */
     uint64_t (*seal)(wb_box *box, int reason);
     bool (*settled)(const wb_box *box, uint64_t mark);

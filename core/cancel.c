@@ -14,6 +14,7 @@ enum { LOOK_AGAIN_MS = 100, LONGEST_MS = 3600 * 1000 };
 void wb_cancel_init(wb_cancel *cancel)
 {
     atomic_init(&cancel->asked, false);
+    atomic_init(&cancel->resumed, false);
     cancel->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 }
 

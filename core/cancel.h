@@ -9,7 +9,9 @@
 
 typedef struct wb_cancel {
     atomic_bool asked;
-    int fd; /* an eventfd, readable once asked; -1 where none could be made */
+    atomic_bool
+        resumed; /* what is stopped is to be gone on with, by another thread; set before it is asked */
+    int fd;      /* an eventfd, readable once asked; -1 where none could be made */
 } wb_cancel;
 
 /* How long a call into a store may take. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * A process that ends and is not given the time: when nginx stops (TERM), its master process kills the workers
- * 1.5 s later. A child of fork is a process that nobody kills, and can go on. */
+ * 1.5 s later. A child of fork is no process of nginx's, and can go on. */
 #ifndef WB_EXIT_H
 #define WB_EXIT_H
 

@@ -19,7 +19,7 @@ typedef struct wb_work {
     int64_t (*next_due_us)(void *owner);
     /* Locked. Closed, and nothing is left. */
     bool (*drained)(void *owner);
-    /* Unlocked, in the thread, last: ends the session. */
+    /* Unlocked, in the thread, last: ends the session. Of what has no thread: in the exit handler, before a fork. */
     void (*leave)(void *owner);
     /* Unlocked, at process exit: refuses new rows, wants all delivered. */
     void (*close)(void *owner);

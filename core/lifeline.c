@@ -141,11 +141,23 @@ static void report_lost(wb_flusher *leaving)
 static bool stop_all(wb_flusher *leaving, int64_t deadline_us)
 {
     bool stopped = true;
-    for (wb_flusher *flusher = leaving; flusher != NULL; flusher = flusher->leaving)
+    for (wb_flusher *flusher = leaving; flusher != NULL; flusher = flusher->leaving) {
+        atomic_store(&flusher->cancel.resumed, true);
         ask_to_stop(flusher);
+    }
     for (wb_flusher *flusher = leaving; flusher != NULL; flusher = flusher->leaving)
         stopped = wb_flusher_join(flusher, deadline_us) && stopped;
     return stopped;
+}
+
+/* What is driven is not taken along. A database that it has open would seem to be open in the child too, by locks that
+ * end with this process. */
+static void end_driven(wb_flusher *leaving)
+{
+    for (; leaving != NULL; leaving = leaving->leaving) {
+        if (!leaving->started)
+            leaving->work->leave(leaving->owner);
+    }
 }
 
 /* To its end, without a hurry, since nobody knows of this process. */
@@ -172,8 +184,10 @@ static void leave_to(pid_t child, wb_flusher *leaving, int64_t started_us)
 static void hand_over(wb_flusher *leaving, int64_t started_us)
 {
     pid_t child = -1;
-    if (stop_all(leaving, wb_now_us() + WB_EXIT_SAFE_US))
+    if (stop_all(leaving, wb_now_us() + WB_EXIT_SAFE_US)) {
+        end_driven(leaving);
         child = wb_exit_fork();
+    }
     if (child > 0) {
         leave_to(child, leaving, started_us);
         return;

@@ -57,6 +57,6 @@ void wb_markbox_complete(wb_markbox *markbox, wb_claim *claim, const wb_err *err
                          const wb_touched *touched, int64_t elapsed_us);
 
 /* Locked; for the box. */
-int64_t wb_markbox_next_due_us(const wb_box *box);
+int64_t wb_markbox_next_due_us(wb_box *box);
 
 #endif

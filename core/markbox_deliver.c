@@ -5,7 +5,7 @@
 /* Where there was no memory for a round or a chunk. */
 enum { TRY_AGAIN_US = 1000000 };
 
-int64_t wb_markbox_next_due_us(const wb_box *box)
+int64_t wb_markbox_next_due_us(wb_box *box)
 {
     const wb_markbox *markbox = (const wb_markbox *)box;
     const wb_round *round = &markbox->round;

@@ -35,9 +35,9 @@ void wb_outbox_init(wb_outbox *outbox, const wb_batcher_options *options, const 
 
 void wb_outbox_fini(wb_outbox *outbox)
 {
-    assert(outbox->taken == NULL);
+    assert(outbox->taken.first == NULL);
     wb_batch_free(outbox->open);
-    wb_batch_free_list(outbox->sealed);
+    wb_batch_free_list(outbox->sealed.first);
     wb_batch_free_list(outbox->spares);
     wb_batch_free_list(outbox->dead);
     wb_asker_fini(&outbox->asker);
@@ -133,6 +133,9 @@ static int put_locked(wb_outbox *outbox, const wb_value *values, size_t count,
     for (;;) {
         if (outbox->box.closing)
             return wb_fail(err, WB_CLOSED, "closed: no new rows");
+        if (choice->route > outbox->routes.count)
+            return wb_fail(err, WB_MISUSE, "route %u: the last that was given out is %u",
+                           (unsigned)choice->route, (unsigned)outbox->routes.count);
         size_t bound = wb_row_bound(outbox->schema, values, count);
         if (bound > WB_TUPLE_MAX_BYTES)
             return wb_row_refuse(outbox->schema, values, count, err);
@@ -198,7 +201,7 @@ static int make_room(wb_outbox *outbox, size_t weight, int overflow, int64_t *gi
     if (overflow == WB_OVERFLOW_ASK)
         return full(outbox, err);
     int64_t now_us = wb_box_now_us(&outbox->box);
-    bool idle = outbox->sealed == NULL && outbox->taken == NULL;
+    bool idle = outbox->sealed.first == NULL && outbox->taken.first == NULL;
     if (idle && overflow != WB_OVERFLOW_DROP_OLDEST) { /* nothing else makes room */
         wb_outbox_seal_open(outbox, WB_REASON_SIZE);
         wb_monitor_wake_by(&outbox->box.monitor, INT64_MIN + 1);
@@ -225,7 +228,7 @@ static int make_room(wb_outbox *outbox, size_t weight, int overflow, int64_t *gi
 static bool fits_beside_taken(const wb_outbox *outbox, size_t weight)
 {
     uint64_t rows = 0, bytes = 0;
-    for (const wb_batch *batch = outbox->taken; batch != NULL; batch = batch->next) {
+    for (const wb_batch *batch = outbox->taken.first; batch != NULL; batch = batch->next) {
         rows += wb_batch_left(batch);
         bytes += wb_batch_weight(batch);
     }
@@ -240,16 +243,16 @@ static int drop_oldest(wb_outbox *outbox, size_t weight, wb_err *err)
     uint64_t dropped = 0;
     bool parted = false; /* a part of a rejected batch is gone */
     while (!fits(outbox, weight)) {
-        wb_batch *oldest = outbox->sealed != NULL ? outbox->sealed : outbox->open;
+        wb_batch *oldest = outbox->sealed.first != NULL ? outbox->sealed.first : outbox->open;
         if (oldest == NULL || wb_batch_left(oldest) == 0)
             return full(outbox, err);
         outbox->box.metrics.pending_bytes -= wb_batch_skip(oldest, 1);
         outbox->box.metrics.pending--;
         outbox->box.metrics.dropped++;
         dropped++;
-        if (wb_batch_left(oldest) == 0 && oldest == outbox->sealed) {
+        if (wb_batch_left(oldest) == 0 && oldest == outbox->sealed.first) {
             parted = parted || oldest->piece;
-            wb_outbox_delist(&outbox->sealed, oldest);
+            wb_batches_remove(&outbox->sealed, oldest);
             wb_batch_become(oldest, WB_BATCH_SETTLED);
             wb_outbox_release(outbox, oldest);
         }
@@ -278,29 +281,6 @@ static int drop_newest(wb_outbox *outbox, int64_t now_us)
 
 /* ---- lists and states ---- */
 
-static bool goes_before(const wb_batch *batch, const wb_batch *other)
-{
-    if (batch->serial != other->serial)
-        return batch->serial < other->serial;
-    return batch->route != other->route ? batch->route < other->route : batch->rank < other->rank;
-}
-
-void wb_outbox_enlist(wb_batch **list, wb_batch *batch)
-{
-    while (*list != NULL && goes_before(*list, batch))
-        list = &(*list)->next;
-    batch->next = *list;
-    *list = batch;
-}
-
-void wb_outbox_delist(wb_batch **list, wb_batch *batch)
-{
-    while (*list != batch)
-        list = &(*list)->next;
-    *list = batch->next;
-    batch->next = NULL;
-}
-
 /* Rows that were dropped from the open batch leave it empty: it stays open then. */
 void wb_outbox_seal_open(wb_outbox *outbox, int reason)
 {
@@ -314,7 +294,7 @@ void wb_outbox_seal_open(wb_outbox *outbox, int reason)
     wb_uuid_v7(&outbox->ids, outbox->box.env.unix_us(outbox->box.env.context), open->id);
     wb_batch_become(open, WB_BATCH_SEALED);
     wb_batch_shrink(open);
-    wb_outbox_enlist(&outbox->sealed, open);
+    wb_batches_put(&outbox->sealed, open);
 }
 
 void wb_outbox_release(wb_outbox *outbox, wb_batch *batch)
@@ -337,9 +317,9 @@ static uint64_t seal(wb_box *box, int reason)
 {
     wb_outbox *outbox = (wb_outbox *)box;
     wb_outbox_seal_open(outbox, reason);
-    for (wb_batch *batch = outbox->sealed; batch != NULL; batch = batch->next) {
+    for (wb_batch *batch = outbox->sealed.first; batch != NULL; batch = batch->next) {
         if (!batch->suspect)
-            batch->due_us = INT64_MIN;
+            wb_batches_delay(&outbox->sealed, batch, INT64_MIN);
     }
     return outbox->serial;
 }
@@ -347,9 +327,9 @@ static uint64_t seal(wb_box *box, int reason)
 static bool settled(const wb_box *box, uint64_t mark)
 {
     const wb_outbox *outbox = (const wb_outbox *)box;
-    if (outbox->sealed != NULL && outbox->sealed->serial <= mark)
+    if (outbox->sealed.first != NULL && outbox->sealed.first->serial <= mark)
         return false;
-    return outbox->taken == NULL || outbox->taken->serial > mark;
+    return outbox->taken.first == NULL || outbox->taken.first->serial > mark;
 }
 
 static bool unread(const wb_box *box)

@@ -3,15 +3,15 @@
  * and of the lock. Rows are put in one by one; batches are taken out, delivered by whoever took them, and
  * completed, each exactly once.
  *
- * Invariants, under the box's lock: `sealed` is ascending by serial, route and rank; a batch is in exactly one of
- * `open`, `sealed`, `taken`.
+ * Invariants, under the box's lock: a batch is in exactly one of `open`, `sealed`, `taken`. Only the one who took a
+ * batch reads or changes its rows; whoever else has the lock looks at how many they are.
  * Taking: the batches that are due, the least tried first, then the oldest, so that one that always fails
  * can't stop the others. After a failure nothing is taken before `gate_us`, and one at a time. */
 #ifndef WB_OUTBOX_H
 #define WB_OUTBOX_H
 
 #include "ask.h"
-#include "batch.h"
+#include "batches.h"
 #include "box.h"
 #include "policy.h"
 #include "routes.h"
@@ -43,8 +43,8 @@ typedef struct wb_outbox {
     size_t taken_count;
     unsigned passed_over; /* batches taken in a row while one that failed was due */
     wb_batch *open;       /* NULL until a row comes */
-    wb_batch *sealed;
-    wb_batch *taken;
+    wb_batches sealed;
+    wb_batches taken;
     wb_batch *dead;     /* settled batches that somebody wants to see: the oldest first */
     uint64_t dead_rows; /* in them */
     bool keep_dead;     /* somebody wants to */
@@ -83,13 +83,12 @@ void wb_outbox_ask_flush(wb_outbox *outbox);
 wb_batch *wb_outbox_next_dead(wb_outbox *outbox); /* the caller frees it; NULL: there is none */
 
 /* Locked; between the outbox's own parts. */
-int64_t wb_outbox_next_due_us(const wb_box *box);
+int64_t wb_outbox_next_due_us(wb_box *box);
 void wb_outbox_seal_open(wb_outbox *outbox, int reason);
 void wb_outbox_release(wb_outbox *outbox, wb_batch *batch); /* settled: kept as a spare or freed */
-void wb_outbox_enlist(wb_batch **list, wb_batch *batch);    /* in order */
-void wb_outbox_delist(wb_batch **list, wb_batch *batch);
 void wb_outbox_settle(wb_outbox *outbox, wb_batch *batch);
-/* Not to be taken before a delay that grows with its failures; nor is any other, with all of theirs. */
+/* Of a batch that is in no list: not to be taken before a delay that grows with its failures; nor is any other, with
+ * all of theirs. */
 void wb_outbox_delay(wb_outbox *outbox, wb_batch *batch, int64_t now_us);
 /* A taken batch, back among the sealed after that delay. */
 void wb_outbox_put_back(wb_outbox *outbox, wb_batch *batch, int64_t now_us);

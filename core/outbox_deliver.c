@@ -20,18 +20,17 @@ static int64_t open_due_us(const wb_outbox *outbox)
     return wb_after_us(open->opened_us, outbox->policy.interval_us);
 }
 
-int64_t wb_outbox_next_due_us(const wb_box *box)
+int64_t wb_outbox_next_due_us(wb_box *box)
 {
-    const wb_outbox *outbox = (const wb_outbox *)box;
+    wb_outbox *outbox = (wb_outbox *)box;
     if (outbox->box.metrics.consecutive_failures > 0 && outbox->taken_count > 0)
         return WB_NEVER; /* one at a time until one gets through */
-    int64_t due_us = open_due_us(outbox);
+    int64_t due_us = wb_batches_due_us(&outbox->sealed);
+    int64_t open_us = open_due_us(outbox);
+    if (open_us < due_us)
+        due_us = open_us;
     if (outbox->ask_us < due_us)
         due_us = outbox->ask_us;
-    for (const wb_batch *batch = outbox->sealed; batch != NULL; batch = batch->next) {
-        if (batch->due_us < due_us)
-            due_us = batch->due_us;
-    }
     return due_us > outbox->box.gate_us ? due_us : outbox->box.gate_us;
 }
 
@@ -40,7 +39,7 @@ int64_t wb_outbox_next_due_us(const wb_box *box)
 static wb_batch *choose(wb_outbox *outbox, int64_t now_us)
 {
     wb_batch *best = NULL, *waiting = NULL;
-    for (wb_batch *batch = outbox->sealed; batch != NULL; batch = batch->next) {
+    for (wb_batch *batch = outbox->sealed.first; batch != NULL; batch = batch->next) {
         if (batch->due_us > now_us)
             continue;
         if (best == NULL || batch->attempt < best->attempt)
@@ -69,9 +68,9 @@ static void seal_due(wb_outbox *outbox, int64_t now_us)
 
 static void lend(wb_outbox *outbox, wb_batch *batch)
 {
-    wb_outbox_delist(&outbox->sealed, batch);
+    wb_batches_remove(&outbox->sealed, batch);
     wb_batch_become(batch, WB_BATCH_TAKEN);
-    wb_outbox_enlist(&outbox->taken, batch);
+    wb_batches_put(&outbox->taken, batch);
 }
 
 static bool may_join(const wb_batch *batch, const wb_batch *more)
@@ -86,7 +85,7 @@ static void gather(wb_outbox *outbox, wb_batch *batch)
 {
     size_t rows = wb_batch_left(batch), bytes = batch->bytes;
     wb_batch **last = &batch->joins, *next;
-    for (wb_batch *more = outbox->sealed; more != NULL; more = next) {
+    for (wb_batch *more = outbox->sealed.first; more != NULL; more = next) {
         next = more->next;
         if (!may_join(batch, more))
             continue;
@@ -182,7 +181,7 @@ void wb_outbox_put_back(wb_outbox *outbox, wb_batch *batch, int64_t now_us)
 {
     wb_outbox_delay(outbox, batch, now_us);
     wb_batch_become(batch, WB_BATCH_SEALED);
-    wb_outbox_enlist(&outbox->sealed, batch);
+    wb_batches_put(&outbox->sealed, batch);
 }
 
 /* What a policy decided, or the rule where it did not. */
@@ -190,16 +189,16 @@ static void try_again(wb_outbox *outbox, wb_batch *batch, const wb_ending *endin
 {
     uint32_t attempts = outbox->box.retry.attempts;
     bool last = attempts > 0 && batch->attempt >= attempts && ending->err->class != WB_HOLD;
-    if (ending->retry_us == WB_NEVER || (ending->retry_us == 0 && last)) {
+    if (ending->retry_us == WB_NEVER || (ending->retry_us <= 0 && last)) {
         wb_outbox_give_up(outbox, batch, ending->err->text, now_us);
         return;
     }
     wb_outbox_put_back(outbox, batch, now_us);
     if (ending->retry_us > 0) {
-        batch->due_us = wb_after_us(now_us, wb_box_bounded_us(&outbox->box, ending->retry_us));
-        if (batch->due_us < outbox->box.gate_us)
-            outbox->box.gate_us =
-                batch->due_us; /* others wait no longer than they did without it */
+        int64_t due_us = wb_after_us(now_us, wb_box_bounded_us(&outbox->box, ending->retry_us));
+        wb_batches_delay(&outbox->sealed, batch, due_us);
+        if (due_us < outbox->box.gate_us)
+            outbox->box.gate_us = due_us; /* others wait no longer than they did without it */
     }
 }
 
@@ -239,7 +238,7 @@ void wb_outbox_complete(wb_outbox *outbox, wb_batch *batch, const wb_ending *end
     wb_monitor_lock(&box->monitor);
     wb_histogram_merge(&box->metrics.latency, &latency);
     wb_histogram_add(&box->metrics.write, elapsed_us);
-    wb_outbox_delist(&outbox->taken, batch);
+    wb_batches_remove(&outbox->taken, batch);
     outbox->taken_count--;
     if (err == NULL)
         succeed(outbox, batch, now_us);

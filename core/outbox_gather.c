@@ -42,9 +42,9 @@ static wb_batch *concatenate(const wb_batch *batch)
 
 static void unlend(wb_outbox *outbox, wb_batch *batch)
 {
-    wb_outbox_delist(&outbox->taken, batch);
+    wb_batches_remove(&outbox->taken, batch);
     wb_batch_become(batch, WB_BATCH_SEALED);
-    wb_outbox_enlist(&outbox->sealed, batch);
+    wb_batches_put(&outbox->sealed, batch);
 }
 
 static void unlend_joins(wb_outbox *outbox, wb_batch *batch)
@@ -63,7 +63,7 @@ static void settle_all(wb_outbox *outbox, wb_batch *batch)
     for (wb_batch *part = batch, *next; part != NULL; part = next) {
         next = part->joins;
         part->joins = NULL;
-        wb_outbox_delist(&outbox->taken, part);
+        wb_batches_remove(&outbox->taken, part);
         wb_outbox_settle(outbox, part);
     }
 }
@@ -72,7 +72,7 @@ static void become_taken(wb_outbox *outbox, wb_batch *batch)
 {
     wb_batch_become(batch, WB_BATCH_SEALED);
     wb_batch_become(batch, WB_BATCH_TAKEN);
-    wb_outbox_enlist(&outbox->taken, batch);
+    wb_batches_put(&outbox->taken, batch);
 }
 
 /* The whole takes its parts' place. Without memory for it, the batch goes out alone. */
@@ -110,13 +110,17 @@ static uint32_t route_of(const wb_batch *batch, size_t index)
     return batch->rows[batch->first + index].route;
 }
 
+/* Are all rows that were taken together of one table? */
 static bool is_uniform(const wb_batch *batch)
 {
-    for (size_t i = 1; i < wb_batch_left(batch); i++) {
-        if (route_of(batch, i) != route_of(batch, 0))
-            return false;
+    uint32_t route = route_of(batch, 0);
+    for (const wb_batch *part = batch; part != NULL; part = part->joins) {
+        for (size_t i = 0; i < wb_batch_left(part); i++) {
+            if (route_of(part, i) != route)
+                return false;
+        }
     }
-    return batch->joins == NULL;
+    return true;
 }
 
 /* The part of that route in the list, made where there is none; NULL: no memory. */
@@ -157,7 +161,7 @@ static void put_part_back(wb_outbox *outbox, wb_batch *part, const wb_batch *bat
     part->due_us = INT64_MIN;
     wb_uuid_v7(&outbox->ids, outbox->box.env.unix_us(outbox->box.env.context), part->id);
     wb_batch_become(part, WB_BATCH_SEALED);
-    wb_outbox_enlist(&outbox->sealed, part);
+    wb_batches_put(&outbox->sealed, part);
 }
 
 /* The first part is taken in the place of all, the others wait. */
@@ -180,44 +184,57 @@ static void publish(wb_outbox *outbox, wb_batch *batch, wb_batch *parts)
 static void give_back(wb_outbox *outbox, wb_batch *batch)
 {
     unlend_joins(outbox, batch);
-    wb_outbox_delist(&outbox->taken, batch);
+    wb_batches_remove(&outbox->taken, batch);
     outbox->taken_count--;
     wb_outbox_put_back(outbox, batch, wb_box_now_us(&outbox->box));
     wb_box_ended(&outbox->box);
 }
 
+/* Parts that wait are many where tables are, and small: they keep no more memory than they need. */
+static void shrink_all(wb_batch *parts)
+{
+    for (; parts != NULL; parts = parts->next)
+        wb_batch_shrink(parts);
+}
+
+static wb_batch *keep_whole(wb_outbox *outbox, wb_batch *batch)
+{
+    uint32_t route = route_of(batch, 0);
+    wb_batch *whole = batch->joins != NULL ? merge(outbox, batch) : batch;
+    wb_monitor_lock(&outbox->box.monitor);
+    label(outbox, whole, route);
+    wb_monitor_unlock(&outbox->box.monitor);
+    return whole;
+}
+
 static wb_batch *divide(wb_outbox *outbox, wb_batch *batch)
 {
     wb_batch *parts = NULL;
-    bool uniform = is_uniform(batch);
-    bool sorted = !uniform && sort_rows(batch, &parts);
-    wb_batch *first = uniform ? batch : sorted ? parts : NULL;
+    bool sorted = sort_rows(batch, &parts);
+    wb_batch *first = sorted ? parts : NULL;
+    if (sorted)
+        shrink_all(parts->next);
     wb_monitor_lock(&outbox->box.monitor);
-    if (uniform)
-        label(outbox, batch, route_of(batch, 0));
-    else if (sorted)
+    if (sorted)
         publish(outbox, batch, parts);
     else
         give_back(outbox, batch);
     wb_box_changed(&outbox->box);
     wb_monitor_unlock(&outbox->box.monitor);
-    if (!uniform && !sorted)
+    if (!sorted)
         wb_batch_free_list(parts);
     return first;
 }
 
+/* Rows that nobody could be asked about are their batcher's own table's, and stay so: a write of them may be in that
+ * nobody heard of. */
 wb_batch *wb_outbox_gathered(wb_outbox *outbox, wb_batch *batch, bool routing)
 {
-    bool asked = routing && !batch->divided && outbox->asker.decider != NULL;
-    bool routed = !asked || wb_asker_routes(&outbox->asker);
-    if (asked && routed) {
+    if (!routing || batch->divided)
+        return batch->joins != NULL ? merge(outbox, batch) : batch;
+    if (outbox->asker.decider != NULL && wb_asker_routes(&outbox->asker)) {
         for (wb_batch *part = batch; part != NULL; part = part->joins)
             ask_routes(outbox, part);
     }
-    if (routing && !batch->divided && routed)
-        return divide(outbox, batch);
-    wb_batch *whole = batch->joins != NULL ? merge(outbox, batch) : batch;
-    if (asked)
-        whole->divided = true; /* what was tried in the own table stays there: it may be in */
-    return whole;
+    return is_uniform(batch) ? keep_whole(outbox, batch) : divide(outbox, batch);
 }

@@ -94,8 +94,8 @@ void wb_outbox_ask_flush(wb_outbox *outbox)
 {
     wb_view view;
     wb_stats stats;
-    if (outbox->asker.decider == NULL || !is_time_to_ask(outbox, &view))
-        return;
+    if (!is_time_to_ask(outbox, &view) || outbox->asker.decider == NULL)
+        return; /* without a decider too, the next time to ask is later: there was no memory for one */
     wb_box_stats(&outbox->box, &stats);
     if (wb_ask_should_flush(&outbox->asker, &stats, &view))
         wb_outbox_seal(outbox, WB_REASON_POLICY);

@@ -18,24 +18,17 @@ enum { CREDIT = 8, SUSPECTS = 3 };
 
 /* ---- verdicts ---- */
 
-static size_t count_suspects(const wb_outbox *outbox)
-{
-    size_t count = 0;
-    for (const wb_batch *batch = outbox->sealed; batch != NULL; batch = batch->next)
-        count += batch->suspect;
-    return count;
-}
-
 void wb_outbox_vouch(wb_outbox *outbox, int64_t now_us)
 {
     outbox->credit = CREDIT;
-    wb_batch *next;
-    for (wb_batch *batch = outbox->sealed; batch != NULL && outbox->credit > 0; batch = next) {
+    wb_batch *next = outbox->sealed.first;
+    while (outbox->sealed.suspects > 0 && outbox->credit > 0) {
+        wb_batch *batch = next;
         next = batch->next;
         if (!batch->suspect)
             continue;
         outbox->credit--;
-        wb_outbox_delist(&outbox->sealed, batch);
+        wb_batches_remove(&outbox->sealed, batch);
         wb_outbox_give_up(outbox, batch, outbox->box.metrics.last_error, now_us);
     }
 }
@@ -56,20 +49,22 @@ static bool can_join(const wb_batch *batch, const wb_batch *more)
 /* Parts that follow each other and are of one batch become one again. Without memory they stay apart. */
 static void rejoin(wb_outbox *outbox)
 {
-    for (wb_batch *batch = outbox->sealed; batch != NULL; batch = batch->next) {
+    for (wb_batch *batch = outbox->sealed.first; batch != NULL; batch = batch->next) {
         if (!is_part(batch))
             continue;
         wb_batch *more = batch->next;
         while (more != NULL && can_join(batch, more) && wb_batch_append(batch, more)) {
-            wb_outbox_delist(&outbox->sealed, more);
+            wb_batches_remove(&outbox->sealed, more);
             wb_outbox_settle(outbox, more);
             more = batch->next;
         }
-        batch->piece = batch->follows = batch->suspect = false;
+        wb_batches_acquit(&outbox->sealed, batch);
+        batch->piece = batch->follows = false;
         batch->rejected = outbox->box.metrics.flushes + 1;
         batch->attempt = 1;
         if (batch->due_us == WB_NEVER)
-            batch->due_us = INT64_MIN; /* it was a suspect; the gate holds it */
+            wb_batches_delay(&outbox->sealed, batch,
+                             INT64_MIN); /* it was a suspect; the gate holds it */
     }
 }
 
@@ -79,10 +74,12 @@ static void hold(wb_outbox *outbox, const wb_batch *part, int64_t now_us)
     const wb_batch origin = {.serial = part->serial, .route = part->route};
     outbox->box.holding = true;
     rejoin(outbox); /* `part` may be gone after it */
-    wb_batch *batch = outbox->sealed;
+    wb_batch *batch = outbox->sealed.first;
     while (!wb_outbox_kin(batch, &origin))
         batch = batch->next;
+    wb_batches_remove(&outbox->sealed, batch);
     wb_outbox_delay(outbox, batch, now_us);
+    wb_batches_put(&outbox->sealed, batch);
     wb_log_line(outbox->box.log, WB_TOPIC_HOLD, WB_ERROR, now_us, outbox->box.metrics.pending,
                 "the store rejects every row it is given, holding %llu: %s",
                 (unsigned long long)outbox->box.metrics.pending, outbox->box.metrics.last_error);
@@ -91,11 +88,11 @@ static void hold(wb_outbox *outbox, const wb_batch *part, int64_t now_us)
 /* Does a part of the batch wait that may still be taken by the store? */
 static bool is_going_on(const wb_outbox *outbox, const wb_batch *part)
 {
-    for (const wb_batch *batch = outbox->taken; batch != NULL; batch = batch->next) {
+    for (const wb_batch *batch = outbox->taken.first; batch != NULL; batch = batch->next) {
         if (wb_outbox_kin(batch, part))
             return true;
     }
-    for (const wb_batch *batch = outbox->sealed; batch != NULL; batch = batch->next) {
+    for (const wb_batch *batch = outbox->sealed.first; batch != NULL; batch = batch->next) {
         if (wb_outbox_kin(batch, part) && !batch->suspect)
             return true;
     }
@@ -104,7 +101,9 @@ static bool is_going_on(const wb_outbox *outbox, const wb_batch *part)
 
 void wb_outbox_check_suspects(wb_outbox *outbox, int64_t now_us)
 {
-    for (const wb_batch *batch = outbox->sealed; batch != NULL; batch = batch->next) {
+    if (outbox->sealed.suspects == 0)
+        return;
+    for (const wb_batch *batch = outbox->sealed.first; batch != NULL; batch = batch->next) {
         if (batch->suspect && !is_going_on(outbox, batch)) {
             hold(outbox, batch, now_us); /* leaves no suspect behind */
             return;
@@ -120,7 +119,7 @@ static void make_due(wb_outbox *outbox, wb_batch *batch)
     batch->attempt = 0;
     batch->due_us = INT64_MIN;
     wb_uuid_v7(&outbox->ids, outbox->box.env.unix_us(outbox->box.env.context), batch->id);
-    wb_outbox_enlist(&outbox->sealed, batch);
+    wb_batches_put(&outbox->sealed, batch);
 }
 
 /* Of a batch that is in no list. False: no memory, nothing is changed. */
@@ -140,7 +139,7 @@ static bool halve(wb_outbox *outbox, wb_batch *batch)
 /* The piece that waits for the judgement of its earlier half: of each batch there is at most one. */
 static wb_batch *follower(const wb_outbox *outbox, const wb_batch *piece)
 {
-    wb_batch *batch = outbox->sealed;
+    wb_batch *batch = outbox->sealed.first;
     while (batch != NULL && !(wb_outbox_kin(batch, piece) && batch->follows))
         batch = batch->next;
     return batch;
@@ -154,9 +153,9 @@ void wb_outbox_narrow(wb_outbox *outbox, const wb_batch *piece)
     rest->follows = false;
     if (wb_batch_left(rest) < 2 || rest->in_doubt)
         return;
-    wb_outbox_delist(&outbox->sealed, rest);
+    wb_batches_remove(&outbox->sealed, rest);
     if (!halve(outbox, rest))
-        wb_outbox_enlist(&outbox->sealed, rest);
+        wb_batches_put(&outbox->sealed, rest);
 }
 
 static void suspect(wb_outbox *outbox, wb_batch *batch, int64_t now_us)
@@ -164,9 +163,9 @@ static void suspect(wb_outbox *outbox, wb_batch *batch, int64_t now_us)
     batch->suspect = true;
     batch->due_us = WB_NEVER;
     wb_batch_become(batch, WB_BATCH_SEALED);
-    wb_outbox_enlist(&outbox->sealed, batch);
+    wb_batches_put(&outbox->sealed, batch);
     outbox->box.gate_us = INT64_MIN;
-    if (count_suspects(outbox) >= SUSPECTS || !is_going_on(outbox, batch))
+    if (outbox->sealed.suspects >= SUSPECTS || !is_going_on(outbox, batch))
         hold(outbox, batch, now_us);
 }
 
@@ -182,7 +181,7 @@ void wb_outbox_reject(wb_outbox *outbox, wb_batch *batch, const wb_err *err, int
         wb_batch_become(batch, WB_BATCH_SEALED);
         if (!halve(outbox, batch)) {
             wb_outbox_delay(outbox, batch, now_us);
-            wb_outbox_enlist(&outbox->sealed, batch);
+            wb_batches_put(&outbox->sealed, batch);
         }
     } else if (outbox->credit > 0) {
         outbox->credit--;

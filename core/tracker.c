@@ -89,6 +89,8 @@ static bool deliver_one(wb_owner *owner, const wb_cancel *cancel)
     int code = touch(tracker, &claim->marks, cancel, &touched, &err);
     if (code == WB_OK)
         wb_lifeline_renew();
+    else if (atomic_load(&cancel->resumed))
+        err.class = WB_HOLD; /* it was stopped to be gone on with: nobody's last try */
     wb_markbox_complete(&tracker->box, claim, code == WB_OK ? NULL : &err, &touched,
                         wb_now_us() - began_us);
     return true;

@@ -180,21 +180,21 @@ static int batch_len(lua_State *L)
     return 1;
 }
 
-/* Where the rows go: the table that a policy sent them to, or the owner's own, as its peer has it. */
+/* Where the rows go: the table that a policy sent them to, whose name is the core's while that lives, or the owner's
+ * own, as its peer has it. A claim that a finalizer looks at may have outlived them. */
 static void push_table(lua_State *L, const lwb_claim *claim)
 {
-    if (claim->table != NULL) {
-        lua_pushstring(L, claim->table);
-        return;
-    }
     lwb_getuservalue(L, 1);
     lua_rawgeti(L, -1, 1);
-    if (lua_touserdata(L, -1) == NULL) {
+    const lwb_owner *owner = lwb_test(L, -1, &lwb_batcher_kind);
+    if (claim->table != NULL && (owner == NULL || owner->core != NULL)) {
+        lua_pushstring(L, claim->table);
+    } else if (owner == NULL || claim->table != NULL) {
         lua_pushnil(L);
-        return;
+    } else {
+        lwb_getuservalue(L, -1);
+        lua_getfield(L, -1, "table");
     }
-    lwb_getuservalue(L, -1);
-    lua_getfield(L, -1, "table");
 }
 
 /* Upvalue: the methods. Besides: id, attempt, reason, table. */

@@ -143,6 +143,26 @@ int lwb_claim_complete(lua_State *L)
     return 0;
 }
 
+/* (claim, outcome) */
+static int ask_protected(lua_State *L)
+{
+    wb_outcome *outcome = lua_touserdata(L, 2);
+    ask_retry(L, lua_touserdata(L, 1), outcome);
+    return 0;
+}
+
+/* Whatever goes wrong with the asking, the claim is completed: its owner has it in a list, and it is about to be gone. */
+static void ask_collected(lua_State *L, wb_outcome *outcome)
+{
+    lua_settop(L, 1);
+    lua_pushcfunction(L, ask_protected);
+    lua_pushvalue(L, 1);
+    lua_pushlightuserdata(L, outcome);
+    if (lua_pcall(L, 2, 0, 0) != 0)
+        outcome->retry_us = 0;
+    lua_settop(L, 1);
+}
+
 int lwb_claim_gc(lua_State *L)
 {
     const lwb_kind *kind = lwb_test(L, 1, &lwb_marks_kind) ? &lwb_marks_kind : &lwb_batch_kind;
@@ -150,8 +170,8 @@ int lwb_claim_gc(lua_State *L)
     if (claim == NULL)
         return 0;
     wb_outcome outcome = collected;
-    if (claim->work != NULL)
-        ask_retry(L, claim, &outcome);
+    if (claim->work != NULL && claim->owner != NULL && claim->owner->asks_retry)
+        ask_collected(L, &outcome);
     if (claim->work != NULL && claim->owner != NULL)
         lwb_claim_settle(claim, &outcome);
     lwb_claim_drop(claim);

@@ -74,8 +74,10 @@ static int decider_open(wb_decider *base, wb_err *err)
     if (code != WB_OK)
         return code;
     code = ask(decider, look, err);
-    if (code != WB_OK)
+    if (code != WB_OK) {
+        decider->claim = NULL; /* it goes with its state */
         lwb_state_close(&decider->state);
+    }
     return code;
 }
 

@@ -137,6 +137,7 @@ static const wb_store_class shut_class = {
 /* ---- the process that ends ---- */
 
 static int64_t close_timeout_us;
+static uint32_t attempts;
 
 static void add_rows(int64_t from)
 {
@@ -147,7 +148,7 @@ static void add_rows(int64_t from)
     options.schema = schema;
     options.table = "t";
     options.batch_size = 7;
-    options.retry = (wb_retry){.initial_us = 1000, .max_us = 10000};
+    options.retry = (wb_retry){.initial_us = 1000, .max_us = 10000, .attempts = attempts};
     options.close_timeout_us = close_timeout_us;
     wb_batcher *batcher = NULL;
     if (wb_batcher_new(&options, &batcher, NULL) != WB_OK)
@@ -288,6 +289,7 @@ static int prepare(void **state)
     shut.class = &shut_class;
     atomic_init(&shut.references, 1);
     close_timeout_us = LONGEST_S * SECOND;
+    attempts = 0;
     memset(&ending, 0, sizeof ending);
     return told == MAP_FAILED ? -1 : 0;
 }
@@ -419,10 +421,24 @@ static void test_goes_on_itself_where_it_can_have_no_child(void **state)
     check_each_once(ROWS);
 }
 
+/* The write was stopped by us, not by the store. */
+static void test_a_stopped_write_is_not_the_last_try(void **state)
+{
+    (void)state;
+    attempts = 1;
+    begin(end_hurried);
+    wait_for_another();
+    kill(ending.pid, SIGKILL);
+    atomic_store(&told->open, true);
+    read_rows();
+    wait_for_end();
+    check_each_once(ROWS);
+}
+
 static void test_child_gives_up_at_the_deadline(void **state)
 {
     (void)state;
-    close_timeout_us = 2 * SECOND;
+    close_timeout_us = 10 * SECOND; /* time enough to fork and to try */
     begin(end_hurried);
     wait_for_another();
     read_rows(); /* it never opens */
@@ -442,6 +458,7 @@ int main(void)
         TEST(test_no_child_of_the_master_process),
         TEST(test_no_child_where_the_rows_get_out_in_time),
         TEST(test_goes_on_itself_where_it_can_have_no_child),
+        TEST(test_a_stopped_write_is_not_the_last_try),
         TEST(test_child_gives_up_at_the_deadline),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -208,6 +208,38 @@ static void without_memory_all_is_back(void **state)
     }
 }
 
+static void a_number_that_was_not_given_out(void **state)
+{
+    (void)state;
+    struct box box;
+    wb_err err;
+    wb_value values[2] = {int_value(0), text_value("x")};
+    wb_choice choice = {.route = 2, .overflow = WB_OVERFLOW_REJECT};
+    open_box(&box, NULL);
+    assert_ok(wb_outbox_route(&box.outbox, "a", &(uint32_t){0}, NULL));
+    assert_int_equal(wb_outbox_put(&box.outbox, values, 2, &choice, NULL, &err), WB_MISUSE);
+    assert_string_equal(err.text, "route 2: the last that was given out is 1");
+    assert_int_equal(stats_of(&box).accepted, 0);
+    shut_box(&box);
+}
+
+/* Of many tables, most parts are small and wait: in no more memory than their rows are counted for. */
+static void what_waits_is_small(void **state)
+{
+    (void)state;
+    struct box box;
+    open_box(&box, NULL);
+    put_round(&box, 30);
+    seal(&box);
+    wb_batch *batch = take(&box);
+    for (const wb_batch *part = box.outbox.sealed.first; part != NULL; part = part->next) {
+        assert_int_equal(part->room, part->count);
+        assert_int_equal(part->capacity, part->bytes);
+    }
+    store_batch(&box, batch);
+    shut_box(&box);
+}
+
 /* ---- decisions of one add, and of one failure ---- */
 
 static void asks_before_it_refuses(void **state)
@@ -480,6 +512,54 @@ static void not_to_be_opened(void **state)
     shut_box(&box);
 }
 
+/* Its first write may be in: it goes to no other table then, whatever the script says later. */
+static void unrouted_rows_stay_where_they_were_written_to(void **state)
+{
+    (void)state;
+    struct box box;
+    scripted script = {.base.class = &scripted_class, .missing = true};
+    open_box(&box, with_policy);
+    box.outbox.merge_rows = 100;
+    wb_outbox_ask(&box.outbox, &script.base);
+    for (int i = 0; i < 2; i++) {
+        put_rows(&box, 3);
+        seal(&box);
+    }
+    wb_batch *batch = wb_outbox_take(&box.outbox);
+    assert_int_equal(wb_batch_rows(batch), 6);
+    wb_err err;
+    wb_fail_store(&err, WB_RETRY, "no answer");
+    err.in_doubt = true;
+    wb_outbox_complete(&box.outbox, batch, &(wb_ending){.err = &err});
+    script.missing = false;
+    wb_clock_advance(box.clock, 31 * SECOND);
+    batch = wb_outbox_take(&box.outbox);
+    assert_int_equal(wb_batch_rows(batch), 6);
+    assert_null(batch->table);
+    assert_true(batch->in_doubt);
+    store_batch(&box, batch);
+    put_rows(&box, 3);
+    seal(&box);
+    for (int i = 0; i < TABLES; i++)
+        store_batch(&box, take(&box)); /* these are routed */
+    shut_box(&box);
+}
+
+/* There was no memory for a decider: the flusher comes again, later. */
+static void nobody_to_ask(void **state)
+{
+    (void)state;
+    struct box box;
+    open_box(&box, with_policy);
+    put_rows(&box, 1);
+    wb_clock_advance(box.clock, WB_ASK_EVERY_US);
+    wb_outbox_ask_flush(&box.outbox);
+    assert_true(wb_outbox_next_due_us(&box.outbox.box) > wb_box_now_us(&box.outbox.box));
+    seal(&box);
+    store_batch(&box, wb_outbox_take(&box.outbox));
+    shut_box(&box);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test(name)
@@ -498,6 +578,10 @@ int main(void)
         T(decided),
         T(undecided),
         T(not_to_be_opened),
+        T(unrouted_rows_stay_where_they_were_written_to),
+        T(nobody_to_ask),
+        T(a_number_that_was_not_given_out),
+        T(what_waits_is_small),
     };
     return cmocka_run_group_tests_name("outbox_policy", tests, NULL, NULL);
 }

@@ -556,6 +556,22 @@ static uint64_t rows_left(const wb_batch *batch)
     return rows;
 }
 
+static size_t suspects_in(const wb_batch *batch)
+{
+    size_t count = 0;
+    for (; batch != NULL; batch = batch->next)
+        count += batch->suspect;
+    return count;
+}
+
+static int64_t due_of(const wb_batch *batch)
+{
+    int64_t due_us = WB_NEVER;
+    for (; batch != NULL; batch = batch->next)
+        due_us = batch->due_us < due_us ? batch->due_us : due_us;
+    return due_us;
+}
+
 static void test_rows_are_conserved_whatever_happens(void **state)
 {
     (void)state;
@@ -568,9 +584,11 @@ static void test_rows_are_conserved_whatever_happens(void **state)
         box.outbox.merge_rows = overflow % 2 == 0 ? 20 : 0;
         for (int i = 0; i < 20000; i++) {
             step(&box, flight, &random);
-            uint64_t held = rows_left(box.outbox.open) + rows_left(box.outbox.sealed) +
-                            rows_left(box.outbox.taken);
+            uint64_t held = rows_left(box.outbox.open) + rows_left(box.outbox.sealed.first) +
+                            rows_left(box.outbox.taken.first);
             assert_int_equal(stats_of(&box).pending, held);
+            assert_true(box.outbox.sealed.suspects == suspects_in(box.outbox.sealed.first));
+            assert_true(wb_batches_due_us(&box.outbox.sealed) == due_of(box.outbox.sealed.first));
         }
         for (int i = 0; i < IN_FLIGHT; i++) {
             if (flight[i] != NULL)
