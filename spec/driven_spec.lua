@@ -467,6 +467,22 @@ describe("a driven batcher", function()
             assert.equal(13, scripted.conserved(batcher).stored)
         end)
 
+        it("keep nobody for ever where each makes another event", function()
+            local called, most = 0, 20000
+            make { batch_size = 1, on_flush = function()
+                called = called + 1
+                if called < most then
+                    assert(batcher:add { n = called })
+                end
+            end }
+            assert.is_true(batcher:add { n = 0 })
+            assert.is_true(called > 0 and called < most)
+            while called < most do
+                batcher:poll()
+            end
+            assert.equal(most, scripted.conserved(batcher).stored)
+        end)
+
         it("are called nowhere else", function()
             local called = 0
             make { inline = false, on_flush = function()

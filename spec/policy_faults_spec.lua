@@ -138,6 +138,28 @@ describe("a policy function that goes wrong", function()
         assert.same({ 1 }, play.store:numbers())
     end)
 
+    it("is one that waits in a yield: of what others add meanwhile it is asked all the same", function()
+        if _VERSION == "Lua 5.1" and type(rawget(_G, "jit")) ~= "table" then
+            return -- whose pcall can't be yielded across: the policy throws
+        end
+        local play = policy.play({
+            route = function(row)
+                if row.n == 1 then
+                    coroutine.yield()
+                end
+                return "side"
+            end,
+        }, { inline = false })
+        local first = coroutine.wrap(function()
+            assert(play.batcher:add { n = 1 })
+        end)
+        first()
+        play:add(2, 3)
+        first()
+        play:close()
+        assert.same({ side = { 2, 3, 1 } }, play.store.tables)
+    end)
+
     it("may be one that makes the log hook throw, too", function()
         local play = policy.play({ route = error }, { log = error })
         play:add(1, 3)

@@ -51,8 +51,9 @@ end
 
 -- ---- asking ----
 
+-- A policy that waits in a yield is not the one that adds now: that is another coroutine's row.
 local function is_asked(peer)
-    return turn.is_taken(peer.deciding)
+    return turn.is_taken(peer.deciding) and not turn.is_suspended(peer.deciding)
 end
 
 -- What a policy answered is not what it may.

@@ -9,12 +9,19 @@
 -- The same name answers the same object; where the options differ from the first ones, it raises. A function that
 -- makes the options is called once, by whoever is first. Without options, the object that is there, or nil.
 
+if type(ngx) ~= "table" or not ngx.get_phase then
+    error("writebehind.resty runs in nginx, with its Lua module; elsewhere there is writebehind", 0)
+end
+
 local object = require "writebehind.resty.object"
 local same = require "writebehind.resty.same"
 
 local resty = { log = require("writebehind.resty.log").hook }
 
+-- By name. What is closed and drained is not kept for that: it may be collected.
+local WEAK = { __mode = "v" }
 local entries = { batcher = {}, tracker = {} }
+local closed = { batcher = setmetatable({}, WEAK), tracker = setmetatable({}, WEAK) }
 
 local function title_of(noun, name)
     return ("%s %q"):format(noun, name)
@@ -54,33 +61,54 @@ local function check_same(title, entry, given)
     end
 end
 
+local function options_of(title, given)
+    if type(given) ~= "function" then
+        return given
+    end
+    local options = given()
+    if type(options) ~= "table" then
+        error(("%s: expected a table of options from %s, got %s"):format(title, same.show(given),
+            same.show(options)), 4)
+    end
+    return options
+end
+
+-- The function that makes the options may have waited, and another request come first.
 local function make(noun, name, given)
     local title = title_of(noun, name)
-    local options = given
-    if type(given) == "function" then
-        options = given()
-        if type(options) ~= "table" then
-            error(("%s: expected a table of options from %s, got %s"):format(title, same.show(given),
-                same.show(options)), 3)
-        end
+    local options = options_of(title, given)
+    local first = entries[noun][name]
+    if first then
+        check_same(title, first, given)
+        return first.object
     end
-    local made, message, code = object.make(noun, title, options, 3)
+    local made, message, code = object.make(noun, title, options, 3, function(self)
+        entries[noun][name], closed[noun][name] = nil, self
+    end)
     if made then
         entries[noun][name] = { object = made, given = same.copy(given) }
     end
     return made, message, code
 end
 
+-- What was made by that name, closed or not.
+local function look_up(noun, name)
+    local entry = entries[noun][name]
+    local found = entry and entry.object or closed[noun][name]
+    if not found then
+        return nil, ("there is no %s in this worker"):format(title_of(noun, name))
+    end
+    return found
+end
+
 -- A name whose object was closed and drained is free for another one.
 local function named(noun, name, given)
     local entry = entries[noun][name]
-    if entry and (given == nil or not object.is_closed(entry.object)) then
-        if given ~= nil then
-            check_same(title_of(noun, name), entry, given)
-        end
+    if given == nil then
+        return look_up(noun, name)
+    elseif entry and not object.is_closed(entry.object) then
+        check_same(title_of(noun, name), entry, given)
         return entry.object
-    elseif given == nil then
-        return nil, ("there is no %s in this worker"):format(title_of(noun, name))
     end
     return make(noun, name, given)
 end

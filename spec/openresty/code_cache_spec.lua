@@ -2,7 +2,6 @@
 -- each has a batcher, a thread and a connection of its own; none is left behind, and no row is lost.
 
 local load = require "spec.support.load"
-local nginx = require "spec.support.nginx"
 local postgres = require "spec.support.postgres"
 local process = require "spec.support.process"
 local requests = require "spec.support.requests"
@@ -24,15 +23,10 @@ describe("nginx without a cache of Lua code", function()
     local dir
 
     before_each(function()
-        dir = process.dir()
+        dir = requests.begin()
     end)
 
-    after_each(function()
-        load.finish()
-        nginx.finish()
-        postgres.drop_all()
-        process.remove(dir)
-    end)
+    after_each(requests.finish)
 
     local function start(store, name)
         return requests.start {

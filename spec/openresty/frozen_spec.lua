@@ -38,16 +38,10 @@ describe("nginx with a store that stands still", function()
     local dir, name
 
     before_each(function()
-        dir = process.dir()
-        name = requests.table()
+        dir, name = requests.begin(), requests.table()
     end)
 
-    after_each(function()
-        load.finish()
-        nginx.finish()
-        postgres.drop_all()
-        process.remove(dir)
-    end)
+    after_each(requests.finish)
 
     describe("and its sessions frozen", function()
         local gate, frozen

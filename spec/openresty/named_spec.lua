@@ -41,6 +41,14 @@ local APPLICATION = [[
     }
 ]]
 
+describe("writebehind.resty", function()
+    it("says that it is for nginx alone", function()
+        assert.error_matches(function()
+            require "writebehind.resty"
+        end, "writebehind.resty runs in nginx")
+    end)
+end)
+
 describe("named objects in nginx", function()
     local server
     after_each(nginx.finish)
@@ -130,6 +138,36 @@ describe("named objects in nginx", function()
         assert.matches('batcher "c": expected a table of options from the function at .-, got nothing', ask "/nothing")
     end)
 
+    it("are one also where the function that makes their options waits, and several are first", function()
+        start { race = [[
+            local threads, found = {}, {}
+            local function make()
+                ngx.sleep(0.01)
+                return app.maker()
+            end
+            for n = 1, 3 do
+                threads[n] = ngx.thread.spawn(function() return (resty.batcher("a", make)) end)
+            end
+            for n = 1, 3 do
+                found[n] = select(2, assert(ngx.thread.wait(threads[n])))
+            end
+            return rawequal(found[1], found[2]), rawequal(found[2], found[3]), rawequal(found[1], (resty.batcher "a")),
+                found[2]:add { n = 1 } ]] }
+        assert.same({ true, true, true, true }, { ask "/race" })
+    end)
+
+    it("have options of any table, by their contents", function()
+        start { inherited = [[
+            local function options(interval)
+                return setmetatable(app.options { interval = interval }, { __index = function() end })
+            end
+            local first = resty.batcher("a", options(1))
+            return rawequal(first, resty.batcher("a", options(1))), select(2, pcall(resty.batcher, "a", options(2)))]] }
+        local same, message = ask "/inherited"
+        assert.is_true(same)
+        assert.matches('option "interval" differs: 2 now, 1 at first', message)
+    end)
+
     it("say what is wrong with a name, with options, with what can't be driven", function()
         start { wrong = [[
             local function text(noun, ...) return select(2, pcall(resty[noun], ...)) end
@@ -150,6 +188,28 @@ describe("named objects in nginx", function()
             'there is no batcher "a" in this worker',
         } do
             assert.matches(pattern, texts[index])
+        end
+    end)
+
+    it("say at the caller what is wrong with a call", function()
+        start { wrong = [[
+            local batcher = resty.batcher("a", app.options())
+            local function text(method, ...)
+                local given = { ... }
+                return select(2, pcall(function() batcher[method](unpack(given, 1, 3)) end))
+            end
+            return text("add", { n = 1 }), text("add_values", 1), text("flush"), text("close", {}), text("poll"),
+                text("add", batcher, 7), text("add", batcher), text("flush", batcher, -1),
+                text("close", batcher, "1")]] }
+        local texts = { ask "/wrong" }
+        for index, pattern in ipairs {
+            "batcher:add: expected a named batcher as self, got table", "batcher:add_values: expected .- got number",
+            "batcher:flush: expected .- got nil", "batcher:close: expected .- got table",
+            "batcher:poll: expected .- got nil", "'batcher:add' %(table expected, got number%)",
+            "'batcher:add' %(table expected, got nothing%)", "'batcher:flush' %(expected seconds, 0 or more, got %-1%)",
+            "'batcher:close' %(expected seconds, 0 or more, got 1%)",
+        } do
+            assert.matches("nginx.conf:%d+%):%d+: .-" .. pattern, texts[index])
         end
     end)
 
@@ -195,6 +255,23 @@ describe("named objects in nginx", function()
         assert.same({ "closed", true, false, 2, 1 }, { ask "/reopen" })
     end)
 
+    it("are free also where nobody waited for the last rows of a close", function()
+        start { reopen = [[
+            local answers = {}
+            for name, store in pairs { scripted = app.store, native = writebehind.memory() } do
+                local first = resty.batcher(name, app.options { store = store, interval = 60 })
+                for n = 1, 1000 do assert(first:add { n = n }) end
+                first:close(0)
+                while first:stats().pending > 0 do ngx.sleep(0.001) end
+                local second = resty.batcher(name, app.options { store = store, interval = 30 })
+                answers[#answers + 1] = second:add { n = 2 }
+                answers[#answers + 1] = first:close()
+                answers[#answers + 1] = rawequal(second, resty.batcher(name))
+            end
+            return unpack(answers)]] }
+        assert.same({ true, true, true, true, true, true }, { ask "/reopen" })
+    end)
+
     it("may be closed by several at once", function()
         start { close = [[
             local answers = {}
@@ -215,11 +292,11 @@ describe("named objects in nginx", function()
         assert.equal("true true true true true true true true", ask "/close")
     end)
 
-    it("that were closed can be collected", function()
+    it("that were closed can be collected, whatever their names", function()
         start { churn = [[
             local alive = setmetatable({}, { __mode = "k" })
-            for n = 1, 50 do
-                local batcher = resty.batcher("a", app.options { interval = n })
+            for n = 1, 100 do
+                local batcher = resty.batcher(n % 2 == 0 and "a" or "a" .. n, app.options { interval = n })
                 alive[batcher] = true
                 assert(batcher:add { n = n })
                 assert(batcher:close())
@@ -227,10 +304,11 @@ describe("named objects in nginx", function()
             collectgarbage() collectgarbage()
             local count = 0
             for _ in pairs(alive) do count = count + 1 end
-            return count, #app.rows]] }
-        local alive, rows = ask "/churn"
-        assert.equal(50, rows)
-        assert.is_true(alive <= 5, alive .. " are alive")
+            return count, #app.rows, (select(2, resty.batcher "a1"))]] }
+        local alive, rows, message = ask "/churn"
+        assert.equal(100, rows)
+        assert.is_true(alive <= 20, alive .. " are alive")
+        assert.equal('there is no batcher "a1" in this worker', message)
     end)
 
     it("drive trackers too", function()
@@ -288,6 +366,31 @@ describe("named objects in nginx", function()
                 assert(batcher:add_values(1001))
                 return flushed, ticks >= 1, stored, batcher:close(60), tonumber(batcher:stats().stored) ]] }
             assert.same({ true, true, 1000, true, 1001 }, { ask "/race" })
+        end)
+
+        it("flush and close wait where a worker begins and ends, and nobody is served", function()
+            start({ begun = "return app.begun, app.stored" }, {
+                init = [[
+                    package.preload.phases = function()
+                        local app, writebehind = require "app", require "writebehind"
+                        local resty = app.resty
+                        ]] .. NATIVE .. [[
+                        return function(path, name)
+                            for n = 1, 500 do assert(native(path):add { n = n }) end
+                            app.begun = native(path)[name](native(path), 60)
+                            app.stored = tonumber(resty.batcher "native":stats().stored)
+                        end
+                    end]],
+                http = [[
+                    init_worker_by_lua_block { require "phases"("rows.db", "flush") }
+                    exit_worker_by_lua_block {
+                        require "phases"("rows.db", "close")
+                        ngx.log(ngx.WARN, "ended: ", tostring(require "app".begun), " ", require "app".stored)
+                    }]],
+            })
+            assert.same({ true, 500 }, { ask "/begun" })
+            assert.equal(0, server:quit())
+            assert.matches("ended: true 1000", server:log())
         end)
 
         it("are decided by a policy", function()

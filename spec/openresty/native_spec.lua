@@ -40,14 +40,10 @@ describe("a batcher in nginx", function()
     local dir
 
     before_each(function()
-        dir = process.dir()
+        dir = requests.begin()
     end)
 
-    after_each(function()
-        nginx.finish()
-        postgres.drop_all()
-        process.remove(dir)
-    end)
+    after_each(requests.finish)
 
     for _, made in ipairs { "init", "worker", "use" } do
         local where = ({ init = "in init_by_lua", worker = "in init_worker_by_lua", use = "on first use" })[made]
@@ -106,6 +102,55 @@ describe("a batcher in nginx", function()
         assert.equal(0, flushers(server.pid))
         assert.equal(3, postgres.number(("SELECT count(*) FROM pg_stat_activity WHERE application_name = '%s'"):format(
             gate.application)))
+    end)
+
+    for _, way in ipairs { "quit", "stop" } do
+        it("has a script of its own on the thread, which " .. way .. " drains", function()
+            process.write(dir .. "/sink.lua", [[
+                return function(args)
+                    return { write = function(_, batch)
+                        os.execute "sleep 0.3" -- it may block
+                        local file = assert(io.open(args.path, "a"))
+                        for row in batch:rows() do file:write(row.request, "\n") end
+                        file:close()
+                        return true
+                    end }
+                end]])
+            local script = [[(function()
+                package.path = %q .. package.path
+                return writebehind.worker("sink", { path = %q })
+            end)()]]
+            local server = requests.start {
+                workers = 2,
+                made = "init",
+                store = script:format(dir .. "/?.lua;", dir .. "/rows"),
+                table = "rows",
+                options = "close_timeout = 90, ",
+            }
+            ask_all_phases(server)
+            server:reload()
+            ask_all_phases(server)
+            assert.equal(0, server[way](server))
+            local answered = requests.answered(server)
+            assert.equal(2 * EACH * #requests.PHASES, #answered)
+            local extra
+            assert.truthy(process.wait(function()
+                local missing, more = requests.difference(answered, requests.lines(dir .. "/rows"))
+                extra = more
+                return missing == 0
+            end))
+            -- A child process that goes on repeats the write under way.
+            assert.is_true(extra == 0 or server:log():match("goes on with it") ~= nil)
+        end)
+    end
+
+    it("takes what is added when its worker exits", function()
+        local name = requests.table()
+        local server = requests.start { made = "init", store = requests.postgres(), table = name,
+            http = 'exit_worker_by_lua_block { require "app".add("the last", "exit") }' }
+        assert.equal(200, (server:get("/log")))
+        assert.equal(0, server:quit())
+        assert.same({ "exit", "log" }, postgres.lines("SELECT phase FROM " .. name .. " ORDER BY phase"))
     end)
 
     it("that init_by_lua itself used belongs to the master process, which stores what it was given", function()
@@ -201,10 +246,7 @@ describe("a tracker in nginx", function()
             .. "FROM generate_series(1, 50) n"):format(name))
     end)
 
-    after_each(function()
-        nginx.finish()
-        postgres.drop_all()
-    end)
+    after_each(requests.finish)
 
     it("marks the keys that requests used, and no others", function()
         local server = nginx.start {

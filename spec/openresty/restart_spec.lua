@@ -24,16 +24,10 @@ describe("nginx, stored rows being the requests answered,", function()
     local dir, name
 
     before_each(function()
-        dir = process.dir()
-        name = requests.table()
+        dir, name = requests.begin(), requests.table()
     end)
 
-    after_each(function()
-        load.finish()
-        nginx.finish()
-        postgres.drop_all()
-        process.remove(dir)
-    end)
+    after_each(requests.finish)
 
     local function start(options)
         options.workers = options.workers or 2
@@ -152,6 +146,10 @@ describe("nginx, stored rows being the requests answered,", function()
                 options = "retry = { initial = 0.05, max = 0.2 }, ",
             }
             local flow = start_load(server)
+            -- Its session is there, to be ended: one that begins is not, and would get through.
+            assert.truthy(process.wait(function()
+                return postgres.count(name) > 0
+            end))
             gate:shut()
             flow:wait(200)
             server:signal(signal)
@@ -207,15 +205,10 @@ describe("a worker of nginx that is killed", function()
     local dir, name
 
     before_each(function()
-        dir = process.dir()
-        name = requests.table()
+        dir, name = requests.begin(), requests.table()
     end)
 
-    after_each(function()
-        nginx.finish()
-        postgres.drop_all()
-        process.remove(dir)
-    end)
+    after_each(requests.finish)
 
     it("loses what was pending in it at the most", function()
         local gate = postgres.gate(dir)

@@ -2,6 +2,7 @@
 -- the store, its peer, the timers or the worker's end do to it; and the event loop goes on.
 
 local cjson = require "cjson"
+local load = require "spec.support.load"
 local nginx = require "spec.support.nginx"
 local process = require "spec.support.process"
 
@@ -160,7 +161,10 @@ describe("writebehind.resty in nginx", function()
         collector = nginx.start { server = COLLECTOR, http = "lua_shared_dict waiting 1m;" }
     end)
 
-    after_each(nginx.finish)
+    after_each(function()
+        load.finish()
+        nginx.finish()
+    end)
 
     -- given: write (Lua text before the post), options, init, server (more of those), and what nginx.start takes
     local function start(given)
@@ -208,34 +212,18 @@ describe("writebehind.resty in nginx", function()
         return list
     end
 
-    local function load_with_wrk(seconds)
-        process.start(("wrk -t 1 -c 8 -d %d %s/log"):format(seconds, server.url))
-        assert(process.wait(function()
-            return process.exists(server.prefix .. "/requests.log")
-        end))
-    end
-
-    -- No request is under way any more.
-    local function wait_for_silence()
-        local last = -1
-        assert(process.wait(function()
-            local now = #answered()
-            local silent = now == last
-            last = now
-            return silent
-        end, nil, 0.5))
-    end
-
-    it("stores a row a request, from log_by_lua, while requests and reloads go on", function()
+    it("stores a row a request, from log_by_lua, through reloads and a quit under load", function()
         start { workers = 2, options = "in_flight = 3" }
-        load_with_wrk(3)
+        local flow = load.start { url = server.url .. "/log" }
         for _ = 1, 3 do
+            flow:wait(100)
             server:reload()
         end
-        wait_for_silence()
+        flow:wait(100)
         assert.equal(0, server:quit())
+        flow:stop()
         local wanted = answered()
-        assert.is_true(#wanted > 100)
+        assert.is_true(#wanted >= 400)
         assert.same(wanted, rows())
         assert.is_nil(server:log():match("%[error%].*"))
     end)

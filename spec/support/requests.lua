@@ -1,11 +1,29 @@
 -- An nginx in which each request adds a row, by its id, and writes the same id to an access log: what was
 -- answered and what was stored can be compared exactly.
 
+local load = require "spec.support.load"
 local nginx = require "spec.support.nginx"
 local postgres = require "spec.support.postgres"
 local process = require "spec.support.process"
 
 local requests = {}
+local folder
+
+-- Before each test: a folder of its own. `requests.finish` ends what a test started and removes what it made.
+function requests.begin()
+    folder = process.dir()
+    return folder
+end
+
+function requests.finish()
+    load.finish()
+    nginx.finish()
+    postgres.drop_all()
+    if folder then
+        process.remove(folder)
+        folder = nil
+    end
+end
 
 -- The application: in `init`, `worker` or on first `use` it makes the batcher.
 local APPLICATION = [[
@@ -90,8 +108,8 @@ function requests.fill(text, values)
 end
 
 -- options: store (Lua text), table, options (Lua text of further options of the batcher), made ("init", "worker"
--- or "use"), init and worker (more Lua text for init_by_lua and init_worker_by_lua), server (more locations), and
--- those of nginx.start.
+-- or "use"), init and worker (more Lua text for init_by_lua and init_worker_by_lua), http and server (more of
+-- those blocks), and those of nginx.start.
 function requests.start(options)
     local make = 'require "app".make()\n'
     local http = requests.fill(APPLICATION, {
@@ -105,7 +123,7 @@ function requests.start(options)
         workers = options.workers,
         code_cache = options.code_cache,
         main = options.main,
-        http = http,
+        http = http .. (options.http or ""),
         server = SERVER .. (options.server or ""),
     }
 end
@@ -127,13 +145,18 @@ local function sorted(lines)
     return lines
 end
 
+-- The lines of a file, sorted; none where there is no file.
+function requests.lines(path)
+    local lines = {}
+    for line in (process.exists(path) and process.read(path) or ""):gmatch("[^\n]+") do
+        lines[#lines + 1] = line
+    end
+    return sorted(lines)
+end
+
 -- The ids of the requests that were answered, sorted: one a request, written by nginx when it is through with it.
 function requests.answered(server)
-    local ids = {}
-    for id in process.read(server.prefix .. "/requests.log"):gmatch("[^\n]+") do
-        ids[#ids + 1] = id
-    end
-    return sorted(ids)
+    return requests.lines(server.prefix .. "/requests.log")
 end
 
 function requests.stored(name)

@@ -37,9 +37,9 @@ end
 
 -- ---- waking ----
 
--- During its turns it needs none: it comes round.
-local function signal(context)
-    if context and not context.signalled and not context.turning then
+-- A member needs none for what its own turn begins: that comes round.
+local function signal(context, member)
+    if context and not context.signalled and (member == nil or member ~= context.turning) then
         context.signalled = true
         if context.waits then
             context.semaphore:post(1)
@@ -80,11 +80,21 @@ end
 
 -- ---- turns ----
 
+-- A turn may wake others, by a policy that adds to them: theirs is in the next round.
+local function list_active()
+    local list = {}
+    for member in pairs(active) do
+        list[#list + 1] = member
+    end
+    return list
+end
+
 -- A member's turn answers when it wants the next one, in seconds; nil: when it is woken.
 local function turn_all(context)
     local wait = BEAT
-    context.seen, context.turning = now(), true
-    for member in pairs(active) do
+    context.seen = now()
+    for _, member in ipairs(list_active()) do
+        context.turning = member
         local ok, seconds = pcall(member.turn, member, context.seen)
         if not ok then
             complain(member.title, tostring(seconds))
@@ -95,7 +105,7 @@ local function turn_all(context)
             active[member], member.alert = nil, true
         end
     end
-    context.turning = false
+    context.turning = nil
     return wait
 end
 
@@ -157,9 +167,9 @@ function start()
 end
 
 -- What a dead coroutine had in its hands comes back when it is collected.
-local function ensure()
+local function ensure(member)
     if current and not is_dead(current) then
-        signal(current)
+        signal(current, member)
         return true
     elseif current then
         complain("the coroutine of the worker has not come round", "another one starts")
@@ -191,7 +201,7 @@ end
 -- The member has work, or may have.
 function keeper.wake(member)
     active[member], member.alert = true, false
-    if ensure() then
+    if ensure(member) then
         watch()
     else
         member.alert = true

@@ -101,10 +101,19 @@ local function wrap_flush(methods, noun, inner)
     end
 end
 
+-- It is closed and drained.
+local function finish(own, self)
+    if not own.closed then
+        own:let_go()
+        own.on_closed(self)
+    end
+end
+
 local function wrap_close(methods, noun, inner)
     function methods.close(self, timeout)
         local own = member_of(self, noun, "close")
         hooks.check_timeout(timeout, noun, "close")
+        own.closing = inner
         local now = timeout
         if not (own.threaded and phases.may_block()) then
             now = 0
@@ -117,7 +126,7 @@ local function wrap_close(methods, noun, inner)
             hooks.deliver(self, own.peer)
         end
         if ok then
-            own:let_go()
+            finish(own, self)
         end
         return ok, message, code
     end
@@ -212,8 +221,9 @@ local function split(title, given)
     return options, given.in_flight
 end
 
--- make(noun, title, options, level) → the object, or nil, message, code. Raises as the constructors do.
-function object.make(noun, title, given, level)
+-- make(noun, title, options, level, on_closed) → the object, or nil, message, code. Raises as the constructors do.
+-- on_closed(object) is called once, when it is closed and drained.
+function object.make(noun, title, given, level, on_closed)
     local options, in_flight = split(title, given)
     local called, self, message, code = pcall(writebehind[noun], options)
     if not called then
@@ -228,14 +238,18 @@ function object.make(noun, title, given, level)
     end
     debug.setmetatable(self, meta_of(noun, peer, self))
     local own = peer.native and member.threaded(self, title) or member.scripted(self, title, in_flight)
-    own.in_master = phases.now() == "init"
+    own.in_master, own.on_closed = phases.now() == "init", on_closed
     members[self] = own
     return self
 end
 
--- Is it closed, and nothing left of it?
+-- Is it closed, and nothing left of it? Where nobody waited for its last rows, that is found out here.
 function object.is_closed(self)
-    return members[self].closed == true
+    local own = members[self]
+    if own.closing and not own.closed and own.closing(self, 0) then
+        finish(own, self)
+    end
+    return own.closed == true
 end
 
 return object

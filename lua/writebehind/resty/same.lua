@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- Are options the same as those of the first call? Tables are compared by what they held then, schemas by their
--- columns; functions, objects (tables with a metatable) and userdata by identity.
+-- columns; functions, objects (tables with a metatable, but for the options themselves) and userdata by identity.
 
 local raw = require("writebehind.core").raw
 
@@ -37,7 +37,7 @@ end
 -- A copy that later changes of the caller's tables don't reach; objects, and what lies too deep, are kept.
 function same.copy(value, depth)
     depth = depth or 1
-    if not is_plain(value) or depth > DEEPEST then
+    if type(value) ~= "table" or depth > 1 and not is_plain(value) or depth > DEEPEST then
         return value
     end
     local copy = {}
@@ -74,7 +74,7 @@ end
 -- `first` is a copy. A table inside that is the very one that was given then is the same, whatever its owner has
 -- done to it since.
 function difference(first, second, path)
-    local origin = path ~= "" and first ~= nil and origins[first]
+    local origin = first ~= nil and origins[first]
     if rawequal(first, second) or origin and rawequal(origin, second) then
         return nil
     elseif both_schemas(first, second) then
@@ -88,7 +88,7 @@ end
 
 -- → the option's name, both values as text; nil where there is no difference
 function same.difference(first, second)
-    return difference(first, second, "")
+    return differing_key(first, second, "")
 end
 
 return same
