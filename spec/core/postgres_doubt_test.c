@@ -76,9 +76,11 @@ static void pass_on(int fd, const uint8_t *data, size_t bytes)
     }
 }
 
-/* How many bytes of `data` go up to the end of a message of that type; 0: none of it ends here. */
+/* How many bytes of `data`, all of which is followed, go up to the end of a message of that type; 0: none of it
+ * ends here. */
 static size_t find_end(follower *f, uint8_t type, const uint8_t *data, size_t bytes)
 {
+    size_t end = 0;
     for (size_t at = 0; at < bytes;) {
         if (f->left > 0) {
             size_t step = f->left < bytes - at ? f->left : bytes - at;
@@ -100,13 +102,12 @@ static size_t find_end(follower *f, uint8_t type, const uint8_t *data, size_t by
                 continue;
             }
             f->have = 0;
-            bool found = f->greeted && f->head[0] == type;
+            if (f->greeted && f->head[0] == type && end == 0)
+                end = at;
             f->greeted = true;
-            if (found)
-                return at;
         }
     }
-    return 0;
+    return end;
 }
 
 /* False: the connection is over. */
