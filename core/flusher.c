@@ -5,6 +5,8 @@
 
 #include <signal.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "err.h"
 #include "lifeline.h"
@@ -109,11 +111,26 @@ static void *run(void *argument)
     flusher->work->leave(flusher->owner);
     wb_lifeline_leave(flusher);
     wb_monitor_lock(flusher->monitor);
+    flusher->tid = gettid();
     flusher->ended = true;
     wb_monitor_tell(flusher->monitor);
     wb_monitor_unlock(flusher->monitor);
     flusher->work->unref(flusher->owner);
     return NULL;
+}
+
+bool wb_flusher_gone(wb_flusher *flusher, int64_t deadline_us)
+{
+    const struct timespec nap = {.tv_nsec = 1000000};
+    wb_monitor_lock(flusher->monitor);
+    pid_t tid = flusher->ended ? flusher->tid : 0;
+    wb_monitor_unlock(flusher->monitor);
+    bool gone = tid == 0 || tgkill(getpid(), tid, 0) != 0;
+    while (!gone && wb_now_us() < deadline_us) {
+        nanosleep(&nap, NULL);
+        gone = tgkill(getpid(), tid, 0) != 0;
+    }
+    return gone;
 }
 
 /* Of several who wait, one joins. */

@@ -39,6 +39,7 @@ typedef struct wb_flusher {
     bool started; /* locked */
     bool ended;   /* locked: the thread won't touch the owner but to unref it */
     bool joined;  /* locked: somebody joins or joined it, or it is detached */
+    pid_t tid;    /* locked: of the thread that ended */
     pthread_t thread;
     struct wb_flusher *next;    /* among those that are alive */
     struct wb_flusher *leaving; /* the next among those that the exit handler waits for */
@@ -52,6 +53,9 @@ void wb_flusher_fini(wb_flusher *flusher);
 int wb_flusher_start(wb_flusher *flusher, wb_err *err);
 /* Starts a thread again where the last one has ended, was joined, and left work. */
 int wb_flusher_restart(wb_flusher *flusher, wb_err *err);
+/* Waits until an ended thread, a detached one too, is gone from the process: what libraries do at a thread's end
+ * may hold their locks until then. False at the deadline. */
+bool wb_flusher_gone(wb_flusher *flusher, int64_t deadline_us);
 /* Waits until the thread has ended and joins it; false at the deadline. True where it never started. */
 bool wb_flusher_join(wb_flusher *flusher, int64_t deadline_us);
 /* The owner won't join: the thread frees itself. */

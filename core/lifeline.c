@@ -146,7 +146,8 @@ static bool stop_all(wb_flusher *leaving, int64_t deadline_us)
         ask_to_stop(flusher);
     }
     for (wb_flusher *flusher = leaving; flusher != NULL; flusher = flusher->leaving)
-        stopped = wb_flusher_join(flusher, deadline_us) && stopped;
+        stopped = wb_flusher_join(flusher, deadline_us) && wb_flusher_gone(flusher, deadline_us) &&
+                  stopped;
     return stopped;
 }
 
