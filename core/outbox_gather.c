@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * From what was taken to what is written: one batch, of rows of one table. Waiting batches that were taken
  * together are merged; where a policy routes rows, they are sorted by table first, one table is written now, and
- * the others go back, due. Rows are copied without the lock: those who hold it only read what is taken.
+ * the others go back, due. Rows are read, and told their routes, without the lock: they are the taker's alone.
  * Rows keep their order within a table. Without memory nothing is changed. */
 #include "outbox.h"
 
