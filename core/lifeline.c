@@ -161,11 +161,20 @@ static void end_driven(wb_flusher *leaving)
     }
 }
 
+/* One that can't be started again is among the lost: this is why. */
+static void restart_all(wb_flusher *leaving)
+{
+    wb_err err;
+    for (; leaving != NULL; leaving = leaving->leaving) {
+        if (wb_flusher_restart(leaving, &err) != WB_OK)
+            fprintf(stderr, "writebehind: process %ld: %s\n", (long)getpid(), err.text);
+    }
+}
+
 /* To its end, without a hurry, since nobody knows of this process. */
 static void go_on(wb_flusher *leaving, int64_t started_us)
 {
-    for (wb_flusher *flusher = leaving; flusher != NULL; flusher = flusher->leaving)
-        wb_flusher_restart(flusher, NULL);
+    restart_all(leaving);
     while (!all_ended(leaving, wb_now_us() + LOOK_US)) {
         if (wb_now_us() >= cut_late(leaving, started_us))
             break;
