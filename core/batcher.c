@@ -84,10 +84,6 @@ int wb_batcher_new(const wb_batcher_options *options, wb_batcher **out, wb_err *
     int code = wb_batcher_options_check(options, err);
     if (code != WB_OK)
         return code;
-    bool ledger = options->dedupe == WB_DEDUPE_LEDGER && options->store != NULL;
-    if (ledger && strcmp(wb_store_kind(options->store), "sqlite") != 0)
-        return wb_fail(err, WB_MISUSE, "dedupe: a %s store keeps no ledger yet",
-                       wb_store_kind(options->store));
     code = check_policy(options, err);
     if (code != WB_OK)
         return code;

@@ -66,7 +66,7 @@ static int check_times(const wb_batcher_options *options, wb_err *err)
 
 static int check_dedupe(const wb_batcher_options *options, wb_err *err)
 {
-    if (options->dedupe < WB_DEDUPE_NONE || options->dedupe > WB_DEDUPE_LEDGER)
+    if (options->dedupe < WB_DEDUPE_NONE || options->dedupe > WB_DEDUPE_COLUMN)
         return wb_fail(err, WB_MISUSE, "dedupe: unknown");
     if (options->dedupe != WB_DEDUPE_COLUMN || options->dedupe_column < 0)
         return WB_OK;

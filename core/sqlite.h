@@ -102,7 +102,6 @@ enum { WB_SQLITE_SHORT_TEXT = 40 }; /* a uuid, a time or a date */
 /* All zero: not prepared. */
 typedef struct wb_sqlite_insert {
     sqlite3_stmt *insert;
-    sqlite3_stmt *ledger;                /* NULL: the target has none */
     bool *as_bytes;                      /* a column: wb_sqlite_takes_bytes */
     wb_value *values;                    /* of the row under way */
     char (*texts)[WB_SQLITE_SHORT_TEXT]; /* of the row under way, where SQLite reads them */

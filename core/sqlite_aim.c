@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * A table that a session uses: looked at once a connection, made where it is missing and may be made (its
- * ledger too), compared with the schema, its statements prepared. Making goes on under the write lock, since
+ * A table that a session uses: looked at once a connection, made where it is missing and may be made,
+ * compared with the schema, its statements prepared. Making goes on under the write lock, since
  * another session may be at the same.
  * Locks: none besides; an aim belongs to one session. Fails as sqlite_link.c says, with WB_HOLD for a missing
  * table or column, or one of another type; of what failed half-way nothing is left. */
@@ -37,20 +37,6 @@ static int table_make(wb_sqlite_link *link, const wb_target *target, wb_err *err
     return code;
 }
 
-static bool has_ledger(const wb_target *target)
-{
-    return target->schema != NULL && target->dedupe == WB_DEDUPE_LEDGER;
-}
-
-static int ledger_make(wb_sqlite_link *link, wb_err *err)
-{
-    return wb_sqlite_exec(link,
-                          "CREATE TABLE IF NOT EXISTS writebehind_ledger (batch uuid TEXT PRIMARY "
-                          "KEY NOT NULL, at timestamptz TEXT NOT NULL DEFAULT "
-                          "(strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))) WITHOUT ROWID",
-                          err);
-}
-
 /* Another session may have made it since it was looked for. */
 static int create_locked(wb_sqlite_link *link, const wb_target *target, wb_sqlite_table *table,
                          wb_err *err)
@@ -62,7 +48,7 @@ static int create_locked(wb_sqlite_link *link, const wb_target *target, wb_sqlit
         if (code == WB_OK)
             code = wb_sqlite_table_read(link, table, err);
     }
-    return code == WB_OK && has_ledger(target) ? ledger_make(link, err) : code;
+    return code;
 }
 
 static int create(wb_sqlite_link *link, const wb_target *target, wb_sqlite_table *table,
@@ -83,12 +69,12 @@ static int look(wb_sqlite_link *link, const wb_target *target, bool may_create,
     int code = wb_sqlite_table_read(link, table, err);
     if (code != WB_OK)
         return code;
-    bool missing = table->count == 0;
-    if (may_create && (missing || has_ledger(target)))
+    if (table->count > 0)
+        return WB_OK;
+    if (may_create)
         return create(link, target, table, err);
-    return missing ? wb_fail_store(err, WB_HOLD, "table \"%s\": there is none in database \"%s\"",
-                                   link->table, link->path)
-                   : WB_OK;
+    return wb_fail_store(err, WB_HOLD, "table \"%s\": there is none in database \"%s\"",
+                         link->table, link->path);
 }
 
 static int prepare(wb_sqlite_aim *aim, wb_sqlite_link *link, const wb_target *target,

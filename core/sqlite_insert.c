@@ -3,8 +3,7 @@
  * where they lie in the batch. A uuid goes as 36 lower-case characters (16 bytes where the column is
  * declared BLOB), a timestamptz as RFC 3339 with six digits and Z, a date as YYYY-MM-DD, a bool as 0 or 1.
  * Invariant: between two writes the statement is reset and bound to nothing of a batch.
- * A batch in doubt is written so that what is in already stays alone: with a ledger, none where its id is
- * there; by a column, each row only where its id is not there.
+ * Of a batch in doubt a row is written only where its id is not there: what is in already stays alone.
  * Fails as sqlite_link.c says; and WB_REJECT for NaN, which SQLite would turn into NULL. */
 #include <math.h>
 #include <string.h>
@@ -30,12 +29,6 @@ static int room_make(wb_sqlite_insert *insert, const wb_schema *schema)
     return insert->as_bytes && insert->values && insert->texts ? WB_OK : WB_MEMORY;
 }
 
-static int ledger_prepare(wb_sqlite_insert *insert, wb_sqlite_link *link, wb_err *err)
-{
-    return wb_sqlite_prepare(link, "INSERT OR IGNORE INTO writebehind_ledger (batch) VALUES (?1)",
-                             &insert->ledger, err);
-}
-
 int wb_sqlite_insert_prepare(wb_sqlite_insert *insert, wb_sqlite_link *link,
                              const wb_target *target, const wb_sqlite_table *table, wb_err *err)
 {
@@ -45,10 +38,7 @@ int wb_sqlite_insert_prepare(wb_sqlite_insert *insert, wb_sqlite_link *link,
     for (size_t i = 0; i < schema->count; i++)
         insert->as_bytes[i] =
             wb_sqlite_takes_bytes(wb_sqlite_column_find(table, schema->columns[i].column.name));
-    int code = insert_statement(link, target, false, &insert->insert, err);
-    if (code == WB_OK && target->dedupe == WB_DEDUPE_LEDGER)
-        code = ledger_prepare(insert, link, err);
-    return code;
+    return insert_statement(link, target, false, &insert->insert, err);
 }
 
 static void put_columns(wb_buffer *sql, const wb_schema *schema)
@@ -94,7 +84,6 @@ static int insert_statement(wb_sqlite_link *link, const wb_target *target, bool 
 void wb_sqlite_insert_fini(wb_sqlite_insert *insert)
 {
     sqlite3_finalize(insert->insert);
-    sqlite3_finalize(insert->ledger);
     wb_free(insert->as_bytes);
     wb_free(insert->values);
     wb_free(insert->texts);
@@ -113,19 +102,6 @@ int wb_sqlite_insert_rows(wb_sqlite_insert *insert, wb_sqlite_link *link, const 
     return wb_sqlite_settle(link, code, err);
 }
 
-/* Notes the batch; *there: it was noted before. */
-static int ledger_note(wb_sqlite_insert *insert, wb_sqlite_link *link, const wb_batch *batch,
-                       bool *there, wb_err *err)
-{
-    char id[36];
-    wb_uuid_format(batch->id, id);
-    sqlite3_bind_text(insert->ledger, 1, id, sizeof id, SQLITE_STATIC);
-    int code = wb_sqlite_run(link, insert->ledger, err);
-    sqlite3_clear_bindings(insert->ledger);
-    *there = code == WB_OK && sqlite3_changes(link->db) == 0;
-    return code;
-}
-
 static int insert_unless_there(wb_sqlite_insert *insert, wb_sqlite_link *link,
                                const wb_target *target, const wb_batch *batch, wb_err *err)
 {
@@ -140,12 +116,6 @@ static int insert_unless_there(wb_sqlite_insert *insert, wb_sqlite_link *link,
 static int insert_in_transaction(wb_sqlite_insert *insert, wb_sqlite_link *link,
                                  const wb_target *target, const wb_batch *batch, wb_err *err)
 {
-    bool there = false;
-    if (insert->ledger != NULL) {
-        int code = ledger_note(insert, link, batch, &there, err);
-        if (code != WB_OK || (there && batch->in_doubt))
-            return code;
-    }
     if (batch->in_doubt && target->dedupe == WB_DEDUPE_COLUMN)
         return insert_unless_there(insert, link, target, batch, err);
     return rows_step(insert, link, insert->insert, batch, err);

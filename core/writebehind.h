@@ -153,7 +153,7 @@ enum wb_overflow {
     WB_OVERFLOW_DROP_NEWEST,
     WB_OVERFLOW_ASK, /* of one add: WB_FULL, and nothing is counted: the caller comes again, decided */
 };
-enum wb_dedupe { WB_DEDUPE_NONE, WB_DEDUPE_COLUMN, WB_DEDUPE_LEDGER };
+enum wb_dedupe { WB_DEDUPE_NONE, WB_DEDUPE_COLUMN };
 
 typedef struct wb_batcher_options {
     wb_store

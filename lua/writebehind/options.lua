@@ -238,8 +238,6 @@ local function flatten_dedupe(flat)
     flat.dedupe = nil
     if name == "none" then
         flat.dedupe = NO_DEDUPE
-    elseif name == "ledger" then
-        return 'batcher: option "dedupe": "ledger" is not supported yet'
     elseif name then
         flat.dedupe, flat.dedupe_column = BY_COLUMN, dedupe_column(flat.schema, name)
         if not flat.dedupe_column then

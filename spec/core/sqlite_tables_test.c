@@ -59,7 +59,7 @@ static void refuse_rows(struct writer *writer, const char *table, const char *te
 
 /* ---- the tests ---- */
 
-/* More tables than are remembered, made with their ledger; every row is where it belongs. */
+/* More tables than are remembered, each made when it is first written to; every row is where it belongs. */
 static void hundred_tables(void **state)
 {
     enum { ROUNDS = 3 };
@@ -67,7 +67,6 @@ static void hundred_tables(void **state)
     struct writer writer;
     char name[32], text[128];
     writer_init(&writer, fixture, true, 0, 1);
-    writer.target.dedupe = WB_DEDUPE_LEDGER;
     for (unsigned i = 0; i < ROUNDS * TABLES; i++) {
         snprintf(name, sizeof name, "day %u", i % TABLES);
         write_rows(&writer, name, i * 2, 2);
@@ -79,8 +78,7 @@ static void hundred_tables(void **state)
                  i);
         check_query(fixture, text, "6 6");
     }
-    check_query(fixture, "SELECT count(*) FROM writebehind_ledger", "300");
-    check_query(fixture, "SELECT count(*) FROM sqlite_schema WHERE type = 'table'", "101");
+    check_query(fixture, "SELECT count(*) FROM sqlite_schema WHERE type = 'table'", "100");
     writer_fini(&writer);
 }
 
@@ -134,25 +132,6 @@ static void doubt_by_column(void **state)
     writer_fini(&writer);
 }
 
-static void doubt_by_ledger(void **state)
-{
-    struct fixture *fixture = *state;
-    struct writer writer;
-    writer_init(&writer, fixture, true, 0, 4);
-    writer.target.dedupe = WB_DEDUPE_LEDGER;
-    wb_batch *batch = rows_for(&writer, "day", 1, 3), *other = rows_for(&writer, "night", 2, 3);
-    batch->in_doubt = other->in_doubt = true;
-    for (int i = 0; i < 2; i++) {
-        contract_write(writer.session, batch);
-        contract_write(writer.session, other);
-    }
-    check_query(fixture, "SELECT (SELECT count(*) FROM day) || ' ' || (SELECT count(*) FROM night)",
-                "3 3");
-    wb_batch_free(other);
-    wb_batch_free(batch);
-    writer_fini(&writer);
-}
-
 /* A name with a database's before it, and one that has to be quoted. */
 static void odd_names(void **state)
 {
@@ -201,8 +180,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         WITH_DATABASE(hundred_tables),  WITH_DATABASE(vanished_table),
-        WITH_DATABASE(doubt_by_column), WITH_DATABASE(doubt_by_ledger),
-        WITH_DATABASE(odd_names),       WITH_DATABASE(without_memory),
+        WITH_DATABASE(doubt_by_column), WITH_DATABASE(odd_names),
+        WITH_DATABASE(without_memory),
     };
     return cmocka_run_group_tests_name("sqlite_tables", tests, NULL, NULL);
 }

@@ -145,12 +145,12 @@ static void test_uuid_as_bytes(void **state)
 }
 
 /* The row is already in, as after a commit whose answer was lost. */
-static void check_in_doubt(struct fixture *fixture, int dedupe)
+static void test_in_doubt_by_column(void **state)
 {
+    struct fixture *fixture = *state;
     struct writer writer;
     writer_init(&writer, fixture, true, 0, 3);
-    writer.target.dedupe = dedupe;
-    memset(writer.batch->id, 7, sizeof writer.batch->id);
+    writer.target.dedupe = WB_DEDUPE_COLUMN;
     contract_write(writer.session, writer.batch);
     writer.batch->in_doubt = true;
     contract_write(writer.session, writer.batch);
@@ -158,26 +158,10 @@ static void check_in_doubt(struct fixture *fixture, int dedupe)
 
     wb_batch *fresh = contract_note_rows(writer.schema, 2, 3);
     fresh->in_doubt = true;
-    if (dedupe == WB_DEDUPE_LEDGER)
-        wb_batch_skip(fresh, 1);
     contract_write(writer.session, fresh);
     check_query(fixture, "SELECT count(*) || ',' || max(hits) FROM notes", "5,4");
     wb_batch_free(fresh);
     writer_fini(&writer);
-}
-
-static void test_in_doubt_by_column(void **state)
-{
-    check_in_doubt(*state, WB_DEDUPE_COLUMN);
-}
-
-static void test_in_doubt_by_ledger(void **state)
-{
-    struct fixture *fixture = *state;
-    check_in_doubt(fixture, WB_DEDUPE_LEDGER);
-    check_query(fixture,
-                "SELECT group_concat(batch) FROM (SELECT * FROM writebehind_ledger ORDER BY batch)",
-                "00000000-0000-0000-0000-000000000000,07070707-0707-0707-0707-070707070707");
 }
 
 /* A file that was moved away is not written to any more. */
@@ -253,7 +237,6 @@ int main(void)
         WITH_DATABASE(test_nan_is_rejected),
         WITH_DATABASE(test_uuid_as_bytes),
         WITH_DATABASE(test_in_doubt_by_column),
-        WITH_DATABASE(test_in_doubt_by_ledger),
         WITH_DATABASE(test_moved_file),
         WITH_DATABASE(test_dropped_table_comes_back),
         WITH_DATABASE(test_relative_path),
