@@ -90,4 +90,10 @@ static inline size_t wb_batch_weight(const wb_batch *batch)
     return batch->bytes - wb_batch_begin(batch) + wb_batch_left(batch) * WB_ROW_OVERHEAD;
 }
 
+/* What stands before and after the tuples in a stream of PostgreSQL's binary COPY: signature, flags and length of
+ * the header's extension; and the word that ends the tuples. Source: PostgreSQL manual, "COPY". */
+enum { WB_COPY_HEADER_BYTES = 19, WB_COPY_TRAILER_BYTES = 2 };
+extern const uint8_t wb_copy_header[WB_COPY_HEADER_BYTES];
+extern const uint8_t wb_copy_trailer[WB_COPY_TRAILER_BYTES];
+
 #endif

@@ -11,6 +11,7 @@
 #include "row.h"
 #include "show.h"
 #include "timestamp.h"
+#include "types.h"
 
 typedef struct dialect {
     const char *name;
@@ -167,27 +168,5 @@ static void literal_put(wb_buffer *sql, const dialect *to, int type, const wb_va
     default: /* text, json, jsonb */
         quoted_put(sql, value->text, value->bytes);
         break;
-    }
-}
-
-/* The affinity follows from the words in a declared type (SQLite, "Datatypes", 3.1): int2, int4 and int8
- * hold INT, float4 and float8 FLOA; bool holds none of them and is NUMERIC. */
-const char *wb_type_sqlite(int type)
-{
-    switch (type) {
-    case WB_TYPE_BYTEA:
-        return "bytea BLOB";
-    case WB_TYPE_UUID:
-        return "uuid TEXT";
-    case WB_TYPE_TIMESTAMPTZ:
-        return "timestamptz TEXT";
-    case WB_TYPE_DATE:
-        return "date TEXT";
-    case WB_TYPE_JSON:
-        return "json TEXT";
-    case WB_TYPE_JSONB:
-        return "jsonb TEXT";
-    default:
-        return wb_type_name(type);
     }
 }

@@ -60,8 +60,3 @@ wb_batch *wb_outbox_next_dead(wb_outbox *outbox)
     wb_monitor_unlock(&outbox->box.monitor);
     return batch;
 }
-
-const char *wb_batch_error(const wb_batch *batch)
-{
-    return batch->error != NULL ? batch->error : "";
-}

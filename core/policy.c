@@ -16,13 +16,3 @@ wb_policy wb_policy_of(const wb_batcher_options *options)
         .interval_us = options->interval_us,
     };
 }
-
-const char *wb_reason_name(int reason)
-{
-    static const char *const names[] = {
-        [WB_REASON_NONE] = "none",   [WB_REASON_SIZE] = "size",   [WB_REASON_BYTES] = "bytes",
-        [WB_REASON_AGE] = "age",     [WB_REASON_FLUSH] = "flush", [WB_REASON_POLICY] = "policy",
-        [WB_REASON_CLOSE] = "close",
-    };
-    return reason >= 0 && reason <= WB_REASON_CLOSE ? names[reason] : "unknown";
-}

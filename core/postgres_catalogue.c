@@ -8,6 +8,7 @@
  * server's. varchar counts as text; a value too long for it is that row's error.
  * Fails with WB_STORE, HOLD, naming the first column that does not fit. */
 #include "postgres.h"
+#include "types.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -11,13 +11,6 @@
 /* Large enough for the calls not to count, small enough for libpq's copy to stay in the cache. */
 enum { CHUNK_BYTES = 64 * 1024 };
 
-/* PostgreSQL manual, "COPY", binary format: signature, flags, length of the header's extension. */
-static const char header[] = "PGCOPY\n\377\r\n\0"
-                             "\0\0\0\0"
-                             "\0\0\0\0";
-enum { HEADER_BYTES = sizeof header - 1 };
-static const char trailer[] = {'\377', '\377'};
-
 char *wb_pg_copy_statement(const char *table, const wb_schema *schema)
 {
     wb_buffer sql = WB_BUFFER_EMPTY;
@@ -93,11 +86,13 @@ static int put_tuples(wb_pg_session *session, const wb_batch *batch, const bool 
 {
     size_t bytes;
     const char *data = (const char *)wb_batch_tuples(batch, &bytes);
-    int code = put(session, header, HEADER_BYTES, until, err);
+    int code = put(session, (const char *)wb_copy_header, WB_COPY_HEADER_BYTES, until, err);
     if (code == WB_OK)
         code = there == NULL ? put_run(session, data, bytes, until, err)
                              : put_missing(session, batch, there, until, err);
-    return code == WB_OK ? put(session, trailer, sizeof trailer, until, err) : code;
+    return code == WB_OK
+               ? put(session, (const char *)wb_copy_trailer, WB_COPY_TRAILER_BYTES, until, err)
+               : code;
 }
 
 static int put_end(wb_pg_session *session, const wb_until *until, wb_err *err)

@@ -5,6 +5,7 @@
  * attempt; and so is the primary key that is one uuid without a default.
  * Fails with WB_STORE, or with WB_INVALID naming a column that must be given but has no supported type. */
 #include "postgres.h"
+#include "types.h"
 
 #include <string.h>
 

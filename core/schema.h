@@ -23,13 +23,6 @@ struct wb_schema {
     wb_column_plan columns[];
 };
 
-/* The store column type of a type number. */
-uint32_t wb_type_oid(int type);
-int wb_type_of_oid(uint32_t oid); /* enum wb_type, or -1 */
-uint32_t wb_type_bytes(int type); /* of a binary value; 0: it varies */
-/* The declared type that a column of SQLite gets: the type's name, then its storage class where the name
- * does not give the affinity ("uuid TEXT", "int8"). */
-const char *wb_type_sqlite(int type);
 /* An identifier, quoted for SQL: "a""b"; a table may be "schema.table", quoted by its parts (a name that
  * holds a dot can be given already quoted). The number of bytes that it needs without the NUL, as snprintf;
  * *out is filled as far as `size` goes. */

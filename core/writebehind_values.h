@@ -39,7 +39,7 @@ WB_API const char *wb_code_name(int code);
 /* ---- values and schemas ---- */
 
 enum wb_type {
-#define X(constant, name, oid, bytes) constant,
+#define X(constant, name, oid, bytes, sqlite) constant,
 #include "types.def"
 #undef X
 };

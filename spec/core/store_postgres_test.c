@@ -35,7 +35,7 @@ static void writes_every_type(void **state)
 {
     fixture *f = *state;
     wb_column columns[] = {
-#define X(constant, word, oid, bytes) {.name = "c_" word, .type = constant},
+#define X(constant, word, oid, bytes, sqlite) {.name = "c_" word, .type = constant},
 #include "types.def"
 #undef X
     };

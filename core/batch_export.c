@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
- * A batch as NDJSON: one JSON object a line, with every column. What JSON has no form for becomes text, as
- * PostgreSQL writes it: uuids, times, \x hex, "NaN", "Infinity". No locks. Fails with WB_MEMORY only.
- * A json value stands as it was given, but for line breaks between its tokens, which become spaces: a row
- * is one line. */
+ * A batch as others read it: a stream of PostgreSQL's binary COPY, or NDJSON. Nothing is changed; no locks. Fails
+ * with WB_MEMORY alone.
+ * NDJSON is one JSON object a line, with every column. What JSON has no form for becomes text, as PostgreSQL
+ * writes it: uuids, times, \x hex, "NaN", "Infinity". A json value stands as it was given, but for line breaks
+ * between its tokens, which become spaces: a row is one line. */
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
@@ -11,6 +12,30 @@
 #include "buffer.h"
 #include "show.h"
 #include "timestamp.h"
+
+/* ---- COPY ---- */
+
+const uint8_t wb_copy_header[WB_COPY_HEADER_BYTES] = "PGCOPY\n\377\r\n\0";
+const uint8_t wb_copy_trailer[WB_COPY_TRAILER_BYTES] = {0xff, 0xff};
+
+int wb_batch_copy_binary(const wb_batch *batch, uint8_t **out, size_t *bytes, wb_err *err)
+{
+    size_t tuple_bytes;
+    const uint8_t *tuples = wb_batch_tuples(batch, &tuple_bytes);
+    uint8_t *stream = wb_alloc(WB_COPY_HEADER_BYTES + tuple_bytes + WB_COPY_TRAILER_BYTES);
+    if (!stream)
+        return wb_fail(err, WB_MEMORY, "no memory for %zu rows as a COPY stream",
+                       wb_batch_left(batch));
+    memcpy(stream, wb_copy_header, WB_COPY_HEADER_BYTES);
+    if (tuple_bytes > 0)
+        memcpy(stream + WB_COPY_HEADER_BYTES, tuples, tuple_bytes);
+    memcpy(stream + WB_COPY_HEADER_BYTES + tuple_bytes, wb_copy_trailer, WB_COPY_TRAILER_BYTES);
+    *out = stream;
+    *bytes = WB_COPY_HEADER_BYTES + tuple_bytes + WB_COPY_TRAILER_BYTES;
+    return WB_OK;
+}
+
+/* ---- NDJSON ---- */
 
 static void row_put(wb_buffer *json, const wb_schema *schema, const wb_value *values);
 static void value_put(wb_buffer *json, int type, const wb_value *value);
