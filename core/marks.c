@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * Reading a chunk of marks. */
-#include "store.h"
+ * Reading a chunk of marks. Nothing is changed; no locks, no failure. */
+#include "marks.h"
+
+#include "timestamp.h"
 
 size_t wb_marks_count(const wb_marks *marks)
 {
@@ -25,4 +27,15 @@ int64_t wb_marks_at_us(const wb_marks *marks)
 uint32_t wb_marks_attempt(const wb_marks *marks)
 {
     return marks->attempt;
+}
+
+int64_t wb_marks_bound_us(const wb_marks *marks, size_t index, int64_t min_advance_us)
+{
+    int64_t bound_us = marks->exact ? marks->marks[index].time_us : marks->at_us;
+    if (min_advance_us <= 0)
+        return bound_us;
+    if (min_advance_us > marks->at_us - WB_TIME_MIN_US)
+        return WB_TIME_MIN_US;
+    int64_t oldest_us = marks->at_us - min_advance_us + 1;
+    return oldest_us < bound_us ? oldest_us : bound_us;
 }

@@ -49,19 +49,6 @@ void wb_outbox_view(wb_outbox *outbox, const wb_batch *batch, wb_view *out)
     wb_monitor_unlock(&outbox->box.monitor);
 }
 
-uint64_t wb_outbox_seal(wb_outbox *outbox, int reason)
-{
-    if (reason != WB_REASON_POLICY)
-        return wb_box_seal(&outbox->box, reason);
-    wb_monitor_lock(&outbox->box.monitor);
-    wb_outbox_seal_open(outbox, reason);
-    uint64_t mark = outbox->serial;
-    wb_monitor_wake_by(&outbox->box.monitor, wb_outbox_next_due_us(&outbox->box));
-    wb_box_changed(&outbox->box);
-    wb_monitor_unlock(&outbox->box.monitor);
-    return mark;
-}
-
 /* ---- a worker's should_flush ---- */
 
 void wb_outbox_ask(wb_outbox *outbox, wb_decider *decider)

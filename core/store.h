@@ -21,7 +21,7 @@
 #include "cancel.h"
 #include "decider.h"
 #include "log.h"
-#include "uuidset.h"
+#include "marks.h"
 
 typedef struct wb_session wb_session;
 typedef struct wb_store_class wb_store_class;
@@ -51,14 +51,6 @@ struct wb_session {
         stored; /* after a write that failed: leading rows that are in; 0 where writes are atomic */
 };
 
-struct wb_marks {
-    const wb_mark *marks; /* sorted by id, distinct */
-    size_t count;
-    int64_t at_us; /* the flush's time, since 1970 */
-    bool exact;    /* each mark's own time, else at_us for all */
-    uint32_t attempt;
-};
-
 /* Where a batch goes; lives as long as both. */
 static inline const char *wb_target_table(const wb_target *target, const wb_batch *batch)
 {
@@ -69,10 +61,6 @@ static inline const char *wb_target_table(const wb_target *target, const wb_batc
 typedef struct wb_touched {
     uint64_t updated, unmatched;
 } wb_touched;
-
-/* The stored time of mark `index` moves forward where it is before this: before the mark's own time, and at
- * least min_advance_us before the flush. */
-int64_t wb_marks_bound_us(const wb_marks *marks, size_t index, int64_t min_advance_us);
 
 struct wb_store_class {
     const char *kind; /* "postgresql" */

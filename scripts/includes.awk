@@ -2,9 +2,9 @@
 # Usage: awk -f scripts/includes.awk core/*.[ch]; a file that no layer names is reported too.
 BEGIN {
     layer("base", "writebehind writebehind_values errors types err env sync cancel alarm uuid utf8 timestamp json buffer path show")
-    layer("data", "uuidset routes schema schema_new ddl quote row row_* convert batch batch_* batches dead_letter")
+    layer("data", "uuidset routes schema schema_new marks ddl quote row row_* convert batch batch_* batches dead_letter")
     layer("rules", "policy backoff metrics log options")
-    layer("stores", "decider store store_* marks postgres postgres_* sqlite sqlite_* memory_*")
+    layer("stores", "decider store store_* postgres postgres_* sqlite sqlite_* memory_*")
     layer("engine", "box ask outbox outbox_* markbox markbox_* flusher owner batcher batcher_* tracker tracker_* lifeline exit")
 }
 
