@@ -35,8 +35,9 @@ LUA_CFLAGS ?= $(if $(LUA_INCDIR),-I$(LUA_INCDIR),$(or $(call pkg,--cflags,$(LUA)
 SANITIZE_FLAGS := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer)
 BASE_CFLAGS = -std=c11 -D_GNU_SOURCE -fPIC -pthread -fvisibility=hidden -Wall -Wextra -Wshadow \
     $(if $(WERROR),-Werror) $(SANITIZE_FLAGS) $(CFLAGS)
-CORE_CFLAGS = $(BASE_CFLAGS) -Icore $(PQ_CFLAGS) $(SQLITE_CFLAGS) $(CPPFLAGS)
-BINDING_CFLAGS = $(BASE_CFLAGS) -Icore -Ibindings/lua $(LUA_CFLAGS) $(CPPFLAGS)
+CORE_INCLUDES = -Icore -Icore/include
+CORE_CFLAGS = $(BASE_CFLAGS) $(CORE_INCLUDES) $(PQ_CFLAGS) $(SQLITE_CFLAGS) $(CPPFLAGS)
+BINDING_CFLAGS = $(BASE_CFLAGS) $(CORE_INCLUDES) -Ibindings $(LUA_CFLAGS) $(CPPFLAGS)
 SPEC_CFLAGS = $(CORE_CFLAGS) -Ispec/core $(CMOCKA_CFLAGS)
 LIBS = $(PQ_LIBS) $(SQLITE_LIBS) -lm
 # lua_close unloads C modules while flushers may still be at work: nodelete keeps their code in place.
@@ -45,10 +46,12 @@ SHARED = $(LIBFLAG) -pthread $(SANITIZE_FLAGS) -Wl,-z,nodelete $(LDFLAGS)
 
 # ---- files ----
 
-CORE_OBJECTS := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard core/*.c))
-BINDING_OBJECTS := $(patsubst bindings/lua/%.c,$(BUILD)/obj/$(LUA)/%.o,$(wildcard bindings/lua/*.c))
-SPEC_SOURCES := $(wildcard spec/core/*_test.c)
-SPEC_OBJECTS := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard spec/core/*.c))
+sources = $(sort $(shell find $(1) -name '*.c'))
+
+CORE_OBJECTS := $(patsubst %.c,$(BUILD)/obj/%.o,$(call sources,core))
+BINDING_OBJECTS := $(patsubst bindings/lua/%.c,$(BUILD)/obj/$(LUA)/%.o,$(call sources,bindings/lua))
+SPEC_SOURCES := $(filter %_test.c,$(call sources,spec/core))
+SPEC_OBJECTS := $(patsubst %.c,$(BUILD)/obj/%.o,$(call sources,spec/core))
 SPEC_SHARED := $(filter-out %_test.o,$(SPEC_OBJECTS))
 SPECS := $(patsubst spec/core/%.c,$(BUILD)/spec/%,$(SPEC_SOURCES))
 BENCHES := $(patsubst bench/%.c,$(BUILD)/bench/%,$(wildcard bench/*.c))
@@ -146,7 +149,7 @@ lint:
 	@scripts/setup lint
 	@scripts/lint
 format:
-	@clang-format -i $(wildcard core/*.[ch] bindings/lua/*.[ch] spec/core/*.[ch] bench/*.[ch] examples/*.[ch])
+	@find core bindings spec/core bench examples -name '*.[ch]' -exec clang-format -i {} +
 memcheck:
 	@scripts/setup test
 	@scripts/memcheck $(T)
@@ -171,9 +174,10 @@ install: all install-rock
 	install -m 644 $(STATIC) $(DESTDIR)$(PREFIX)/lib/
 	install -m 755 $(DYNAMIC).$(SOVERSION) $(DESTDIR)$(PREFIX)/lib/
 	ln -sf libwritebehind.so.$(SOVERSION) $(DESTDIR)$(PREFIX)/lib/libwritebehind.so
-	install -m 644 core/writebehind.h core/writebehind_values.h core/*.def $(DESTDIR)$(PREFIX)/include/writebehind/
+	install -m 644 core/include/writebehind.h $(DESTDIR)$(PREFIX)/include/
+	install -m 644 core/include/writebehind/* $(DESTDIR)$(PREFIX)/include/writebehind/
 	printf '%s\n' 'prefix=$(PREFIX)' 'Name: writebehind' 'Description: Write-behind batching of rows' \
-	    'Version: $(VERSION)' 'Cflags: -I$${prefix}/include/writebehind' \
+	    'Version: $(VERSION)' 'Cflags: -I$${prefix}/include' \
 	    'Libs: -L$${prefix}/lib -lwritebehind' 'Libs.private: -pthread -lm' \
 	    'Requires.private: libpq sqlite3' >$(DESTDIR)$(PREFIX)/lib/pkgconfig/writebehind.pc
 

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
--- LuaJIT: the C binding beside the FFI, for a mark of a tracker (whose fast path is writebehind.fast) and for
+-- LuaJIT: the C binding beside the FFI, for a mark of a tracker (whose fast path is writebehind.forms.fast) and for
 -- add_values of a full row of agent statistics, which stays with C: the FFI's, the best found, is here alone. It
 -- is code made for the schema: type checks, stores into a struct, one call; an unusual row goes on to C.
 -- In a compiled loop; called by a function that is not compiled; with columns that are now given and now nil;

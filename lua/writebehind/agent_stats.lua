@@ -3,7 +3,7 @@
 -- of an agent at a time. With a tracker, each accepted report also marks its workspace as used.
 
 local core = require "writebehind.core"
-local hooks = require "writebehind.hooks"
+local hooks = require "writebehind.forms.hooks"
 
 local TABLE = "workspace_agent_stats"
 

@@ -4,7 +4,7 @@
 -- the other modules when they are first asked for.
 
 local core = require "writebehind.core"
-local fast = require "writebehind.fast"
+local fast = require "writebehind.forms.fast"
 local options = require "writebehind.options"
 
 local writebehind = {
@@ -26,7 +26,7 @@ end
 
 -- When a batch that failed is tried again, where a policy says so.
 function helpers.retry(batcher, batch, err, class)
-    return require("writebehind.policy").retry(batcher, batch, err, class)
+    return require("writebehind.forms.policy").retry(batcher, batch, err, class)
 end
 
 local has_ffi, ffi = pcall(require, "ffi")
@@ -111,7 +111,7 @@ local NATIVE = { write = write_native, touch = write_native }
 local make_form = {}
 
 function make_form.driven(noun, policy)
-    return require("writebehind.driven").variant(noun, ADDS[noun], policy)
+    return require("writebehind.forms.driven").variant(noun, ADDS[noun], policy)
 end
 
 function make_form.plain(noun)
@@ -127,7 +127,7 @@ function make_form.hooked(noun, policy)
     elseif noun == "tracker" then
         fast.wrap(meta.__index)
     end
-    require("writebehind.hooks").wrap(meta, noun)
+    require("writebehind.forms.hooks").wrap(meta, noun)
     if policy then
         policy.wrap_poll(meta.__index)
     end
@@ -139,7 +139,7 @@ local forms = {}
 -- The metatable of a form, made once.
 local function form_of(name, noun, decides)
     local key = name .. " " .. noun .. (decides and " with a policy" or "")
-    forms[key] = forms[key] or make_form[name](noun, decides and require "writebehind.policy")
+    forms[key] = forms[key] or make_form[name](noun, decides and require "writebehind.forms.policy")
     return forms[key]
 end
 

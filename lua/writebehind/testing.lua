@@ -271,7 +271,7 @@ end
 
 -- Holds a store to the contract: see writebehind.check_store.
 function testing.check_store(...)
-    local well, faults = require "writebehind.check_store"(...)
+    local well, faults = require "writebehind.testing.check_store"(...)
     return well, faults
 end
 

@@ -9,8 +9,8 @@
 -- ends every wait, and finish(pump), when it stops watching the descriptor.
 
 local core = require "writebehind.core"
-local driven = require "writebehind.driven"
-local hooks = require "writebehind.hooks"
+local driven = require "writebehind.forms.driven"
+local hooks = require "writebehind.forms.hooks"
 
 local raw, now = core.raw, core.process.now
 

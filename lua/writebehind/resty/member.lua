@@ -4,8 +4,8 @@
 -- threaded one delivers by itself; it only has its hooks told. Hooks run in tasks of their own: they may yield.
 
 local core = require "writebehind.core"
-local driven = require "writebehind.driven"
-local hooks = require "writebehind.hooks"
+local driven = require "writebehind.forms.driven"
+local hooks = require "writebehind.forms.hooks"
 local keeper = require "writebehind.resty.keeper"
 local pump = require "writebehind.drivers.pump"
 local semaphore = require "ngx.semaphore"

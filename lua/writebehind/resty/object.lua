@@ -4,8 +4,8 @@
 -- own objects; only their methods are others.
 
 local core = require "writebehind.core"
-local driven = require "writebehind.driven"
-local hooks = require "writebehind.hooks"
+local driven = require "writebehind.forms.driven"
+local hooks = require "writebehind.forms.hooks"
 local log = require "writebehind.resty.log"
 local member = require "writebehind.resty.member"
 local keeper = require "writebehind.resty.keeper"
@@ -199,7 +199,7 @@ local made = {}
 local function meta_of(noun, peer, self)
     local key = noun .. (peer.native and " threaded" or "") .. (peer.policy and " policy" or "")
     made[key] = made[key] or peer.native and threaded_meta(noun, self) or
-        scripted_meta(noun, peer.policy and require "writebehind.policy")
+        scripted_meta(noun, peer.policy and require "writebehind.forms.policy")
     return made[key]
 end
 

@@ -3,8 +3,8 @@
 -- state by the flusher's thread. What is wrong is thrown as text; the built-in rule decides then.
 
 local module = require "writebehind.worker.module"
-local policy = require "writebehind.policy"
-local view = require "writebehind.view"
+local policy = require "writebehind.forms.policy"
+local view = require "writebehind.forms.view"
 
 local decider = {}
 

@@ -2,7 +2,7 @@
 -- The inside of a worker that stores: what runs in its private Lua state, on the flusher's thread. It finds the
 -- store that a module gives, calls it, and judges its answers by the rules of driven mode.
 
-local driven = require "writebehind.driven"
+local driven = require "writebehind.forms.driven"
 local module = require "writebehind.worker.module"
 local raw = require("writebehind.core").raw
 local trace = require "writebehind.worker.trace"

@@ -2,7 +2,7 @@
 -- Errors in a worker's private state: calls that keep the frames which an error went through, and their text. An
 -- error's own text has a bound in the core, and so has a line of the log: both are cut between two frames.
 
-local hooks = require "writebehind.hooks"
+local hooks = require "writebehind.forms.hooks"
 
 local trace = {}
 

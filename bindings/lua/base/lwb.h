@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: MIT
+ * The Lua binding's inside. An object is a full userdata that begins with its kind, by which it is known
+ * whatever metatable it wears; it is born closed (its core pointer NULL) and stays so when its constructor
+ * fails half-way. A binding function checks, calls, pushes. C never calls a store or a hook. */
+#ifndef LWB_H
+#define LWB_H
+
+#include <writebehind.h>
+#include "lua/base/compat.h"
+
+/* ---- objects ---- */
+
+typedef struct lwb_kind {
+    const char *name; /* "batcher" */
+    size_t bytes;     /* of the userdata */
+} lwb_kind;
+
+/* The object at `index` if it is of that kind, else NULL. */
+static inline void *lwb_test(lua_State *L, int index, const lwb_kind *kind)
+{
+    if (lua_type(L, index) != LUA_TUSERDATA || lwb_rawlen(L, index) != kind->bytes)
+        return NULL;
+    const lwb_kind **object = lua_touserdata(L, index);
+    return *object == kind ? object : NULL;
+}
+
+/* The same, raising when it is another thing. */
+void *lwb_check(lua_State *L, int index, const lwb_kind *kind);
+/* Pushes a zeroed object with the kind's own metatable. */
+void *lwb_new(lua_State *L, const lwb_kind *kind);
+/* Makes the kind's metatable, with `methods` as its __index unless `meta` has one. */
+void lwb_class(lua_State *L, const lwb_kind *kind, const luaL_Reg *methods, const luaL_Reg *meta);
+/* core.variant(kind name): a copy of the kind's metatable, with a copy of its methods, for Lua to change. */
+int lwb_variant(lua_State *L);
+/* Pushes the kind's metatable. */
+void lwb_metatable(lua_State *L, const lwb_kind *kind);
+
+extern const lwb_kind lwb_schema_kind, lwb_store_kind, lwb_batcher_kind, lwb_tracker_kind,
+    lwb_batch_kind, lwb_marks_kind, lwb_clock_kind;
+
+/* ---- results and arguments ---- */
+
+extern const char *const lwb_class_names[]; /* of enum wb_class, and a NULL */
+/* Pushes true, or nil, message, code; returns how many. Misuse raises. */
+int lwb_result(lua_State *L, int code, const wb_err *err);
+/* Pushes nil, message, code, misuse too: for constructors, whose Lua side raises at its caller. */
+int lwb_refused(lua_State *L, int code, const wb_err *err);
+/* Pushes nil, the string at the top, and "invalid". */
+int lwb_invalid(lua_State *L);
+/* Seconds of the argument as µs, checked: not negative, not NaN; infinity is WB_NEVER. */
+int64_t lwb_check_us(lua_State *L, int index);
+int64_t lwb_check_delay(lua_State *L, int index); /* the same, but never WB_NEVER */
+/* The deadline that the timeout at `index`, or without one `default_us`, makes from now. */
+int64_t lwb_check_deadline(lua_State *L, int index, int64_t default_us);
+void lwb_push_seconds(lua_State *L, int64_t us); /* infinity for WB_NEVER */
+/* The field `name` of the table at `index`, where it is there; each returns whether it is. */
+bool lwb_field_u64(lua_State *L, int index, const char *name, uint64_t *out);
+bool lwb_field_us(lua_State *L, int index, const char *name, int64_t *out);
+bool lwb_field_i32(lua_State *L, int index, const char *name, int32_t *out);
+bool lwb_field_double(lua_State *L, int index, const char *name, double *out);
+void lwb_field_retry(lua_State *L, int index, wb_retry *out);
+bool lwb_field_bool(lua_State *L, int index, const char *name, bool *out);
+/* A string argument without a NUL, such as a table's name. */
+const char *lwb_check_text(lua_State *L, int index);
+/* The string at `index` for comparing with names; "" for anything else, and for one that holds a NUL. */
+const char *lwb_key(lua_State *L, int index);
+/* The string field `name`; it stays anchored in the table. Raises where there is none. */
+const char *lwb_field_text(lua_State *L, int index, const char *name);
+/* The object in the field `name`, which stays anchored in the table; NULL where the field is nil. */
+void *lwb_field_object(lua_State *L, int index, const char *name, const lwb_kind *kind);
+/* Pushes a buffer of the core's as a string and frees it, whatever happens. `box` was pushed before. */
+void **lwb_box(lua_State *L);
+void lwb_unbox(lua_State *L, void **box, size_t bytes);
+
+/* ---- values ---- */
+
+/* core.helpers{ encode =, read_int64 =, make_int64 =, retry = }: what C asks Lua for. */
+int lwb_helpers(lua_State *L);
+/* Pushes one of them, or nil; is it a function? */
+bool lwb_helper(lua_State *L, const char *name);
+/* Converts what is neither nil, boolean, number, string nor NULL. True: *out borrows from the stack, where
+ * the value was replaced by its encoding. False: pushed a message. */
+bool lwb_value_rare(lua_State *L, int index, wb_value *out);
+/* Pushes a value of a column as Lua has it. */
+void lwb_push_value(lua_State *L, const wb_column *column, const wb_value *value);
+void lwb_push_int64(lua_State *L, int64_t value);
+void lwb_push_uuid(lua_State *L, const uint8_t id[16]);
+/* 36-character text or 16 raw bytes. */
+bool lwb_to_uuid(lua_State *L, int index, uint8_t out[16]);
+/* Seconds or RFC 3339 text, to µs since 1970. */
+bool lwb_to_time_us(lua_State *L, int index, int64_t *out);
+
+/* ---- schemas, stores ---- */
+
+typedef struct lwb_schema {
+    const lwb_kind *kind;
+    wb_schema *schema;
+} lwb_schema;
+
+wb_schema *lwb_schema_check(lua_State *L, int index);
+lwb_schema *lwb_schema_blank(lua_State *L); /* pushes one without a core schema yet */
+void lwb_push_names(lua_State *L, const wb_schema *schema, bool given); /* a list of column names */
+
+typedef struct lwb_store {
+    const lwb_kind *kind;
+    wb_store *store;
+} lwb_store;
+
+wb_store *lwb_store_check(lua_State *L, int index);
+int lwb_store_rows(lua_State *L);
+int lwb_store_count(lua_State *L);
+int lwb_store_put(lua_State *L);
+int lwb_store_time(lua_State *L);
+
+wb_clock *lwb_clock_field(lua_State *L,
+                          int index); /* of the field `clock`; NULL where there is none */
+
+/* ---- batchers and trackers: owners of rows, and claims on what is due ---- */
+
+struct lwb_claim;
+
+/* What a batcher and a tracker do alike. */
+typedef struct lwb_engine {
+    int (*flush)(void *core, int64_t deadline_us, wb_err *err);
+    int (*close)(void *core, int64_t deadline_us, wb_err *err);
+    void (*detach)(void *core);
+    int (*stats)(void *core, wb_stats *out, wb_err *err);
+    bool (*event)(void *core, wb_event *out);
+    uint64_t (*seal)(void *core, int reason);
+    bool (*settled)(void *core, uint64_t mark);
+    void (*complete)(void *core, struct lwb_claim *claim, const wb_outcome *outcome);
+    int64_t (*next_due_us)(void *core);
+    int64_t (*now_us)(void *core);
+    void (*wait_until)(void *core, int64_t until_us);
+    int (*fd)(void *core);
+} lwb_engine;
+
+enum { LWB_PLAN_COLUMNS = 64 };
+
+/* How a row's table is read. */
+typedef struct lwb_plan {
+    int count;                           /* given columns; 0: too many for a plan */
+    const char *names[LWB_PLAN_COLUMNS]; /* interned, anchored in the owner's peer */
+    uint8_t order[LWB_PLAN_COLUMNS];     /* the column of the n-th key of the row before */
+} lwb_plan;
+
+/* `names`: the list of the given columns' names. */
+void lwb_plan_init(lua_State *L, lwb_plan *plan, int names, int count);
+/* Reads the row at the top, at `row`, into values for the given columns; false: it needs the slow path. */
+bool lwb_row_read(lua_State *L, lwb_plan *plan, int row, wb_value *values);
+
+typedef struct lwb_owner {
+    const lwb_kind *kind;
+    const lwb_engine *engine;
+    void *core;               /* wb_batcher or wb_tracker; NULL: not made yet, or collected */
+    wb_schema *schema;        /* a reference; a batcher's */
+    struct lwb_claim *claims; /* taken and not completed */
+    uint64_t refused; /* rows refused here, before the core saw them; added to its `rejected` */
+    int64_t close_timeout_us, block_timeout_us;
+    int given; /* columns that add is given */
+    bool driven;
+    bool asks_retry; /* a policy says when a failed batch is tried again */
+    lwb_plan plan;   /* a batcher's */
+} lwb_owner;
+
+/* A batch or marks, lent by its owner until completed; its user value is a list: owner, column names. */
+typedef struct lwb_claim {
+    const lwb_kind *kind;
+    lwb_owner *owner; /* NULL: completed, or a batch of its own */
+    struct lwb_claim *next;
+    void *work;   /* wb_batch or wb_marks; NULL: completed */
+    size_t count; /* of rows, ids */
+    uint32_t attempt;
+    int reason;
+    const char *table; /* where its rows go; NULL: to its owner's table */
+    bool in_doubt;     /* its last write's fate is unknown */
+    uint8_t id[16];
+    int64_t at_us;               /* marks: the time of the flush */
+    uint64_t updated, unmatched; /* marks: the answer */
+} lwb_claim;
+
+lwb_owner *lwb_owner_check(lua_State *L, int index); /* either kind, alive */
+/* Pushes a new owner with the metatable at `meta` (0: the kind's) and the user value at `peer`. */
+lwb_owner *lwb_owner_new(lua_State *L, const lwb_kind *kind, const lwb_engine *engine, int meta,
+                         int peer);
+void lwb_owner_methods(lua_State *L); /* sets the shared methods in the table at the top */
+/* core.raw: what drivers use besides the methods, in a table. */
+void lwb_raw(lua_State *L);
+int lwb_owner_gc(lua_State *L);
+int lwb_owner_autoclose(lua_State *L); /* __close */
+void lwb_push_stats(lua_State *L, const wb_stats *stats);
+int lwb_push_event(lua_State *L, const wb_event *event);
+
+int lwb_batcher_new(lua_State *L);
+int lwb_tracker_new(lua_State *L);
+/* Pushes a claim that holds nothing yet, its user value in place. */
+lwb_claim *lwb_claim_blank(lua_State *L, const lwb_kind *kind, int owner_index);
+void lwb_claim_link(lwb_claim *claim, lwb_owner *owner, void *work);
+void lwb_claim_settle(lwb_claim *claim, const wb_outcome *outcome);
+void lwb_claim_drop(lwb_claim *claim); /* uncompleted: counts as a failed try */
+lwb_claim *lwb_claim_check(lua_State *L, int index, const lwb_kind *kind); /* uncompleted */
+int lwb_claim_complete(lua_State *L);
+int lwb_claim_gc(lua_State *L);
+/* Pushes row `index` (from 0) of a claim that is not completed as a table by name; `names` is their list. */
+void lwb_push_row(lua_State *L, const lwb_claim *claim, size_t index, int names);
+int lwb_dead(lua_State *L);  /* core.dead(batcher) */
+int lwb_write(lua_State *L); /* core.write(batch or marks) */
+/* Asks the policy when the claim at 1 is to be tried again. */
+void lwb_ask_retry(lua_State *L, wb_outcome *outcome);
+/* raw.add, raw.add_values: with a policy's choice. */
+int lwb_batcher_add_as(lua_State *L);
+int lwb_batcher_add_values_as(lua_State *L);
+void lwb_raw_policy(lua_State *L); /* sets a policy's functions in the table at the top */
+int lwb_fast(lua_State *L);        /* core.fast() → a table: see fast.c */
+
+/* ---- the openers of the parts ---- */
+
+void lwb_open_schema(lua_State *L);
+void lwb_open_store(lua_State *L);
+void lwb_open_batcher(lua_State *L);
+void lwb_open_tracker(lua_State *L);
+void lwb_open_batch(lua_State *L);
+void lwb_open_marks(lua_State *L);
+void lwb_open_clock(lua_State *L);
+void lwb_open_process(lua_State *L); /* sets its functions in the table at the top */
+int lwb_clock_new(lua_State *L);
+int lwb_schema_new(lua_State *L);
+int lwb_store_postgres(lua_State *L);
+int lwb_store_sqlite(lua_State *L);
+int lwb_store_memory(lua_State *L);
+int lwb_store_open(lua_State *L);
+int lwb_store_worker(lua_State *L); /* core.worker(module, path, cpath, args) */
+
+#endif

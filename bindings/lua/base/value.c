@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: MIT
+ * Values from Lua to the core and back. The common types are converted inline where rows are added; here
+ * are the rest: tables (encoded as JSON by a Lua function) and LuaJIT's 64-bit cdata, and the way out.
+ * Integers are exact: beyond 2^53 a Lua without integers gets a cdata (LuaJIT) or decimal text (5.1). */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "lua/base/lwb.h"
+
+enum { SECONDS_A_DAY = 86400 };
+
+static const char helpers_key;
+
+int lwb_helpers(lua_State *L)
+{
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_pushlightuserdata(L, (void *)&helpers_key);
+    lua_pushvalue(L, 1);
+    lua_rawset(L, LUA_REGISTRYINDEX);
+    return 0;
+}
+
+bool lwb_helper(lua_State *L, const char *name)
+{
+    lua_pushlightuserdata(L, (void *)&helpers_key);
+    lua_rawget(L, LUA_REGISTRYINDEX);
+    if (lua_istable(L, -1))
+        lua_getfield(L, -1, name);
+    else
+        lua_pushnil(L);
+    lua_remove(L, -2);
+    return lua_isfunction(L, -1);
+}
+
+static bool table_value(lua_State *L, int index, wb_value *out)
+{
+    lwb_helper(L, "encode");
+    lua_pushvalue(L, index);
+    int status = lua_pcall(L, 1, 2, 0); /* a thrown message is the failure's */
+    if (status == LUA_ERRMEM)
+        lua_error(L);
+    if (status != 0 || lua_type(L, -2) != LUA_TSTRING || lwb_rawlen(L, -2) > UINT32_MAX) {
+        if (!lua_isstring(L, -1))
+            lua_pushliteral(L, "the table can't be encoded as JSON");
+        return false;
+    }
+    size_t bytes;
+    lua_pop(L, 1);
+    lua_replace(L, index);
+    out->kind = WB_TEXT;
+    out->text = lua_tolstring(L, index, &bytes);
+    out->bytes = (uint32_t)bytes;
+    return true;
+}
+
+static bool cdata_value(lua_State *L, int index, wb_value *out)
+{
+    size_t bytes = 0;
+    if (lwb_helper(L, "read_int64")) {
+        lua_pushvalue(L, index);
+        lua_call(L, 1, 1);
+    }
+    const char *raw = lua_tolstring(L, -1, &bytes);
+    bool integer = raw != NULL && bytes == sizeof out->i;
+    if (integer) {
+        out->kind = WB_INT;
+        memcpy(&out->i, raw, sizeof out->i);
+    }
+    lua_pop(L, 1);
+    if (!integer)
+        lua_pushliteral(L, "the cdata is no 64-bit integer in the range of int64");
+    return integer;
+}
+
+bool lwb_value_rare(lua_State *L, int index, wb_value *out)
+{
+    int type = lua_type(L, index);
+    if (type == LUA_TTABLE)
+        return table_value(L, index, out);
+    if (type == LWB_TCDATA)
+        return cdata_value(L, index, out);
+    if (type == LUA_TSTRING)
+        lua_pushliteral(L, "the string is longer than 4 GiB");
+    else
+        lua_pushfstring(L, "a Lua %s has no place in a column", lua_typename(L, type));
+    return false;
+}
+
+/* Beyond 2^53 in a Lua without integers. */
+static void push_wide(lua_State *L, int64_t value)
+{
+    char text[24];
+    bool made = lwb_helper(L, "make_int64");
+    if (made) {
+        lua_pushlstring(L, (const char *)&value, sizeof value);
+        lua_call(L, 1, 1);
+        return;
+    }
+    lua_pop(L, 1);
+    snprintf(text, sizeof text, "%" PRId64, value);
+    lua_pushstring(L, text);
+}
+
+void lwb_push_int64(lua_State *L, int64_t value)
+{
+    const int64_t limit = INT64_C(1) << 53;
+    if (LWB_HAS_INTEGERS)
+        lua_pushinteger(L, (lua_Integer)value);
+    else if (value >= -limit && value <= limit)
+        lua_pushnumber(L, (double)value);
+    else
+        push_wide(L, value);
+}
+
+void lwb_push_uuid(lua_State *L, const uint8_t id[16])
+{
+    char text[36];
+    wb_uuid_format(id, text);
+    lua_pushlstring(L, text, sizeof text);
+}
+
+static void push_date(lua_State *L, int64_t days)
+{
+    char text[40];
+    wb_timestamp_format(days * SECONDS_A_DAY * 1000000, text);
+    lua_pushlstring(L, text, strcspn(text, "T"));
+}
+
+static void push_integer(lua_State *L, int type, int64_t value)
+{
+    if (type == WB_TYPE_TIMESTAMPTZ)
+        lua_pushnumber(L, (double)value / 1e6);
+    else if (type == WB_TYPE_DATE)
+        push_date(L, value);
+    else
+        lwb_push_int64(L, value);
+}
+
+void lwb_push_value(lua_State *L, const wb_column *column, const wb_value *value)
+{
+    switch (value->kind) {
+    case WB_BOOL:
+        lua_pushboolean(L, value->i != 0);
+        break;
+    case WB_INT:
+        push_integer(L, column->type, value->i);
+        break;
+    case WB_FLOAT:
+        lua_pushnumber(L, value->f);
+        break;
+    case WB_TEXT:
+        if (column->type == WB_TYPE_UUID && value->bytes == 16)
+            lwb_push_uuid(L, (const uint8_t *)value->text);
+        else
+            lua_pushlstring(L, value->text, value->bytes);
+        break;
+    default:
+        lua_pushnil(L);
+    }
+}
+
+bool lwb_to_uuid(lua_State *L, int index, uint8_t out[16])
+{
+    size_t bytes;
+    if (lua_type(L, index) != LUA_TSTRING)
+        return false;
+    const char *text = lua_tolstring(L, index, &bytes);
+    if (bytes == 16)
+        memcpy(out, text, 16);
+    return bytes == 16 || wb_uuid_parse(text, bytes, out);
+}

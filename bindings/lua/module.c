@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT
+ * The C module writebehind.core: constructors for the Lua side, which checks options and picks the
+ * metatables. Not for users: require "writebehind". */
+#include "lua/base/lwb.h"
+
+WB_API int luaopen_writebehind_core(lua_State *L);
+
+static void open_classes(lua_State *L)
+{
+    lwb_open_schema(L);
+    lwb_open_store(L);
+    lwb_open_batcher(L);
+    lwb_open_tracker(L);
+    lwb_open_batch(L);
+    lwb_open_marks(L);
+    lwb_open_clock(L);
+}
+
+int luaopen_writebehind_core(lua_State *L)
+{
+    static const luaL_Reg functions[] = {
+        {"schema", lwb_schema_new},
+        {"postgres", lwb_store_postgres},
+        {"sqlite", lwb_store_sqlite},
+        {"memory", lwb_store_memory},
+        {"open", lwb_store_open},
+        {"batcher", lwb_batcher_new},
+        {"tracker", lwb_tracker_new},
+        {"clock", lwb_clock_new},
+        {"dead", lwb_dead},
+        {"write", lwb_write},
+        {"variant", lwb_variant},
+        {"helpers", lwb_helpers},
+        {"worker", lwb_store_worker},
+        {"fast", lwb_fast},
+        {NULL, NULL},
+    };
+    open_classes(L);
+    lua_newtable(L);
+    lwb_setfuncs(L, functions);
+    lwb_raw(L);
+    lua_setfield(L, -2, "raw");
+    lua_newtable(L);
+    lwb_open_process(L);
+    lua_setfield(L, -2, "process");
+    return 1;
+}

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: MIT
+ * The batcher's constructor and add, the hot path: no memory, no metamethod, no string compare a row, but
+ * for what JSON tables need. A row refused here (`refused`) was never seen by the core.
+ * A driven batcher's add answers true, due; its public face, in Lua, acts on `due`. */
+#include <string.h>
+
+#include "lua/base/convert.h"
+
+enum { LOCAL_VALUES = 64 };
+
+const lwb_kind lwb_batcher_kind = {"batcher", sizeof(lwb_owner)};
+
+static lwb_owner *batcher_check(lua_State *L)
+{
+    lwb_owner *owner = lwb_test(L, 1, &lwb_batcher_kind);
+    if (owner == NULL || owner->core == NULL)
+        lwb_owner_check(L, 1); /* raises, unless it is a tracker */
+    if (owner == NULL)
+        lwb_check(L, 1, &lwb_batcher_kind);
+    return owner;
+}
+
+static const wb_column *given_column(const wb_schema *schema, int place)
+{
+    size_t index = 0;
+    while (wb_schema_place(schema, index) != place)
+        index++;
+    return wb_schema_column(schema, index);
+}
+
+/* The message at the top is about the value of a given column. */
+static int refuse_value(lua_State *L, lwb_owner *owner, int place)
+{
+    const wb_column *column = given_column(owner->schema, place);
+    owner->refused++;
+    lua_pushfstring(L, "column \"%s\" (%s): %s", column->name, wb_type_name(column->type),
+                    lua_tostring(L, -1));
+    return lwb_invalid(L);
+}
+
+static int refuse(lua_State *L, lwb_owner *owner)
+{
+    owner->refused++;
+    return lwb_invalid(L);
+}
+
+static int add(lua_State *L, lwb_owner *owner, const wb_choice *choice, const wb_value *values,
+               int count)
+{
+    bool due = false;
+    wb_err err;
+    int code = wb_batcher_add_as(owner->core, values, (size_t)count, choice,
+                                 owner->driven ? &due : NULL, &err);
+    if (code != WB_OK)
+        return lwb_result(L, code, &err);
+    lua_pushboolean(L, 1);
+    if (!owner->driven)
+        return 1;
+    lua_pushboolean(L, due);
+    return 2;
+}
+
+/* Adds the `count` values from `base` on; `values` has room for them. */
+static int add_converted(lua_State *L, lwb_owner *owner, const wb_choice *choice, int base,
+                         int count, wb_value *values)
+{
+    for (int i = 0; i < count; i++) {
+        if (!lwb_to_value(L, base + i, &values[i]))
+            return refuse_value(L, owner, i);
+    }
+    if (owner->core == NULL) /* collected by an encoder's metamethod */
+        lwb_owner_check(L, 1);
+    return add(L, owner, choice, values, count);
+}
+
+static int add_any(lua_State *L, lwb_owner *owner, const wb_choice *choice, int base, int count)
+{
+    wb_value local[LOCAL_VALUES];
+    if (count <= LOCAL_VALUES)
+        return add_converted(L, owner, choice, base, count, local);
+    wb_value *values = lua_newuserdata(L, (size_t)count * sizeof *values);
+    lua_insert(L, base); /* below the values, which JSON texts may replace */
+    return add_converted(L, owner, choice, base + 1, count, values);
+}
+
+static int add_values(lua_State *L, const wb_choice *choice)
+{
+    lwb_owner *owner = batcher_check(L);
+    int count = lua_gettop(L) - 1;
+    while (count > owner->given && lua_isnil(L, count + 1))
+        count--;
+    if (count <= owner->given)
+        return add_any(L, owner, choice, 2, count);
+    lua_pushfstring(L, "add_values: %d values for %d columns (generated ones are not given)", count,
+                    owner->given);
+    return refuse(L, owner);
+}
+
+static int batcher_add_values(lua_State *L)
+{
+    return add_values(L, NULL);
+}
+
+/* Names the key of the row at 2 that is no given column. */
+static int refuse_unknown(lua_State *L, lwb_owner *owner)
+{
+    for (lua_pushnil(L); lua_next(L, 2); lua_pop(L, 1)) {
+        if (lua_type(L, -2) != LUA_TSTRING) {
+            lua_pushfstring(L, "a row's keys are column names, got a %s", luaL_typename(L, -2));
+            return refuse(L, owner);
+        }
+        size_t bytes;
+        const char *name = lua_tolstring(L, -2, &bytes);
+        int at = wb_schema_find(owner->schema, name, bytes);
+        if (at >= 0 && wb_schema_place(owner->schema, (size_t)at) >= 0)
+            continue;
+        lua_pushfstring(
+            L, at < 0 ? "no column \"%s\"" : "column \"%s\" is generated: it is not given", name);
+        return refuse(L, owner);
+    }
+    lua_pushliteral(L, "the row changed while it was read");
+    return refuse(L, owner);
+}
+
+static int count_keys(lua_State *L, int index)
+{
+    int count = 0;
+    for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1))
+        count++;
+    return count;
+}
+
+/* Stack: 1 the batcher, 2 the row, 3 the names (its peer), then the values in order. */
+static int add_row(lua_State *L, lwb_owner *owner, const wb_choice *choice)
+{
+    int found = 0;
+    luaL_checkstack(L, owner->given + 8, "too many columns");
+    lwb_getuservalue(L, 1);
+    for (int i = 1; i <= owner->given; i++) {
+        lua_rawgeti(L, 3, i);
+        lua_rawget(L, 2);
+        found += !lua_isnil(L, -1);
+    }
+    if (count_keys(L, 2) != found)
+        return refuse_unknown(L, owner);
+    return add_any(L, owner, choice, 4, owner->given);
+}
+
+static int add_table(lua_State *L, const wb_choice *choice)
+{
+    wb_value values[LWB_PLAN_COLUMNS];
+    lwb_owner *owner = batcher_check(L);
+    luaL_checktype(L, 2, LUA_TTABLE);
+    lua_settop(L, 2);
+    if (lwb_row_read(L, &owner->plan, 2, values))
+        return add(L, owner, choice, values, owner->given);
+    return add_row(L, owner, choice);
+}
+
+static int batcher_add(lua_State *L)
+{
+    return add_table(L, NULL);
+}
+
+/* Takes the route's number and the overflow mode's out of the arguments. */
+static wb_choice take_choice(lua_State *L)
+{
+    wb_choice choice = {
+        .route = (uint32_t)luaL_checknumber(L, 2),
+        .overflow = (int32_t)luaL_checknumber(L, 3),
+    };
+    lua_remove(L, 3);
+    lua_remove(L, 2);
+    return choice;
+}
+
+int lwb_batcher_add_as(lua_State *L)
+{
+    wb_choice choice = take_choice(L);
+    return add_table(L, &choice);
+}
+
+int lwb_batcher_add_values_as(lua_State *L)
+{
+    wb_choice choice = take_choice(L);
+    return add_values(L, &choice);
+}
+
+/* take() → the next due batch, lent, or nil. */
+static int batcher_take(lua_State *L)
+{
+    lwb_owner *owner = batcher_check(L);
+    if (!owner->driven)
+        return luaL_error(L, "take: this batcher is threaded: its own thread delivers");
+    lwb_claim *claim = lwb_claim_blank(L, &lwb_batch_kind, 1);
+    wb_batch *batch = wb_batcher_take(owner->core);
+    if (batch == NULL)
+        return 0;
+    lwb_claim_link(claim, owner, batch);
+    claim->count = wb_batch_rows(batch);
+    claim->attempt = wb_batch_attempt(batch);
+    claim->reason = wb_batch_reason(batch);
+    claim->table = wb_batch_table(batch);
+    memcpy(claim->id, wb_batch_id(batch), sizeof claim->id);
+    return 1;
+}
+
+void lwb_open_batcher(lua_State *L)
+{
+    static const luaL_Reg methods[] = {{"add", batcher_add},
+                                       {"add_values", batcher_add_values},
+                                       {"take", batcher_take},
+                                       {NULL, NULL}};
+    static const luaL_Reg meta[] = {
+        {"__gc", lwb_owner_gc}, {"__close", lwb_owner_autoclose}, {NULL, NULL}};
+    lwb_class(L, &lwb_batcher_kind, methods, meta);
+    lwb_metatable(L, &lwb_batcher_kind);
+    lua_getfield(L, -1, "__index");
+    lwb_owner_methods(L);
+    lua_pop(L, 2);
+}

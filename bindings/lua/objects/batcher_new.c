@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT
+ * A batcher made from Lua: its engine, which is the core's functions under one shape with the tracker's, and
+ * the constructor, which reads the option table that Lua has checked. */
+#include "lua/base/lwb.h"
+
+static int engine_flush(void *core, int64_t deadline_us, wb_err *err)
+{
+    return wb_batcher_flush(core, deadline_us, err);
+}
+
+static int engine_close(void *core, int64_t deadline_us, wb_err *err)
+{
+    return wb_batcher_close(core, deadline_us, err);
+}
+
+static void engine_detach(void *core)
+{
+    wb_batcher_detach(core);
+}
+
+static int engine_stats(void *core, wb_stats *out, wb_err *err)
+{
+    return wb_batcher_stats(core, out, err);
+}
+
+static bool engine_event(void *core, wb_event *out)
+{
+    return wb_batcher_event(core, out);
+}
+
+static uint64_t engine_seal(void *core, int reason)
+{
+    return wb_batcher_seal(core, reason);
+}
+
+static bool engine_settled(void *core, uint64_t mark)
+{
+    return wb_batcher_settled(core, mark);
+}
+
+static void engine_complete(void *core, lwb_claim *claim, const wb_outcome *outcome)
+{
+    wb_batcher_complete(core, claim->work, outcome);
+}
+
+static int64_t engine_next_due_us(void *core)
+{
+    return wb_batcher_next_due_us(core);
+}
+
+static int64_t engine_now_us(void *core)
+{
+    return wb_batcher_now_us(core);
+}
+
+static void engine_wait_until(void *core, int64_t until_us)
+{
+    wb_batcher_wait_until(core, until_us);
+}
+
+static int engine_fd(void *core)
+{
+    return wb_batcher_fd(core);
+}
+
+static const lwb_engine engine = {
+    engine_flush,       engine_close,  engine_detach,     engine_stats,
+    engine_event,       engine_seal,   engine_settled,    engine_complete,
+    engine_next_due_us, engine_now_us, engine_wait_until, engine_fd,
+};
+
+static void read_limits(lua_State *L, wb_batcher_options *options)
+{
+    lwb_field_u64(L, 1, "batch_size", &options->batch_size);
+    lwb_field_u64(L, 1, "batch_bytes", &options->batch_bytes);
+    lwb_field_u64(L, 1, "max_pending_rows", &options->max_pending_rows);
+    lwb_field_u64(L, 1, "max_pending_bytes", &options->max_pending_bytes);
+    lwb_field_double(L, 1, "flush_at", &options->flush_at);
+    lwb_field_i32(L, 1, "overflow", &options->overflow);
+    lwb_field_i32(L, 1, "dedupe", &options->dedupe);
+    lwb_field_i32(L, 1, "dedupe_column", &options->dedupe_column);
+}
+
+static void read_times(lua_State *L, wb_batcher_options *options)
+{
+    lwb_field_us(L, 1, "interval", &options->interval_us);
+    lwb_field_us(L, 1, "block_timeout", &options->block_timeout_us);
+    lwb_field_us(L, 1, "write_timeout", &options->write_timeout_us);
+    lwb_field_us(L, 1, "close_timeout", &options->close_timeout_us);
+    lwb_field_retry(L, 1, &options->retry);
+}
+
+static void read_options(lua_State *L, wb_batcher_options *options)
+{
+    lwb_store *store = lwb_field_object(L, 1, "native", &lwb_store_kind);
+    lwb_schema *schema = lwb_field_object(L, 1, "schema", &lwb_schema_kind);
+    wb_batcher_options_init(options);
+    options->store = store == NULL ? NULL : store->store;
+    options->schema = schema == NULL ? NULL : schema->schema;
+    options->table = lwb_field_text(L, 1, "table");
+    options->clock = lwb_clock_field(L, 1);
+    lua_getfield(L, 1, "dead_path");
+    options->dead_path = lua_tostring(L, -1); /* anchored in the table */
+    lua_pop(L, 1);
+    lwb_store *policy = lwb_field_object(L, 1, "policy_worker", &lwb_store_kind);
+    options->policy = policy == NULL ? NULL : policy->store;
+    lwb_field_bool(L, 1, "driven", &options->driven);
+    lwb_field_bool(L, 1, "dead_events", &options->dead_events);
+    lwb_field_bool(L, 1, "log_events", &options->log_events);
+    lwb_field_bool(L, 1, "flush_events", &options->flush_events);
+    read_limits(L, options);
+    read_times(L, options);
+}
+
+/* The given columns' names join the peer as its list. */
+static void name_columns(lua_State *L, const wb_schema *schema)
+{
+    int place = 0;
+    for (size_t i = 0; i < wb_schema_count(schema); i++) {
+        if (wb_schema_place(schema, i) < 0)
+            continue;
+        lua_pushstring(L, wb_schema_column(schema, i)->name);
+        lua_rawseti(L, 1, ++place);
+    }
+}
+
+/* core.batcher(options [, metatable]): nil, message, code where the core refuses them. */
+int lwb_batcher_new(lua_State *L)
+{
+    wb_err err;
+    wb_batcher_options options;
+    wb_batcher *batcher;
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_settop(L, 2);
+    read_options(L, &options);
+    luaL_argcheck(L, options.schema != NULL, 1, "no schema");
+    lwb_owner *owner = lwb_owner_new(L, &lwb_batcher_kind, &engine, 2, 1);
+    name_columns(L, options.schema);
+    int code = wb_batcher_new(&options, &batcher, &err);
+    if (code != WB_OK)
+        return lwb_refused(L, code, &err);
+    owner->core = batcher;
+    owner->schema = wb_schema_ref(options.schema);
+    owner->given = (int)wb_schema_given(options.schema);
+    owner->driven = options.store == NULL || options.clock != NULL || options.driven;
+    lwb_field_bool(L, 1, "asks_retry", &owner->asks_retry);
+    lwb_plan_init(L, &owner->plan, 1, owner->given);
+    owner->close_timeout_us = options.close_timeout_us;
+    owner->block_timeout_us = options.block_timeout_us;
+    return 1;
+}

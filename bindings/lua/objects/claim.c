@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: MIT
+ * Claims: what a batch and marks have in common. A claim is lent by its owner and completed exactly once:
+ * by its complete method, or as a failed try when it or its owner is collected before. */
+#include <string.h>
+
+#include "lua/base/lwb.h"
+
+lwb_claim *lwb_claim_blank(lua_State *L, const lwb_kind *kind, int owner_index)
+{
+    lwb_claim *claim = lwb_new(L, kind);
+    lua_createtable(L, 2, 0);
+    lua_pushvalue(L, owner_index);
+    lua_rawseti(L, -2, 1);
+    lwb_setuservalue(L, -2);
+    return claim;
+}
+
+void lwb_claim_link(lwb_claim *claim, lwb_owner *owner, void *work)
+{
+    claim->work = work;
+    claim->owner = owner;
+    claim->next = owner->claims;
+    owner->claims = claim;
+}
+
+void lwb_claim_settle(lwb_claim *claim, const wb_outcome *outcome)
+{
+    lwb_owner *owner = claim->owner;
+    lwb_claim **link = &owner->claims;
+    while (*link != claim)
+        link = &(*link)->next;
+    *link = claim->next;
+    owner->engine->complete(owner->core, claim, outcome);
+    claim->work = NULL;
+    claim->owner = NULL;
+}
+
+static const wb_outcome collected = {
+    .code = WB_STORE, .class = WB_RETRY, .text = "claim collected without being completed"};
+
+void lwb_claim_drop(lwb_claim *claim)
+{
+    if (claim->work == NULL)
+        return;
+    if (claim->owner != NULL)
+        lwb_claim_settle(claim, &collected);
+    else
+        wb_batch_free(claim->work);
+    claim->work = NULL;
+}
+
+lwb_claim *lwb_claim_check(lua_State *L, int index, const lwb_kind *kind)
+{
+    lwb_claim *claim = lwb_check(L, index, kind);
+    if (claim->work == NULL)
+        luaL_error(L, "%s: already completed: its rows are the owner's again", kind->name);
+    return claim;
+}
+
+static int class_check(lua_State *L, int index)
+{
+    return luaL_checkoption(L, index, "retry", lwb_class_names);
+}
+
+/* The error's text, anchored at `index`. */
+static const char *error_text(lua_State *L, int index)
+{
+    if (lua_isnil(L, index))
+        return "the store failed and gave no error";
+    if (!lua_isstring(L, index)) {
+        if (!luaL_callmeta(L, index, "__tostring") || !lua_isstring(L, -1))
+            lua_pushfstring(L, "an error that is a %s", luaL_typename(L, index));
+        lua_replace(L, index);
+    }
+    return lua_tostring(L, index);
+}
+
+/* complete(nil, err [, class [, stored]]) */
+static void failure_check(lua_State *L, const lwb_claim *claim, wb_outcome *out)
+{
+    luaL_argcheck(L, !lua_toboolean(L, 2), 2, "expected true, or nil and an error");
+    out->code = WB_STORE;
+    out->class = class_check(L, 4);
+    double stored = luaL_optnumber(L, 5, 0);
+    luaL_argcheck(L,
+                  stored >= 0 && stored <= (double)claim->count && stored == (double)(size_t)stored,
+                  5, "expected how many leading rows are stored");
+    out->stored = (uint64_t)stored;
+    out->text = error_text(L, 3);
+}
+
+static uint64_t count_check(lua_State *L, int index, size_t default_count, size_t limit)
+{
+    double count = luaL_optnumber(L, index, (double)default_count);
+    luaL_argcheck(L, count >= 0 && count <= (double)limit && count == (double)(size_t)count, index,
+                  "expected a count of ids");
+    return (uint64_t)count;
+}
+
+/* complete(true), of marks: complete(true [, updated [, unmatched]]) */
+static void success_check(lua_State *L, lwb_claim *claim)
+{
+    if (claim->kind != &lwb_marks_kind)
+        return;
+    claim->updated = count_check(L, 3, claim->count, claim->count);
+    claim->unmatched = count_check(L, 4, 0, claim->count - claim->updated);
+}
+
+static lwb_claim *any_claim(lua_State *L)
+{
+    const lwb_kind *kind = lwb_test(L, 1, &lwb_marks_kind) ? &lwb_marks_kind : &lwb_batch_kind;
+    lwb_claim *claim = lwb_check(L, 1, kind);
+    if (claim->work == NULL)
+        luaL_error(L, "complete: the %s is completed already", kind->name);
+    if (claim->owner == NULL)
+        luaL_error(L, "complete: this %s is nobody's claim", kind->name);
+    return claim;
+}
+
+/* The claim is at 1. */
+static void ask_retry(lua_State *L, const lwb_claim *claim, wb_outcome *outcome)
+{
+    bool failed = outcome->code != WB_OK && outcome->class != WB_REJECT;
+    if (failed && claim->owner != NULL && claim->owner->asks_retry)
+        lwb_ask_retry(L, outcome);
+}
+
+int lwb_claim_complete(lua_State *L)
+{
+    wb_outcome outcome = {.code = WB_OK};
+    lwb_claim *claim = any_claim(L);
+    luaL_checkany(L, 2);
+    lua_settop(L, 5);
+    if (lua_isboolean(L, 2) && lua_toboolean(L, 2))
+        success_check(L, claim);
+    else
+        failure_check(L, claim, &outcome);
+    outcome.in_doubt = claim->in_doubt;
+    ask_retry(L, claim, &outcome);
+    if (claim->work == NULL) /* an error's __tostring may complete it, or a policy */
+        return luaL_error(L, "complete: completed meanwhile");
+    lwb_claim_settle(claim, &outcome);
+    return 0;
+}
+
+/* (claim, outcome) */
+static int ask_protected(lua_State *L)
+{
+    wb_outcome *outcome = lua_touserdata(L, 2);
+    ask_retry(L, lua_touserdata(L, 1), outcome);
+    return 0;
+}
+
+/* Whatever goes wrong with the asking, the claim is completed: its owner has it in a list, and it is about to be gone. */
+static void ask_collected(lua_State *L, wb_outcome *outcome)
+{
+    lua_settop(L, 1);
+    lua_pushcfunction(L, ask_protected);
+    lua_pushvalue(L, 1);
+    lua_pushlightuserdata(L, outcome);
+    if (lua_pcall(L, 2, 0, 0) != 0)
+        outcome->retry_us = 0;
+    lua_settop(L, 1);
+}
+
+int lwb_claim_gc(lua_State *L)
+{
+    const lwb_kind *kind = lwb_test(L, 1, &lwb_marks_kind) ? &lwb_marks_kind : &lwb_batch_kind;
+    lwb_claim *claim = lwb_test(L, 1, kind);
+    if (claim == NULL)
+        return 0;
+    wb_outcome outcome = collected;
+    if (claim->work != NULL && claim->owner != NULL && claim->owner->asks_retry)
+        ask_collected(L, &outcome);
+    if (claim->work != NULL && claim->owner != NULL)
+        lwb_claim_settle(claim, &outcome);
+    lwb_claim_drop(claim);
+    return 0;
+}

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT
+ * Statistics and hook events as Lua tables. */
+#include "lua/base/lwb.h"
+
+static void set_count(lua_State *L, const char *name, uint64_t count)
+{
+    lwb_push_int64(L, (int64_t)count);
+    lua_setfield(L, -2, name);
+}
+
+static void set_number(lua_State *L, const char *name, double number)
+{
+    lua_pushnumber(L, number);
+    lua_setfield(L, -2, name);
+}
+
+static void set_text(lua_State *L, const char *name, const char *text)
+{
+    lua_pushstring(L, text);
+    lua_setfield(L, -2, name);
+}
+
+static void set_latency(lua_State *L, const char *name, const wb_latency *latency)
+{
+    lua_createtable(L, 0, 6);
+    set_number(L, "p50", latency->p50_s);
+    set_number(L, "p90", latency->p90_s);
+    set_number(L, "p99", latency->p99_s);
+    set_number(L, "p999", latency->p999_s);
+    set_number(L, "max", latency->max_s);
+    set_count(L, "count", latency->count);
+    lua_setfield(L, -2, name);
+}
+
+void lwb_push_stats(lua_State *L, const wb_stats *stats)
+{
+    lua_createtable(L, 0, 24);
+#define X(field, text) set_count(L, #field, stats->field);
+#include <writebehind/metrics.def>
+#undef X
+    set_count(L, "marked", stats->accepted);
+    set_text(L, "health", wb_health_name(stats->health));
+    if (stats->last_error[0] != '\0')
+        set_text(L, "last_error", stats->last_error);
+    set_latency(L, "latency", &stats->latency);
+    set_latency(L, "write", &stats->write);
+}
+
+static void set_failure(lua_State *L, const wb_event *event)
+{
+    if (event->code == WB_OK)
+        return;
+    set_text(L, "code", wb_code_name(event->code));
+    set_text(L, "class", lwb_class_names[event->class]);
+    set_text(L, "error", event->text);
+}
+
+/* "flush", { ok, rows, reason, attempt, elapsed [, table] [, code, class, error] } */
+static int push_flush(lua_State *L, const wb_event *event)
+{
+    lua_pushliteral(L, "flush");
+    lua_createtable(L, 0, 9);
+    lua_pushboolean(L, event->code == WB_OK);
+    lua_setfield(L, -2, "ok");
+    set_count(L, "rows", event->rows);
+    set_count(L, "attempt", event->attempt);
+    set_number(L, "elapsed", event->elapsed_s);
+    set_text(L, "reason", wb_reason_name(event->reason));
+    if (event->table != NULL)
+        set_text(L, "table", event->table);
+    set_failure(L, event);
+    return 2;
+}
+
+/* "log", level, message, { rows, suppressed } */
+static int push_log(lua_State *L, const wb_event *event)
+{
+    lua_pushliteral(L, "log");
+    lua_pushstring(L, wb_level_name(event->level));
+    lua_pushstring(L, event->text);
+    lua_createtable(L, 0, 2);
+    set_count(L, "rows", event->rows);
+    set_count(L, "suppressed", event->suppressed);
+    return 4;
+}
+
+int lwb_push_event(lua_State *L, const wb_event *event)
+{
+    return event->kind == WB_EVENT_FLUSH ? push_flush(L, event) : push_log(L, event);
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT
+ * What a driven object does with a native store, and dead rows on their way to the owner's hook. */
+#include "lua/base/lwb.h"
+
+/* What a write to the owner's own store ended with, as a scripted store answers. */
+static int push_failure(lua_State *L, lwb_claim *claim, const wb_err *err, uint64_t stored)
+{
+    claim->in_doubt = err->in_doubt;
+    lua_pushnil(L);
+    lua_pushstring(L, err->text);
+    lua_pushstring(L, lwb_class_names[err->class]);
+    lua_pushnumber(L, (lua_Number)stored);
+    return 4;
+}
+
+static int write_batch(lua_State *L, lwb_claim *claim)
+{
+    wb_err err = {0};
+    uint64_t stored = 0;
+    int code = wb_batcher_write(claim->owner->core, claim->work, &stored, &err);
+    if (code != WB_OK)
+        return push_failure(L, claim, &err, stored);
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
+static int write_marks(lua_State *L, lwb_claim *claim)
+{
+    wb_err err = {0};
+    uint64_t updated, unmatched;
+    int code = wb_tracker_write(claim->owner->core, claim->work, &updated, &unmatched, &err);
+    if (code != WB_OK)
+        return push_failure(L, claim, &err, 0);
+    lua_pushboolean(L, 1);
+    lua_pushnumber(L, (lua_Number)updated);
+    lua_pushnumber(L, (lua_Number)unmatched);
+    return 3;
+}
+
+/* core.write(batch or marks), lent by an owner with a native store: as a scripted store's write or touch. */
+int lwb_write(lua_State *L)
+{
+    bool marks = lwb_test(L, 1, &lwb_marks_kind) != NULL;
+    lwb_claim *claim = lwb_claim_check(L, 1, marks ? &lwb_marks_kind : &lwb_batch_kind);
+    if (claim->owner == NULL)
+        return luaL_error(L, "write: this %s is nobody's claim", claim->kind->name);
+    return marks ? write_marks(L, claim) : write_batch(L, claim);
+}
+
+/* core.dead(batcher) → a list of rows by column name, why they are dead, their table; nothing where there are none. */
+int lwb_dead(lua_State *L)
+{
+    lwb_owner *owner = lwb_test(L, 1, &lwb_batcher_kind);
+    if (owner == NULL || owner->core == NULL)
+        return 0;
+    lua_settop(L, 1);
+    lwb_claim *holder =
+        lwb_claim_blank(L, &lwb_batch_kind, 1); /* frees the batch, whatever happens */
+    wb_batch *batch = wb_batcher_dead(owner->core);
+    if (batch == NULL)
+        return 0;
+    holder->work = batch;
+    lwb_push_names(L, wb_batch_schema(batch), false);
+    lua_createtable(L, (int)wb_batch_rows(batch), 0);
+    for (size_t i = 0; i < wb_batch_rows(batch); i++) {
+        lwb_push_row(L, holder, i, 3);
+        lua_rawseti(L, -2, (int)i + 1);
+    }
+    lua_pushstring(L, wb_batch_error(batch));
+    lua_pushstring(L, wb_batch_table(batch)); /* nil: the batcher's own */
+    lwb_claim_drop(holder);
+    return 3;
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT
+ * What a scripted policy needs of core.raw: adding with a decision, looking at a batch, naming a route, counting
+ * a decision that failed; and asking, in the owner's state, when a failed batch is tried again. The policy itself
+ * is called in Lua, protected: what it throws never gets here. */
+#include "lua/base/lwb.h"
+
+static lwb_owner *batcher_check(lua_State *L)
+{
+    lwb_owner *owner = lwb_owner_check(L, 1);
+    luaL_argcheck(L, owner->kind == &lwb_batcher_kind, 1, "expected a batcher");
+    return owner;
+}
+
+/* view(batcher [, batch]) → rows, bytes, age in seconds, attempt: of a taken batch, or of the open one */
+static int raw_view(lua_State *L)
+{
+    wb_view view;
+    lwb_owner *owner = batcher_check(L);
+    lwb_claim *claim = lua_isnoneornil(L, 2) ? NULL : lwb_claim_check(L, 2, &lwb_batch_kind);
+    wb_batcher_view(owner->core, claim == NULL ? NULL : claim->work, &view);
+    lwb_push_int64(L, (int64_t)view.rows);
+    lwb_push_int64(L, (int64_t)view.bytes);
+    lwb_push_seconds(L, view.age_us);
+    lua_pushinteger(L, (lua_Integer)view.attempt);
+    return 4;
+}
+
+/* route(batcher, table) → its number; or nil, message, code */
+static int raw_route(lua_State *L)
+{
+    wb_err err;
+    uint32_t route;
+    lwb_owner *owner = batcher_check(L);
+    int code = wb_batcher_route(owner->core, lwb_check_text(L, 2), &route, &err);
+    if (code != WB_OK)
+        return lwb_refused(L, code, &err);
+    lua_pushnumber(L, route);
+    return 1;
+}
+
+/* undecided(batcher, decision, why) */
+static int raw_undecided(lua_State *L)
+{
+    lwb_owner *owner = batcher_check(L);
+    wb_batcher_undecided(owner->core, luaL_checkstring(L, 2), luaL_checkstring(L, 3));
+    return 0;
+}
+
+/* flush_open(batcher): what is open is due, for the reason "policy". */
+static int raw_flush_open(lua_State *L)
+{
+    wb_batcher_seal(batcher_check(L)->core, WB_REASON_POLICY);
+    return 0;
+}
+
+void lwb_raw_policy(lua_State *L)
+{
+    static const luaL_Reg functions[] = {
+        {"view", raw_view},
+        {"route", raw_route},
+        {"undecided", raw_undecided},
+        {"flush_open", raw_flush_open},
+        {"add", lwb_batcher_add_as},
+        {"add_values", lwb_batcher_add_values_as},
+        {NULL, NULL},
+    };
+    lwb_setfuncs(L, functions);
+}
+
+/* helpers.retry(batcher, batch, err, class) → seconds, false to give up, or nil for the built-in rule */
+void lwb_ask_retry(lua_State *L, wb_outcome *outcome)
+{
+    lwb_helper(L, "retry");
+    lwb_getuservalue(L, 1);
+    lua_rawgeti(L, -1, 1);
+    lua_remove(L, -2);
+    lua_pushvalue(L, 1);
+    lua_pushstring(L, outcome->text);
+    lua_pushstring(L, lwb_class_names[outcome->class]);
+    lua_call(L, 4, 1);
+    if (lua_isboolean(L, -1))
+        outcome->retry_us = WB_NEVER;
+    else if (lua_isnumber(L, -1))
+        outcome->retry_us = lwb_check_delay(L, -1);
+    lua_pop(L, 1);
+}

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT
+ * core.raw: what the Lua drivers need besides an object's methods. Times are µs on the owner's clock, as
+ * Lua numbers, infinity for never: exact below 2^53, which is the year 2255, and rounded up beyond, so that
+ * what waits until then does not wake before. */
+#include <math.h>
+
+#include "lua/base/lwb.h"
+
+static void push_us(lua_State *L, int64_t us)
+{
+    double rounded = (double)us;
+    if (rounded >= (double)WB_NEVER)
+        rounded = HUGE_VAL;
+    else if ((int64_t)rounded < us)
+        rounded = nextafter(rounded, HUGE_VAL);
+    lua_pushnumber(L, rounded);
+}
+
+/* peer(object) → its option table, or nil for anything that is no living batcher or tracker. */
+static int raw_peer(lua_State *L)
+{
+    lwb_owner *owner = lwb_test(L, 1, &lwb_batcher_kind);
+    if (owner == NULL)
+        owner = lwb_test(L, 1, &lwb_tracker_kind);
+    if (owner == NULL || owner->core == NULL)
+        return 0;
+    lwb_getuservalue(L, 1);
+    return 1;
+}
+
+/* kind(anything) → "batcher", "schema", …, or nil. */
+static int raw_kind(lua_State *L)
+{
+    static const lwb_kind *const kinds[] = {
+        &lwb_schema_kind, &lwb_store_kind, &lwb_batcher_kind, &lwb_tracker_kind,
+        &lwb_batch_kind,  &lwb_marks_kind, &lwb_clock_kind,
+    };
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        if (lwb_test(L, 1, kinds[i]) != NULL) {
+            lua_pushstring(L, kinds[i]->name);
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* seal(object, closing) → mark. */
+static int raw_seal(lua_State *L)
+{
+    lwb_owner *owner = lwb_owner_check(L, 1);
+    int reason = lua_toboolean(L, 2) ? WB_REASON_CLOSE : WB_REASON_FLUSH;
+    lua_pushnumber(L, (double)owner->engine->seal(owner->core, reason));
+    return 1;
+}
+
+static int raw_settled(lua_State *L)
+{
+    lwb_owner *owner = lwb_owner_check(L, 1);
+    double mark = luaL_checknumber(L, 2);
+    luaL_argcheck(L, mark >= 0 && mark < 9e15, 2, "expected a mark of seal");
+    lua_pushboolean(L, owner->engine->settled(owner->core, (uint64_t)mark));
+    return 1;
+}
+
+static int raw_now(lua_State *L)
+{
+    lwb_owner *owner = lwb_owner_check(L, 1);
+    push_us(L, owner->engine->now_us(owner->core));
+    return 1;
+}
+
+static int raw_due(lua_State *L)
+{
+    lwb_owner *owner = lwb_owner_check(L, 1);
+    push_us(L, owner->engine->next_due_us(owner->core));
+    return 1;
+}
+
+static int raw_wait_until(lua_State *L)
+{
+    lwb_owner *owner = lwb_owner_check(L, 1);
+    double until_us = luaL_checknumber(L, 2);
+    luaL_argcheck(L, until_us < 9.2e18, 2, "expected a time in µs");
+    if (until_us > (double)owner->engine->now_us(owner->core))
+        owner->engine->wait_until(owner->core, (int64_t)until_us);
+    return 0;
+}
+
+/* event(object) → kind, …: see lwb_push_event; nothing where there is none. */
+static int raw_event(lua_State *L)
+{
+    wb_event event;
+    lwb_owner *owner = lwb_owner_check(L, 1);
+    return owner->engine->event(owner->core, &event) ? lwb_push_event(L, &event) : 0;
+}
+
+static int raw_close_timeout(lua_State *L)
+{
+    lwb_push_seconds(L, lwb_owner_check(L, 1)->close_timeout_us);
+    return 1;
+}
+
+static int raw_block_timeout(lua_State *L)
+{
+    lwb_push_seconds(L, lwb_owner_check(L, 1)->block_timeout_us);
+    return 1;
+}
+
+/* is_completed(batch or marks) */
+static int raw_is_completed(lua_State *L)
+{
+    lwb_claim *claim = lwb_test(L, 1, &lwb_batch_kind);
+    if (claim == NULL)
+        claim = lwb_check(L, 1, &lwb_marks_kind);
+    lua_pushboolean(L, claim->work == NULL);
+    return 1;
+}
+
+/* A row was refused and will be offered again: it does not count as rejected. */
+static int raw_forgive(lua_State *L)
+{
+    lwb_owner_check(L, 1)->refused--;
+    return 0;
+}
+
+void lwb_raw(lua_State *L)
+{
+    static const luaL_Reg functions[] = {
+        {"peer", raw_peer},
+        {"kind", raw_kind},
+        {"seal", raw_seal},
+        {"settled", raw_settled},
+        {"now", raw_now},
+        {"due", raw_due},
+        {"event", raw_event},
+        {"wait_until", raw_wait_until},
+        {"forgive", raw_forgive},
+        {"close_timeout", raw_close_timeout},
+        {"block_timeout", raw_block_timeout},
+        {"is_completed", raw_is_completed},
+        {NULL, NULL},
+    };
+    lua_newtable(L);
+    lwb_setfuncs(L, functions);
+    lwb_raw_policy(L);
+}

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT
+ * A tracker made from Lua: its engine, which is the core's functions under one shape with the batcher's, and
+ * the constructor, which reads the option table that Lua has checked. */
+#include "lua/base/lwb.h"
+
+static int engine_flush(void *core, int64_t deadline_us, wb_err *err)
+{
+    return wb_tracker_flush(core, deadline_us, err);
+}
+
+static int engine_close(void *core, int64_t deadline_us, wb_err *err)
+{
+    return wb_tracker_close(core, deadline_us, err);
+}
+
+static void engine_detach(void *core)
+{
+    wb_tracker_detach(core);
+}
+
+static int engine_stats(void *core, wb_stats *out, wb_err *err)
+{
+    return wb_tracker_stats(core, out, err);
+}
+
+static bool engine_event(void *core, wb_event *out)
+{
+    return wb_tracker_event(core, out);
+}
+
+static uint64_t engine_seal(void *core, int reason)
+{
+    return wb_tracker_seal(core, reason);
+}
+
+static bool engine_settled(void *core, uint64_t mark)
+{
+    return wb_tracker_settled(core, mark);
+}
+
+static void engine_complete(void *core, lwb_claim *claim, const wb_outcome *outcome)
+{
+    wb_tracker_complete(core, claim->work, outcome, claim->updated, claim->unmatched);
+}
+
+static int64_t engine_next_due_us(void *core)
+{
+    return wb_tracker_next_due_us(core);
+}
+
+static int64_t engine_now_us(void *core)
+{
+    return wb_tracker_now_us(core);
+}
+
+static void engine_wait_until(void *core, int64_t until_us)
+{
+    wb_tracker_wait_until(core, until_us);
+}
+
+static int engine_fd(void *core)
+{
+    return wb_tracker_fd(core);
+}
+
+static const lwb_engine engine = {
+    engine_flush,       engine_close,  engine_detach,     engine_stats,
+    engine_event,       engine_seal,   engine_settled,    engine_complete,
+    engine_next_due_us, engine_now_us, engine_wait_until, engine_fd,
+};
+
+static void read_names(lua_State *L, wb_tracker_options *options)
+{
+    options->table = lwb_field_text(L, 1, "table");
+    options->key = lwb_field_text(L, 1, "key");
+    options->column = lwb_field_text(L, 1, "column");
+}
+
+static void read_times(lua_State *L, wb_tracker_options *options)
+{
+    lwb_field_us(L, 1, "interval", &options->interval_us);
+    lwb_field_us(L, 1, "min_advance", &options->min_advance_us);
+    lwb_field_us(L, 1, "write_timeout", &options->write_timeout_us);
+    lwb_field_us(L, 1, "close_timeout", &options->close_timeout_us);
+    lwb_field_retry(L, 1, &options->retry);
+}
+
+static void read_options(lua_State *L, wb_tracker_options *options)
+{
+    lwb_store *store = lwb_field_object(L, 1, "native", &lwb_store_kind);
+    wb_tracker_options_init(options);
+    options->store = store == NULL ? NULL : store->store;
+    options->clock = lwb_clock_field(L, 1);
+    lwb_field_bool(L, 1, "exact", &options->exact);
+    lwb_field_u64(L, 1, "chunk", &options->chunk);
+    lwb_field_u64(L, 1, "max_pending_ids", &options->max_pending_ids);
+    lwb_field_bool(L, 1, "log_events", &options->log_events);
+    lwb_field_bool(L, 1, "flush_events", &options->flush_events);
+    read_names(L, options);
+    read_times(L, options);
+}
+
+/* core.tracker(options [, metatable]): nil, message, code where the core refuses them. */
+int lwb_tracker_new(lua_State *L)
+{
+    wb_err err;
+    wb_tracker_options options;
+    wb_tracker *tracker;
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_settop(L, 2);
+    read_options(L, &options);
+    lwb_owner *owner = lwb_owner_new(L, &lwb_tracker_kind, &engine, 2, 1);
+    int code = wb_tracker_new(&options, &tracker, &err);
+    if (code != WB_OK)
+        return lwb_refused(L, code, &err);
+    owner->core = tracker;
+    owner->driven = options.store == NULL || options.clock != NULL;
+    owner->close_timeout_us = options.close_timeout_us;
+    return 1;
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT
+ * A script that runs in a private state on the flusher's thread: a store, or a policy. The description
+ * (lwb_worker) is shared by threads and never changes; a session owns a state, and so does a decider, which only
+ * its thread ever enters. The one part of the binding that fills the core's store.h and decider.h. */
+#ifndef LWB_WORKER_H
+#define LWB_WORKER_H
+
+#include "base/buffer.h"
+#include "stores/store.h"
+#include "lua/base/lwb.h"
+
+typedef struct lwb_worker {
+    wb_store base;
+    char *module, *path, *cpath; /* the maker's package.path and .cpath */
+    char *args;                  /* as lwb_args_encode has it */
+} lwb_worker;
+
+/* A private state, of one batcher or tracker. */
+typedef struct lwb_state {
+    lwb_worker *worker; /* a reference */
+    const wb_target *target;
+    lua_State *L;           /* NULL: not open */
+    int64_t quiet_until_us; /* errors are not logged before that */
+} lwb_state;
+
+/* A copy of a value, out of any state: nil, booleans, numbers, strings, and tables of these. False: *message
+ * says which part of it can't be copied, named from "args" on; out is to be freed all the same. */
+enum { LWB_ARGS_MESSAGE = 400 };
+bool lwb_args_encode(lua_State *L, int index, wb_buffer *out, char message[LWB_ARGS_MESSAGE]);
+void lwb_args_push(lua_State *L, const char *data);
+
+/* All in the state's thread. `half` is the module of this library whose open(name, args, log) answers a table of
+ * functions for the worker's module, or nil, message, class. WB_STORE, WB_MISUSE never. */
+int lwb_state_open(lwb_state *state, const char *half, wb_err *err);
+/* Calls a C function with `argument` as its only one, protected: the status of lua_pcall, and on failure the
+ * message at the top. The caller empties the stack. */
+int lwb_state_call(lua_State *L, lua_CFunction function, void *argument);
+const char *lwb_state_error(lua_State *L); /* the text of the error at the top */
+/* Pushes what open's table has under that name. */
+void lwb_state_push(lua_State *L, const char *name);
+/* Anchors the value at `index`, until another is kept under that key; and pushes it. */
+void lwb_state_keep(lua_State *L, const char *key, int index);
+void lwb_state_kept(lua_State *L, const char *key);
+void lwb_state_close(
+    lwb_state *state); /* calls the table's close; a state that is not open is fine */
+
+/* What the class of a worker has. */
+wb_session *lwb_worker_session(wb_store *store, const wb_target *target);
+int lwb_worker_write(wb_session *session, const wb_batch *batch, const wb_until *until,
+                     wb_err *err);
+int lwb_worker_touch(wb_session *session, const wb_marks *marks, const wb_until *until,
+                     wb_touched *out, wb_err *err);
+void lwb_worker_end(wb_session *session);
+wb_decider *lwb_worker_decider(wb_store *store, const wb_target *target);
+
+int luaopen_writebehind_core(lua_State *L);
+
+#endif

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT
+ * Waiting on a descriptor to a deadline, ended early by a request to stop. Without an eventfd (no
+ * descriptors left) a wait looks at the request every tenth of a second instead. */
+#include "base/deadline.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+enum { LOOK_AGAIN_MS = 100, LONGEST_MS = 3600 * 1000 };
+
+void wb_cancel_init(wb_cancel *cancel)
+{
+    atomic_init(&cancel->asked, false);
+    atomic_init(&cancel->resumed, false);
+    cancel->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+}
+
+void wb_cancel_fini(wb_cancel *cancel)
+{
+    if (cancel->fd >= 0)
+        close(cancel->fd);
+    cancel->fd = -1;
+}
+
+void wb_cancel_ask(wb_cancel *cancel)
+{
+    if (atomic_exchange(&cancel->asked, true) || cancel->fd < 0)
+        return;
+    uint64_t one = 1;
+    if (write(cancel->fd, &one, sizeof one) < 0)
+        return; /* `asked` alone is enough for the next look */
+}
+
+bool wb_until_passed(const wb_until *until)
+{
+    if (until->cancel != NULL && atomic_load(&until->cancel->asked))
+        return true;
+    return until->deadline_us != WB_NEVER && wb_now_us() >= until->deadline_us;
+}
+
+static int left_ms(const wb_until *until)
+{
+    int most = until->cancel != NULL && until->cancel->fd < 0 ? LOOK_AGAIN_MS : LONGEST_MS;
+    if (until->deadline_us == WB_NEVER)
+        return most;
+    int64_t left_us = until->deadline_us - wb_now_us();
+    int64_t left = left_us <= 0 ? 0 : (left_us + 999) / 1000;
+    return left < most ? (int)left : most;
+}
+
+static int events_of(short revents)
+{
+    int events = 0;
+    if (revents & (POLLIN | POLLERR | POLLHUP | POLLNVAL))
+        events |= WB_WAIT_READ;
+    if (revents & (POLLOUT | POLLERR | POLLHUP | POLLNVAL))
+        events |= WB_WAIT_WRITE;
+    return events;
+}
+
+int wb_until_wait(const wb_until *until, int fd, int events)
+{
+    struct pollfd polled[2] = {
+        {.fd = fd},
+        {.fd = until->cancel != NULL ? until->cancel->fd : -1, .events = POLLIN},
+    };
+    if (events & WB_WAIT_READ)
+        polled[0].events |= POLLIN;
+    if (events & WB_WAIT_WRITE)
+        polled[0].events |= POLLOUT;
+
+    while (!wb_until_passed(until)) {
+        int ready = poll(polled, 2, left_ms(until));
+        if (ready > 0 && polled[0].revents != 0)
+            return events_of(polled[0].revents);
+        if (ready < 0 && errno != EINTR)
+            return events;
+    }
+    return 0;
+}

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: MIT
+ * Log lines, rate-limited by topic, and the owner's event queue.
+ * Invariant: an event is in one of the two queues, handed out, printed, or counted as lost. The lock is held
+ * for copies only; nothing is written while it or the caller's lock is held: a line waits for wb_log_print. */
+#include "base/log.h"
+
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/env.h"
+
+struct topic {
+    int64_t quiet_until_us; /* held back before that */
+    uint64_t suppressed;    /* lines held back since the last */
+};
+
+/* A ring that drops its oldest. */
+struct queue {
+    size_t begin, used;
+    wb_event *events; /* WB_LOG_QUEUE of them, made with the first */
+};
+
+struct wb_log {
+    wb_monitor monitor;
+    char *name;
+    atomic_bool queue_lines;
+    bool queue_flushes;
+    atomic_bool unprinted; /* `lines` is not empty */
+    struct topic topics[WB_TOPICS];
+    uint64_t lost;
+    struct queue lines;  /* for stderr */
+    struct queue events; /* for the owner's hooks */
+};
+
+static void push(wb_log *log, struct queue *queue, const wb_event *event);
+static bool pop(struct queue *queue, wb_event *out);
+static void print_line(const wb_log *log, const wb_event *event);
+
+wb_log *wb_log_new(const char *name, bool queue_lines, bool queue_flushes)
+{
+    wb_log *log = wb_alloc_zeroed(sizeof *log);
+    if (log == NULL)
+        return NULL;
+    log->name = wb_strdup(name);
+    if (log->name == NULL) {
+        wb_free(log);
+        return NULL;
+    }
+    wb_monitor_init(&log->monitor);
+    atomic_init(&log->unprinted, false);
+    for (size_t i = 0; i < WB_TOPICS; i++)
+        log->topics[i].quiet_until_us = INT64_MIN;
+    atomic_init(&log->queue_lines, queue_lines);
+    log->queue_flushes = queue_flushes;
+    return log;
+}
+
+void wb_log_free(wb_log *log)
+{
+    if (log == NULL)
+        return;
+    wb_monitor_fini(&log->monitor);
+    wb_free(log->lines.events);
+    wb_free(log->events.events);
+    wb_free(log->name);
+    wb_free(log);
+}
+
+/* Locked. Whether a line of this topic goes out now, with the count of those held back before it. */
+static bool admit(struct topic *topic, int64_t now_us, uint64_t *suppressed)
+{
+    if (now_us < topic->quiet_until_us) {
+        topic->suppressed++;
+        return false;
+    }
+    *suppressed = topic->suppressed;
+    topic->suppressed = 0;
+    topic->quiet_until_us = wb_after_us(now_us, WB_LOG_QUIET_US);
+    return true;
+}
+
+void wb_log_line(wb_log *log, int topic, int level, int64_t now_us, uint64_t rows,
+                 const char *format, ...)
+{
+    wb_event event = {.kind = WB_EVENT_LOG, .level = level, .rows = rows};
+    wb_monitor_lock(&log->monitor);
+    bool admitted = admit(&log->topics[topic], now_us, &event.suppressed);
+    wb_monitor_unlock(&log->monitor);
+    if (!admitted)
+        return;
+
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(event.text, sizeof event.text, format, arguments);
+    va_end(arguments);
+    bool queued = atomic_load(&log->queue_lines);
+    push(log, queued ? &log->events : &log->lines, &event);
+    if (!queued)
+        atomic_store(&log->unprinted, true);
+}
+
+void wb_log_print(wb_log *log)
+{
+    if (!atomic_load_explicit(&log->unprinted, memory_order_relaxed))
+        return;
+    wb_event event;
+    for (;;) {
+        wb_monitor_lock(&log->monitor);
+        bool found = pop(&log->lines, &event);
+        if (!found)
+            atomic_store(&log->unprinted, false);
+        wb_monitor_unlock(&log->monitor);
+        if (!found)
+            return;
+        print_line(log, &event);
+    }
+}
+
+void wb_log_reset(wb_log *log, int topic)
+{
+    wb_monitor_lock(&log->monitor);
+    log->topics[topic].quiet_until_us = INT64_MIN;
+    wb_monitor_unlock(&log->monitor);
+}
+
+void wb_log_flush(wb_log *log, const wb_event *event)
+{
+    if (log->queue_flushes)
+        push(log, &log->events, event);
+}
+
+static void push(wb_log *log, struct queue *queue, const wb_event *event)
+{
+    wb_monitor_lock(&log->monitor);
+    if (queue->events == NULL)
+        queue->events = wb_alloc(WB_LOG_QUEUE * sizeof *queue->events);
+    if (queue->events == NULL || queue->used == WB_LOG_QUEUE)
+        log->lost++;
+    if (queue->used == WB_LOG_QUEUE) {
+        queue->begin = (queue->begin + 1) % WB_LOG_QUEUE;
+        queue->used--;
+    }
+    if (queue->events != NULL)
+        queue->events[(queue->begin + queue->used++) % WB_LOG_QUEUE] = *event;
+    wb_monitor_unlock(&log->monitor);
+}
+
+static bool pop(struct queue *queue, wb_event *out)
+{
+    if (queue->used == 0)
+        return false;
+    *out = queue->events[queue->begin];
+    queue->begin = (queue->begin + 1) % WB_LOG_QUEUE;
+    queue->used--;
+    return true;
+}
+
+bool wb_log_next(wb_log *log, wb_event *out)
+{
+    wb_monitor_lock(&log->monitor);
+    bool found = pop(&log->events, out);
+    wb_monitor_unlock(&log->monitor);
+    return found;
+}
+
+bool wb_log_waiting(wb_log *log)
+{
+    wb_monitor_lock(&log->monitor);
+    bool waiting = log->events.used > 0;
+    wb_monitor_unlock(&log->monitor);
+    return waiting;
+}
+
+void wb_log_orphan(wb_log *log)
+{
+    atomic_store(&log->queue_lines, false);
+}
+
+uint64_t wb_log_lost(wb_log *log)
+{
+    wb_monitor_lock(&log->monitor);
+    uint64_t lost = log->lost;
+    wb_monitor_unlock(&log->monitor);
+    return lost;
+}
+
+/* One write, so that lines of several processes don't mix; what stderr does with it is not our concern. */
+static void print_line(const wb_log *log, const wb_event *event)
+{
+    char line[512];
+    int used = snprintf(line, sizeof line, "writebehind: %s: %s: %s", log->name,
+                        wb_level_name(event->level), event->text);
+    if (used > 0 && (size_t)used < sizeof line && event->suppressed > 0) {
+        used += snprintf(line + used, sizeof line - (size_t)used,
+                         " (%llu more like this were held back)",
+                         (unsigned long long)event->suppressed);
+    }
+    size_t end = used < 0 ? 0 : (size_t)used < sizeof line - 1 ? (size_t)used : sizeof line - 2;
+    line[end] = '\n';
+    if (write(STDERR_FILENO, line, end + 1) < 0)
+        return;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT
+ * Log lines and hook events of one batcher or tracker. A topic's first line goes out at once; then at most
+ * one in WB_LOG_QUIET_US, with the count of what it held back. Without a hook a line waits for wb_log_print,
+ * which writes it to stderr; with one it waits, with the flush events, in a bounded queue that drops its
+ * oldest. Locked by its own lock; all but wb_log_print may be called with the caller's lock held. */
+#ifndef WB_LOG_H
+#define WB_LOG_H
+
+#include "base/sync.h"
+
+enum { WB_LOG_QUEUE = 256 };
+#define WB_LOG_QUIET_US INT64_C(10000000)
+
+enum wb_topic {
+    WB_TOPIC_FAILURE, /* a write failed */
+    WB_TOPIC_RECOVERY,
+    WB_TOPIC_HOLD, /* the store refuses all: rows are held */
+    WB_TOPIC_DEAD,
+    WB_TOPIC_DROP,
+    WB_TOPIC_FULL,
+    WB_TOPIC_NOTICE, /* what the server said */
+    WB_TOPIC_LOST,
+    WB_TOPIC_POLICY, /* a scripted decision failed */
+    WB_TOPICS
+};
+
+typedef struct wb_log wb_log;
+
+/* `name` stands in front of every line: "batcher agent_stats". NULL: no memory. */
+wb_log *wb_log_new(const char *name, bool queue_lines, bool queue_flushes);
+void wb_log_free(wb_log *log);
+void wb_log_line(wb_log *log, int topic, int level, int64_t now_us, uint64_t rows,
+                 const char *format, ...) __attribute__((format(printf, 6, 7)));
+/* Writes the lines that wait, each in one write; to be called with no lock held. */
+void wb_log_print(wb_log *log);
+/* The next line of a topic goes out at once. */
+void wb_log_reset(wb_log *log, int topic);
+void wb_log_flush(wb_log *log, const wb_event *event); /* queued where the owner asked for it */
+bool wb_log_next(wb_log *log, wb_event *out);
+bool wb_log_waiting(wb_log *log);
+void wb_log_orphan(wb_log *log);   /* no hook will be called any more: what comes goes to stderr */
+uint64_t wb_log_lost(wb_log *log); /* events dropped from the full queue */
+
+#endif

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT
+ * A monitor: one lock, a condition for the thread that works, a condition for those who wait for its work.
+ * Both wait on the monotonic clock. A wake-up is coalesced: a worker that is awake is not signalled, since
+ * it looks again, under the lock, before it sleeps. */
+#ifndef WB_SYNC_H
+#define WB_SYNC_H
+
+#include <pthread.h>
+
+#include <writebehind.h>
+
+/* A time that much after another, WB_NEVER where there is no such time; delay_us >= 0. */
+static inline int64_t wb_after_us(int64_t at_us, int64_t delay_us)
+{
+    int64_t then_us;
+    return __builtin_add_overflow(at_us, delay_us, &then_us) ? WB_NEVER : then_us;
+}
+
+typedef struct wb_monitor {
+    pthread_mutex_t lock;
+    pthread_cond_t work;    /* the worker sleeps here */
+    pthread_cond_t settled; /* flush, close and blocked adds sleep here */
+    int64_t sleep_until_us; /* of the worker; INT64_MIN: it is awake, or there is none */
+    unsigned waiting;       /* threads on `settled` */
+} wb_monitor;
+
+void wb_monitor_init(wb_monitor *monitor);
+void wb_monitor_fini(wb_monitor *monitor);
+
+static inline void wb_monitor_lock(wb_monitor *monitor)
+{
+    pthread_mutex_lock(&monitor->lock);
+}
+
+static inline void wb_monitor_unlock(wb_monitor *monitor)
+{
+    pthread_mutex_unlock(&monitor->lock);
+}
+
+/* All of these: locked. */
+
+/* The worker sleeps until the time, or until woken for something due before it. */
+void wb_monitor_sleep(wb_monitor *monitor, int64_t until_us);
+/* Something will be due at that time: wakes a worker that would sleep past it. */
+static inline void wb_monitor_wake_by(wb_monitor *monitor, int64_t due_us)
+{
+    if (due_us < monitor->sleep_until_us) {
+        monitor->sleep_until_us = INT64_MIN;
+        pthread_cond_signal(&monitor->work);
+    }
+}
+/* Waits for wb_monitor_tell; false when the time has passed. */
+bool wb_monitor_wait(wb_monitor *monitor, int64_t until_us);
+/* Something was settled: wakes all who wait. */
+void wb_monitor_tell(wb_monitor *monitor);
+
+#endif

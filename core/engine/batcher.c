@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: MIT
+ * The batcher: an outbox, and for a native store a flusher that empties it. The outbox has the lock; what is
+ * here besides does not change after wb_batcher_new. References: the owner's, the thread's while it runs,
+ * the exit handler's while it waits. */
+#include <string.h>
+
+#include "engine/dead_letter.h"
+#include "base/env.h"
+#include "engine/lifeline.h"
+#include "engine/options.h"
+#include "engine/outbox/outbox.h"
+#include "engine/pipeline.h"
+#include "base/path.h"
+
+/* A backlog goes out in writes of up to so many batches, within batch_bytes: the fewer commits, the less the
+ * server waits for its disk. */
+enum { MERGED_BATCHES = 16 };
+
+/* When a write is tried again that was stopped to be gone on with: that one is nobody's last try. */
+enum { AT_ONCE_US = 1 };
+
+struct wb_batcher {
+    wb_owner owner;
+    wb_outbox outbox;
+    char *dead_path;  /* NULL: dead rows go to no file */
+    wb_store *policy; /* a reference: a worker that decides; NULL: none */
+};
+
+static const wb_owner_class class;
+
+/* ---- making one ---- */
+
+static int generated_column(const wb_schema *schema)
+{
+    for (size_t i = 0; i < wb_schema_count(schema); i++) {
+        if (wb_schema_column(schema, i)->generate != WB_GIVEN)
+            return (int)i;
+    }
+    return -1;
+}
+
+static wb_owner_options owner_options(const wb_batcher_options *options)
+{
+    wb_owner_options owner = {
+        .what = "batcher",
+        .store = options->store,
+        .clock = options->clock,
+        .driven = options->driven,
+        .close_timeout_us = options->close_timeout_us,
+        .log_events = options->log_events,
+        .flush_events = options->flush_events,
+        .target =
+            {
+                .table = options->table,
+                .schema = options->schema,
+                .dedupe = options->dedupe,
+                .dedupe_column = options->dedupe_column,
+                .write_timeout_us = options->write_timeout_us,
+            },
+    };
+    if (owner.target.dedupe == WB_DEDUPE_COLUMN && owner.target.dedupe_column < 0)
+        owner.target.dedupe_column = generated_column(options->schema);
+    if (owner.target.dedupe == WB_DEDUPE_COLUMN && owner.target.dedupe_column < 0)
+        owner.target.dedupe = WB_DEDUPE_NONE;
+    return owner;
+}
+
+static int check_policy(const wb_batcher_options *options, wb_err *err)
+{
+    if (options->policy == NULL)
+        return WB_OK;
+    if (options->policy->class->decider == NULL)
+        return wb_fail(err, WB_MISUSE, "policy: a %s store has no script that decides",
+                       wb_store_kind(options->policy));
+    if (options->store == NULL || options->clock != NULL || options->driven)
+        return wb_fail(err, WB_MISUSE,
+                       "policy: a worker decides in the flusher's thread, and what is driven has "
+                       "none");
+    return WB_OK;
+}
+
+int wb_batcher_new(const wb_batcher_options *options, wb_batcher **out, wb_err *err)
+{
+    int code = wb_batcher_options_check(options, err);
+    if (code != WB_OK)
+        return code;
+    code = check_policy(options, err);
+    if (code != WB_OK)
+        return code;
+    wb_batcher *batcher = wb_alloc(sizeof *batcher);
+    if (batcher == NULL)
+        return wb_fail(err, WB_MEMORY, "batcher: out of memory");
+    wb_owner_options owner = owner_options(options);
+    batcher->dead_path = options->dead_path != NULL ? wb_path_absolute(options->dead_path) : NULL;
+    bool named = options->dead_path == NULL || batcher->dead_path != NULL;
+    code = named ? wb_owner_init(&batcher->owner, &class, &owner, err)
+                 : wb_fail(err, WB_MEMORY, "batcher: out of memory");
+    if (code != WB_OK) {
+        wb_free(batcher->dead_path);
+        wb_free(batcher);
+        return code;
+    }
+    wb_batcher_options kept = *options;
+    kept.table = batcher->owner.target.table;
+    wb_outbox_init(&batcher->outbox, &kept, &batcher->owner.env, batcher->owner.log);
+    batcher->policy = options->policy != NULL ? wb_store_ref(options->policy) : NULL;
+    if (batcher->owner.threaded)
+        batcher->outbox.merge_rows = options->batch_size * MERGED_BATCHES;
+    wb_owner_begin(&batcher->owner, &batcher->outbox.box, options->interval_us,
+                   options->close_timeout_us);
+    *out = batcher;
+    return WB_OK;
+}
+
+/* ---- the flusher's side ---- */
+
+/* Without a lock: a file may be slow. */
+static void bury_dead(wb_batcher *batcher)
+{
+    if (batcher->dead_path == NULL)
+        return;
+    wb_batch *batch;
+    while ((batch = wb_outbox_next_dead(&batcher->outbox)) != NULL) {
+        wb_err err = {0};
+        int64_t unix_us = batcher->owner.env.unix_us(batcher->owner.env.context);
+        const char *table = batch->table != NULL ? batch->table : batcher->owner.target.table;
+        if (wb_dead_letter_append(batcher->dead_path, table, unix_us, batch, &err) != WB_OK)
+            wb_log_line(batcher->owner.log, WB_TOPIC_LOST, WB_ERROR,
+                        wb_owner_now_us(&batcher->owner), wb_batch_rows(batch),
+                        "%zu dead rows are lost: %s", wb_batch_rows(batch), err.text);
+        wb_batch_free(batch);
+    }
+    wb_log_print(batcher->owner.log);
+}
+
+static int write_batch(wb_batcher *batcher, const wb_batch *batch, const wb_cancel *cancel,
+                       uint64_t *stored, wb_err *err)
+{
+    wb_session *session;
+    int code = wb_owner_session(&batcher->owner, &session, err);
+    if (code != WB_OK)
+        return code;
+    wb_until until = wb_owner_until(&batcher->owner, cancel);
+    code = session->class->write(session, batch, &until, err);
+    *stored = code != WB_OK ? session->stored : 0;
+    return code;
+}
+
+static void ask_policy(wb_batcher *batcher)
+{
+    if (batcher->policy == NULL)
+        return;
+    if (batcher->outbox.asker.decider == NULL)
+        wb_outbox_ask(&batcher->outbox,
+                      batcher->policy->class->decider(batcher->policy, &batcher->owner.target));
+    wb_outbox_ask_flush(&batcher->outbox);
+}
+
+/* This failure is among those that the policy sees. */
+static int64_t ask_retry_us(wb_batcher *batcher, const wb_batch *batch, const wb_err *err)
+{
+    wb_view view;
+    wb_stats stats;
+    if (batcher->outbox.asker.decider == NULL || err->class == WB_REJECT)
+        return 0;
+    wb_outbox_view(&batcher->outbox, batch, &view);
+    wb_box_stats(&batcher->outbox.box, &stats);
+    stats.failures++;
+    stats.consecutive_failures++;
+    memcpy(stats.last_error, err->text, sizeof stats.last_error);
+    return wb_ask_retry_us(&batcher->outbox.asker, &stats, &view, err);
+}
+
+static bool deliver_one(wb_owner *owner, const wb_cancel *cancel)
+{
+    wb_batcher *batcher = (wb_batcher *)owner;
+    ask_policy(batcher);
+    wb_batch *batch = wb_outbox_take(&batcher->outbox);
+    if (batch == NULL)
+        return false;
+    wb_err err = {0};
+    wb_ending ending = {0};
+    int64_t began_us = wb_now_us();
+    int code = write_batch(batcher, batch, cancel, &ending.stored, &err);
+    ending.elapsed_us = wb_now_us() - began_us;
+    if (code == WB_OK) {
+        wb_lifeline_renew();
+    } else {
+        ending.err = &err;
+        ending.retry_us =
+            atomic_load(&cancel->resumed) ? AT_ONCE_US : ask_retry_us(batcher, batch, &err);
+    }
+    wb_outbox_complete(&batcher->outbox, batch, &ending);
+    bury_dead(batcher);
+    return true;
+}
+
+/* Its state is the thread's. */
+static void leave(wb_owner *owner)
+{
+    wb_asker_fini(&((wb_batcher *)owner)->outbox.asker);
+}
+
+static void free_all(wb_owner *owner)
+{
+    wb_batcher *batcher = (wb_batcher *)owner;
+    wb_outbox_fini(&batcher->outbox);
+    wb_owner_fini(&batcher->owner);
+    wb_store_unref(batcher->policy);
+    wb_free(batcher->dead_path);
+    wb_free(batcher);
+}
+
+static const wb_owner_class class = {.deliver_one = deliver_one, .leave = leave, .free = free_all};
+
+/* ---- the owner's side ---- */
+
+int wb_batcher_add_as(wb_batcher *batcher, const wb_value *values, size_t count,
+                      const wb_choice *choice, bool *due, wb_err *err)
+{
+    int code = wb_owner_enter(&batcher->owner, err);
+    if (code == WB_OK)
+        code = wb_owner_start(&batcher->owner, err);
+    return code == WB_OK ? wb_outbox_put(&batcher->outbox, values, count, choice, due, err) : code;
+}
+
+int wb_batcher_add(wb_batcher *batcher, const wb_value *values, size_t count, bool *due,
+                   wb_err *err)
+{
+    return wb_batcher_add_as(batcher, values, count, NULL, due, err);
+}
+
+int wb_batcher_route(wb_batcher *batcher, const char *table, uint32_t *out, wb_err *err)
+{
+    int code = wb_owner_enter(&batcher->owner, err);
+    return code == WB_OK ? wb_outbox_route(&batcher->outbox, table, out, err) : code;
+}
+
+void wb_batcher_view(wb_batcher *batcher, const wb_batch *batch, wb_view *out)
+{
+    if (wb_owner_enter(&batcher->owner, NULL) == WB_OK)
+        wb_outbox_view(&batcher->outbox, batch, out);
+    else
+        memset(out, 0, sizeof *out);
+}
+
+void wb_batcher_undecided(wb_batcher *batcher, const char *decision, const char *why)
+{
+    if (wb_owner_enter(&batcher->owner, NULL) == WB_OK)
+        wb_box_undecided(&batcher->outbox.box, decision, why);
+}
+
+int wb_batcher_flush(wb_batcher *batcher, int64_t deadline_us, wb_err *err)
+{
+    return wb_owner_flush(&batcher->owner, deadline_us, err);
+}
+
+int wb_batcher_close(wb_batcher *batcher, int64_t deadline_us, wb_err *err)
+{
+    return wb_owner_close(&batcher->owner, deadline_us, err);
+}
+
+void wb_batcher_detach(wb_batcher *batcher)
+{
+    if (batcher != NULL)
+        wb_owner_detach(&batcher->owner);
+}
+
+int wb_batcher_stats(wb_batcher *batcher, wb_stats *out, wb_err *err)
+{
+    return wb_owner_stats(&batcher->owner, out, err);
+}
+
+bool wb_batcher_event(wb_batcher *batcher, wb_event *out)
+{
+    return wb_owner_event(&batcher->owner, out);
+}
+
+wb_batch *wb_batcher_dead(wb_batcher *batcher)
+{
+    bool here = wb_owner_enter(&batcher->owner, NULL) == WB_OK && batcher->dead_path == NULL;
+    return here ? wb_outbox_next_dead(&batcher->outbox) : NULL;
+}
+
+/* ---- driven ---- */
+
+uint64_t wb_batcher_seal(wb_batcher *batcher, int reason)
+{
+    return wb_outbox_seal(&batcher->outbox, reason);
+}
+
+bool wb_batcher_settled(wb_batcher *batcher, uint64_t mark)
+{
+    return wb_box_settled(&batcher->outbox.box, mark);
+}
+
+wb_batch *wb_batcher_take(wb_batcher *batcher)
+{
+    if (!wb_owner_may_take(&batcher->owner))
+        return NULL;
+    wb_batch *batch = wb_outbox_take(&batcher->outbox);
+    if (batch != NULL)
+        wb_owner_ref(&batcher->owner); /* until it is completed */
+    return batch;
+}
+
+int wb_batcher_write(wb_batcher *batcher, const wb_batch *batch, uint64_t *stored, wb_err *err)
+{
+    int code = wb_owner_may_write(&batcher->owner, err);
+    return code == WB_OK ? write_batch(batcher, batch, NULL, stored, err) : code;
+}
+
+void wb_batcher_complete(wb_batcher *batcher, wb_batch *batch, const wb_outcome *outcome)
+{
+    int64_t elapsed_us = wb_owner_now_us(&batcher->owner) - batch->taken_us;
+    wb_err err;
+    bool failed = wb_owner_outcome(outcome, &err);
+    wb_ending ending = {
+        .err = failed ? &err : NULL,
+        .stored = outcome->stored,
+        .retry_us = outcome->retry_us,
+        .elapsed_us = elapsed_us,
+    };
+    wb_outbox_complete(&batcher->outbox, batch, &ending);
+    bury_dead(batcher);
+    wb_owner_unref(&batcher->owner);
+}
+
+int64_t wb_batcher_next_due_us(wb_batcher *batcher)
+{
+    return wb_box_next_due_us(&batcher->outbox.box);
+}
+
+int64_t wb_batcher_now_us(wb_batcher *batcher)
+{
+    return wb_owner_now_us(&batcher->owner);
+}
+
+void wb_batcher_wait_until(wb_batcher *batcher, int64_t until_us)
+{
+    batcher->owner.env.wait_until(batcher->owner.env.context, until_us);
+}
+
+int wb_batcher_fd(wb_batcher *batcher)
+{
+    return wb_owner_fd(&batcher->owner);
+}

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT
+ * A file of dead rows, for a person or a replay: one JSON object a line,
+ *   {"at":"2024-05-14T08:00:00.115245Z","table":"t","error":"…","row":{…}}
+ * `row` as wb_batch_ndjson writes it. Fields may be added, never renamed. */
+#ifndef WB_DEAD_LETTER_H
+#define WB_DEAD_LETTER_H
+
+#include "rows/batch.h"
+
+/* Appends the rows of a dead batch in one write. WB_STORE names the file and the system's reason; nothing or
+ * a part is written then. Blocks as a local file does. */
+int wb_dead_letter_append(const char *path, const char *table, int64_t unix_us,
+                          const wb_batch *batch, wb_err *err);
+
+#endif

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT
+ * The markbox: what a tracker has accepted and not settled yet. Marks are put into a set; when it is due the
+ * set is taken out whole, sorted, as a round, and handed out in chunks. What fails goes back into the set,
+ * where the newest time wins, together with the chunks of its round that nobody took.
+ *
+ * Invariants, under the box's lock: a mark is in the set,
+ * in the round's untaken part, or in exactly one taken chunk; a round begins when the last is settled. */
+#ifndef WB_MARKBOX_H
+#define WB_MARKBOX_H
+
+#include "engine/backlog.h"
+#include "stores/store.h"
+
+/* A chunk that was taken. */
+typedef struct wb_claim {
+    struct wb_marks marks; /* first: a wb_marks * is its claim */
+    int64_t taken_us;
+} wb_claim;
+
+/* The ids of one drain, ascending. */
+typedef struct wb_round {
+    wb_mark *marks; /* NULL: there is none */
+    size_t count;
+    size_t next;     /* the first that was not handed out */
+    size_t claims;   /* chunks handed out and not completed */
+    int64_t at_us;   /* since 1970 */
+    int reason;      /* enum wb_reason */
+    uint64_t oldest; /* the earliest seal that its marks belong to */
+} wb_round;
+
+typedef struct wb_markbox {
+    wb_box box;
+    int64_t interval_us;
+    uint64_t chunk, max_ids;
+    bool exact;
+
+    int reason;       /* why the set will be taken: enum wb_reason */
+    uint32_t attempt; /* failures of what waits, since the last that was settled */
+    wb_uuidset *set;
+    int64_t due_us;  /* of the set; WB_NEVER: it is empty */
+    uint64_t seal;   /* grows with each seal */
+    uint64_t oldest; /* the earliest seal that the set's marks belong to */
+    wb_round round;
+} wb_markbox;
+
+/* The caller's memory; `log` outlives it. WB_MEMORY leaves nothing behind. */
+int wb_markbox_init(wb_markbox *markbox, const wb_tracker_options *options, const wb_env *env,
+                    wb_log *log, wb_err *err);
+void wb_markbox_fini(wb_markbox *markbox); /* with nothing taken */
+
+/* Unlocked. See wb_tracker_*. */
+int wb_markbox_put(wb_markbox *markbox, const uint8_t id[16], int64_t unix_us, bool *due,
+                   wb_err *err);
+wb_claim *wb_markbox_take(wb_markbox *markbox);
+/* Frees the claim. err: NULL where all its ids are settled. */
+void wb_markbox_complete(wb_markbox *markbox, wb_claim *claim, const wb_err *err,
+                         const wb_touched *touched, int64_t elapsed_us);
+
+/* Locked; for the box. */
+int64_t wb_markbox_next_due_us(wb_box *box);
+
+#endif

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT
+ * nginx tells its state through variables that it exports to its modules; elsewhere they are not there. Nothing
+ * here fails but fork. */
+#include "engine/nginx.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+/* nginx, src/os/unix: ngx_process_cycle.c and .h, ngx_channel.h. Each is NULL outside of nginx. */
+extern volatile sig_atomic_t ngx_terminate __attribute__((weak)); /* stopped: TERM, INT */
+extern uintptr_t ngx_process __attribute__((weak));               /* what this process is */
+extern int ngx_channel __attribute__((weak)); /* a worker's socket to the master process */
+
+enum { NGX_PROCESS_WORKER = 3, NGX_CMD_TERMINATE = 4 };
+
+struct channel_message {
+    uintptr_t command;
+    pid_t pid;
+    intptr_t slot;
+    int fd;
+};
+
+/* A worker that is stopped after it has left its loop is told through the channel alone, which nobody but us
+ * reads any more. */
+static bool is_told_to_stop(void)
+{
+    struct channel_message message;
+    while (recv(ngx_channel, &message, sizeof message, MSG_DONTWAIT) == (ssize_t)sizeof message) {
+        if (message.command == NGX_CMD_TERMINATE)
+            return true;
+    }
+    return false;
+}
+
+static bool is_worker(void)
+{
+    return &ngx_terminate != NULL && &ngx_process != NULL && &ngx_channel != NULL &&
+           ngx_process == NGX_PROCESS_WORKER;
+}
+
+bool wb_exit_is_hurried(void)
+{
+    return is_worker() && (ngx_terminate != 0 || is_told_to_stop());
+}
+
+static void close_socket(int fd)
+{
+    struct stat status;
+    if (fd > STDERR_FILENO && fstat(fd, &status) == 0 && S_ISSOCK(status.st_mode))
+        close(fd);
+}
+
+/* The folder's own descriptor is among what it lists, and no socket. */
+static void close_sockets(void)
+{
+    DIR *folder = opendir("/proc/self/fd");
+    if (folder == NULL)
+        return;
+    const struct dirent *entry;
+    while ((entry = readdir(folder)) != NULL)
+        close_socket(atoi(entry->d_name));
+    closedir(folder);
+}
+
+/* Who reads what this process prints would wait for the child too. */
+static void leave_output(void)
+{
+    int nowhere = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (nowhere < 0)
+        return;
+    dup2(nowhere, STDIN_FILENO);
+    dup2(nowhere, STDOUT_FILENO);
+    close(nowhere);
+}
+
+pid_t wb_exit_fork(void)
+{
+    pid_t child = fork();
+    if (child == 0) {
+        setsid();
+        prctl(PR_SET_NAME, "writebehind");
+        close_sockets();
+        leave_output();
+    }
+    return child;
+}
+
+/* The host may have a handler that waits for any child; then there is none any more. */
+static bool is_running(pid_t child)
+{
+    pid_t answer = waitpid(child, NULL, WNOHANG);
+    return answer == 0 || (answer < 0 && errno == EINTR);
+}
+
+void wb_exit_wait(pid_t child, int64_t deadline_us)
+{
+    const struct timespec nap = {.tv_nsec = 10 * 1000 * 1000};
+    while (wb_now_us() < deadline_us && is_running(child))
+        nanosleep(&nap, NULL);
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT
+ * See batches.h. Invariant: where the earliest due time is known it is that of a batch in the list, and none is due
+ * before. What comes last goes to the end at once: nearly all do. */
+#include "engine/outbox/batch_list.h"
+
+static bool goes_before(const wb_batch *batch, const wb_batch *other)
+{
+    if (batch->serial != other->serial)
+        return batch->serial < other->serial;
+    return batch->route != other->route ? batch->route < other->route : batch->rank < other->rank;
+}
+
+void wb_batches_put(wb_batches *list, wb_batch *batch)
+{
+    wb_batch **link = &list->first;
+    if (list->last != NULL && goes_before(list->last, batch))
+        link = &list->last->next;
+    while (*link != NULL && goes_before(*link, batch))
+        link = &(*link)->next;
+    batch->next = *link;
+    *link = batch;
+    if (batch->next == NULL)
+        list->last = batch;
+    list->suspects += batch->suspect;
+    if (batch->due_us < list->due_us)
+        list->due_us = batch->due_us;
+}
+
+void wb_batches_remove(wb_batches *list, wb_batch *batch)
+{
+    wb_batch *before = NULL;
+    for (wb_batch *at = list->first; at != batch; at = at->next)
+        before = at;
+    *(before == NULL ? &list->first : &before->next) = batch->next;
+    if (list->last == batch)
+        list->last = before;
+    batch->next = NULL;
+    list->suspects -= batch->suspect;
+    if (batch->due_us <= list->due_us)
+        list->due_known = false;
+}
+
+/* Most that wait are due at once, so that the look is a short one. */
+int64_t wb_batches_due_us(wb_batches *list)
+{
+    if (list->due_known)
+        return list->due_us;
+    list->due_us = WB_NEVER;
+    list->due_known = true;
+    for (const wb_batch *batch = list->first; batch != NULL && list->due_us > INT64_MIN;
+         batch = batch->next) {
+        if (batch->due_us < list->due_us)
+            list->due_us = batch->due_us;
+    }
+    return list->due_us;
+}
+
+void wb_batches_delay(wb_batches *list, wb_batch *batch, int64_t due_us)
+{
+    if (batch->due_us <= list->due_us)
+        list->due_known = false;
+    batch->due_us = due_us;
+    if (due_us < list->due_us)
+        list->due_us = due_us;
+}
+
+void wb_batches_acquit(wb_batches *list, wb_batch *batch)
+{
+    list->suspects -= batch->suspect;
+    batch->suspect = false;
+}

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT
+ * Completing taken batches: a batch is stored, or goes back with a due time, or is halved, or is dead. What was
+ * stored of a batch is gone from it before it goes back, so that nothing is sent twice that is known to be in. */
+#include "engine/outbox/outbox.h"
+
+#include <string.h>
+
+/* Unlocked: a write has thousands of rows. */
+static void measure_latency(const wb_batch *batch, size_t rows, int64_t now_us, wb_histogram *out)
+{
+    memset(out, 0, sizeof *out);
+    for (size_t i = 0; i < rows; i++) {
+        int64_t added_us = batch->opened_us + batch->rows[batch->first + i].age_us;
+        wb_histogram_add(out, now_us - added_us);
+    }
+}
+
+static void count_stored(wb_outbox *outbox, wb_batch *batch, size_t rows)
+{
+    wb_metrics *metrics = &outbox->box.metrics;
+    metrics->stored += rows;
+    metrics->pending -= rows;
+    metrics->pending_bytes -= wb_batch_skip(batch, rows);
+}
+
+static void succeed(wb_outbox *outbox, wb_batch *batch, int64_t now_us)
+{
+    size_t rows = wb_batch_left(batch);
+    count_stored(outbox, batch, rows);
+    wb_box_succeeded(&outbox->box, rows, now_us);
+    if (batch->piece)
+        wb_outbox_narrow(outbox, batch);
+    wb_outbox_settle(outbox, batch);
+    wb_outbox_vouch(outbox, now_us);
+}
+
+/* What a policy decided, or the rule where it did not. */
+static void try_again(wb_outbox *outbox, wb_batch *batch, const wb_ending *ending, int64_t now_us)
+{
+    uint32_t attempts = outbox->box.retry.attempts;
+    bool last = attempts > 0 && batch->attempt >= attempts && ending->err->class != WB_HOLD;
+    if (ending->retry_us == WB_NEVER || (ending->retry_us <= 0 && last)) {
+        wb_outbox_give_up(outbox, batch, ending->err->text, now_us);
+        return;
+    }
+    wb_outbox_put_back(outbox, batch, now_us);
+    if (ending->retry_us > 0) {
+        int64_t due_us = wb_after_us(now_us, wb_box_bounded_us(&outbox->box, ending->retry_us));
+        wb_batches_delay(&outbox->sealed, batch, due_us);
+        if (due_us < outbox->box.gate_us)
+            outbox->box.gate_us = due_us; /* others wait no longer than they did without it */
+    }
+}
+
+static void fail(wb_outbox *outbox, wb_batch *batch, const wb_ending *ending, int64_t now_us)
+{
+    const wb_err *err = ending->err;
+    uint64_t stored = ending->stored;
+    size_t left = wb_batch_left(batch);
+    wb_box_failed(&outbox->box, err, left, stored > 0, now_us);
+    count_stored(outbox, batch, stored < left ? stored : left);
+    batch->in_doubt = batch->in_doubt || err->in_doubt;
+    if (stored > 0)
+        wb_outbox_vouch(outbox, now_us);
+    if (wb_batch_left(batch) == 0)
+        wb_outbox_settle(outbox, batch);
+    else if (err->class == WB_REJECT)
+        wb_outbox_reject(outbox, batch, err, now_us);
+    else
+        try_again(outbox, batch, ending, now_us);
+    wb_outbox_check_suspects(outbox, now_us);
+}
+
+void wb_outbox_complete(wb_outbox *outbox, wb_batch *batch, const wb_ending *ending)
+{
+    wb_box *box = &outbox->box;
+    const wb_err *err = ending->err;
+    uint64_t stored = ending->stored;
+    int64_t elapsed_us = ending->elapsed_us;
+    int64_t now_us = wb_box_now_us(box);
+    size_t left = wb_batch_left(batch);
+    wb_event event = wb_box_write_event(err, batch->reason, batch->attempt, left, elapsed_us);
+    event.table = batch->table != NULL ? batch->table : outbox->table;
+    wb_histogram latency;
+    measure_latency(batch, err == NULL || stored > left ? left : stored,
+                    box->env.tick_us(box->env.context), &latency);
+
+    wb_monitor_lock(&box->monitor);
+    wb_histogram_merge(&box->metrics.latency, &latency);
+    wb_histogram_add(&box->metrics.write, elapsed_us);
+    wb_batches_remove(&outbox->taken, batch);
+    outbox->taken_count--;
+    if (err == NULL)
+        succeed(outbox, batch, now_us);
+    else
+        fail(outbox, batch, ending, now_us);
+    wb_log_flush(box->log, &event);
+    wb_box_ended(box);
+    wb_monitor_unlock(&box->monitor);
+    wb_log_print(box->log);
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT
+ * Giving rows up. Dead rows are settled; where somebody wants to see them, they wait in a list that is
+ * bounded by max_pending_rows and forgets its oldest, with a log line. See outbox.h for the invariants. */
+#include "engine/outbox/outbox.h"
+
+#include "base/env.h"
+
+/* Rows that nobody will see, or no longer. */
+static void forget(wb_outbox *outbox, wb_batch *batch, int64_t now_us)
+{
+    wb_log_line(outbox->box.log, WB_TOPIC_LOST, WB_ERROR, now_us, wb_batch_left(batch),
+                "%zu dead rows are forgotten before they were read", wb_batch_left(batch));
+    wb_batch_free(batch);
+}
+
+static wb_batch *pop(wb_outbox *outbox)
+{
+    wb_batch *batch = outbox->dead;
+    if (batch != NULL) {
+        outbox->dead = batch->next;
+        batch->next = NULL;
+        outbox->dead_rows -= wb_batch_left(batch);
+    }
+    return batch;
+}
+
+static void keep(wb_outbox *outbox, wb_batch *batch, const char *why, int64_t now_us)
+{
+    batch->error = wb_strdup(why);
+    outbox->dead_rows += wb_batch_left(batch);
+    wb_batch **link = &outbox->dead;
+    while (*link != NULL)
+        link = &(*link)->next;
+    *link = batch;
+    while (outbox->dead_rows > outbox->max_rows && outbox->dead != batch)
+        forget(outbox, pop(outbox), now_us);
+}
+
+void wb_outbox_give_up(wb_outbox *outbox, wb_batch *batch, const char *why, int64_t now_us)
+{
+    wb_metrics *metrics = &outbox->box.metrics;
+    size_t rows = wb_batch_left(batch);
+    metrics->dead += rows;
+    metrics->pending -= rows;
+    metrics->pending_bytes -= wb_batch_weight(batch);
+    wb_log_line(outbox->box.log, WB_TOPIC_DEAD, WB_ERROR, now_us, rows,
+                "gave up %zu rows after %u attempts: %s", rows, (unsigned)batch->attempt, why);
+    wb_batch_become(batch, WB_BATCH_SETTLED);
+    if (outbox->keep_dead)
+        keep(outbox, batch, why, now_us);
+    else
+        wb_outbox_release(outbox, batch);
+}
+
+wb_batch *wb_outbox_next_dead(wb_outbox *outbox)
+{
+    wb_monitor_lock(&outbox->box.monitor);
+    wb_batch *batch = pop(outbox);
+    wb_box_changed(&outbox->box);
+    wb_monitor_unlock(&outbox->box.monitor);
+    return batch;
+}

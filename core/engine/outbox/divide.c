@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: MIT
+ * From what was taken to what is written: one batch, of rows of one table. Waiting batches that were taken
+ * together are merged; where a policy routes rows, they are sorted by table first, one table is written now, and
+ * the others go back, due. Rows are read, and told their routes, without the lock: they are the taker's alone.
+ * Rows keep their order within a table. Without memory nothing is changed. */
+#include "engine/outbox/outbox.h"
+
+#include <string.h>
+
+#include "base/env.h"
+
+/* ---- merging ---- */
+
+static void inherit(wb_batch *whole, const wb_batch *batch)
+{
+    whole->serial = batch->serial;
+    whole->reason = batch->reason;
+    whole->attempt = batch->attempt;
+    whole->taken_us = batch->taken_us;
+    memcpy(whole->id, batch->id, sizeof whole->id);
+}
+
+static wb_batch *concatenate(const wb_batch *batch)
+{
+    wb_batch *whole = wb_batch_new(batch->schema);
+    size_t bytes = 0;
+    for (const wb_batch *part = batch; part != NULL; part = part->joins)
+        bytes += part->bytes;
+    bool done = whole != NULL && wb_batch_reserve(whole, bytes);
+    for (const wb_batch *part = batch; part != NULL && done; part = part->joins)
+        done = wb_batch_append(whole, part);
+    if (!done) {
+        wb_batch_free(whole);
+        return NULL;
+    }
+    inherit(whole, batch);
+    whole->route = batch->route;
+    whole->table = batch->table;
+    whole->divided = batch->divided;
+    return whole;
+}
+
+static void unlend(wb_outbox *outbox, wb_batch *batch)
+{
+    wb_batches_remove(&outbox->taken, batch);
+    wb_batch_become(batch, WB_BATCH_SEALED);
+    wb_batches_put(&outbox->sealed, batch);
+}
+
+static void unlend_joins(wb_outbox *outbox, wb_batch *batch)
+{
+    for (wb_batch *part = batch->joins, *next; part != NULL; part = next) {
+        next = part->joins;
+        part->joins = NULL;
+        unlend(outbox, part);
+    }
+    batch->joins = NULL;
+}
+
+/* Their rows are in other batches by now. */
+static void settle_all(wb_outbox *outbox, wb_batch *batch)
+{
+    for (wb_batch *part = batch, *next; part != NULL; part = next) {
+        next = part->joins;
+        part->joins = NULL;
+        wb_batches_remove(&outbox->taken, part);
+        wb_outbox_settle(outbox, part);
+    }
+}
+
+static void become_taken(wb_outbox *outbox, wb_batch *batch)
+{
+    wb_batch_become(batch, WB_BATCH_SEALED);
+    wb_batch_become(batch, WB_BATCH_TAKEN);
+    wb_batches_put(&outbox->taken, batch);
+}
+
+/* The whole takes its parts' place. Without memory for it, the batch goes out alone. */
+static wb_batch *merge(wb_outbox *outbox, wb_batch *batch)
+{
+    wb_batch *whole = concatenate(batch);
+    wb_monitor_lock(&outbox->box.monitor);
+    if (whole == NULL) {
+        unlend_joins(outbox, batch);
+    } else {
+        settle_all(outbox, batch);
+        become_taken(outbox, whole);
+    }
+    wb_monitor_unlock(&outbox->box.monitor);
+    return whole != NULL ? whole : batch;
+}
+
+/* ---- dividing ---- */
+
+/* Asks the policy of a worker for each row's table. */
+static void ask_routes(wb_outbox *outbox, wb_batch *batch)
+{
+    wb_err err = {0};
+    for (size_t i = 0; i < wb_batch_left(batch); i++) {
+        uint32_t route = 0;
+        const char *table = wb_ask_route(&outbox->asker, batch, i);
+        if (table != NULL && wb_outbox_route(outbox, table, &route, &err) != WB_OK)
+            wb_box_undecided(&outbox->box, "route", err.text);
+        batch->rows[batch->first + i].route = route;
+    }
+}
+
+static uint32_t route_of(const wb_batch *batch, size_t index)
+{
+    return batch->rows[batch->first + index].route;
+}
+
+/* Are all rows that were taken together of one table? */
+static bool is_uniform(const wb_batch *batch)
+{
+    uint32_t route = route_of(batch, 0);
+    for (const wb_batch *part = batch; part != NULL; part = part->joins) {
+        for (size_t i = 0; i < wb_batch_left(part); i++) {
+            if (route_of(part, i) != route)
+                return false;
+        }
+    }
+    return true;
+}
+
+/* The part of that route in the list, made where there is none; NULL: no memory. */
+static wb_batch *part_of(wb_batch **parts, wb_schema *schema, uint32_t route)
+{
+    while (*parts != NULL && (*parts)->route != route)
+        parts = &(*parts)->next;
+    if (*parts == NULL && (*parts = wb_batch_new(schema)) != NULL)
+        (*parts)->route = route;
+    return *parts;
+}
+
+static bool sort_rows(const wb_batch *batch, wb_batch **parts)
+{
+    wb_batch *part = NULL;
+    for (const wb_batch *from = batch; from != NULL; from = from->joins) {
+        for (size_t i = 0; i < wb_batch_left(from); i++) {
+            if (part == NULL || part->route != route_of(from, i))
+                part = part_of(parts, from->schema, route_of(from, i));
+            if (part == NULL || !wb_batch_push_of(part, from, i))
+                return false;
+        }
+    }
+    return true;
+}
+
+static void label(const wb_outbox *outbox, wb_batch *batch, uint32_t route)
+{
+    batch->route = route;
+    batch->table = route > 0 ? outbox->routes.names[route - 1] : NULL;
+    batch->divided = true;
+}
+
+static void put_part_back(wb_outbox *outbox, wb_batch *part, const wb_batch *batch)
+{
+    inherit(part, batch);
+    part->attempt = 0;
+    part->due_us = INT64_MIN;
+    wb_uuid_v7(&outbox->ids, outbox->box.env.unix_us(outbox->box.env.context), part->id);
+    wb_batch_become(part, WB_BATCH_SEALED);
+    wb_batches_put(&outbox->sealed, part);
+}
+
+/* The first part is taken in the place of all, the others wait. */
+static void publish(wb_outbox *outbox, wb_batch *batch, wb_batch *parts)
+{
+    wb_batch *first = parts;
+    parts = first->next;
+    first->next = NULL;
+    inherit(first, batch);
+    label(outbox, first, first->route);
+    for (wb_batch *next; parts != NULL; parts = next) {
+        next = parts->next;
+        label(outbox, parts, parts->route);
+        put_part_back(outbox, parts, batch);
+    }
+    settle_all(outbox, batch);
+    become_taken(outbox, first);
+}
+
+static void give_back(wb_outbox *outbox, wb_batch *batch)
+{
+    unlend_joins(outbox, batch);
+    wb_batches_remove(&outbox->taken, batch);
+    outbox->taken_count--;
+    wb_outbox_put_back(outbox, batch, wb_box_now_us(&outbox->box));
+    wb_box_ended(&outbox->box);
+}
+
+/* Parts that wait are many where tables are, and small: they keep no more memory than they need. */
+static void shrink_all(wb_batch *parts)
+{
+    for (; parts != NULL; parts = parts->next)
+        wb_batch_shrink(parts);
+}
+
+static wb_batch *keep_whole(wb_outbox *outbox, wb_batch *batch)
+{
+    uint32_t route = route_of(batch, 0);
+    wb_batch *whole = batch->joins != NULL ? merge(outbox, batch) : batch;
+    wb_monitor_lock(&outbox->box.monitor);
+    label(outbox, whole, route);
+    wb_monitor_unlock(&outbox->box.monitor);
+    return whole;
+}
+
+static wb_batch *divide(wb_outbox *outbox, wb_batch *batch)
+{
+    wb_batch *parts = NULL;
+    bool sorted = sort_rows(batch, &parts);
+    wb_batch *first = sorted ? parts : NULL;
+    if (sorted)
+        shrink_all(parts->next);
+    wb_monitor_lock(&outbox->box.monitor);
+    if (sorted)
+        publish(outbox, batch, parts);
+    else
+        give_back(outbox, batch);
+    wb_box_changed(&outbox->box);
+    wb_monitor_unlock(&outbox->box.monitor);
+    if (!sorted)
+        wb_batch_free_list(parts);
+    return first;
+}
+
+/* Rows that nobody could be asked about are their batcher's own table's, and stay so: a write of them may be in that
+ * nobody heard of. */
+wb_batch *wb_outbox_gathered(wb_outbox *outbox, wb_batch *batch, bool routing)
+{
+    if (!routing || batch->divided)
+        return batch->joins != NULL ? merge(outbox, batch) : batch;
+    if (outbox->asker.decider != NULL && wb_asker_routes(&outbox->asker)) {
+        for (wb_batch *part = batch; part != NULL; part = part->joins)
+            ask_routes(outbox, part);
+    }
+    return is_uniform(batch) ? keep_whole(outbox, batch) : divide(outbox, batch);
+}

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: MIT
+ * The outbox's ground: its lists, and every move of a batch between them. Putting, taking, completing, rejecting
+ * and giving up stand on it, each in a file of its own. See outbox.h for the invariants. */
+#include "engine/outbox/outbox.h"
+
+#include <assert.h>
+#include <string.h>
+
+static const wb_box_class class;
+
+void wb_outbox_init(wb_outbox *outbox, const wb_batcher_options *options, const wb_env *env,
+                    wb_log *log)
+{
+    memset(outbox, 0, sizeof *outbox);
+    wb_box_init(&outbox->box, &class, env, &options->retry, log);
+    wb_uuid_source_init(&outbox->ids, env);
+    outbox->schema = options->schema;
+    outbox->table = options->table;
+    outbox->ask_us = WB_NEVER;
+    outbox->asking = outbox->routing = options->policy != NULL;
+    outbox->policy = wb_policy_of(options);
+    outbox->max_rows = options->max_pending_rows;
+    outbox->max_bytes = options->max_pending_bytes;
+    outbox->overflow = options->overflow;
+    outbox->block_timeout_us = options->block_timeout_us;
+    outbox->keep_dead = options->dead_path != NULL || options->dead_events;
+}
+
+void wb_outbox_fini(wb_outbox *outbox)
+{
+    assert(outbox->taken.first == NULL);
+    wb_batch_free(outbox->open);
+    wb_batch_free_list(outbox->sealed.first);
+    wb_batch_free_list(outbox->spares);
+    wb_batch_free_list(outbox->dead);
+    wb_asker_fini(&outbox->asker);
+    wb_routes_fini(&outbox->routes);
+    wb_box_fini(&outbox->box);
+}
+
+/* ---- lists and states ---- */
+
+/* Rows that were dropped from the open batch leave it empty: it stays open then. */
+void wb_outbox_seal_open(wb_outbox *outbox, int reason)
+{
+    wb_batch *open = outbox->open;
+    if (open == NULL || wb_batch_left(open) == 0)
+        return;
+    outbox->open = NULL;
+    open->serial = ++outbox->serial;
+    open->reason = reason;
+    open->due_us = INT64_MIN;
+    wb_uuid_v7(&outbox->ids, outbox->box.env.unix_us(outbox->box.env.context), open->id);
+    wb_batch_become(open, WB_BATCH_SEALED);
+    wb_batch_shrink(open);
+    wb_batches_put(&outbox->sealed, open);
+}
+
+void wb_outbox_release(wb_outbox *outbox, wb_batch *batch)
+{
+    bool keep =
+        outbox->spare_count < WB_OUTBOX_SPARES && batch->capacity <= outbox->policy.batch_bytes;
+    if (!keep) {
+        wb_batch_free(batch);
+        return;
+    }
+    wb_batch_clear(batch);
+    batch->next = outbox->spares;
+    outbox->spares = batch;
+    outbox->spare_count++;
+}
+
+void wb_outbox_settle(wb_outbox *outbox, wb_batch *batch)
+{
+    wb_batch_become(batch, WB_BATCH_SETTLED);
+    wb_outbox_release(outbox, batch);
+}
+
+/* One draw for both delays: a lone batch waits once, not for the later of two draws. */
+void wb_outbox_delay(wb_outbox *outbox, wb_batch *batch, int64_t now_us)
+{
+    wb_box *box = &outbox->box;
+    double fraction = wb_box_fraction(box);
+    batch->due_us = wb_after_us(now_us, wb_box_delay_us(box, batch->attempt, fraction));
+    box->gate_us =
+        wb_after_us(now_us, wb_box_delay_us(box, box->metrics.consecutive_failures, fraction));
+}
+
+void wb_outbox_put_back(wb_outbox *outbox, wb_batch *batch, int64_t now_us)
+{
+    wb_outbox_delay(outbox, batch, now_us);
+    wb_batch_become(batch, WB_BATCH_SEALED);
+    wb_batches_put(&outbox->sealed, batch);
+}
+
+/* ---- what the box asks ---- */
+
+static int64_t open_due_us(const wb_outbox *outbox)
+{
+    const wb_batch *open = outbox->open;
+    if (open == NULL || wb_batch_left(open) == 0)
+        return WB_NEVER;
+    if (wb_policy_due(&outbox->policy, wb_batch_left(open), open->bytes, 0) != WB_REASON_NONE)
+        return INT64_MIN;
+    return wb_after_us(open->opened_us, outbox->policy.interval_us);
+}
+
+int64_t wb_outbox_next_due_us(wb_box *box)
+{
+    wb_outbox *outbox = (wb_outbox *)box;
+    if (outbox->box.metrics.consecutive_failures > 0 && outbox->taken_count > 0)
+        return WB_NEVER; /* one at a time until one gets through */
+    int64_t due_us = wb_batches_due_us(&outbox->sealed);
+    int64_t open_us = open_due_us(outbox);
+    if (open_us < due_us)
+        due_us = open_us;
+    if (outbox->ask_us < due_us)
+        due_us = outbox->ask_us;
+    return due_us > outbox->box.gate_us ? due_us : outbox->box.gate_us;
+}
+
+static uint64_t seal(wb_box *box, int reason)
+{
+    wb_outbox *outbox = (wb_outbox *)box;
+    wb_outbox_seal_open(outbox, reason);
+    for (wb_batch *batch = outbox->sealed.first; batch != NULL; batch = batch->next) {
+        if (!batch->suspect)
+            wb_batches_delay(&outbox->sealed, batch, INT64_MIN);
+    }
+    return outbox->serial;
+}
+
+static bool settled(const wb_box *box, uint64_t mark)
+{
+    const wb_outbox *outbox = (const wb_outbox *)box;
+    if (outbox->sealed.first != NULL && outbox->sealed.first->serial <= mark)
+        return false;
+    return outbox->taken.first == NULL || outbox->taken.first->serial > mark;
+}
+
+static bool unread(const wb_box *box)
+{
+    return ((const wb_outbox *)box)->dead != NULL;
+}
+
+static const wb_box_class class = {
+    .unit = "rows",
+    .next_due_us = wb_outbox_next_due_us,
+    .seal = seal,
+    .settled = settled,
+    .unread = unread,
+};
+
+uint64_t wb_outbox_seal(wb_outbox *outbox, int reason)
+{
+    if (reason != WB_REASON_POLICY)
+        return wb_box_seal(&outbox->box, reason);
+    wb_monitor_lock(&outbox->box.monitor);
+    wb_outbox_seal_open(outbox, reason);
+    uint64_t mark = outbox->serial;
+    wb_monitor_wake_by(&outbox->box.monitor, wb_outbox_next_due_us(&outbox->box));
+    wb_box_changed(&outbox->box);
+    wb_monitor_unlock(&outbox->box.monitor);
+    return mark;
+}

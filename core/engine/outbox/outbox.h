@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT
+ * The outbox: what a batcher has accepted and not settled yet. The sole owner of batch states, of overflow
+ * and of the lock. Rows are put in one by one; batches are taken out, delivered by whoever took them, and
+ * completed, each exactly once.
+ *
+ * Invariants, under the box's lock: a batch is in exactly one of `open`, `sealed`, `taken`. Only the one who took a
+ * batch reads or changes its rows; whoever else has the lock looks at how many they are.
+ * Taking: the batches that are due, the least tried first, then the oldest, so that one that always fails
+ * can't stop the others. After a failure nothing is taken before `gate_us`, and one at a time. */
+#ifndef WB_OUTBOX_H
+#define WB_OUTBOX_H
+
+#include "engine/outbox/script_client.h"
+#include "engine/outbox/batch_list.h"
+#include "engine/backlog.h"
+#include "engine/thresholds.h"
+#include "engine/outbox/routes.h"
+
+enum { WB_OUTBOX_SPARES = 2 };
+#define WB_ASK_EVERY_US INT64_C(10000) /* while a batch is open */
+
+/* How a delivery ended. */
+typedef struct wb_ending {
+    const wb_err *err; /* NULL: the batch is stored whole; else why it failed */
+    uint64_t stored;   /* of a failure: leading rows that are in */
+    int64_t retry_us;  /* of a failure: as wb_outcome has it */
+    int64_t elapsed_us;
+} wb_ending;
+
+typedef struct wb_outbox {
+    wb_box box;
+    wb_schema *schema;
+    const char *table;
+    wb_policy policy;
+    uint64_t max_rows, max_bytes; /* pending, at the most */
+    uint64_t merge_rows;          /* waiting batches are merged up to this many rows; 0: never */
+    int overflow;                 /* enum wb_overflow */
+    int64_t block_timeout_us;
+
+    unsigned credit;   /* rejected rows that may be given up: see outbox_reject.c */
+    int64_t unix_skew; /* wall clock less monotonic clock, read with each new open batch */
+    uint64_t serial;   /* of the last sealed batch */
+    size_t taken_count;
+    unsigned passed_over; /* batches taken in a row while one that failed was due */
+    wb_batch *open;       /* NULL until a row comes */
+    wb_batches sealed;
+    wb_batches taken;
+    wb_batch *dead;     /* settled batches that somebody wants to see: the oldest first */
+    uint64_t dead_rows; /* in them */
+    bool keep_dead;     /* somebody wants to */
+    wb_batch *spares;   /* cleared batches, kept for their memory */
+    size_t spare_count;
+    wb_uuid_source ids;
+
+    wb_routes
+        routes; /* the tables, besides its own, that rows go to: their routes are counted from 1 */
+    bool routing;   /* rows may be of several tables: batches are divided when they are taken */
+    int64_t ask_us; /* when a policy is to be asked about the open batch; WB_NEVER */
+    bool asking;    /* it has a say in it */
+    wb_asker asker; /* of who delivers, not locked */
+} wb_outbox;
+
+/* The caller's memory. `log` and the options' schema and table outlive it. */
+void wb_outbox_init(wb_outbox *outbox, const wb_batcher_options *options, const wb_env *env,
+                    wb_log *log);
+void wb_outbox_fini(wb_outbox *outbox); /* with nothing taken */
+
+/* Unlocked, all of these. */
+
+/* See wb_batcher_add_as. */
+int wb_outbox_put(wb_outbox *outbox, const wb_value *values, size_t count, const wb_choice *choice,
+                  bool *due, wb_err *err);
+wb_batch *wb_outbox_take(wb_outbox *outbox);
+void wb_outbox_complete(wb_outbox *outbox, wb_batch *batch, const wb_ending *ending);
+/* See wb_batcher_route, wb_batcher_view. */
+int wb_outbox_route(wb_outbox *outbox, const char *table, uint32_t *out, wb_err *err);
+void wb_outbox_view(wb_outbox *outbox, const wb_batch *batch, wb_view *out);
+uint64_t wb_outbox_seal(wb_outbox *outbox, int reason); /* see wb_batcher_seal */
+/* From now on the decider is asked; it is ended with the outbox, or before by wb_asker_fini. */
+void wb_outbox_ask(wb_outbox *outbox, wb_decider *decider);
+/* Asks whether to flush, where it is time to, and seals what is open. */
+void wb_outbox_ask_flush(wb_outbox *outbox);
+wb_batch *wb_outbox_next_dead(wb_outbox *outbox); /* the caller frees it; NULL: there is none */
+
+/* Locked; between the outbox's own parts. */
+int64_t wb_outbox_next_due_us(wb_box *box);
+void wb_outbox_seal_open(wb_outbox *outbox, int reason);
+void wb_outbox_release(wb_outbox *outbox, wb_batch *batch); /* settled: kept as a spare or freed */
+void wb_outbox_settle(wb_outbox *outbox, wb_batch *batch);
+/* Of a batch that is in no list: not to be taken before a delay that grows with its failures; nor is any other, with
+ * all of theirs. */
+void wb_outbox_delay(wb_outbox *outbox, wb_batch *batch, int64_t now_us);
+/* A taken batch, back among the sealed after that delay. */
+void wb_outbox_put_back(wb_outbox *outbox, wb_batch *batch, int64_t now_us);
+/* Of one origin: pieces of one rejected batch. */
+static inline bool wb_outbox_kin(const wb_batch *batch, const wb_batch *other)
+{
+    return batch->serial == other->serial && batch->route == other->route;
+}
+/* Unlocked. What was taken becomes one batch of one table: parts are merged, and rows of other tables go back,
+ * sealed. NULL: no memory, all is back. */
+wb_batch *wb_outbox_gathered(wb_outbox *outbox, wb_batch *batch, bool routing);
+void wb_outbox_give_up(wb_outbox *outbox, wb_batch *batch, const char *why, int64_t now_us);
+/* A taken batch was rejected: some row of it is bad, or the store is. */
+void wb_outbox_reject(wb_outbox *outbox, wb_batch *batch, const wb_err *err, int64_t now_us);
+/* A piece was stored: the half that follows it must have the bad row, so it is halved without a write. */
+void wb_outbox_narrow(wb_outbox *outbox, const wb_batch *piece);
+/* A part of a rejected batch is gone without a verdict: suspects that are left alone are held. */
+void wb_outbox_check_suspects(wb_outbox *outbox, int64_t now_us);
+/* The store took rows: rejected rows that wait for a verdict have it. */
+void wb_outbox_vouch(wb_outbox *outbox, int64_t now_us);
+
+#endif

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT
+ * What a policy asks of the outbox and decides for it: the routes of rows, what is known of a batch, and whether
+ * to flush what is open. See ask.h for what happens where a decision fails. */
+#include "engine/outbox/outbox.h"
+
+#include <string.h>
+
+enum { TABLE_BYTES = 255 };
+
+int wb_outbox_route(wb_outbox *outbox, const char *table, uint32_t *out, wb_err *err)
+{
+    if (table[0] == '\0' || strlen(table) > TABLE_BYTES)
+        return wb_fail(err, WB_INVALID, "a table's name has 1 to %d bytes, this one has %zu",
+                       TABLE_BYTES, strlen(table));
+    uint32_t number = 0;
+    if (strcmp(table, outbox->table) != 0) {
+        wb_monitor_lock(&outbox->box.monitor);
+        bool found = wb_routes_find(&outbox->routes, table, &number);
+        outbox->routing = outbox->routing || found;
+        wb_monitor_unlock(&outbox->box.monitor);
+        if (!found)
+            return wb_fail(err, WB_MEMORY, "out of memory for the table \"%s\"", table);
+        number++;
+    }
+    *out = number;
+    return WB_OK;
+}
+
+static void describe(const wb_outbox *outbox, const wb_batch *batch, int64_t now_us, wb_view *out)
+{
+    memset(out, 0, sizeof *out);
+    if (batch == NULL || wb_batch_left(batch) == 0)
+        return;
+    int64_t oldest_us = batch->opened_us + batch->rows[batch->first].age_us;
+    const char *table = batch->table != NULL ? batch->table : outbox->table;
+    *out = (wb_view){
+        .rows = wb_batch_left(batch),
+        .bytes = batch->bytes - wb_batch_begin(batch),
+        .age_us = now_us > oldest_us ? now_us - oldest_us : 0,
+        .attempt = batch->attempt,
+        .table = batch->state == WB_BATCH_OPEN ? NULL : table,
+    };
+}
+
+void wb_outbox_view(wb_outbox *outbox, const wb_batch *batch, wb_view *out)
+{
+    wb_monitor_lock(&outbox->box.monitor);
+    describe(outbox, batch != NULL ? batch : outbox->open, wb_box_now_us(&outbox->box), out);
+    wb_monitor_unlock(&outbox->box.monitor);
+}
+
+/* ---- a worker's should_flush ---- */
+
+void wb_outbox_ask(wb_outbox *outbox, wb_decider *decider)
+{
+    wb_asker_init(&outbox->asker, decider, &outbox->box);
+}
+
+static bool is_time_to_ask(wb_outbox *outbox, wb_view *view)
+{
+    wb_monitor_lock(&outbox->box.monitor);
+    int64_t now_us = wb_box_now_us(&outbox->box);
+    describe(outbox, outbox->open, now_us, view);
+    bool now = outbox->ask_us <= now_us;
+    if (now)
+        outbox->ask_us = view->rows > 0 ? wb_after_us(now_us, WB_ASK_EVERY_US) : WB_NEVER;
+    wb_monitor_unlock(&outbox->box.monitor);
+    return now && view->rows > 0;
+}
+
+/* A script without a should_flush need not be asked again. */
+static void ask_no_more(wb_outbox *outbox)
+{
+    wb_monitor_lock(&outbox->box.monitor);
+    outbox->asking = false;
+    outbox->ask_us = WB_NEVER;
+    wb_monitor_unlock(&outbox->box.monitor);
+}
+
+void wb_outbox_ask_flush(wb_outbox *outbox)
+{
+    wb_view view;
+    wb_stats stats;
+    if (!is_time_to_ask(outbox, &view) || outbox->asker.decider == NULL)
+        return; /* without a decider too, the next time to ask is later: there was no memory for one */
+    wb_box_stats(&outbox->box, &stats);
+    if (wb_ask_should_flush(&outbox->asker, &stats, &view))
+        wb_outbox_seal(outbox, WB_REASON_POLICY);
+    else if (outbox->asker.open && !outbox->asker.decider->should_flush)
+        ask_no_more(outbox);
+}

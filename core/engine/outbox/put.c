@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: MIT
+ * Putting rows into the outbox, and what happens where they don't fit. A row is encoded under the lock, into the
+ * open batch; the lock is never held across I/O. A row that can't be encoded or does not fit leaves the outbox
+ * as it was. */
+#include "engine/outbox/outbox.h"
+
+static int make_room(wb_outbox *outbox, size_t weight, int overflow, int64_t *give_up_us,
+                     wb_err *err);
+static int drop_oldest(wb_outbox *outbox, size_t weight, wb_err *err);
+static int drop_newest(wb_outbox *outbox, int64_t now_us);
+
+/* The open batch, with room for a row of up to `bound` bytes; NULL: no memory. */
+static wb_batch *open_batch(wb_outbox *outbox, size_t bound)
+{
+    const wb_policy *policy = &outbox->policy;
+    wb_batch *open = outbox->open;
+    if (open != NULL && wb_batch_left(open) > 0) {
+        if (wb_batch_left(open) >= policy->batch_size)
+            wb_outbox_seal_open(outbox, WB_REASON_SIZE);
+        else if (open->bytes + bound > policy->batch_bytes)
+            wb_outbox_seal_open(outbox, WB_REASON_BYTES);
+    }
+    if (outbox->open == NULL && outbox->spares != NULL) {
+        outbox->open = outbox->spares;
+        outbox->spares = outbox->open->next;
+        outbox->open->next = NULL;
+        outbox->spare_count--;
+    }
+    if (outbox->open == NULL)
+        outbox->open = wb_batch_new(outbox->schema);
+    if (outbox->open == NULL || !wb_batch_reserve(outbox->open, bound))
+        return NULL;
+    return outbox->open;
+}
+
+static bool fits(const wb_outbox *outbox, size_t weight)
+{
+    return outbox->box.metrics.pending < outbox->max_rows &&
+           outbox->box.metrics.pending_bytes + weight <= outbox->max_bytes;
+}
+
+/* When the policy is asked about what is open, if it was not to be asked before. */
+static void ask_later(wb_outbox *outbox, int64_t now_us)
+{
+    if (outbox->ask_us != WB_NEVER)
+        return;
+    outbox->ask_us = wb_after_us(now_us, WB_ASK_EVERY_US);
+    wb_monitor_wake_by(&outbox->box.monitor, outbox->ask_us);
+}
+
+static void accept_row(wb_outbox *outbox, wb_batch *batch, size_t bytes, uint32_t route,
+                       int64_t now_us)
+{
+    wb_metrics *metrics = &outbox->box.metrics;
+    bool first = wb_batch_left(batch) == 0;
+    wb_batch_push(batch, bytes, now_us);
+    batch->rows[batch->count - 1].route = route;
+    if (outbox->asking)
+        ask_later(outbox, now_us);
+    metrics->accepted++;
+    metrics->pending++;
+    metrics->pending_bytes += bytes + WB_ROW_OVERHEAD;
+    int reason = wb_policy_due(&outbox->policy, wb_batch_left(batch), batch->bytes, 0);
+    if (reason != WB_REASON_NONE)
+        wb_monitor_wake_by(&outbox->box.monitor, now_us);
+    else if (first)
+        wb_monitor_wake_by(&outbox->box.monitor, wb_after_us(now_us, outbox->policy.interval_us));
+    if (first || reason != WB_REASON_NONE)
+        wb_box_changed(&outbox->box);
+}
+
+/* Encodes first and makes room after: a bad row is named as such even when all is full. Making room may let
+ * go of the lock, so the row is then encoded again. */
+static int put_locked(wb_outbox *outbox, const wb_value *values, size_t count,
+                      const wb_choice *choice, wb_err *err)
+{
+    int64_t give_up_us = 0;
+    for (;;) {
+        if (outbox->box.closing)
+            return wb_fail(err, WB_CLOSED, "closed: no new rows");
+        if (choice->route > outbox->routes.count)
+            return wb_fail(err, WB_MISUSE, "route %u: the last that was given out is %u",
+                           (unsigned)choice->route, (unsigned)outbox->routes.count);
+        size_t bound = wb_row_bound(outbox->schema, values, count);
+        if (bound > WB_TUPLE_MAX_BYTES)
+            return wb_row_refuse(outbox->schema, values, count, err);
+        wb_batch *batch = open_batch(outbox, bound);
+        if (batch == NULL)
+            return wb_fail(err, WB_MEMORY, "out of memory for a row");
+        int64_t now_us = outbox->box.env.tick_us(outbox->box.env.context);
+        if (wb_batch_left(batch) == 0)
+            outbox->unix_skew =
+                outbox->box.env.unix_us(outbox->box.env.context) - wb_box_now_us(&outbox->box);
+        size_t bytes = 0;
+        int code = wb_row_encode(outbox->schema, &outbox->ids, now_us + outbox->unix_skew, values,
+                                 count, wb_batch_end(batch), &bytes, err);
+        if (code != WB_OK)
+            return code;
+        if (fits(outbox, bytes + WB_ROW_OVERHEAD)) {
+            accept_row(outbox, batch, bytes, choice->route, now_us);
+            return WB_OK;
+        }
+        code = make_room(outbox, bytes + WB_ROW_OVERHEAD, choice->overflow, &give_up_us, err);
+        if (code == WB_FULL && choice->overflow == WB_OVERFLOW_DROP_NEWEST)
+            return drop_newest(outbox, now_us);
+        if (code != WB_OK)
+            return code;
+    }
+}
+
+int wb_outbox_put(wb_outbox *outbox, const wb_value *values, size_t count, const wb_choice *choice,
+                  bool *due, wb_err *err)
+{
+    const wb_choice built_in = {.overflow = outbox->overflow};
+    if (choice == NULL)
+        choice = &built_in;
+    wb_monitor_lock(&outbox->box.monitor);
+    int code = put_locked(outbox, values, count, choice, err);
+    if (code != WB_OK && (code != WB_FULL || choice->overflow != WB_OVERFLOW_ASK))
+        outbox->box.metrics.rejected++;
+    if (due != NULL)
+        *due = wb_outbox_next_due_us(&outbox->box) <= wb_box_now_us(&outbox->box);
+    wb_monitor_unlock(&outbox->box.monitor);
+    wb_log_print(outbox->box.log);
+    return code;
+}
+
+static int full(const wb_outbox *outbox, wb_err *err)
+{
+    const wb_metrics *metrics = &outbox->box.metrics;
+    if (metrics->pending >= outbox->max_rows)
+        return wb_fail(err, WB_FULL, "full: %llu rows are pending (max_pending_rows)%s%s",
+                       (unsigned long long)metrics->pending,
+                       metrics->last_error[0] != '\0' ? ": " : "",
+                       metrics->consecutive_failures > 0 ? metrics->last_error : "");
+    return wb_fail(err, WB_FULL, "full: %llu bytes are pending (max_pending_bytes)",
+                   (unsigned long long)metrics->pending_bytes);
+}
+
+static int wait_for_room(wb_outbox *outbox, int64_t *give_up_us, wb_err *err)
+{
+    if (!outbox->box.threaded) /* nobody else makes room: the driver asks again */
+        return full(outbox, err);
+    int64_t now_us = wb_now_us();
+    if (*give_up_us == 0)
+        *give_up_us = wb_after_us(now_us, outbox->block_timeout_us);
+    if (now_us >= *give_up_us)
+        return full(outbox, err);
+    wb_monitor_wait(&outbox->box.monitor, *give_up_us);
+    return WB_OK;
+}
+
+/* Room for `weight` more bytes, or WB_FULL. WB_OK means: try again. */
+static int make_room(wb_outbox *outbox, size_t weight, int overflow, int64_t *give_up_us,
+                     wb_err *err)
+{
+    if (weight > outbox->max_bytes)
+        return wb_fail(err, WB_INVALID,
+                       "a row of %zu bytes is larger than max_pending_bytes (%llu)", weight,
+                       (unsigned long long)outbox->max_bytes);
+    if (overflow == WB_OVERFLOW_ASK)
+        return full(outbox, err);
+    int64_t now_us = wb_box_now_us(&outbox->box);
+    bool idle = outbox->sealed.first == NULL && outbox->taken.first == NULL;
+    if (idle && overflow != WB_OVERFLOW_DROP_OLDEST) { /* nothing else makes room */
+        wb_outbox_seal_open(outbox, WB_REASON_SIZE);
+        wb_monitor_wake_by(&outbox->box.monitor, INT64_MIN + 1);
+        wb_box_changed(&outbox->box);
+    }
+    switch (overflow) {
+    case WB_OVERFLOW_BLOCK:
+        return wait_for_room(outbox, give_up_us, err);
+    case WB_OVERFLOW_DROP_OLDEST:
+        return drop_oldest(outbox, weight, err);
+    case WB_OVERFLOW_DROP_NEWEST:
+        return WB_FULL;
+    default:
+        wb_log_line(outbox->box.log, WB_TOPIC_FULL, WB_WARN, now_us, outbox->box.metrics.pending,
+                    "full: new rows are refused, %llu rows of %llu bytes are pending",
+                    (unsigned long long)outbox->box.metrics.pending,
+                    (unsigned long long)outbox->box.metrics.pending_bytes);
+        wb_box_changed(&outbox->box);
+        return full(outbox, err);
+    }
+}
+
+/* Is there room for the row once all that nobody has taken is dropped? */
+static bool fits_beside_taken(const wb_outbox *outbox, size_t weight)
+{
+    uint64_t rows = 0, bytes = 0;
+    for (const wb_batch *batch = outbox->taken.first; batch != NULL; batch = batch->next) {
+        rows += wb_batch_left(batch);
+        bytes += wb_batch_weight(batch);
+    }
+    return rows < outbox->max_rows && bytes + weight <= outbox->max_bytes;
+}
+
+/* The oldest rows that nobody has taken give way; where all are taken, the new row is refused. */
+static int drop_oldest(wb_outbox *outbox, size_t weight, wb_err *err)
+{
+    if (!fits_beside_taken(outbox, weight))
+        return full(outbox, err);
+    uint64_t dropped = 0;
+    bool parted = false; /* a part of a rejected batch is gone */
+    while (!fits(outbox, weight)) {
+        wb_batch *oldest = outbox->sealed.first != NULL ? outbox->sealed.first : outbox->open;
+        if (oldest == NULL || wb_batch_left(oldest) == 0)
+            return full(outbox, err);
+        outbox->box.metrics.pending_bytes -= wb_batch_skip(oldest, 1);
+        outbox->box.metrics.pending--;
+        outbox->box.metrics.dropped++;
+        dropped++;
+        if (wb_batch_left(oldest) == 0 && oldest == outbox->sealed.first) {
+            parted = parted || oldest->piece;
+            wb_batches_remove(&outbox->sealed, oldest);
+            wb_batch_become(oldest, WB_BATCH_SETTLED);
+            wb_outbox_release(outbox, oldest);
+        }
+    }
+    wb_log_line(outbox->box.log, WB_TOPIC_DROP, WB_ERROR, wb_box_now_us(&outbox->box), dropped,
+                "full: dropped the oldest rows, %llu so far",
+                (unsigned long long)outbox->box.metrics.dropped);
+    if (parted)
+        wb_outbox_check_suspects(outbox, wb_box_now_us(&outbox->box));
+    wb_monitor_tell(&outbox->box.monitor);
+    wb_box_changed(&outbox->box);
+    return WB_OK;
+}
+
+/* The new row is accepted and dropped at once. */
+static int drop_newest(wb_outbox *outbox, int64_t now_us)
+{
+    outbox->box.metrics.accepted++;
+    outbox->box.metrics.dropped++;
+    wb_log_line(outbox->box.log, WB_TOPIC_DROP, WB_ERROR, now_us, 1,
+                "full: dropped the newest row, %llu so far",
+                (unsigned long long)outbox->box.metrics.dropped);
+    wb_box_changed(&outbox->box);
+    return WB_OK;
+}

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: MIT
+ * Finding the row that a store rejects. A rejected batch is split in two, each part is written on its own,
+ * and so on down to single rows; where the earlier half is stored, the later one has the bad row and is split
+ * at once. One bad row of n costs at most 2 log2(n) + 2 writes, and the others are stored.
+ *
+ * A lone row that is rejected is given up (it is dead) only where the store is known to take others: a store
+ * that rejects all rows is broken, and its rows are not. Each write that is taken vouches for CREDIT
+ * verdicts; a batch that is rejected for the first time starts without any, unless the store has taken
+ * rows since the batch's last rejection. A lone row without a verdict is a suspect and waits for the next
+ * write that is taken. Once there are SUSPECTS of them, or nothing else is left of the batch, the parts are
+ * put together again and held: alarm, backoff, and another try. */
+#include "engine/outbox/outbox.h"
+
+#include <assert.h>
+#include <stdio.h>
+
+enum { CREDIT = 8, SUSPECTS = 3 };
+
+/* ---- verdicts ---- */
+
+void wb_outbox_vouch(wb_outbox *outbox, int64_t now_us)
+{
+    outbox->credit = CREDIT;
+    wb_batch *next = outbox->sealed.first;
+    while (outbox->sealed.suspects > 0 && outbox->credit > 0) {
+        wb_batch *batch = next;
+        next = batch->next;
+        if (!batch->suspect)
+            continue;
+        outbox->credit--;
+        wb_batches_remove(&outbox->sealed, batch);
+        wb_outbox_give_up(outbox, batch, outbox->box.metrics.last_error, now_us);
+    }
+}
+
+/* ---- holding ---- */
+
+static bool is_part(const wb_batch *batch)
+{
+    return batch->piece || batch->suspect;
+}
+
+/* What may have been committed goes out again as it went: a store knows it by its id. */
+static bool can_join(const wb_batch *batch, const wb_batch *more)
+{
+    return is_part(more) && wb_outbox_kin(batch, more) && !batch->in_doubt && !more->in_doubt;
+}
+
+/* Parts that follow each other and are of one batch become one again. Without memory they stay apart. */
+static void rejoin(wb_outbox *outbox)
+{
+    for (wb_batch *batch = outbox->sealed.first; batch != NULL; batch = batch->next) {
+        if (!is_part(batch))
+            continue;
+        wb_batch *more = batch->next;
+        while (more != NULL && can_join(batch, more) && wb_batch_append(batch, more)) {
+            wb_batches_remove(&outbox->sealed, more);
+            wb_outbox_settle(outbox, more);
+            more = batch->next;
+        }
+        wb_batches_acquit(&outbox->sealed, batch);
+        batch->piece = batch->follows = false;
+        batch->rejected = outbox->box.metrics.flushes + 1;
+        batch->attempt = 1;
+        if (batch->due_us == WB_NEVER)
+            wb_batches_delay(&outbox->sealed, batch,
+                             INT64_MIN); /* it was a suspect; the gate holds it */
+    }
+}
+
+/* The parts of the batch that `part` is of are held; all others wait with them. */
+static void hold(wb_outbox *outbox, const wb_batch *part, int64_t now_us)
+{
+    const wb_batch origin = {.serial = part->serial, .route = part->route};
+    outbox->box.holding = true;
+    rejoin(outbox); /* `part` may be gone after it */
+    wb_batch *batch = outbox->sealed.first;
+    while (!wb_outbox_kin(batch, &origin))
+        batch = batch->next;
+    wb_batches_remove(&outbox->sealed, batch);
+    wb_outbox_delay(outbox, batch, now_us);
+    wb_batches_put(&outbox->sealed, batch);
+    wb_log_line(outbox->box.log, WB_TOPIC_HOLD, WB_ERROR, now_us, outbox->box.metrics.pending,
+                "the store rejects every row it is given, holding %llu: %s",
+                (unsigned long long)outbox->box.metrics.pending, outbox->box.metrics.last_error);
+}
+
+/* Does a part of the batch wait that may still be taken by the store? */
+static bool is_going_on(const wb_outbox *outbox, const wb_batch *part)
+{
+    for (const wb_batch *batch = outbox->taken.first; batch != NULL; batch = batch->next) {
+        if (wb_outbox_kin(batch, part))
+            return true;
+    }
+    for (const wb_batch *batch = outbox->sealed.first; batch != NULL; batch = batch->next) {
+        if (wb_outbox_kin(batch, part) && !batch->suspect)
+            return true;
+    }
+    return false;
+}
+
+void wb_outbox_check_suspects(wb_outbox *outbox, int64_t now_us)
+{
+    if (outbox->sealed.suspects == 0)
+        return;
+    for (const wb_batch *batch = outbox->sealed.first; batch != NULL; batch = batch->next) {
+        if (batch->suspect && !is_going_on(outbox, batch)) {
+            hold(outbox, batch, now_us); /* leaves no suspect behind */
+            return;
+        }
+    }
+}
+
+/* ---- a rejection ---- */
+
+static void make_due(wb_outbox *outbox, wb_batch *batch)
+{
+    batch->piece = true;
+    batch->attempt = 0;
+    batch->due_us = INT64_MIN;
+    wb_uuid_v7(&outbox->ids, outbox->box.env.unix_us(outbox->box.env.context), batch->id);
+    wb_batches_put(&outbox->sealed, batch);
+}
+
+/* Of a batch that is in no list. False: no memory, nothing is changed. */
+static bool halve(wb_outbox *outbox, wb_batch *batch)
+{
+    wb_batch *rest = wb_batch_split(batch, wb_batch_left(batch) / 2);
+    if (rest == NULL)
+        return false;
+    batch->follows = false;
+    rest->follows = true;
+    make_due(outbox, batch);
+    make_due(outbox, rest);
+    outbox->box.gate_us = INT64_MIN;
+    return true;
+}
+
+/* The piece that waits for the judgement of its earlier half: of each batch there is at most one. */
+static wb_batch *follower(const wb_outbox *outbox, const wb_batch *piece)
+{
+    wb_batch *batch = outbox->sealed.first;
+    while (batch != NULL && !(wb_outbox_kin(batch, piece) && batch->follows))
+        batch = batch->next;
+    return batch;
+}
+
+void wb_outbox_narrow(wb_outbox *outbox, const wb_batch *piece)
+{
+    wb_batch *rest = follower(outbox, piece);
+    if (rest == NULL)
+        return;
+    rest->follows = false;
+    if (wb_batch_left(rest) < 2 || rest->in_doubt)
+        return;
+    wb_batches_remove(&outbox->sealed, rest);
+    if (!halve(outbox, rest))
+        wb_batches_put(&outbox->sealed, rest);
+}
+
+static void suspect(wb_outbox *outbox, wb_batch *batch, int64_t now_us)
+{
+    batch->suspect = true;
+    batch->due_us = WB_NEVER;
+    wb_batch_become(batch, WB_BATCH_SEALED);
+    wb_batches_put(&outbox->sealed, batch);
+    outbox->box.gate_us = INT64_MIN;
+    if (outbox->sealed.suspects >= SUSPECTS || !is_going_on(outbox, batch))
+        hold(outbox, batch, now_us);
+}
+
+void wb_outbox_reject(wb_outbox *outbox, wb_batch *batch, const wb_err *err, int64_t now_us)
+{
+    wb_batch *rest = batch->piece ? follower(outbox, batch) : NULL;
+    if (rest != NULL)
+        rest->follows = false;
+    if (!batch->piece)
+        outbox->credit =
+            batch->rejected > 0 && outbox->box.metrics.flushes >= batch->rejected ? CREDIT : 0;
+    if (wb_batch_left(batch) > 1) {
+        wb_batch_become(batch, WB_BATCH_SEALED);
+        if (!halve(outbox, batch)) {
+            wb_outbox_delay(outbox, batch, now_us);
+            wb_batches_put(&outbox->sealed, batch);
+        }
+    } else if (outbox->credit > 0) {
+        outbox->credit--;
+        outbox->box.gate_us = INT64_MIN;
+        outbox->box.metrics.consecutive_failures = 0; /* the row is bad, the store is well */
+        wb_outbox_give_up(outbox, batch, err->text, now_us);
+    } else {
+        suspect(outbox, batch, now_us);
+    }
+}

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT
+ * Taking what is due: which batch is next, and which others go out in the same write. See outbox.h for the
+ * invariants. */
+#include "engine/outbox/outbox.h"
+
+enum { PATIENCE = 8 };
+
+/* The least tried of those that are due, but after PATIENCE others the one that waits the longest for its next
+ * try: where there is always a fresh batch, one that failed once would never come back. */
+static wb_batch *choose(wb_outbox *outbox, int64_t now_us)
+{
+    wb_batch *best = NULL, *waiting = NULL;
+    for (wb_batch *batch = outbox->sealed.first; batch != NULL; batch = batch->next) {
+        if (batch->due_us > now_us)
+            continue;
+        if (best == NULL || batch->attempt < best->attempt)
+            best = batch;
+        if (batch->attempt > 0 && (waiting == NULL || batch->due_us < waiting->due_us))
+            waiting = batch;
+    }
+    outbox->passed_over = waiting != NULL ? outbox->passed_over + 1 : 0;
+    if (outbox->passed_over <= PATIENCE)
+        return best;
+    outbox->passed_over = 0;
+    return waiting;
+}
+
+/* What else may be open is taken along into the same write. */
+static void seal_due(wb_outbox *outbox, int64_t now_us)
+{
+    const wb_batch *open = outbox->open;
+    if (open == NULL)
+        return;
+    int reason =
+        wb_policy_due(&outbox->policy, wb_batch_left(open), open->bytes, now_us - open->opened_us);
+    if (reason != WB_REASON_NONE)
+        wb_outbox_seal_open(outbox, reason);
+}
+
+static void lend(wb_outbox *outbox, wb_batch *batch)
+{
+    wb_batches_remove(&outbox->sealed, batch);
+    wb_batch_become(batch, WB_BATCH_TAKEN);
+    wb_batches_put(&outbox->taken, batch);
+}
+
+static bool may_join(const wb_batch *batch, const wb_batch *more)
+{
+    bool fresh = more->attempt == 0 && !more->piece && more->serial >= batch->serial;
+    return fresh && more->divided == batch->divided && more->route == batch->route;
+}
+
+/* Younger batches of its table that were never tried go out in the same write, up to its limits. The pieces of a rejected
+ * batch stay as they are: the bad row is found only while they shrink. */
+static void gather(wb_outbox *outbox, wb_batch *batch)
+{
+    size_t rows = wb_batch_left(batch), bytes = batch->bytes;
+    wb_batch **last = &batch->joins, *next;
+    for (wb_batch *more = outbox->sealed.first; more != NULL; more = next) {
+        next = more->next;
+        if (!may_join(batch, more))
+            continue;
+        rows += wb_batch_left(more);
+        bytes += more->bytes;
+        if (rows > outbox->merge_rows || bytes > outbox->policy.batch_bytes)
+            return;
+        lend(outbox, more);
+        *last = more;
+        last = &more->joins;
+    }
+}
+
+static wb_batch *take_locked(wb_outbox *outbox)
+{
+    int64_t now_us = wb_box_now_us(&outbox->box);
+    if (wb_outbox_next_due_us(&outbox->box) > now_us)
+        return NULL;
+    seal_due(outbox, now_us);
+    wb_batch *batch = choose(outbox, now_us);
+    if (batch == NULL)
+        return NULL;
+    lend(outbox, batch);
+    if (batch->attempt == 0 && !batch->piece && outbox->merge_rows > 0)
+        gather(outbox, batch);
+    outbox->taken_count++;
+    batch->taken_us = now_us;
+    if (batch->attempt++ == 0)
+        outbox->box.metrics.batches++;
+    else
+        outbox->box.metrics.retries++;
+    wb_box_changed(&outbox->box);
+    return batch;
+}
+
+wb_batch *wb_outbox_take(wb_outbox *outbox)
+{
+    wb_monitor_lock(&outbox->box.monitor);
+    wb_batch *batch = take_locked(outbox);
+    bool routing = outbox->routing;
+    wb_monitor_unlock(&outbox->box.monitor);
+    return batch != NULL ? wb_outbox_gathered(outbox, batch, routing) : NULL;
+}

@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: MIT
+ * writebehind: rows are added one by one and written behind the caller's back, in few, large writes.
+ *
+ * A batcher takes rows of a schema and delivers them to a table of a store; a tracker takes ids and keeps
+ * the time at which each was last used. With a store, both are threaded: a flusher of their own delivers.
+ * Without one they are driven: the caller takes what is due, delivers it and completes it.
+ *
+ * Conventions. A fallible function returns WB_OK (0) or another wb_code, describes the failure in *err
+ * (which may be NULL) and leaves its outputs as they were. Durations and times are microseconds, `_us`;
+ * deadlines are absolute on the monotonic clock of wb_now_us, or WB_NEVER. Text is UTF-8 with a length
+ * in bytes, or NUL-terminated where no length is given. Unless said, an object may be used from several
+ * threads at once. Only plain functions and plain structs: the header can be read by LuaJIT's FFI. */
+#ifndef WRITEBEHIND_H
+#define WRITEBEHIND_H
+
+#include "writebehind/values.h"
+
+/* ---- stores ---- */
+
+/* Where rows go: the description of a destination, without a connection. Counted. Every batcher and
+ * tracker opens a session of its own, in its own thread, when it has its first row to deliver. */
+typedef struct wb_store wb_store;
+
+/* conninfo: whatever libpq takes. Nothing is connected; WB_INVALID where libpq can't read it. */
+WB_API int wb_store_postgres(const char *conninfo, wb_store **out, wb_err *err);
+/* A database file; `create` also makes missing files and tables. */
+WB_API int wb_store_sqlite(const char *path, bool create, wb_store **out, wb_err *err);
+/* Rows in memory: the newest `keep_rows` of each table (SIZE_MAX: all). The reference store of the tests. */
+WB_API int wb_store_memory(size_t keep_rows, wb_store **out, wb_err *err);
+/* By URL: "postgresql://…", "postgres://…", "sqlite:PATH", "memory:". */
+WB_API int wb_store_open(const char *url, bool create, wb_store **out, wb_err *err);
+WB_API wb_store *wb_store_ref(wb_store *store);
+WB_API void wb_store_unref(wb_store *store);
+/* "postgresql", "sqlite" or "memory": also the dialect of wb_schema_ddl. */
+WB_API const char *wb_store_kind(const wb_store *store);
+/* Reads the schema of a live table (blocks until the deadline). */
+WB_API int wb_store_schema(wb_store *store, const char *table, int64_t deadline_us, wb_schema **out,
+                           wb_err *err);
+/* Runs SQL that answers no rows, such as a DDL script, in one transaction (blocks until the deadline).
+ * WB_MISUSE for a memory store. */
+WB_API int wb_store_execute(wb_store *store, const char *sql, int64_t deadline_us, wb_err *err);
+/* The rows kept by a memory store for a table, oldest first, in one batch that the caller frees with
+ * wb_batch_free; *total (may be NULL) is how many were ever written. WB_MISUSE for another kind of store. */
+typedef struct wb_batch wb_batch;
+WB_API int wb_store_memory_rows(wb_store *store, const char *table, wb_batch **out, uint64_t *total,
+                                wb_err *err);
+/* The time a memory store keeps for an id of a table's key, or WB_NEVER where it has none;
+ * put makes the row that touch then updates. */
+WB_API int64_t wb_store_memory_time_us(wb_store *store, const char *table, const uint8_t id[16]);
+WB_API int wb_store_memory_put(wb_store *store, const char *table, const uint8_t id[16],
+                               int64_t unix_us, wb_err *err);
+
+/* ---- batches ---- */
+
+enum wb_reason {
+    WB_REASON_NONE,
+    WB_REASON_SIZE,
+    WB_REASON_BYTES,
+    WB_REASON_AGE,
+    WB_REASON_FLUSH,
+    WB_REASON_POLICY,
+    WB_REASON_CLOSE,
+};
+WB_API const char *wb_reason_name(int reason); /* "size", …; "none" */
+
+/* A run of sealed rows, lent to the one who delivers it. Not to be used by two threads at once. */
+WB_API const wb_schema *wb_batch_schema(const wb_batch *batch);
+WB_API size_t wb_batch_rows(const wb_batch *batch);
+WB_API const uint8_t *wb_batch_id(const wb_batch *batch); /* 16 bytes; the same at every attempt */
+WB_API uint32_t wb_batch_attempt(const wb_batch *batch);  /* 1 at the first */
+WB_API int wb_batch_reason(const wb_batch *batch);
+/* The table that a policy sent its rows to; NULL: the batcher's own. Lives as long as the batcher. */
+WB_API const char *wb_batch_table(const wb_batch *batch);
+/* Row `index`, from 0: one tuple of PostgreSQL's binary COPY. */
+WB_API const uint8_t *wb_batch_row(const wb_batch *batch, size_t index, size_t *bytes);
+/* All the tuples, without the header and the trailer of a COPY stream. */
+WB_API const uint8_t *wb_batch_tuples(const wb_batch *batch, size_t *bytes);
+/* The values of row `index`, as many as the schema has columns: NULL, bool, int, float or text.
+ * A uuid is 16 raw bytes, a timestamptz µs since 1970, a date days since 1970. Text is borrowed. */
+WB_API void wb_batch_values(const wb_batch *batch, size_t index, wb_value *values);
+/* A JSON object a line; times as RFC 3339, bytea as \x hex, NaN and infinities as text. wb_free it. */
+WB_API int wb_batch_ndjson(const wb_batch *batch, char **out, size_t *bytes, wb_err *err);
+/* A complete COPY stream: header, tuples, trailer. wb_free it. */
+WB_API int wb_batch_copy_binary(const wb_batch *batch, uint8_t **out, size_t *bytes, wb_err *err);
+/* Why the rows are dead; empty for a batch that is not. */
+WB_API const char *wb_batch_error(const wb_batch *batch);
+WB_API void wb_batch_free(wb_batch *batch); /* only one that this header says the caller frees */
+
+/* ---- what batchers and trackers share ---- */
+
+typedef struct wb_latency {
+    double p50_s, p90_s, p99_s, p999_s, max_s;
+    uint64_t count;
+} wb_latency;
+
+enum wb_health { WB_HEALTH_OK, WB_HEALTH_RETRYING, WB_HEALTH_HOLDING, WB_HEALTH_CLOSED };
+WB_API const char *wb_health_name(int health);
+
+typedef struct wb_stats {
+#define X(field, text) uint64_t field;
+#include "writebehind/metrics.def"
+#undef X
+    int32_t health;       /* enum wb_health */
+    char last_error[256]; /* empty: none yet */
+    wb_latency latency;   /* from add to stored, a row; to the kernel's tick, some ms */
+    wb_latency write;     /* one write */
+} wb_stats;
+
+typedef struct wb_retry {
+    int64_t initial_us; /* the ceiling of the first delay; delays are uniform below their ceiling */
+    int64_t max_us;     /* the ceiling doubles up to this */
+    uint32_t attempts;  /* writes before the rows are dead; 0: no limit */
+} wb_retry;
+
+enum wb_level { WB_DEBUG, WB_INFO, WB_WARN, WB_ERROR };
+WB_API const char *wb_level_name(int level);
+
+enum wb_event_kind { WB_EVENT_LOG, WB_EVENT_FLUSH };
+
+/* For the owner's hooks. A flush event: one write and how it ended. */
+typedef struct wb_event {
+    int32_t kind;        /* enum wb_event_kind */
+    int32_t level;       /* enum wb_level */
+    int32_t code;        /* WB_OK, or why the write failed */
+    int32_t class;       /* enum wb_class */
+    int32_t reason;      /* enum wb_reason */
+    uint32_t attempt;    /* 1 at the first */
+    uint64_t rows;       /* rows (ids) of the write; of a log line: what it is about */
+    double elapsed_s;    /* the write took */
+    const char *table;   /* of a batcher's write: where its rows go; lives as long as the batcher */
+    uint64_t suppressed; /* log lines like this one held back since the last */
+    char text[256];
+} wb_event;
+
+/* How a delivery by hand ended. */
+typedef struct wb_outcome {
+    int32_t code;    /* WB_OK, or WB_STORE */
+    int32_t class;   /* enum wb_class, of a failure */
+    bool in_doubt;   /* of a failure: its fate is unknown */
+    uint64_t stored; /* of a failure: leading rows that are in */
+    int64_t
+        retry_us; /* of a failure that is no rejection: when to try again; 0: as the options say; WB_NEVER:
+                         not any more, the rows are dead */
+    const char *text;
+} wb_outcome;
+
+/* ---- batcher ---- */
+
+enum wb_overflow {
+    WB_OVERFLOW_REJECT,
+    WB_OVERFLOW_BLOCK,
+    WB_OVERFLOW_DROP_OLDEST,
+    WB_OVERFLOW_DROP_NEWEST,
+    WB_OVERFLOW_ASK, /* of one add: WB_FULL, and nothing is counted: the caller comes again, decided */
+};
+enum wb_dedupe { WB_DEDUPE_NONE, WB_DEDUPE_COLUMN };
+
+typedef struct wb_batcher_options {
+    wb_store
+        *store; /* with one, and neither clock nor `driven`, the batcher is threaded, else driven */
+    wb_schema *schema; /* required */
+    const char *table; /* required; "table" or "schema.table" */
+    wb_clock *clock;   /* NULL: the system's */
+    uint64_t batch_size;
+    double flush_at; /* 0 < flush_at <= 1 */
+    uint64_t batch_bytes;
+    int64_t interval_us;
+    uint64_t max_pending_rows;
+    uint64_t max_pending_bytes;
+    int32_t overflow; /* enum wb_overflow */
+    int32_t dedupe;   /* enum wb_dedupe */
+    int32_t dedupe_column;
+    int64_t block_timeout_us;
+    wb_retry retry;
+    int64_t write_timeout_us;
+    int64_t close_timeout_us;
+    const char *dead_path; /* dead rows are appended to this file, as NDJSON; NULL: to none */
+    bool dead_events;      /* keep dead rows for the owner's hook */
+    bool log_events;   /* keep log lines for the owner's hook instead of writing them to stderr */
+    bool flush_events; /* keep flush events for the owner's hook */
+    bool driven;       /* although there is a store: by wb_batcher_write */
+    wb_store *policy;  /* a worker whose script decides, in the flusher's thread; NULL: none */
+} wb_batcher_options;
+
+typedef struct wb_batcher wb_batcher;
+
+/* What a policy decided about one row. */
+typedef struct wb_choice {
+    uint32_t route;   /* of wb_batcher_route; 0: the batcher's own table */
+    int32_t overflow; /* enum wb_overflow */
+} wb_choice;
+
+/* What a policy is told of a batch. */
+typedef struct wb_view {
+    uint64_t rows;
+    uint64_t bytes;    /* of its tuples */
+    int64_t age_us;    /* of its oldest row */
+    uint32_t attempt;  /* writes of it so far; 0: it is open */
+    const char *table; /* where it goes; NULL: it is open. Lives as long as the batcher */
+} wb_view;
+
+WB_API void wb_batcher_options_init(wb_batcher_options *options); /* the defaults */
+/* Copies the options. WB_MISUSE names the option that is wrong. No thread, no connection yet. */
+WB_API int wb_batcher_new(const wb_batcher_options *options, wb_batcher **out, wb_err *err);
+/* Adds one row: `count` values for the given columns, in order; missing ones are WB_ABSENT.
+ * WB_INVALID, WB_FULL, WB_CLOSED, WB_FORK, WB_MEMORY. *due (may be NULL) says that work is due now. */
+WB_API int wb_batcher_add(wb_batcher *batcher, const wb_value *values, size_t count, bool *due,
+                          wb_err *err);
+/* The same, as a policy decided. choice NULL: as wb_batcher_add. */
+WB_API int wb_batcher_add_as(wb_batcher *batcher, const wb_value *values, size_t count,
+                             const wb_choice *choice, bool *due, wb_err *err);
+/* The number of a table ("table" or "schema.table") for wb_choice, the same each time. WB_INVALID, WB_MEMORY. */
+WB_API int wb_batcher_route(wb_batcher *batcher, const char *table, uint32_t *out, wb_err *err);
+/* What is known of a batch that is taken, or of the open one where batch is NULL. */
+WB_API void wb_batcher_view(wb_batcher *batcher, const wb_batch *batch, wb_view *out);
+/* Counts and logs that a policy's decision ("route", …) failed, so that the built-in rule decided. */
+WB_API void wb_batcher_undecided(wb_batcher *batcher, const char *decision, const char *why);
+/* Threaded: waits until every row accepted before the call is settled. WB_TIMEOUT says how many are not. */
+WB_API int wb_batcher_flush(wb_batcher *batcher, int64_t deadline_us, wb_err *err);
+/* Refuses new rows, drains until the deadline. Idempotent. Driven: WB_TIMEOUT while rows are pending. */
+WB_API int wb_batcher_close(wb_batcher *batcher, int64_t deadline_us, wb_err *err);
+/* Lets go: a threaded batcher drains on its own, what a driven one still holds is reported as lost. */
+WB_API void wb_batcher_detach(wb_batcher *batcher);
+WB_API int wb_batcher_stats(wb_batcher *batcher, wb_stats *out, wb_err *err);
+/* The next event for the owner's hooks: true where there was one. */
+WB_API bool wb_batcher_event(wb_batcher *batcher, wb_event *out);
+/* The next dead rows for the owner's hook, which it frees with wb_batch_free; NULL: there are none. At most
+ * max_pending_rows are kept; past that the oldest are forgotten, with a log line. */
+WB_API wb_batch *wb_batcher_dead(wb_batcher *batcher);
+
+/* Marks what was accepted so far for delivery now, for `reason` (WB_REASON_FLUSH, WB_REASON_CLOSE or
+ * WB_REASON_POLICY, which leaves what waits for another try to its time), and answers a mark; settled says
+ * whether all up to the mark is. */
+WB_API uint64_t wb_batcher_seal(wb_batcher *batcher, int reason);
+WB_API bool wb_batcher_settled(wb_batcher *batcher, uint64_t mark);
+/* Driven. Lends the next due batch, or NULL. It must be completed, exactly once. */
+WB_API wb_batch *wb_batcher_take(wb_batcher *batcher);
+/* Writes a taken batch to the batcher's own store, in this thread: blocks up to write_timeout. Of a failure
+ * *stored is how many leading rows are in. WB_STORE; WB_MISUSE without a store. */
+WB_API int wb_batcher_write(wb_batcher *batcher, const wb_batch *batch, uint64_t *stored,
+                            wb_err *err);
+WB_API void wb_batcher_complete(wb_batcher *batcher, wb_batch *batch, const wb_outcome *outcome);
+/* When take will next have a batch, on the batcher's clock; WB_NEVER: not before something is added. */
+WB_API int64_t wb_batcher_next_due_us(wb_batcher *batcher);
+WB_API int64_t wb_batcher_now_us(wb_batcher *batcher);
+/* Lets time pass until then on the batcher's clock: sleeps, or advances the manual one. */
+WB_API void wb_batcher_wait_until(wb_batcher *batcher, int64_t until_us);
+/* A descriptor that is readable while work or events are due; -1 with errno where none can be made. */
+WB_API int wb_batcher_fd(wb_batcher *batcher);
+
+/* ---- tracker ---- */
+
+typedef struct wb_tracker_options {
+    wb_store *store;    /* with one and no clock the tracker is threaded, else driven */
+    const char *table;  /* required */
+    const char *key;    /* its uuid column */
+    const char *column; /* its timestamptz column */
+    wb_clock *clock;    /* NULL: the system's */
+    int64_t interval_us;
+    bool exact; /* each id with the time it was last marked, else all with the flush's */
+    int64_t min_advance_us;
+    uint64_t chunk;           /* ids in one write */
+    uint64_t max_pending_ids; /* distinct ids kept at the most */
+    wb_retry retry;
+    int64_t write_timeout_us;
+    int64_t close_timeout_us;
+    bool log_events, flush_events; /* as for a batcher */
+} wb_tracker_options;
+
+typedef struct wb_tracker wb_tracker;
+
+/* One write of a tracker: sorted, distinct ids, each with a time, µs since 1970. */
+typedef struct wb_marks wb_marks;
+WB_API size_t wb_marks_count(const wb_marks *marks);
+WB_API const uint8_t *wb_marks_id(const wb_marks *marks, size_t index); /* 16 bytes */
+WB_API int64_t wb_marks_time_us(const wb_marks *marks, size_t index);
+WB_API int64_t wb_marks_at_us(const wb_marks *marks); /* the flush's time */
+WB_API uint32_t wb_marks_attempt(const wb_marks *marks);
+
+WB_API void wb_tracker_options_init(wb_tracker_options *options);
+WB_API int wb_tracker_new(const wb_tracker_options *options, wb_tracker **out, wb_err *err);
+/* Marks an id as used at unix_us, or now where it is WB_NEVER. */
+WB_API int wb_tracker_add(wb_tracker *tracker, const uint8_t id[16], int64_t unix_us, bool *due,
+                          wb_err *err);
+WB_API int wb_tracker_flush(wb_tracker *tracker, int64_t deadline_us, wb_err *err);
+WB_API int wb_tracker_close(wb_tracker *tracker, int64_t deadline_us, wb_err *err);
+WB_API void wb_tracker_detach(wb_tracker *tracker);
+WB_API int wb_tracker_stats(wb_tracker *tracker, wb_stats *out, wb_err *err);
+WB_API bool wb_tracker_event(wb_tracker *tracker, wb_event *out);
+WB_API uint64_t wb_tracker_seal(wb_tracker *tracker, int reason);
+WB_API bool wb_tracker_settled(wb_tracker *tracker, uint64_t mark);
+WB_API wb_marks *wb_tracker_take(wb_tracker *tracker);
+/* As wb_batcher_write; what moved forward, and how many ids have no row. */
+WB_API int wb_tracker_write(wb_tracker *tracker, const wb_marks *marks, uint64_t *updated,
+                            uint64_t *unmatched, wb_err *err);
+/* Of a failure, `stored` is ignored: times only move forward, so the whole chunk is merged back. */
+WB_API void wb_tracker_complete(wb_tracker *tracker, wb_marks *marks, const wb_outcome *outcome,
+                                uint64_t updated, uint64_t unmatched);
+WB_API int64_t wb_tracker_next_due_us(wb_tracker *tracker);
+WB_API int64_t wb_tracker_now_us(wb_tracker *tracker);
+WB_API void wb_tracker_wait_until(wb_tracker *tracker, int64_t until_us);
+WB_API int wb_tracker_fd(wb_tracker *tracker);
+
+#endif

@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: MIT
+ * Batches. Invariants: first <= count <= room; rows[i].end ascends and rows[count - 1].end == bytes <=
+ * capacity <= BYTES_MAX, so that an offset fits 32 bits; the state changes by the table below alone.
+ * No locks: a batch has one owner at a time. Growing fails with false and changes nothing. */
+#include "rows/batch.h"
+
+#include <assert.h>
+#include <string.h>
+
+enum {
+    FIRST_ROWS = 64,      /* room for so many at first */
+    FIRST_BYTES = 16384,  /* but for no more bytes, unless one row needs them */
+    STEP_BYTES = 1 << 20, /* doubling goes up to steps of this */
+    STEP_ROWS = 1 << 16,
+    SLACK_SHIFT = 6, /* a sealed batch may waste a 64th of what it holds */
+    BYTES_MAX = 1 << 30,
+    STATES = WB_BATCH_SETTLED + 1,
+};
+
+static bool grow(wb_batch *batch, size_t bytes);
+static bool compact(wb_batch *batch);
+static bool tuples_grow(wb_batch *batch, size_t capacity);
+static bool rows_grow(wb_batch *batch, size_t room);
+static size_t grown(size_t now, size_t first, size_t step, size_t need);
+static uint32_t age_of(int64_t opened_us, int64_t now_us);
+static void open_at(wb_batch *batch, int64_t opened_us);
+
+wb_batch *wb_batch_new(wb_schema *schema)
+{
+    wb_batch *batch = wb_alloc_zeroed(sizeof *batch);
+    if (batch)
+        batch->schema = wb_schema_ref(schema);
+    return batch;
+}
+
+void wb_batch_free(wb_batch *batch)
+{
+    if (!batch)
+        return;
+    wb_schema_unref(batch->schema);
+    wb_free(batch->error);
+    wb_free(batch->tuples);
+    wb_free(batch->rows);
+    wb_free(batch);
+}
+
+void wb_batch_free_list(wb_batch *batch)
+{
+    while (batch != NULL) {
+        wb_batch *next = batch->next;
+        wb_batch_free(batch);
+        batch = next;
+    }
+}
+
+void wb_batch_clear(wb_batch *batch)
+{
+    wb_batch empty = {
+        .schema = batch->schema,
+        .state = WB_BATCH_OPEN,
+        .room = batch->room,
+        .capacity = batch->capacity,
+        .tuples = batch->tuples,
+        .rows = batch->rows,
+    };
+    assert(batch->state != WB_BATCH_TAKEN);
+    wb_free(batch->error);
+    *batch = empty;
+}
+
+void wb_batch_become(wb_batch *batch, int state)
+{
+    static const bool allowed[STATES][STATES] = {
+        [WB_BATCH_OPEN] = {[WB_BATCH_SEALED] = true},
+        [WB_BATCH_SEALED] = {[WB_BATCH_TAKEN] = true, [WB_BATCH_SETTLED] = true},
+        [WB_BATCH_TAKEN] = {[WB_BATCH_SEALED] = true, [WB_BATCH_SETTLED] = true},
+    };
+    assert(state >= 0 && state < STATES && allowed[batch->state][state]);
+    (void)allowed;
+    batch->state = state;
+}
+
+static inline bool has_room(const wb_batch *batch, size_t bytes)
+{
+    return batch->count < batch->room && bytes <= batch->capacity - batch->bytes;
+}
+
+bool wb_batch_reserve(wb_batch *batch, size_t bytes)
+{
+    if (__builtin_expect(has_room(batch, bytes), 1))
+        return true;
+    return (compact(batch) && has_room(batch, bytes)) || grow(batch, bytes);
+}
+
+/* Moves the rows that are there over those that are gone, where these are the greater part: a batch that
+ * loses rows at its front while others come does not grow without bound. */
+static bool compact(wb_batch *batch)
+{
+    size_t begin = wb_batch_begin(batch), left = wb_batch_left(batch);
+    if (batch->first <= left || begin < batch->bytes - begin)
+        return false;
+    memmove(batch->tuples, batch->tuples + begin, batch->bytes - begin);
+    for (size_t i = 0; i < left; i++) {
+        batch->rows[i] = batch->rows[batch->first + i];
+        batch->rows[i].end -= (uint32_t)begin;
+    }
+    batch->bytes -= begin;
+    batch->first = 0;
+    batch->count = left;
+    return true;
+}
+
+static bool grow(wb_batch *batch, size_t bytes)
+{
+    if (bytes > BYTES_MAX - batch->bytes)
+        return false;
+    size_t need = batch->bytes + bytes;
+    size_t first = bytes < FIRST_BYTES / FIRST_ROWS ? bytes * FIRST_ROWS : FIRST_BYTES;
+    size_t capacity = grown(batch->capacity, first, STEP_BYTES, need);
+    if (need > batch->capacity && !tuples_grow(batch, capacity < BYTES_MAX ? capacity : BYTES_MAX))
+        return false;
+    return batch->count < batch->room ||
+           rows_grow(batch, grown(batch->room, FIRST_ROWS, STEP_ROWS, batch->count + 1));
+}
+
+/* The next size: twice as much, or a step more, and at least what is needed. */
+static size_t grown(size_t now, size_t first, size_t step, size_t need)
+{
+    size_t size = now < first ? first : now + (now < step ? now : step);
+    return size < need ? need : size;
+}
+
+static bool tuples_grow(wb_batch *batch, size_t capacity)
+{
+    uint8_t *tuples = wb_realloc(batch->tuples, capacity);
+    if (!tuples)
+        return false;
+    batch->tuples = tuples;
+    batch->capacity = capacity;
+    return true;
+}
+
+static bool rows_grow(wb_batch *batch, size_t room)
+{
+    struct wb_batch_row *rows = wb_realloc(batch->rows, room * sizeof *rows);
+    if (!rows)
+        return false;
+    batch->rows = rows;
+    batch->room = room;
+    return true;
+}
+
+void wb_batch_push(wb_batch *batch, size_t bytes, int64_t now_us)
+{
+    assert(batch->state == WB_BATCH_OPEN);
+    assert(batch->count < batch->room && bytes <= batch->capacity - batch->bytes);
+    if (wb_batch_left(batch) == 0)
+        batch->opened_us = now_us;
+    batch->bytes += bytes;
+    batch->rows[batch->count++] = (struct wb_batch_row){
+        .end = (uint32_t)batch->bytes,
+        .age_us = age_of(batch->opened_us, now_us),
+    };
+}
+
+bool wb_batch_push_of(wb_batch *batch, const wb_batch *from, size_t index)
+{
+    size_t bytes;
+    const uint8_t *tuple = wb_batch_row(from, index, &bytes);
+    const struct wb_batch_row *row = &from->rows[from->first + index];
+    if (!wb_batch_reserve(batch, bytes))
+        return false;
+    memcpy(wb_batch_end(batch), tuple, bytes);
+    wb_batch_push(batch, bytes, from->opened_us + row->age_us);
+    batch->rows[batch->count - 1].route = row->route;
+    return true;
+}
+
+static uint32_t age_of(int64_t opened_us, int64_t now_us)
+{
+    if (now_us <= opened_us)
+        return 0;
+    uint64_t age_us = (uint64_t)now_us - (uint64_t)opened_us;
+    return age_us < UINT32_MAX ? (uint32_t)age_us : UINT32_MAX;
+}
+
+bool wb_batch_append(wb_batch *batch, const wb_batch *more)
+{
+    size_t begin = wb_batch_begin(more), bytes = more->bytes - begin, rows = wb_batch_left(more);
+    assert(batch->schema->count == more->schema->count && batch != more);
+    if (rows == 0)
+        return true;
+    if (bytes > BYTES_MAX - batch->bytes)
+        return false;
+    if (bytes > batch->capacity - batch->bytes && !tuples_grow(batch, batch->bytes + bytes))
+        return false;
+    if (rows > batch->room - batch->count && !rows_grow(batch, batch->count + rows))
+        return false;
+    if (wb_batch_left(batch) == 0)
+        batch->opened_us = more->opened_us;
+    else if (more->opened_us < batch->opened_us)
+        open_at(batch, more->opened_us);
+    memcpy(wb_batch_end(batch), more->tuples + begin, bytes);
+    for (size_t i = more->first; i < more->count; i++)
+        batch->rows[batch->count++] = (struct wb_batch_row){
+            .end = (uint32_t)(more->rows[i].end - begin + batch->bytes),
+            .age_us = age_of(batch->opened_us, more->opened_us + more->rows[i].age_us),
+            .route = more->rows[i].route,
+        };
+    batch->bytes += bytes;
+    return true;
+}
+
+wb_batch *wb_batch_split(wb_batch *batch, size_t rows)
+{
+    assert(rows > 0 && rows < wb_batch_left(batch));
+    wb_batch *rest = wb_batch_new(batch->schema);
+    if (rest == NULL)
+        return NULL;
+    size_t first = batch->first;
+    batch->first += rows;
+    bool copied = wb_batch_append(rest, batch);
+    batch->first = first;
+    if (!copied) {
+        wb_batch_free(rest);
+        return NULL;
+    }
+    batch->count = first + rows;
+    batch->bytes = batch->rows[batch->count - 1].end;
+    rest->serial = batch->serial;
+    rest->rank = batch->rank + first + rows;
+    rest->route = batch->route;
+    rest->table = batch->table;
+    rest->divided = batch->divided;
+    rest->reason = batch->reason;
+    rest->in_doubt = batch->in_doubt;
+    wb_batch_become(rest, WB_BATCH_SEALED);
+    return rest;
+}
+
+/* Counts the ages from an earlier opening. */
+static void open_at(wb_batch *batch, int64_t opened_us)
+{
+    for (size_t i = batch->first; i < batch->count; i++)
+        batch->rows[i].age_us = age_of(opened_us, batch->opened_us + batch->rows[i].age_us);
+    batch->opened_us = opened_us;
+}
+
+size_t wb_batch_skip(wb_batch *batch, size_t rows)
+{
+    assert(rows <= wb_batch_left(batch));
+    size_t weight = wb_batch_weight(batch);
+    batch->first += rows;
+    return weight - wb_batch_weight(batch);
+}
+
+/* Where the memory can't be moved it stays as it is. */
+void wb_batch_shrink(wb_batch *batch)
+{
+    if (batch->bytes > 0 && batch->capacity - batch->bytes > batch->bytes >> SLACK_SHIFT)
+        tuples_grow(batch, batch->bytes);
+    if (batch->count > 0 && batch->room - batch->count > batch->count >> SLACK_SHIFT)
+        rows_grow(batch, batch->count);
+}
+
+/* ---- reading: the rows from `first` on ---- */
+
+const wb_schema *wb_batch_schema(const wb_batch *batch)
+{
+    return batch->schema;
+}
+
+size_t wb_batch_rows(const wb_batch *batch)
+{
+    return wb_batch_left(batch);
+}
+
+const uint8_t *wb_batch_id(const wb_batch *batch)
+{
+    return batch->id;
+}
+
+uint32_t wb_batch_attempt(const wb_batch *batch)
+{
+    return batch->attempt;
+}
+
+const char *wb_batch_table(const wb_batch *batch)
+{
+    return batch->table;
+}
+
+int wb_batch_reason(const wb_batch *batch)
+{
+    return batch->reason;
+}
+
+const uint8_t *wb_batch_row(const wb_batch *batch, size_t index, size_t *bytes)
+{
+    assert(index < wb_batch_left(batch));
+    size_t row = batch->first + index;
+    size_t begin = row == 0 ? 0 : batch->rows[row - 1].end;
+    *bytes = batch->rows[row].end - begin;
+    return batch->tuples + begin;
+}
+
+const uint8_t *wb_batch_tuples(const wb_batch *batch, size_t *bytes)
+{
+    size_t begin = wb_batch_begin(batch);
+    *bytes = batch->bytes - begin;
+    return batch->tuples + begin;
+}
+
+void wb_batch_values(const wb_batch *batch, size_t index, wb_value *values)
+{
+    size_t bytes;
+    wb_row_values(batch->schema, wb_batch_row(batch, index, &bytes), values);
+}
+
+const char *wb_batch_error(const wb_batch *batch)
+{
+    return batch->error != NULL ? batch->error : "";
+}
+
+const char *wb_reason_name(int reason)
+{
+    static const char *const names[] = {
+        [WB_REASON_NONE] = "none",   [WB_REASON_SIZE] = "size",   [WB_REASON_BYTES] = "bytes",
+        [WB_REASON_AGE] = "age",     [WB_REASON_FLUSH] = "flush", [WB_REASON_POLICY] = "policy",
+        [WB_REASON_CLOSE] = "close",
+    };
+    return reason >= 0 && reason <= WB_REASON_CLOSE ? names[reason] : "unknown";
+}

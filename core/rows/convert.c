@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT
+ * Conversions and refusals of values, for the row encoder. No state, no locks, no memory. A conversion that
+ * fails leaves its output as it was. */
+#include "rows/convert.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/show.h"
+#include "base/timestamp.h"
+
+/* The first float that is past int64. */
+#define TWO_TO_63 9223372036854775808.0
+
+enum { US_PER_S = 1000000, S_PER_DAY = 86400 };
+
+static const char *time_of_int(int64_t seconds, int64_t *unix_us);
+static void refuse(const wb_column *column, const wb_value *value, const char *why, wb_err *err);
+
+const char *wb_convert_int(const wb_value *value, int64_t *out)
+{
+    if (value->kind == WB_INT) {
+        *out = value->i;
+        return NULL;
+    }
+    if (value->kind != WB_FLOAT)
+        return "not a number";
+    double number = value->f;
+    if (isnan(number))
+        return "not a whole number";
+    if (!(number >= -TWO_TO_63 && number < TWO_TO_63))
+        return "outside the 64-bit integers";
+    if ((double)(int64_t)number != number)
+        return "not a whole number";
+    *out = (int64_t)number;
+    return NULL;
+}
+
+const char *wb_convert_float(const wb_value *value, double *out)
+{
+    if (value->kind != WB_INT)
+        return "not a number";
+    *out = (double)value->i;
+    return NULL;
+}
+
+const char *wb_convert_time(const wb_value *value, int64_t *unix_us)
+{
+    switch (value->kind) {
+    case WB_INT:
+        return time_of_int(value->i, unix_us);
+    case WB_FLOAT:
+        if (wb_timestamp_of_seconds(value->f, unix_us))
+            return NULL;
+        return "not seconds since 1970 within the years 0001 to 9999";
+    case WB_TEXT:
+        if (wb_timestamp_parse(value->text, value->bytes, unix_us))
+            return NULL;
+        return "not an RFC 3339 time within the years 0001 to 9999";
+    default:
+        return "neither seconds since 1970 nor RFC 3339 text";
+    }
+}
+
+static const char *time_of_int(int64_t seconds, int64_t *unix_us)
+{
+    if (seconds < WB_TIME_MIN_US / US_PER_S || seconds > WB_TIME_MAX_US / US_PER_S)
+        return "seconds since 1970 outside the years 0001 to 9999";
+    *unix_us = seconds * US_PER_S;
+    return NULL;
+}
+
+const char *wb_convert_date(const wb_value *value, int32_t *days)
+{
+    if (value->kind == WB_TEXT)
+        return wb_date_parse(value->text, value->bytes, days)
+                   ? NULL
+                   : "not a date as YYYY-MM-DD within the years 0001 to 9999";
+    int64_t number;
+    if (wb_convert_int(value, &number))
+        return "neither whole days since 1970 nor text as YYYY-MM-DD";
+    const int64_t us_per_day = (int64_t)US_PER_S * S_PER_DAY;
+    if (number < WB_TIME_MIN_US / us_per_day || number > WB_TIME_MAX_US / us_per_day)
+        return "days since 1970 outside the years 0001 to 9999";
+    *days = (int32_t)number;
+    return NULL;
+}
+
+const char *wb_convert_json(const wb_value *value, char out[WB_FIELD_SLACK], size_t *bytes)
+{
+    switch (value->kind) {
+    case WB_BOOL:
+        *bytes = (size_t)sprintf(out, "%s", value->i ? "true" : "false");
+        return NULL;
+    case WB_INT:
+        *bytes = (size_t)sprintf(out, "%" PRId64, value->i);
+        return NULL;
+    case WB_FLOAT:
+        if (!isfinite(value->f))
+            return "not a JSON number";
+        *bytes = wb_number_format(value->f, out);
+        return NULL;
+    default:
+        return "not JSON text";
+    }
+}
+
+uint8_t *wb_refuse(const wb_column *column, const wb_value *value, const char *why, wb_err *err)
+{
+    refuse(column, value, why, err);
+    return NULL;
+}
+
+uint8_t *wb_refuse_at(const wb_column *column, const wb_value *value, const char *why, size_t at,
+                      wb_err *err)
+{
+    char text[128];
+    snprintf(text, sizeof text, "%s at byte %zu", why, at + 1);
+    refuse(column, value, text, err);
+    return NULL;
+}
+
+uint8_t *wb_refuse_missing(const wb_column *column, bool null, wb_err *err)
+{
+    char name[WB_SHOWN_BYTES];
+    wb_show_text(column->name, strlen(column->name), name);
+    wb_fail(err, WB_INVALID, "column %s (%s) %s", name, wb_type_name(column->type),
+            null ? "can't be NULL" : "is required");
+    return NULL;
+}
+
+static void refuse(const wb_column *column, const wb_value *value, const char *why, wb_err *err)
+{
+    char name[WB_SHOWN_BYTES], shown[WB_SHOWN_BYTES];
+    wb_show_text(column->name, strlen(column->name), name);
+    wb_fail(err, WB_INVALID, "column %s (%s) can't hold %s: %s", name, wb_type_name(column->type),
+            wb_show_value(value, shown), why);
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT
+ * Values that aren't of their column's plainest kind, made into it; and the refusals. Each conversion
+ * answers NULL, or why not, a phrase that stands as long as the program. All of it lies off the fast path. */
+#ifndef WB_CONVERT_H
+#define WB_CONVERT_H
+
+#include "rows/row.h"
+
+#define WB_COLD __attribute__((cold, noinline))
+
+WB_COLD const char *wb_convert_int(const wb_value *value, int64_t *out);
+WB_COLD const char *wb_convert_float(const wb_value *value, double *out);
+const char *wb_convert_time(const wb_value *value, int64_t *unix_us);
+const char *wb_convert_date(const wb_value *value, int32_t *days);
+/* A value other than text as JSON, its length in *bytes. */
+const char *wb_convert_json(const wb_value *value, char out[WB_FIELD_SLACK], size_t *bytes);
+
+/* All answer NULL, for an encoder to return, after filling *err with WB_INVALID. */
+WB_COLD uint8_t *wb_refuse(const wb_column *column, const wb_value *value, const char *why,
+                           wb_err *err);
+/* The same where the byte at an offset is at fault. */
+WB_COLD uint8_t *wb_refuse_at(const wb_column *column, const wb_value *value, const char *why,
+                              size_t at, wb_err *err);
+WB_COLD uint8_t *wb_refuse_missing(const wb_column *column, bool null, wb_err *err);
+
+#endif

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT
+ * Reading a chunk of marks. Nothing is changed; no locks, no failure. */
+#include "rows/marks.h"
+
+#include "base/timestamp.h"
+
+size_t wb_marks_count(const wb_marks *marks)
+{
+    return marks->count;
+}
+
+const uint8_t *wb_marks_id(const wb_marks *marks, size_t index)
+{
+    return marks->marks[index].id;
+}
+
+int64_t wb_marks_time_us(const wb_marks *marks, size_t index)
+{
+    return marks->exact ? marks->marks[index].time_us : marks->at_us;
+}
+
+int64_t wb_marks_at_us(const wb_marks *marks)
+{
+    return marks->at_us;
+}
+
+uint32_t wb_marks_attempt(const wb_marks *marks)
+{
+    return marks->attempt;
+}
+
+int64_t wb_marks_bound_us(const wb_marks *marks, size_t index, int64_t min_advance_us)
+{
+    int64_t bound_us = marks->exact ? marks->marks[index].time_us : marks->at_us;
+    if (min_advance_us <= 0)
+        return bound_us;
+    if (min_advance_us > marks->at_us - WB_TIME_MIN_US)
+        return WB_TIME_MIN_US;
+    int64_t oldest_us = marks->at_us - min_advance_us + 1;
+    return oldest_us < bound_us ? oldest_us : bound_us;
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT
+ * One write of a tracker. Its marks are borrowed; it is one thread's, so not locked. */
+#ifndef WB_MARKS_H
+#define WB_MARKS_H
+
+#include "rows/markset.h"
+
+struct wb_marks {
+    const wb_mark *marks; /* sorted by id, distinct */
+    size_t count;
+    int64_t at_us; /* the flush's time, since 1970 */
+    bool exact;    /* each mark's own time, else at_us for all */
+    uint32_t attempt;
+};
+
+/* The stored time of mark `index` moves forward where it is before this: before the mark's own time, and at
+ * least min_advance_us before the flush. */
+int64_t wb_marks_bound_us(const wb_marks *marks, size_t index, int64_t min_advance_us);
+
+#endif

@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: MIT
+ * The row encoder: values to a COPY tuple, every check included. This is the hot path of add: one switch a
+ * column, straight big-endian stores, no memory; what is rare lies in convert.c. Invariant: no more than
+ * wb_row_bound is written. No locks (the uuid source is the caller's). A refusal is WB_INVALID. */
+#include "rows/row.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "rows/convert.h"
+#include "base/json.h"
+#include "base/show.h"
+#include "base/timestamp.h"
+#include "base/utf8.h"
+
+#define RARE(condition) __builtin_expect(!!(condition), 0)
+#define INLINE          static inline __attribute__((always_inline))
+
+enum { LENGTH = sizeof(uint32_t), NULL_LENGTH = -1 };
+
+static uint8_t *generated_put(const wb_column *column, wb_uuid_source *source, int64_t unix_us,
+                              uint8_t *to);
+static uint8_t *missing_put(const wb_column_plan *plan, bool null, uint8_t *to, wb_err *err);
+INLINE uint8_t *value_put(const wb_column *column, const wb_value *value, uint8_t *to, wb_err *err);
+static WB_COLD int count_refuse(const wb_schema *schema, size_t count, wb_err *err);
+
+static inline uint8_t *put16(uint8_t *to, uint16_t word)
+{
+    word = __builtin_bswap16(word);
+    memcpy(to, &word, sizeof word);
+    return to + sizeof word;
+}
+
+static inline uint8_t *put32(uint8_t *to, uint32_t word)
+{
+    word = __builtin_bswap32(word);
+    memcpy(to, &word, sizeof word);
+    return to + sizeof word;
+}
+
+static inline uint8_t *put64(uint8_t *to, uint64_t word)
+{
+    word = __builtin_bswap64(word);
+    memcpy(to, &word, sizeof word);
+    return to + sizeof word;
+}
+
+/* Every text is counted, also one that its column shortens. */
+size_t wb_row_bound(const wb_schema *schema, const wb_value *values, size_t count)
+{
+    uint64_t bytes = schema->fixed_bytes;
+    for (size_t i = 0; i < count; i++)
+        bytes += values[i].kind == WB_TEXT ? values[i].bytes : 0;
+    return bytes < SIZE_MAX ? (size_t)bytes : SIZE_MAX;
+}
+
+int wb_row_encode(const wb_schema *schema, wb_uuid_source *source, int64_t unix_us,
+                  const wb_value *values, size_t count, uint8_t *to, size_t *bytes, wb_err *err)
+{
+    if (RARE(count > schema->given))
+        return count_refuse(schema, count, err);
+    const wb_column_plan *plan = schema->columns, *end = plan + schema->count;
+    uint8_t *at = put16(to, schema->count);
+    for (; plan < end; plan++) {
+        size_t place = (size_t)plan->place; /* -1, generated, is past any count */
+        if (place < count && values[place].kind > WB_NULL)
+            at = value_put(&plan->column, &values[place], at, err);
+        else if (plan->place < 0)
+            at = generated_put(&plan->column, source, unix_us, at);
+        else
+            at = missing_put(plan, place < count && values[place].kind == WB_NULL, at, err);
+        if (RARE(!at))
+            return WB_INVALID;
+    }
+    size_t written = (size_t)(at - to);
+    if (RARE(written > WB_TUPLE_MAX_BYTES))
+        return wb_row_refuse(schema, values, count, err);
+    *bytes = written;
+    return WB_OK;
+}
+
+static uint8_t *generated_put(const wb_column *column, wb_uuid_source *source, int64_t unix_us,
+                              uint8_t *to)
+{
+    to = put32(to, 16);
+    if (column->generate == WB_UUIDV7)
+        wb_uuid_v7(source, unix_us, to);
+    else
+        wb_uuid_v4(source, to);
+    return to + 16;
+}
+
+/* A value that is absent or NULL. */
+static uint8_t *missing_put(const wb_column_plan *plan, bool null, uint8_t *to, wb_err *err)
+{
+    bool has_default = plan->default_bytes > 0;
+    if (plan->column.null && (null || !has_default))
+        return put32(to, (uint32_t)NULL_LENGTH);
+    if (!has_default)
+        return wb_refuse_missing(&plan->column, null, err);
+    memcpy(to, plan->default_field, plan->default_bytes);
+    return to + plan->default_bytes;
+}
+
+static inline uint8_t *bool_put(const wb_column *column, const wb_value *value, uint8_t *to,
+                                wb_err *err)
+{
+    if (RARE(value->kind != WB_BOOL))
+        return wb_refuse(column, value, "not a bool", err);
+    to = put32(to, 1);
+    *to = value->i != 0;
+    return to + 1;
+}
+
+/* The number of an integer column within its range; false: refused. */
+static inline bool int_of(const wb_column *column, const wb_value *value, int64_t min, int64_t max,
+                          const char *range, int64_t *out, wb_err *err)
+{
+    *out = value->i;
+    if (RARE(value->kind != WB_INT)) {
+        const char *why = wb_convert_int(value, out);
+        if (why)
+            return wb_refuse(column, value, why, err);
+    }
+    if (RARE(*out < min || *out > max))
+        return wb_refuse(column, value, range, err);
+    return true;
+}
+
+static inline uint8_t *int2_put(const wb_column *column, const wb_value *value, uint8_t *to,
+                                wb_err *err)
+{
+    int64_t number;
+    if (!int_of(column, value, INT16_MIN, INT16_MAX, "not within -32768 to 32767", &number, err))
+        return NULL;
+    return put16(put32(to, sizeof(int16_t)), (uint16_t)number);
+}
+
+static inline uint8_t *int4_put(const wb_column *column, const wb_value *value, uint8_t *to,
+                                wb_err *err)
+{
+    int64_t number;
+    if (!int_of(column, value, INT32_MIN, INT32_MAX, "not within -2147483648 to 2147483647",
+                &number, err))
+        return NULL;
+    return put32(put32(to, sizeof(int32_t)), (uint32_t)number);
+}
+
+static inline uint8_t *int8_put(const wb_column *column, const wb_value *value, uint8_t *to,
+                                wb_err *err)
+{
+    int64_t number;
+    if (!int_of(column, value, INT64_MIN, INT64_MAX, "", &number, err))
+        return NULL;
+    return put64(put32(to, sizeof(int64_t)), (uint64_t)number);
+}
+
+/* The number of a float column; false: refused. */
+static inline bool float_of(const wb_column *column, const wb_value *value, double *out,
+                            wb_err *err)
+{
+    *out = value->f;
+    if (RARE(value->kind != WB_FLOAT)) {
+        const char *why = wb_convert_float(value, out);
+        if (why)
+            return wb_refuse(column, value, why, err);
+    }
+    return true;
+}
+
+static inline uint8_t *float4_put(const wb_column *column, const wb_value *value, uint8_t *to,
+                                  wb_err *err)
+{
+    double number;
+    uint32_t word;
+    if (!float_of(column, value, &number, err))
+        return NULL;
+    float narrow = (float)number;
+    if (RARE(isinf(narrow) && isfinite(number)))
+        return wb_refuse(column, value, "too large for a float4", err);
+    memcpy(&word, &narrow, sizeof word);
+    return put32(put32(to, sizeof word), word);
+}
+
+static inline uint8_t *float8_put(const wb_column *column, const wb_value *value, uint8_t *to,
+                                  wb_err *err)
+{
+    double number;
+    uint64_t word;
+    if (!float_of(column, value, &number, err))
+        return NULL;
+    memcpy(&word, &number, sizeof word);
+    return put64(put32(to, sizeof word), word);
+}
+
+/* A length word for `bytes`, then the text, after `before` bytes that the caller fills. */
+static inline uint8_t *blob_put(const wb_value *value, size_t before, uint8_t *to)
+{
+    to = put32(to, value->bytes + (uint32_t)before) + before;
+    if (value->bytes > 0)
+        memcpy(to, value->text, value->bytes);
+    return to + value->bytes;
+}
+
+static inline uint8_t *text_put(const wb_column *column, const wb_value *value, uint8_t *to,
+                                wb_err *err)
+{
+    if (RARE(value->kind != WB_TEXT))
+        return wb_refuse(column, value, "not text", err);
+    if (RARE(value->bytes > WB_TUPLE_MAX_BYTES))
+        return wb_refuse(column, value, "1 GiB or more", err);
+    size_t good = wb_utf8_check(value->text, value->bytes);
+    if (RARE(good != value->bytes))
+        return wb_refuse_at(column, value, value->text[good] ? "not UTF-8" : "a NUL", good, err);
+    return blob_put(value, 0, to);
+}
+
+static inline uint8_t *bytea_put(const wb_column *column, const wb_value *value, uint8_t *to,
+                                 wb_err *err)
+{
+    if (RARE(value->kind != WB_TEXT))
+        return wb_refuse(column, value, "not text", err);
+    if (RARE(value->bytes > WB_TUPLE_MAX_BYTES))
+        return wb_refuse(column, value, "1 GiB or more", err);
+    return blob_put(value, 0, to);
+}
+
+static inline uint8_t *uuid_put(const wb_column *column, const wb_value *value, uint8_t *to,
+                                wb_err *err)
+{
+    uint8_t *data = put32(to, 16);
+    bool is_text = value->kind == WB_TEXT;
+    if (is_text && value->bytes == 16)
+        memcpy(data, value->text, 16);
+    else if (RARE(!is_text || !wb_uuid_parse(value->text, value->bytes, data)))
+        return wb_refuse(column, value, "not a uuid of 36 characters or 16 raw bytes", err);
+    return data + 16;
+}
+
+static inline uint8_t *time_put(const wb_column *column, const wb_value *value, uint8_t *to,
+                                wb_err *err)
+{
+    int64_t unix_us;
+    const char *why = wb_convert_time(value, &unix_us);
+    if (RARE(why))
+        return wb_refuse(column, value, why, err);
+    return put64(put32(to, sizeof unix_us), (uint64_t)(unix_us - WB_PG_EPOCH_US));
+}
+
+static inline uint8_t *date_put(const wb_column *column, const wb_value *value, uint8_t *to,
+                                wb_err *err)
+{
+    int32_t days;
+    const char *why = wb_convert_date(value, &days);
+    if (RARE(why))
+        return wb_refuse(column, value, why, err);
+    return put32(put32(to, sizeof days), (uint32_t)(days - WB_PG_EPOCH_DAYS));
+}
+
+/* A bool or a number as JSON, after `version` bytes that the caller fills. */
+static uint8_t *json_scalar_put(const wb_column *column, const wb_value *value, size_t version,
+                                uint8_t *to, wb_err *err)
+{
+    size_t bytes;
+    const char *why = wb_convert_json(value, (char *)to + LENGTH + version, &bytes);
+    if (why)
+        return wb_refuse(column, value, why, err);
+    return put32(to, (uint32_t)(version + bytes)) + version + bytes;
+}
+
+static inline uint8_t *json_put(const wb_column *column, const wb_value *value, size_t version,
+                                uint8_t *to, wb_err *err)
+{
+    size_t at;
+    if (RARE(value->kind != WB_TEXT))
+        return json_scalar_put(column, value, version, to, err);
+    if (RARE(value->bytes > WB_TUPLE_MAX_BYTES))
+        return wb_refuse(column, value, "1 GiB or more", err);
+    const char *why = wb_json_check(value->text, value->bytes, &at);
+    if (RARE(why))
+        return wb_refuse_at(column, value, why, at, err);
+    return blob_put(value, version, to);
+}
+
+static inline uint8_t *jsonb_put(const wb_column *column, const wb_value *value, uint8_t *to,
+                                 wb_err *err)
+{
+    uint8_t *end = json_put(column, value, 1, to, err);
+    to[LENGTH] = 1; /* the format's version */
+    return end;
+}
+
+INLINE uint8_t *value_put(const wb_column *column, const wb_value *value, uint8_t *to, wb_err *err)
+{
+    switch (column->type) {
+    case WB_TYPE_BOOL:
+        return bool_put(column, value, to, err);
+    case WB_TYPE_INT2:
+        return int2_put(column, value, to, err);
+    case WB_TYPE_INT4:
+        return int4_put(column, value, to, err);
+    case WB_TYPE_INT8:
+        return int8_put(column, value, to, err);
+    case WB_TYPE_FLOAT4:
+        return float4_put(column, value, to, err);
+    case WB_TYPE_FLOAT8:
+        return float8_put(column, value, to, err);
+    case WB_TYPE_TEXT:
+        return text_put(column, value, to, err);
+    case WB_TYPE_BYTEA:
+        return bytea_put(column, value, to, err);
+    case WB_TYPE_UUID:
+        return uuid_put(column, value, to, err);
+    case WB_TYPE_TIMESTAMPTZ:
+        return time_put(column, value, to, err);
+    case WB_TYPE_DATE:
+        return date_put(column, value, to, err);
+    case WB_TYPE_JSON:
+        return json_put(column, value, 0, to, err);
+    case WB_TYPE_JSONB:
+        return jsonb_put(column, value, to, err);
+    default: /* wb_schema_new lets no other in */
+        __builtin_unreachable();
+    }
+}
+
+int wb_field_encode(const wb_column *column, const wb_value *value, uint8_t *to, size_t *bytes,
+                    wb_err *err)
+{
+    uint8_t *end = value->kind == WB_ABSENT || value->kind == WB_NULL
+                       ? wb_refuse_missing(column, value->kind == WB_NULL, err)
+                       : value_put(column, value, to, err);
+    if (!end)
+        return WB_INVALID;
+    *bytes = (size_t)(end - to);
+    return WB_OK;
+}
+
+static int count_refuse(const wb_schema *schema, size_t count, wb_err *err)
+{
+    return wb_fail(err, WB_INVALID, "%zu values for %u columns", count, (unsigned)schema->given);
+}
+
+int wb_row_refuse(const wb_schema *schema, const wb_value *values, size_t count, wb_err *err)
+{
+    if (count > schema->given)
+        return count_refuse(schema, count, err);
+    const wb_column *largest = &schema->columns[0].column;
+    uint64_t most = 0;
+    for (size_t i = 0; i < schema->count; i++) {
+        size_t place = (size_t)schema->columns[i].place;
+        if (place < count && values[place].kind == WB_TEXT && values[place].bytes > most) {
+            most = values[place].bytes;
+            largest = &schema->columns[i].column;
+        }
+    }
+    char name[WB_SHOWN_BYTES];
+    return wb_fail(err, WB_INVALID,
+                   "a row of 1 GiB or more; column %s (%s) has the most of it, %llu bytes",
+                   wb_show_text(largest->name, strlen(largest->name), name),
+                   wb_type_name(largest->type), (unsigned long long)most);
+}

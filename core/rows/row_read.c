@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT
+ * The row reader: a COPY tuple back to values. It reads only what wb_row_encode wrote, so nothing is checked
+ * and nothing fails. No state, no locks. */
+#include "rows/row.h"
+
+#include <string.h>
+
+#include "base/timestamp.h"
+
+static void data_value(int type, const uint8_t *data, uint32_t bytes, wb_value *value);
+
+static inline uint32_t word32(const uint8_t *at)
+{
+    uint32_t word;
+    memcpy(&word, at, sizeof word);
+    return __builtin_bswap32(word);
+}
+
+static inline uint64_t word64(const uint8_t *at)
+{
+    uint64_t word;
+    memcpy(&word, at, sizeof word);
+    return __builtin_bswap64(word);
+}
+
+static inline wb_value int_value(int64_t i)
+{
+    return (wb_value){.kind = WB_INT, .i = i};
+}
+
+static inline wb_value float_value(double f)
+{
+    return (wb_value){.kind = WB_FLOAT, .f = f};
+}
+
+static inline wb_value text_value(const uint8_t *text, uint32_t bytes)
+{
+    return (wb_value){.kind = WB_TEXT, .bytes = bytes, .text = (const char *)text};
+}
+
+void wb_row_values(const wb_schema *schema, const uint8_t *tuple, wb_value *values)
+{
+    const uint8_t *at = tuple + sizeof(uint16_t);
+    for (size_t i = 0; i < schema->count; i++)
+        at = wb_field_value(schema->columns[i].column.type, at, &values[i]);
+}
+
+const uint8_t *wb_field_value(int type, const uint8_t *field, wb_value *value)
+{
+    int32_t bytes = (int32_t)word32(field);
+    field += sizeof(uint32_t);
+    if (bytes < 0) {
+        *value = (wb_value){.kind = WB_NULL};
+        return field;
+    }
+    data_value(type, field, (uint32_t)bytes, value);
+    return field + bytes;
+}
+
+static float float_of_word(uint32_t word)
+{
+    float number;
+    memcpy(&number, &word, sizeof number);
+    return number;
+}
+
+static double double_of_word(uint64_t word)
+{
+    double number;
+    memcpy(&number, &word, sizeof number);
+    return number;
+}
+
+static void data_value(int type, const uint8_t *data, uint32_t bytes, wb_value *value)
+{
+    switch (type) {
+    case WB_TYPE_BOOL:
+        *value = (wb_value){.kind = WB_BOOL, .i = data[0]};
+        break;
+    case WB_TYPE_INT2:
+        *value = int_value((int16_t)(data[0] << 8 | data[1]));
+        break;
+    case WB_TYPE_INT4:
+        *value = int_value((int32_t)word32(data));
+        break;
+    case WB_TYPE_INT8:
+        *value = int_value((int64_t)word64(data));
+        break;
+    case WB_TYPE_FLOAT4:
+        *value = float_value((double)float_of_word(word32(data)));
+        break;
+    case WB_TYPE_FLOAT8:
+        *value = float_value(double_of_word(word64(data)));
+        break;
+    case WB_TYPE_TIMESTAMPTZ:
+        *value = int_value((int64_t)word64(data) + WB_PG_EPOCH_US);
+        break;
+    case WB_TYPE_DATE:
+        *value = int_value((int32_t)word32(data) + WB_PG_EPOCH_DAYS);
+        break;
+    case WB_TYPE_JSONB:
+        *value = text_value(data + 1, bytes - 1);
+        break;
+    default: /* text, bytea, uuid, json: as they are */
+        *value = text_value(data, bytes);
+        break;
+    }
+}

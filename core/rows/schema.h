@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT
+ * A schema's inside: what the row encoder and the stores read. Immutable after wb_schema_new. */
+#ifndef WB_SCHEMA_H
+#define WB_SCHEMA_H
+
+#include <stdatomic.h>
+
+#include "base/err.h"
+
+typedef struct wb_column_plan {
+    wb_column column;       /* name and default text are owned by the schema */
+    int32_t place;          /* among the given columns, or -1 */
+    uint32_t default_bytes; /* of default_field; 0: no default */
+    uint8_t *default_field; /* the default, encoded: length word and data */
+} wb_column_plan;
+
+struct wb_schema {
+    atomic_uint references;
+    uint16_t count; /* columns */
+    uint16_t given; /* columns that add is given */
+    size_t
+        fixed_bytes; /* of a tuple, all but what text, bytea and json values add; defaults included */
+    wb_column_plan columns[];
+};
+
+/* An identifier, quoted for SQL: "a""b"; a table may be "schema.table", quoted by its parts (a name that
+ * holds a dot can be given already quoted). The number of bytes that it needs without the NUL, as snprintf;
+ * *out is filled as far as `size` goes. */
+size_t wb_quote_name(const char *name, char *out, size_t size);
+size_t wb_quote_table(const char *table, char *out, size_t size);
+
+#endif

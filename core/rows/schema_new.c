@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: MIT
+ * Making a schema: its columns are checked, its defaults encoded. wb_schema_new fails with WB_INVALID, naming the
+ * column, or with WB_MEMORY; what it had made by then is freed. */
+#include <string.h>
+
+#include "base/env.h"
+#include "rows/row.h"
+#include "base/show.h"
+#include "rows/types.h"
+#include "base/utf8.h"
+
+enum {
+    NAME_BYTES = 63,       /* PostgreSQL's NAMEDATALEN - 1: a longer one would be cut there */
+    SCHEMA_COLUMNS = 1600, /* PostgreSQL's MaxHeapAttributeNumber */
+};
+
+static int column_add(wb_schema *schema, const wb_column *column, wb_err *err);
+static int name_check(const wb_schema *schema, const char *name, wb_err *err);
+static int column_check(const wb_column *column, wb_err *err);
+static int default_copy(wb_column_plan *plan, const wb_value *value, wb_err *err);
+static size_t room_of(const wb_column_plan *plan);
+static int no_memory(wb_err *err);
+
+int wb_schema_new(const wb_column *columns, size_t count, wb_schema **out, wb_err *err)
+{
+    if (count < 1 || count > SCHEMA_COLUMNS)
+        return wb_fail(err, WB_INVALID, "a schema has 1 to %d columns, not %zu", SCHEMA_COLUMNS,
+                       count);
+    wb_schema *schema = wb_alloc_zeroed(sizeof *schema + count * sizeof schema->columns[0]);
+    if (!schema)
+        return no_memory(err);
+    atomic_init(&schema->references, 1);
+    schema->fixed_bytes = sizeof(uint16_t);
+    for (size_t i = 0; i < count; i++) {
+        int code = column_add(schema, &columns[i], err);
+        if (code != WB_OK) {
+            wb_schema_unref(schema);
+            return code;
+        }
+    }
+    *out = schema;
+    return WB_OK;
+}
+
+/* The column counts as soon as there is something of it to free. */
+static int column_add(wb_schema *schema, const wb_column *column, wb_err *err)
+{
+    int code = name_check(schema, column->name, err);
+    if (code == WB_OK)
+        code = column_check(column, err);
+    if (code != WB_OK)
+        return code;
+    wb_column_plan *plan = &schema->columns[schema->count++];
+    plan->column = *column;
+    plan->column.default_value = (wb_value){.kind = WB_ABSENT};
+    plan->place = column->generate == WB_GIVEN ? schema->given++ : -1;
+    plan->column.name = wb_strdup(column->name);
+    if (!plan->column.name)
+        return no_memory(err);
+    code = default_copy(plan, &column->default_value, err);
+    schema->fixed_bytes += room_of(plan);
+    return code;
+}
+
+static int name_check(const wb_schema *schema, const char *name, wb_err *err)
+{
+    unsigned number = schema->count + 1u;
+    char shown[WB_SHOWN_BYTES];
+    if (!name || name[0] == '\0')
+        return wb_fail(err, WB_INVALID, "column %u has no name", number);
+    size_t bytes = strlen(name);
+    wb_show_text(name, bytes, shown);
+    if (bytes > NAME_BYTES)
+        return wb_fail(err, WB_INVALID, "column %u: the name %s has %zu bytes, more than %d",
+                       number, shown, bytes, NAME_BYTES);
+    if (wb_utf8_check(name, bytes) != bytes)
+        return wb_fail(err, WB_INVALID, "column %u: the name %s is not UTF-8", number, shown);
+    if (wb_schema_find(schema, name, bytes) >= 0)
+        return wb_fail(err, WB_INVALID, "column %u: the name %s is taken by column %d", number,
+                       shown, wb_schema_find(schema, name, bytes) + 1);
+    return WB_OK;
+}
+
+static int column_check(const wb_column *column, wb_err *err)
+{
+    char shown[WB_SHOWN_BYTES];
+    wb_show_text(column->name, strlen(column->name), shown);
+    if (!wb_type_name(column->type))
+        return wb_fail(err, WB_INVALID, "column %s: there is no type %d", shown, (int)column->type);
+    if (column->generate == WB_GIVEN)
+        return WB_OK;
+    const char *type = wb_type_name(column->type);
+    if (column->generate != WB_UUIDV4 && column->generate != WB_UUIDV7)
+        return wb_fail(err, WB_INVALID, "column %s (%s): there is no generator %d", shown, type,
+                       (int)column->generate);
+    if (column->type != WB_TYPE_UUID)
+        return wb_fail(err, WB_INVALID, "column %s (%s): only a uuid can be generated", shown,
+                       type);
+    if (column->default_value.kind != WB_ABSENT)
+        return wb_fail(err, WB_INVALID, "column %s (%s): it is generated and has a default", shown,
+                       type);
+    if (column->null)
+        return wb_fail(err, WB_INVALID, "column %s (%s): it is generated and may be NULL", shown,
+                       type);
+    return WB_OK;
+}
+
+/* A default of NULL is what a nullable column has anyway. */
+static int default_copy(wb_column_plan *plan, const wb_value *value, wb_err *err)
+{
+    if (value->kind == WB_ABSENT || (value->kind == WB_NULL && plan->column.null))
+        return WB_OK;
+    size_t text_bytes = value->kind == WB_TEXT ? value->bytes : 0, bytes;
+    plan->default_field = wb_alloc(sizeof(uint32_t) + WB_FIELD_SLACK + text_bytes);
+    if (!plan->default_field)
+        return no_memory(err);
+    int code = wb_field_encode(&plan->column, value, plan->default_field, &bytes, err);
+    if (code != WB_OK)
+        return wb_wrap(err, code, "default");
+    plan->default_bytes = (uint32_t)bytes;
+    if (value->kind == WB_TEXT) {
+        char *text = wb_alloc(text_bytes + 1);
+        if (!text)
+            return no_memory(err);
+        if (text_bytes > 0)
+            memcpy(text, value->text, text_bytes);
+        text[text_bytes] = '\0';
+        plan->column.default_value.text = text;
+    } else {
+        plan->column.default_value.i = value->i;
+    }
+    plan->column.default_value.kind = value->kind;
+    plan->column.default_value.bytes = (uint32_t)text_bytes;
+    return WB_OK;
+}
+
+/* Of the column in a tuple, all but what a text that is given adds. */
+static size_t room_of(const wb_column_plan *plan)
+{
+    uint32_t type_bytes = wb_type_bytes(plan->column.type);
+    size_t room = sizeof(uint32_t) + (type_bytes > 0 ? type_bytes : WB_FIELD_SLACK);
+    return room < plan->default_bytes ? plan->default_bytes : room;
+}
+
+static int no_memory(wb_err *err)
+{
+    return wb_fail(err, WB_MEMORY, "no memory for a schema");
+}

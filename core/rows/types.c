@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT
+ * The column types, as types.def lists them. A constant table: no locks, no failure. */
+#include "rows/types.h"
+
+#include <string.h>
+
+static const struct type {
+    const char *name;
+    uint32_t oid;
+    uint32_t bytes;
+    const char *sqlite;
+} types[] = {
+#define X(constant, name, oid, bytes, sqlite) [constant] = {name, oid, bytes, sqlite},
+#include <writebehind/types.def>
+#undef X
+};
+
+enum { TYPES = sizeof types / sizeof types[0] };
+
+const char *wb_type_name(int type)
+{
+    return type >= 0 && type < TYPES ? types[type].name : NULL;
+}
+
+int wb_type_find(const char *name, size_t bytes)
+{
+    for (int type = 0; type < TYPES; type++)
+        if (strlen(types[type].name) == bytes && memcmp(types[type].name, name, bytes) == 0)
+            return type;
+    return -1;
+}
+
+int wb_type_of_oid(uint32_t oid)
+{
+    for (int type = 0; type < TYPES; type++)
+        if (types[type].oid == oid)
+            return type;
+    return -1;
+}
+
+uint32_t wb_type_bytes(int type)
+{
+    return types[type].bytes;
+}
+
+const char *wb_type_sqlite(int type)
+{
+    return types[type].sqlite;
+}

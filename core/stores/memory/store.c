@@ -1,0 +1,384 @@
+/* SPDX-License-Identifier: MIT
+ * The memory store: for each table the newest rows, and a time for each id that was put there.
+ * Invariant: a table's segments hold its newest rows, oldest first, and without the first segment they hold
+ * fewer than keep_rows; so the memory is bounded by what is kept. All rows of a table have the columns of
+ * the first write.
+ * Locks: one monitor for all that a store holds, held for a copy; used as a plain lock, nobody waits on it.
+ * Fails: WB_HOLD where the columns differ from the first write's, WB_RETRY without memory. A write copies
+ * all rows or none, and so does a touch: it needs no memory. */
+#include <string.h>
+
+#include "base/env.h"
+#include "stores/memory/times.h"
+#include "stores/store.h"
+#include "base/sync.h"
+
+/* Smaller writes share a segment until it has so many rows. */
+enum { SEGMENT_ROWS = 1024 };
+
+typedef struct memory_table {
+    struct memory_table *next;
+    char *name;
+    wb_schema *schema;     /* the first write's; NULL before it */
+    wb_batch *head, *tail; /* segments, oldest first */
+    size_t kept;           /* rows in them */
+    uint64_t total;        /* rows ever written */
+    wb_memory_times times; /* what put and touch are about */
+} memory_table;
+
+typedef struct memory_store {
+    wb_store base;
+    wb_monitor monitor;
+    size_t keep_rows;
+    memory_table *tables; /* a table stays where it is until the store goes */
+} memory_store;
+
+typedef struct memory_session {
+    wb_session base;
+    memory_store *store; /* a reference */
+    const wb_target *target;
+} memory_session;
+
+static int rows_keep(memory_store *store, memory_table *table, const wb_batch *batch);
+static int schema_adopt(memory_table *table, wb_schema *schema, wb_err *err);
+
+/* ---- tables ---- */
+
+static memory_table *table_find(memory_store *store, const char *name)
+{
+    memory_table *table = store->tables;
+    while (table != NULL && strcmp(table->name, name) != 0)
+        table = table->next;
+    return table;
+}
+
+static memory_table *table_make(memory_store *store, const char *name)
+{
+    memory_table *table = table_find(store, name);
+    if (table != NULL)
+        return table;
+    table = wb_alloc_zeroed(sizeof *table);
+    char *copy = wb_strdup(name);
+    if (table == NULL || copy == NULL) {
+        wb_free(table);
+        wb_free(copy);
+        return NULL;
+    }
+    table->name = copy;
+    table->next = store->tables;
+    store->tables = table;
+    return table;
+}
+
+static void head_drop(memory_table *table)
+{
+    wb_batch *head = table->head;
+    table->head = head->next;
+    if (table->head == NULL)
+        table->tail = NULL;
+    table->kept -= wb_batch_left(head);
+    wb_batch_free(head);
+}
+
+static void table_free(memory_table *table)
+{
+    while (table->head != NULL)
+        head_drop(table);
+    wb_schema_unref(table->schema);
+    wb_memory_times_fini(&table->times);
+    wb_free(table->name);
+    wb_free(table);
+}
+
+static int no_table(const char *name, wb_err *err)
+{
+    return wb_fail_store(err, WB_HOLD, "table \"%s\": the memory store has no rows of it", name);
+}
+
+static int no_memory(const char *name, wb_err *err)
+{
+    return wb_fail_store(err, WB_RETRY, "table \"%s\": out of memory", name);
+}
+
+/* ---- rows ---- */
+
+static int memory_write(wb_session *base, const wb_batch *batch, const wb_until *until, wb_err *err)
+{
+    (void)until;
+    memory_session *session = (memory_session *)base;
+    memory_store *store = session->store;
+    const char *name = wb_target_table(session->target, batch);
+
+    wb_monitor_lock(&store->monitor);
+    memory_table *table = table_make(store, name);
+    int code = table == NULL ? no_memory(name, err) : schema_adopt(table, batch->schema, err);
+    if (code == WB_OK && rows_keep(store, table, batch) != WB_OK)
+        code = no_memory(name, err);
+    wb_monitor_unlock(&store->monitor);
+    return code;
+}
+
+static int columns_differ(const char *name, const wb_column *kept, const wb_column *given,
+                          wb_err *err)
+{
+    const char *kept_type = wb_type_name(kept->type), *given_type = wb_type_name(given->type);
+    if (strcmp(kept->name, given->name) != 0)
+        return wb_fail_store(
+            err, WB_HOLD,
+            "table \"%s\": where it has column \"%s\" (%s), the schema has \"%s\" (%s)", name,
+            kept->name, kept_type, given->name, given_type);
+    if (kept->type != given->type)
+        return wb_fail_store(err, WB_HOLD,
+                             "table \"%s\": column \"%s\" is %s in the store, %s in the schema",
+                             name, kept->name, kept_type, given_type);
+    return WB_OK;
+}
+
+static int columns_compare(const memory_table *table, const wb_schema *schema, wb_err *err)
+{
+    size_t kept = table->schema->count, given = schema->count;
+    for (size_t i = 0; i < kept && i < given; i++) {
+        int code = columns_differ(table->name, &table->schema->columns[i].column,
+                                  &schema->columns[i].column, err);
+        if (code != WB_OK)
+            return code;
+    }
+    if (kept == given)
+        return WB_OK;
+    const wb_schema *longer = kept > given ? table->schema : schema;
+    const wb_column *extra = &longer->columns[kept < given ? kept : given].column;
+    return wb_fail_store(err, WB_HOLD, "table \"%s\": column \"%s\" (%s) is in the %s alone",
+                         table->name, extra->name, wb_type_name(extra->type),
+                         kept > given ? "store" : "schema");
+}
+
+static int schema_adopt(memory_table *table, wb_schema *schema, wb_err *err)
+{
+    if (table->schema == schema)
+        return WB_OK;
+    if (table->schema != NULL)
+        return columns_compare(table, schema, err);
+    table->schema = wb_schema_ref(schema);
+    return WB_OK;
+}
+
+/* Appending alone would move what is there every time. */
+static bool segment_append(wb_batch *segment, const wb_batch *rows)
+{
+    size_t bytes = rows->bytes - wb_batch_begin(rows);
+    return wb_batch_reserve(segment, bytes) && wb_batch_append(segment, rows);
+}
+
+static wb_batch *segment_new(memory_table *table, const wb_batch *rows)
+{
+    wb_batch *segment = wb_batch_new(table->schema);
+    if (segment == NULL)
+        return NULL;
+    if (!wb_batch_append(segment, rows)) {
+        wb_batch_free(segment);
+        return NULL;
+    }
+    if (table->tail != NULL)
+        table->tail->next = segment;
+    else
+        table->head = segment;
+    table->tail = segment;
+    return segment;
+}
+
+/* Rows that would be dropped at once are not copied. */
+static int rows_keep(memory_store *store, memory_table *table, const wb_batch *batch)
+{
+    wb_batch newest = *batch;
+    size_t rows = wb_batch_left(batch);
+    if (rows > store->keep_rows)
+        newest.first = batch->count - store->keep_rows;
+    size_t copied = wb_batch_left(&newest);
+
+    wb_batch *tail = table->tail;
+    bool joins = tail != NULL && wb_batch_left(tail) + copied <= SEGMENT_ROWS;
+    if (copied > 0 && !(joins && segment_append(tail, &newest)) &&
+        segment_new(table, &newest) == NULL)
+        return WB_MEMORY;
+    table->kept += copied;
+    table->total += rows;
+    while (table->head != NULL && table->kept - wb_batch_left(table->head) >= store->keep_rows)
+        head_drop(table);
+    return WB_OK;
+}
+
+/* The newest `keep` rows of a table, in one batch; NULL: no memory. */
+static wb_batch *rows_copy(const memory_table *table, size_t keep)
+{
+    wb_batch *copy = wb_batch_new(table->schema);
+    size_t surplus = table->kept > keep ? table->kept - keep : 0;
+    for (const wb_batch *segment = table->head; copy != NULL && segment != NULL;
+         segment = segment->next) {
+        wb_batch part = *segment;
+        part.first += surplus; /* only the head has any: the invariant */
+        surplus = 0;
+        if (!segment_append(copy, &part)) {
+            wb_batch_free(copy);
+            copy = NULL;
+        }
+    }
+    return copy;
+}
+
+/* ---- times ---- */
+
+static int memory_touch(wb_session *base, const wb_marks *marks, const wb_until *until,
+                        wb_touched *out, wb_err *err)
+{
+    (void)until;
+    (void)err;
+    memory_session *session = (memory_session *)base;
+    wb_touched touched = {0, 0};
+    wb_monitor_lock(&session->store->monitor);
+    const memory_table *table = table_find(session->store, session->target->table);
+    for (size_t i = 0; i < marks->count; i++) {
+        wb_memory_time *row =
+            table == NULL ? NULL : wb_memory_times_find(&table->times, marks->marks[i].id);
+        if (row == NULL) {
+            touched.unmatched++;
+        } else if (row->time_us < wb_marks_bound_us(marks, i, session->target->min_advance_us)) {
+            row->time_us = marks->exact ? marks->marks[i].time_us : marks->at_us;
+            touched.updated++;
+        }
+    }
+    wb_monitor_unlock(&session->store->monitor);
+    *out = touched;
+    return WB_OK;
+}
+
+/* ---- the class ---- */
+
+static int memory_describe(wb_store *base, const char *name, const wb_until *until, wb_schema **out,
+                           wb_err *err)
+{
+    (void)until;
+    memory_store *store = (memory_store *)base;
+    wb_monitor_lock(&store->monitor);
+    const memory_table *table = table_find(store, name);
+    wb_schema *schema =
+        table != NULL && table->schema != NULL ? wb_schema_ref(table->schema) : NULL;
+    wb_monitor_unlock(&store->monitor);
+    if (schema == NULL)
+        return no_table(name, err);
+    *out = schema;
+    return WB_OK;
+}
+
+static wb_session *memory_session_new(wb_store *base, const wb_target *target)
+{
+    memory_session *session = wb_alloc_zeroed(sizeof *session);
+    if (session == NULL)
+        return NULL;
+    session->base.class = base->class;
+    session->store = (memory_store *)wb_store_ref(base);
+    session->target = target;
+    return &session->base;
+}
+
+static void memory_session_end(wb_session *base)
+{
+    memory_session *session = (memory_session *)base;
+    wb_store_unref(&session->store->base);
+    wb_free(session);
+}
+
+static void memory_free(wb_store *base)
+{
+    memory_store *store = (memory_store *)base;
+    while (store->tables != NULL) {
+        memory_table *table = store->tables;
+        store->tables = table->next;
+        table_free(table);
+    }
+    wb_monitor_fini(&store->monitor);
+    wb_free(store);
+}
+
+static const wb_store_class memory_class = {
+    .kind = "memory",
+    .session = memory_session_new,
+    .write = memory_write,
+    .touch = memory_touch,
+    .end = memory_session_end,
+    .describe = memory_describe,
+    .free = memory_free,
+};
+
+/* ---- the public functions ---- */
+
+int wb_store_memory(size_t keep_rows, wb_store **out, wb_err *err)
+{
+    memory_store *store = wb_alloc_zeroed(sizeof *store);
+    if (store == NULL)
+        return wb_fail(err, WB_MEMORY, "memory store: out of memory");
+    store->base.class = &memory_class;
+    atomic_init(&store->base.references, 1);
+    wb_monitor_init(&store->monitor);
+    store->keep_rows = keep_rows;
+    *out = &store->base;
+    return WB_OK;
+}
+
+static int check_kind(const wb_store *store, wb_err *err)
+{
+    if (store->class == &memory_class)
+        return WB_OK;
+    return wb_fail(err, WB_MISUSE, "store: it is a %s store, not a memory store",
+                   wb_store_kind(store));
+}
+
+int wb_store_memory_rows(wb_store *base, const char *name, wb_batch **out, uint64_t *total,
+                         wb_err *err)
+{
+    int code = check_kind(base, err);
+    if (code != WB_OK)
+        return code;
+    memory_store *store = (memory_store *)base;
+    wb_monitor_lock(&store->monitor);
+    const memory_table *table = table_find(store, name);
+    bool known = table != NULL && table->schema != NULL;
+    wb_batch *rows = known ? rows_copy(table, store->keep_rows) : NULL;
+    uint64_t written = known ? table->total : 0;
+    wb_monitor_unlock(&store->monitor);
+
+    if (!known)
+        return no_table(name, err);
+    if (rows == NULL)
+        return wb_fail(err, WB_MEMORY, "table \"%s\": no memory for its rows in one batch", name);
+    *out = rows;
+    if (total != NULL)
+        *total = written;
+    return WB_OK;
+}
+
+int64_t wb_store_memory_time_us(wb_store *base, const char *name, const uint8_t id[16])
+{
+    if (check_kind(base, NULL) != WB_OK)
+        return WB_NEVER;
+    memory_store *store = (memory_store *)base;
+    wb_monitor_lock(&store->monitor);
+    const memory_table *table = table_find(store, name);
+    const wb_memory_time *row = table == NULL ? NULL : wb_memory_times_find(&table->times, id);
+    int64_t time_us = row == NULL ? WB_NEVER : row->time_us;
+    wb_monitor_unlock(&store->monitor);
+    return time_us;
+}
+
+int wb_store_memory_put(wb_store *base, const char *name, const uint8_t id[16], int64_t unix_us,
+                        wb_err *err)
+{
+    int code = check_kind(base, err);
+    if (code != WB_OK)
+        return code;
+    memory_store *store = (memory_store *)base;
+    wb_monitor_lock(&store->monitor);
+    memory_table *table = table_make(store, name);
+    bool put = table != NULL && wb_memory_times_put(&table->times, id, unix_us);
+    wb_monitor_unlock(&store->monitor);
+    return put ? WB_OK : wb_fail(err, WB_MEMORY, "table \"%s\": out of memory", name);
+}

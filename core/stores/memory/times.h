@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT
+ * Ids with a time each: the rows of a memory store that a tracker's touch moves forward. Not locked. The ids
+ * are the owner's own, so the hash has no key. */
+#ifndef WB_MEMORY_TIMES_H
+#define WB_MEMORY_TIMES_H
+
+#include <writebehind.h>
+
+typedef struct wb_memory_time {
+    uint8_t id[16];
+    int64_t time_us;
+    bool used;
+} wb_memory_time;
+
+/* All zero: empty. */
+typedef struct wb_memory_times {
+    wb_memory_time *slots; /* open addressing; at most half of them used */
+    size_t room;           /* slots, a power of two, or 0 */
+    size_t count;          /* used */
+} wb_memory_times;
+
+void wb_memory_times_fini(wb_memory_times *times);
+/* NULL: it isn't there. Lives until the next put. */
+wb_memory_time *wb_memory_times_find(const wb_memory_times *times, const uint8_t id[16]);
+/* Sets the id's time, new or not; false: no memory. */
+bool wb_memory_times_put(wb_memory_times *times, const uint8_t id[16], int64_t time_us);
+
+#endif

@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: MIT
+ * One connection of a session: made, looked at, dropped. Invariant: session->conn is NULL or a connection
+ * that is set up and non-blocking. Used by one thread, so not locked.
+ *
+ * Every wait is bounded by the deadline, and PQfinish does not wait: it tries to send its farewell once.
+ * The one thing that is not bounded is the look-up of a host's name, which libpq leaves to the system's
+ * resolver; hostaddr, or a resolver with a short timeout, avoids that.
+ * Fails with WB_STORE: HOLD where the server refuses us (no such database, wrong password), else RETRY. */
+#include "stores/postgres/postgres.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/env.h"
+
+enum {
+    DEFAULT_TIMEOUT_US = 10 * 1000 * 1000, /* where a session has no target */
+    CHECK_INTERVAL_MS = 1000, /* how often a server that waits looks whether we are still there */
+    SETTINGS_BYTES = 512,
+    OURS = 8, /* keywords that are added to the conninfo's */
+};
+
+/* Arguments of PQconnectStartParams. */
+struct arguments {
+    size_t count;
+    const char **keywords, **values;
+    char tcp_user_timeout[16];
+};
+
+void wb_pg_drop(wb_pg_session *session)
+{
+    PQfinish(session->conn);
+    session->conn = NULL;
+    wb_pg_aims_doubt(session);
+}
+
+static int64_t timeout_us(const wb_pg_session *session)
+{
+    int64_t timeout = session->target.write_timeout_us;
+    return timeout > 0 ? timeout : DEFAULT_TIMEOUT_US;
+}
+
+/* A share of the timeout in milliseconds, as the server takes it; never 0, which would mean none. */
+static int share_ms(const wb_pg_session *session, int percent)
+{
+    int64_t share = timeout_us(session) / 100 * percent / 1000;
+    return share < 1 ? 1 : share > INT32_MAX ? INT32_MAX : (int)share;
+}
+
+/* ---- what the server says by the way ---- */
+
+static int level_of(const char *severity)
+{
+    if (severity == NULL || strncmp(severity, "DEBUG", 5) == 0)
+        return WB_DEBUG;
+    bool harmless = strcmp(severity, "NOTICE") == 0 || strcmp(severity, "INFO") == 0 ||
+                    strcmp(severity, "LOG") == 0;
+    return harmless ? WB_INFO : WB_WARN;
+}
+
+static void take_notice(void *context, const PGresult *notice)
+{
+    wb_pg_session *session = context;
+    const char *text = PQresultErrorField(notice, PG_DIAG_MESSAGE_PRIMARY);
+    if (session->target.log == NULL || text == NULL)
+        return;
+    int level = level_of(PQresultErrorField(notice, PG_DIAG_SEVERITY_NONLOCALIZED));
+    wb_log_line(session->target.log, WB_TOPIC_NOTICE, level, wb_now_us(), 0,
+                "table \"%s\": the server says: %.*s", session->aims->name,
+                (int)strcspn(text, "\n"), text);
+}
+
+/* ---- connecting ---- */
+
+static void argue(struct arguments *arguments, const char *keyword, const char *value)
+{
+    if (value == NULL)
+        return;
+    arguments->keywords[arguments->count] = keyword;
+    arguments->values[arguments->count++] = value;
+}
+
+static bool names_host(const char *keyword)
+{
+    return strcmp(keyword, "host") == 0 || strcmp(keyword, "hostaddr") == 0 ||
+           strcmp(keyword, "port") == 0;
+}
+
+/* tcp_user_timeout also bounds the wait for one address of a name that has several. */
+static void argue_all(struct arguments *arguments, const wb_pg_session *session)
+{
+    const wb_pg_store *store = session->store;
+    const PQconninfoOption *option = store->options;
+    for (; option->keyword != NULL; option++)
+        if (store->hosts == NULL || !names_host(option->keyword))
+            argue(arguments, option->keyword, option->val);
+    if (store->hosts != NULL) {
+        argue(arguments, "host", store->hosts[session->host].host);
+        argue(arguments, "hostaddr", store->hosts[session->host].hostaddr);
+        argue(arguments, "port", store->hosts[session->host].port);
+    }
+    if (wb_pg_option(store, "tcp_user_timeout") == NULL) {
+        snprintf(arguments->tcp_user_timeout, sizeof arguments->tcp_user_timeout, "%d",
+                 share_ms(session, 50));
+        argue(arguments, "tcp_user_timeout", arguments->tcp_user_timeout);
+    }
+    argue(arguments, "fallback_application_name", "writebehind");
+    argue(arguments, "client_encoding", "UTF8");
+}
+
+static size_t options_count(const wb_pg_store *store)
+{
+    size_t count = 0;
+    while (store->options[count].keyword != NULL)
+        count++;
+    return count;
+}
+
+static PGconn *start(const wb_pg_session *session)
+{
+    struct arguments arguments = {0};
+    size_t room = options_count(session->store) + OURS;
+    const char **both = wb_alloc_zeroed(2 * room * sizeof *both);
+    if (both == NULL)
+        return NULL;
+    arguments.keywords = both;
+    arguments.values = both + room;
+    argue_all(&arguments, session);
+    PGconn *conn = PQconnectStartParams(arguments.keywords, arguments.values, 0);
+    wb_free(both);
+    return conn;
+}
+
+/* The descriptor may be another one after each step. False: the deadline passed. */
+static bool poll_to_end(PGconn *conn, const wb_until *until)
+{
+    PostgresPollingStatusType status = PGRES_POLLING_WRITING;
+    while (PQstatus(conn) != CONNECTION_BAD && status != PGRES_POLLING_OK) {
+        int events = status == PGRES_POLLING_READING ? WB_WAIT_READ : WB_WAIT_WRITE;
+        if (wb_until_wait(until, PQsocket(conn), events) == 0)
+            return false;
+        status = PQconnectPoll(conn);
+        if (status == PGRES_POLLING_FAILED)
+            return true;
+    }
+    return true;
+}
+
+static const char *or_default(const char *text, const char *otherwise)
+{
+    return text != NULL && *text != '\0' ? text : otherwise;
+}
+
+static int connect_host(wb_pg_session *session, const wb_until *until, wb_err *err)
+{
+    PGconn *conn = start(session);
+    if (conn == NULL)
+        return wb_fail_store(err, WB_RETRY, "out of memory for a connection");
+    PQsetErrorVerbosity(conn, PQERRORS_VERBOSE); /* for the SQLSTATE, which is in the text alone */
+    PQsetNoticeReceiver(conn, take_notice, session);
+    int code = WB_OK;
+    if (!poll_to_end(conn, until))
+        code = wb_fail_store(err, WB_RETRY, "connecting to \"%s\", port %s: no answer in time",
+                             or_default(PQhost(conn), "the default host"),
+                             or_default(PQport(conn), "5432"));
+    else if (PQstatus(conn) != CONNECTION_OK)
+        code = wb_pg_fail_connect(err, PQerrorMessage(conn), PQconnectionNeedsPassword(conn) != 0);
+    if (code == WB_OK) {
+        PQsetErrorVerbosity(conn, PQERRORS_DEFAULT);
+        PQsetnonblocking(conn, 1);
+        session->conn = conn;
+    } else {
+        PQfinish(conn);
+    }
+    return code;
+}
+
+/* ---- setting up ---- */
+
+/* The server's own limits end before the client's deadline, so that what they cut off is known to have
+ * failed. They stand against a backend that works on for a client that is gone. */
+static int limit(wb_pg_session *session, const wb_until *until, wb_err *err)
+{
+    char settings[SETTINGS_BYTES];
+    snprintf(settings, sizeof settings,
+             "SET statement_timeout = %d; SET lock_timeout = %d; "
+             "SET idle_in_transaction_session_timeout = %d; SET standard_conforming_strings = on; "
+             "SET client_min_messages = notice",
+             share_ms(session, 90), share_ms(session, 75), share_ms(session, 100));
+    return wb_pg_run(session, settings, NULL, false, until, NULL, err);
+}
+
+/* Refused by a server whose system can't tell; it has to do without then. */
+static int watch(wb_pg_session *session, const wb_until *until, wb_err *err)
+{
+    char setting[SETTINGS_BYTES];
+    if (PQserverVersion(session->conn) < 140000)
+        return WB_OK;
+    snprintf(setting, sizeof setting, "SET client_connection_check_interval = %d",
+             CHECK_INTERVAL_MS);
+    int code = wb_pg_run(session, setting, NULL, false, until, NULL, err);
+    return session->conn != NULL ? WB_OK : code;
+}
+
+static int set_up(wb_pg_session *session, const wb_until *until, wb_err *err)
+{
+    int version = PQserverVersion(session->conn);
+    if (version < WB_PG_OLDEST)
+        return wb_fail_store(err, WB_HOLD, "the server's version is %d: %d or newer is needed",
+                             version / 10000, WB_PG_OLDEST / 10000);
+    int code = limit(session, until, err);
+    return code == WB_OK ? watch(session, until, err) : code;
+}
+
+/* ---- from host to host ---- */
+
+/* An equal share of the time for each host that is left. */
+static wb_until slice(const wb_until *until, size_t hosts_left)
+{
+    wb_until own = *until;
+    int64_t now_us = wb_now_us();
+    if (hosts_left > 1 && own.deadline_us != WB_NEVER && own.deadline_us > now_us)
+        own.deadline_us = now_us + (own.deadline_us - now_us) / (int64_t)hosts_left;
+    return own;
+}
+
+static int try_host(wb_pg_session *session, const wb_until *until, wb_err *err)
+{
+    int code = connect_host(session, until, err);
+    if (code == WB_OK)
+        code = set_up(session, until, err);
+    if (code != WB_OK)
+        wb_pg_drop(session);
+    return code;
+}
+
+/* Begins with the host that worked last. A refusal (HOLD) tells more than a silence: it is what is
+ * reported, whichever host it came from. */
+static int connect_any(wb_pg_session *session, const wb_until *until, wb_err *err)
+{
+    wb_err worst = {.code = WB_OK};
+    size_t count = session->store->count, first = session->host;
+    for (size_t i = 0; i < count; i++) {
+        wb_until own = slice(until, count - i);
+        wb_err now = {.code = WB_OK};
+        session->host = (first + i) % count;
+        if (try_host(session, &own, &now) == WB_OK)
+            return WB_OK;
+        if (worst.class != WB_HOLD)
+            worst = now;
+        if (wb_until_passed(until))
+            break;
+    }
+    session->host = first;
+    if (err != NULL)
+        *err = worst;
+    return WB_STORE;
+}
+
+/* ---- is it alive? ---- */
+
+static bool readable(int fd)
+{
+    struct pollfd polled = {.fd = fd, .events = POLLIN};
+    int ready;
+    do {
+        ready = poll(&polled, 1, 0);
+    } while (ready < 0 && errno == EINTR);
+    return ready > 0;
+}
+
+bool wb_pg_peek(PGconn *conn)
+{
+    enum { LOOKS = 4 }; /* the server's last words, then the end of the stream */
+    for (int looks = 0; looks < LOOKS; looks++) {
+        if (PQstatus(conn) != CONNECTION_OK)
+            return false;
+        if (!readable(PQsocket(conn)))
+            return true;
+        if (!PQconsumeInput(conn))
+            return false;
+    }
+    return PQstatus(conn) == CONNECTION_OK;
+}
+
+static bool looks_alive(PGconn *conn)
+{
+    return wb_pg_peek(conn) && PQtransactionStatus(conn) == PQTRANS_IDLE && !PQisBusy(conn);
+}
+
+int wb_pg_connect(wb_pg_session *session, const wb_until *until, bool *fresh, wb_err *err)
+{
+    if (session->conn != NULL && !looks_alive(session->conn))
+        wb_pg_drop(session);
+    *fresh = session->conn == NULL;
+    return *fresh ? connect_any(session, until, err) : WB_OK;
+}

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: MIT
+ * A schema read from a live table. In it is what a row can be given; what the server fills by itself
+ * (identities, generated columns, defaults that are no constants) is left out and stays the server's. A
+ * uuid that the server would make at random is made here instead, so that a row has the same id at every
+ * attempt; and so is the primary key that is one uuid without a default.
+ * Fails with WB_STORE, or with WB_INVALID naming a column that must be given but has no supported type. */
+#include "stores/postgres/postgres.h"
+#include "rows/types.h"
+
+#include <string.h>
+
+#include "base/env.h"
+#include "rows/row.h"
+#include "base/timestamp.h"
+
+/* A column on its way into the schema. Its name and texts point into results. */
+struct draft {
+    wb_column column;
+    const char *constant; /* the default's SQL; NULL: none */
+    const char *type_sql;
+    uint8_t field[4 + 16]; /* a binary default of fixed size */
+    char time[40];         /* a time's default */
+};
+
+struct drafts {
+    struct draft *draft;
+    wb_column *columns; /* for wb_schema_new */
+    size_t count;
+};
+
+/* ---- which columns, and how ---- */
+
+static bool is_filled(const PGresult *columns, int row)
+{
+    return PQgetlength(columns, row, WB_PG_IDENTITY) > 0 ||
+           PQgetlength(columns, row, WB_PG_GENERATED) > 0;
+}
+
+/* False: the column's default is the server's business. */
+static bool take_default(struct draft *draft, const PGresult *columns, int row)
+{
+    wb_column *column = &draft->column;
+    if (!wb_pg_true(columns, row, WB_PG_DEFAULT)) {
+        bool is_key = wb_pg_true(columns, row, WB_PG_KEY) && column->type == WB_TYPE_UUID;
+        column->generate = is_key ? WB_UUIDV7 : WB_GIVEN;
+        return true;
+    }
+    const char *sql = PQgetvalue(columns, row, WB_PG_DEFAULT_SQL);
+    int generate = column->type == WB_TYPE_UUID ? wb_pg_default_generate(sql) : -1;
+    if (generate >= 0) {
+        column->generate = generate;
+        column->null = false;
+        return true;
+    }
+    draft->constant = sql;
+    return wb_pg_default_constant(sql, column->type);
+}
+
+static int take_column(struct drafts *drafts, const PGresult *columns, int row, wb_err *err)
+{
+    struct draft *draft = &drafts->draft[drafts->count];
+    const char *name = PQgetvalue(columns, row, WB_PG_NAME);
+    int type = wb_pg_type(columns, row);
+    bool must = wb_pg_true(columns, row, WB_PG_NOT_NULL);
+    if (is_filled(columns, row))
+        return WB_OK;
+    if (type < 0 && must && !wb_pg_true(columns, row, WB_PG_DEFAULT))
+        return wb_fail(err, WB_INVALID,
+                       "column \"%s\" has the type %s, which is not supported, and must be given: "
+                       "it is NOT NULL without a default",
+                       name, PQgetvalue(columns, row, WB_PG_TYPE));
+    if (type < 0)
+        return WB_OK;
+    memset(draft, 0, sizeof *draft);
+    draft->column = (wb_column){.name = name, .type = type, .null = !must};
+    draft->column.default_value.kind = WB_ABSENT;
+    draft->type_sql = PQgetvalue(columns, row, WB_PG_TYPE);
+    if (take_default(draft, columns, row))
+        drafts->count++;
+    return WB_OK;
+}
+
+static int take_columns(struct drafts *drafts, const PGresult *columns, wb_err *err)
+{
+    size_t rows = (size_t)PQntuples(columns);
+    drafts->draft = wb_alloc(rows * sizeof *drafts->draft);
+    drafts->columns = wb_alloc(rows * sizeof *drafts->columns);
+    if (drafts->draft == NULL || drafts->columns == NULL)
+        return wb_fail(err, WB_MEMORY, "out of memory for %zu columns", rows);
+    int code = WB_OK;
+    for (int row = 0; row < PQntuples(columns) && code == WB_OK; row++)
+        if (!PQgetisnull(columns, row, WB_PG_NAME))
+            code = take_column(drafts, columns, row, err);
+    if (code == WB_OK && drafts->count == 0)
+        code = wb_fail(err, WB_INVALID, "it has no column that a row could be given");
+    return code;
+}
+
+/* ---- the values of constant defaults ---- */
+
+static void put_32(uint8_t *to, uint32_t value)
+{
+    for (int i = 0; i < 4; i++)
+        to[i] = (uint8_t)(value >> (24 - 8 * i));
+}
+
+static bool in_range_us(int64_t unix_us)
+{
+    return unix_us >= WB_TIME_MIN_US && unix_us <= WB_TIME_MAX_US;
+}
+
+/* As it would be given to add. False: it can't be ("infinity", a year before 1). */
+static bool take_fixed(struct draft *draft, const char *data, int bytes)
+{
+    wb_value *value = &draft->column.default_value;
+    put_32(draft->field, (uint32_t)bytes);
+    memcpy(draft->field + 4, data, (size_t)bytes);
+    wb_field_value(draft->column.type, draft->field, value);
+    if (draft->column.type == WB_TYPE_DATE)
+        return in_range_us(value->i * INT64_C(86400000000));
+    if (draft->column.type != WB_TYPE_TIMESTAMPTZ)
+        return true;
+    if (!in_range_us(value->i))
+        return false;
+    wb_timestamp_format(value->i, draft->time);
+    *value = (wb_value){.kind = WB_TEXT, .bytes = (uint32_t)strlen(draft->time)};
+    value->text = draft->time;
+    return true;
+}
+
+static bool take_value(struct draft *draft, const PGresult *values, int field)
+{
+    if (PQgetisnull(values, 0, field))
+        return true;
+    const char *data = PQgetvalue(values, 0, field);
+    int bytes = PQgetlength(values, 0, field);
+    if (wb_type_bytes(draft->column.type) > 0)
+        return take_fixed(draft, data, bytes);
+    int version = draft->column.type == WB_TYPE_JSONB; /* a byte before the text */
+    draft->column.default_value = (wb_value){.kind = WB_TEXT, .bytes = (uint32_t)(bytes - version)};
+    draft->column.default_value.text = data + version;
+    return true;
+}
+
+/* SELECT (0)::bigint, … ; NULL where no column has a constant default, *failed where there is no memory. */
+static char *values_statement(const struct drafts *drafts, bool *failed)
+{
+    wb_buffer sql = WB_BUFFER_EMPTY;
+    for (size_t i = 0; i < drafts->count; i++) {
+        const struct draft *draft = &drafts->draft[i];
+        if (draft->constant != NULL)
+            wb_buffer_printf(&sql, "%s (%s)::%s", sql.bytes == 0 ? "SELECT" : ",", draft->constant,
+                             draft->type_sql);
+    }
+    if (sql.bytes == 0 && !sql.failed)
+        return NULL;
+    char *text = wb_buffer_take(&sql, NULL);
+    *failed = text == NULL;
+    return text;
+}
+
+static void take_values(struct drafts *drafts, const PGresult *values)
+{
+    size_t kept = 0;
+    int field = 0;
+    for (size_t i = 0; i < drafts->count; i++) {
+        struct draft *draft = &drafts->draft[i];
+        if (draft->constant == NULL || take_value(draft, values, field++))
+            drafts->columns[kept++] = draft->column;
+    }
+    drafts->count = kept;
+}
+
+static int evaluate(wb_pg_session *session, struct drafts *drafts, const wb_until *until,
+                    PGresult **values, wb_err *err)
+{
+    bool failed = false;
+    char *sql = values_statement(drafts, &failed);
+    if (failed)
+        return wb_fail(err, WB_MEMORY, "out of memory for the defaults");
+    int code = WB_OK;
+    if (sql != NULL)
+        code = wb_pg_run(session, sql, NULL, true, until, values, err);
+    wb_free(sql);
+    if (code == WB_OK)
+        take_values(drafts, *values);
+    return code;
+}
+
+/* ---- the call ---- */
+
+static int build(wb_pg_session *session, const PGresult *columns, const wb_until *until,
+                 wb_schema **out, wb_err *err)
+{
+    struct drafts drafts = {0};
+    PGresult *values = NULL;
+    int code = take_columns(&drafts, columns, err);
+    if (code == WB_OK)
+        code = evaluate(session, &drafts, until, &values, err);
+    if (code == WB_OK)
+        code = wb_schema_new(drafts.columns, drafts.count, out, err);
+    PQclear(values);
+    wb_free(drafts.draft);
+    wb_free(drafts.columns);
+    return code;
+}
+
+int wb_pg_describe(wb_pg_session *session, const wb_until *until, wb_schema **out, wb_err *err)
+{
+    bool fresh;
+    PGresult *columns = NULL;
+    int code = wb_pg_connect(session, until, &fresh, err);
+    if (code == WB_OK)
+        code = wb_pg_columns(session, until, &columns, err);
+    if (code == WB_OK)
+        code = build(session, columns, until, out, err);
+    PQclear(columns);
+    return code;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT
+ * Invariant: the list is in the order of use, the last used first, and has WB_RECENT_TABLES at most; so one
+ * table costs one comparison, and the longest walk is short beside a write. Names are compared by what they
+ * say: those of batches are borrowed, and another may come to lie where one was. Not locked; can't fail. */
+#include "stores/recent.h"
+
+#include <stddef.h>
+#include <string.h>
+
+wb_recent *wb_recent_find(wb_recent **list, const char *name)
+{
+    wb_recent **at = list;
+    while (*at != NULL && strcmp((*at)->name, name) != 0)
+        at = &(*at)->next;
+    wb_recent *found = *at;
+    if (found == NULL || at == list)
+        return found;
+    *at = found->next;
+    found->next = *list;
+    *list = found;
+    return found;
+}
+
+wb_recent *wb_recent_put(wb_recent **list, wb_recent *table)
+{
+    table->next = *list;
+    *list = table;
+    wb_recent *last = table;
+    for (int kept = 1; kept < WB_RECENT_TABLES && last != NULL; kept++)
+        last = last->next;
+    if (last == NULL)
+        return NULL;
+    wb_recent *surplus = last->next;
+    last->next = NULL;
+    return surplus;
+}
+
+wb_recent *wb_recent_take(wb_recent **list)
+{
+    wb_recent *first = *list;
+    if (first != NULL)
+        *list = first->next;
+    return first;
+}

@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: MIT
+ * What a table in the database is like, and whether a schema fits it. SQLite takes any value in any column
+ * and changes some of them on the way (text that looks like a number, in a numeric column), so the declared
+ * types are compared before the first row is written.
+ * Fails with WB_HOLD, naming the table, the column and both types. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/env.h"
+#include "rows/schema.h"
+#include "stores/sqlite/sqlite.h"
+
+enum { FIRST_WORD_BYTES = 32 };
+
+#define BIT(type) (1u << (type))
+#define INTEGERS  (BIT(WB_TYPE_BOOL) | BIT(WB_TYPE_INT2) | BIT(WB_TYPE_INT4) | BIT(WB_TYPE_INT8))
+#define FLOATS    (BIT(WB_TYPE_FLOAT4) | BIT(WB_TYPE_FLOAT8))
+#define MARKS     (BIT(WB_TYPE_UUID) | BIT(WB_TYPE_TIMESTAMPTZ) | BIT(WB_TYPE_DATE))
+#define JSONS     (BIT(WB_TYPE_JSON) | BIT(WB_TYPE_JSONB))
+
+/* The types whose values a column of an affinity keeps as they are. */
+static const unsigned kept_by_affinity[] = {
+    [WB_AFF_BLOB] = BIT(WB_TYPE_BYTEA) | BIT(WB_TYPE_UUID),
+    [WB_AFF_TEXT] = BIT(WB_TYPE_TEXT) | MARKS | JSONS,
+    [WB_AFF_NUMERIC] = INTEGERS | FLOATS | MARKS,
+    [WB_AFF_INTEGER] = INTEGERS,
+    [WB_AFF_REAL] = FLOATS,
+};
+
+/* The types that a column keeps which is declared with the name of one of ours. What isn't here (text, which
+ * is also SQLite's own word) goes by affinity. */
+static const unsigned kept_by_name[] = {
+    [WB_TYPE_BOOL] = BIT(WB_TYPE_BOOL),
+    [WB_TYPE_INT2] = BIT(WB_TYPE_INT2),
+    [WB_TYPE_INT4] = BIT(WB_TYPE_INT2) | BIT(WB_TYPE_INT4),
+    [WB_TYPE_INT8] = BIT(WB_TYPE_INT2) | BIT(WB_TYPE_INT4) | BIT(WB_TYPE_INT8),
+    [WB_TYPE_FLOAT4] = BIT(WB_TYPE_FLOAT4),
+    [WB_TYPE_FLOAT8] = FLOATS,
+    [WB_TYPE_BYTEA] = BIT(WB_TYPE_BYTEA),
+    [WB_TYPE_UUID] = BIT(WB_TYPE_UUID),
+    [WB_TYPE_TIMESTAMPTZ] = BIT(WB_TYPE_TIMESTAMPTZ),
+    [WB_TYPE_DATE] = BIT(WB_TYPE_DATE),
+    [WB_TYPE_JSON] = JSONS,
+    [WB_TYPE_JSONB] = JSONS,
+};
+
+/* Usual names of other databases that are not ours. */
+static const struct alias {
+    const char *name;
+    int type;
+} aliases[] = {
+    {"boolean", WB_TYPE_BOOL},
+    {"datetime", WB_TYPE_TIMESTAMPTZ},
+    {"timestamp", WB_TYPE_TIMESTAMPTZ},
+};
+
+static const int type_of_affinity[] = {
+    [WB_AFF_BLOB] = WB_TYPE_BYTEA,     [WB_AFF_TEXT] = WB_TYPE_TEXT,
+    [WB_AFF_NUMERIC] = WB_TYPE_FLOAT8, [WB_AFF_INTEGER] = WB_TYPE_INT8,
+    [WB_AFF_REAL] = WB_TYPE_FLOAT8,
+};
+
+static int columns_read(wb_sqlite_link *link, sqlite3_stmt *rows, wb_sqlite_table *out,
+                        wb_err *err);
+static bool column_read(sqlite3_stmt *rows, wb_sqlite_table *out);
+static int affinity_of(const char *declared);
+
+/* ---- names ---- */
+
+void wb_sqlite_put_name(wb_buffer *sql, const char *name)
+{
+    size_t bytes = wb_quote_name(name, NULL, 0);
+    if (wb_buffer_reserve(sql, bytes + 1)) {
+        wb_quote_name(name, sql->data + sql->bytes, bytes + 1);
+        sql->bytes += bytes;
+    }
+}
+
+void wb_sqlite_put_table(wb_buffer *sql, const char *table)
+{
+    size_t bytes = wb_quote_table(table, NULL, 0);
+    if (wb_buffer_reserve(sql, bytes + 1)) {
+        wb_quote_table(table, sql->data + sql->bytes, bytes + 1);
+        sql->bytes += bytes;
+    }
+}
+
+/* Reads one quoted name, at its opening quote, into `out`; returns what follows its closing quote. */
+static const char *name_unquote(const char *quoted, char *out)
+{
+    const char *at = quoted + 1;
+    while (*at != '\0' && (at[0] != '"' || at[1] == '"')) {
+        at += at[0] == '"';
+        *out++ = *at++;
+    }
+    *out = '\0';
+    return *at == '"' ? at + 1 : at;
+}
+
+/* Binds ?1 to the table's name alone and ?2 to the database's, which stays NULL where none is given. */
+static int names_bind(sqlite3_stmt *statement, const char *table)
+{
+    wb_buffer quoted = WB_BUFFER_EMPTY;
+    wb_sqlite_put_table(&quoted, table);
+    char *text = wb_buffer_take(&quoted, NULL);
+    char *name = text == NULL ? NULL : wb_strdup(text);
+    int status = name == NULL ? SQLITE_NOMEM : SQLITE_OK;
+    if (status == SQLITE_OK) {
+        const char *rest = name_unquote(text, name);
+        if (*rest == '.') {
+            status = sqlite3_bind_text(statement, 2, name, -1, SQLITE_TRANSIENT);
+            name_unquote(rest + 1, name);
+        }
+    }
+    if (status == SQLITE_OK)
+        status = sqlite3_bind_text(statement, 1, name, -1, SQLITE_TRANSIENT);
+    wb_free(name);
+    wb_free(text);
+    return status;
+}
+
+/* ---- reading ---- */
+
+/* An INTEGER PRIMARY KEY names the rowid unless the key has an index of its own, as it does in a table
+ * WITHOUT ROWID. */
+int wb_sqlite_table_read(wb_sqlite_link *link, wb_sqlite_table *out, wb_err *err)
+{
+    *out = (wb_sqlite_table){0};
+    sqlite3_stmt *rows = NULL;
+    int code = wb_sqlite_prepare(link,
+                                 "SELECT name, type, \"notnull\", dflt_value, pk, EXISTS (SELECT 1 "
+                                 "FROM pragma_index_list(?1, ?2) WHERE origin = 'pk') "
+                                 "FROM pragma_table_info(?1, ?2)",
+                                 &rows, err);
+    if (code != WB_OK)
+        return code;
+    int status = names_bind(rows, link->table);
+    code = status == SQLITE_OK ? columns_read(link, rows, out, err)
+                               : wb_sqlite_fail(link, status, err);
+    sqlite3_finalize(rows);
+    if (code != WB_OK)
+        wb_sqlite_table_fini(out);
+    return code;
+}
+
+static int columns_read(wb_sqlite_link *link, sqlite3_stmt *rows, wb_sqlite_table *out, wb_err *err)
+{
+    int status;
+    while ((status = sqlite3_step(rows)) == SQLITE_ROW) {
+        if (!column_read(rows, out))
+            return wb_fail_store(err, WB_RETRY, "table \"%s\": out of memory", link->table);
+    }
+    if (status != SQLITE_DONE)
+        return wb_sqlite_fail(link, status, err);
+    for (size_t i = 0; i < out->count; i++)
+        out->columns[i].rowid = out->columns[i].rowid && out->keys == 1;
+    return WB_OK;
+}
+
+static char *text_copy(sqlite3_stmt *rows, int index)
+{
+    const char *text = (const char *)sqlite3_column_text(rows, index);
+    return wb_strdup(text == NULL ? "" : text);
+}
+
+/* What was read so far is freed with the table. */
+static bool column_read(sqlite3_stmt *rows, wb_sqlite_table *out)
+{
+    wb_sqlite_column *columns = wb_realloc(out->columns, (out->count + 1) * sizeof *out->columns);
+    if (columns == NULL)
+        return false;
+    out->columns = columns;
+    wb_sqlite_column *column = &columns[out->count++];
+    bool has_default = sqlite3_column_type(rows, 3) != SQLITE_NULL;
+    *column = (wb_sqlite_column){
+        .name = text_copy(rows, 0),
+        .declared = text_copy(rows, 1),
+        .default_sql = has_default ? text_copy(rows, 3) : NULL,
+        .not_null = sqlite3_column_int(rows, 2) != 0,
+        .key = sqlite3_column_int(rows, 4),
+    };
+    if (column->name == NULL || column->declared == NULL || (has_default && !column->default_sql))
+        return false;
+    column->affinity = affinity_of(column->declared);
+    bool indexed = sqlite3_column_int(rows, 5) != 0;
+    column->rowid =
+        column->key > 0 && !indexed && sqlite3_stricmp(column->declared, "INTEGER") == 0;
+    out->keys += column->key > 0 ? 1 : 0;
+    return true;
+}
+
+void wb_sqlite_table_fini(wb_sqlite_table *table)
+{
+    for (size_t i = 0; i < table->count; i++) {
+        wb_free(table->columns[i].name);
+        wb_free(table->columns[i].declared);
+        wb_free(table->columns[i].default_sql);
+    }
+    wb_free(table->columns);
+    *table = (wb_sqlite_table){0};
+}
+
+/* ---- types ---- */
+
+static bool holds(const char *declared, const char *part)
+{
+    size_t bytes = strlen(part);
+    for (; *declared != '\0'; declared++) {
+        if (sqlite3_strnicmp(declared, part, (int)bytes) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* SQLite's own rules, in their order (Datatypes In SQLite, 3.1). */
+static int affinity_of(const char *declared)
+{
+    if (holds(declared, "INT"))
+        return WB_AFF_INTEGER;
+    if (holds(declared, "CHAR") || holds(declared, "CLOB") || holds(declared, "TEXT"))
+        return WB_AFF_TEXT;
+    if (declared[0] == '\0' || holds(declared, "BLOB"))
+        return WB_AFF_BLOB;
+    if (holds(declared, "REAL") || holds(declared, "FLOA") || holds(declared, "DOUB"))
+        return WB_AFF_REAL;
+    return WB_AFF_NUMERIC;
+}
+
+static void first_word(const char *declared, char word[FIRST_WORD_BYTES])
+{
+    size_t bytes = strcspn(declared, " (\t\n");
+    snprintf(word, FIRST_WORD_BYTES, "%.*s", (int)bytes, declared);
+    for (char *at = word; *at != '\0'; at++)
+        *at = *at >= 'A' && *at <= 'Z' ? (char)(*at - 'A' + 'a') : *at;
+}
+
+/* The type of ours that a declaration names, or -1. */
+static int named_type(const char *declared)
+{
+    char word[FIRST_WORD_BYTES];
+    first_word(declared, word);
+    return wb_type_find(word, strlen(word));
+}
+
+int wb_sqlite_type(const wb_sqlite_column *column)
+{
+    int named = named_type(column->declared);
+    if (named >= 0)
+        return named;
+    char word[FIRST_WORD_BYTES];
+    first_word(column->declared, word);
+    for (size_t i = 0; i < sizeof aliases / sizeof aliases[0]; i++) {
+        if (strcmp(word, aliases[i].name) == 0)
+            return aliases[i].type;
+    }
+    return type_of_affinity[column->affinity];
+}
+
+bool wb_sqlite_takes_bytes(const wb_sqlite_column *column)
+{
+    return column->affinity == WB_AFF_BLOB && column->declared[0] != '\0';
+}
+
+static bool type_fits(const wb_sqlite_column *column, int type)
+{
+    if (column->declared[0] == '\0')
+        return true;
+    int named = named_type(column->declared);
+    unsigned kept = named >= 0 && named != WB_TYPE_TEXT ? kept_by_name[named]
+                                                        : kept_by_affinity[column->affinity];
+    return (kept & BIT(type)) != 0;
+}
+
+/* ---- comparing ---- */
+
+const wb_sqlite_column *wb_sqlite_column_find(const wb_sqlite_table *table, const char *name)
+{
+    for (size_t i = 0; i < table->count; i++) {
+        if (sqlite3_stricmp(table->columns[i].name, name) == 0)
+            return &table->columns[i];
+    }
+    return NULL;
+}
+
+int wb_sqlite_column_check(const wb_sqlite_link *link, const wb_sqlite_table *table,
+                           const char *name, int type, wb_err *err)
+{
+    const wb_sqlite_column *column = wb_sqlite_column_find(table, name);
+    if (column == NULL)
+        return wb_fail_store(err, WB_HOLD,
+                             "table \"%s\": it has no column \"%s\" (%s in the schema)",
+                             link->table, name, wb_type_name(type));
+    if (!type_fits(column, type))
+        return wb_fail_store(err, WB_HOLD,
+                             "table \"%s\": column \"%s\" is %s in the database, %s in the schema",
+                             link->table, name, column->declared, wb_type_name(type));
+    return WB_OK;
+}
+
+static int extra_check(const wb_sqlite_link *link, const wb_sqlite_column *column,
+                       const wb_schema *schema, wb_err *err)
+{
+    if (!column->not_null || column->default_sql != NULL || column->rowid)
+        return WB_OK;
+    for (size_t i = 0; i < schema->count; i++) {
+        if (sqlite3_stricmp(schema->columns[i].column.name, column->name) == 0)
+            return WB_OK;
+    }
+    return wb_fail_store(
+        err, WB_HOLD,
+        "table \"%s\": column \"%s\" (%s) is NOT NULL without a default, and the schema "
+        "lacks it",
+        link->table, column->name, column->declared);
+}
+
+int wb_sqlite_table_check(const wb_sqlite_link *link, const wb_sqlite_table *table,
+                          const wb_schema *schema, wb_err *err)
+{
+    int code = WB_OK;
+    for (size_t i = 0; code == WB_OK && i < schema->count; i++) {
+        const wb_column *column = &schema->columns[i].column;
+        code = wb_sqlite_column_check(link, table, column->name, column->type, err);
+    }
+    for (size_t i = 0; code == WB_OK && i < table->count; i++)
+        code = extra_check(link, &table->columns[i], schema, err);
+    return code;
+}

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT
+ * A table that a session uses: looked at once a connection, made where it is missing and may be made,
+ * compared with the schema, its statements prepared. Making goes on under the write lock, since
+ * another session may be at the same.
+ * Locks: none besides; an aim belongs to one session. Fails as sqlite_link.c says, with WB_HOLD for a missing
+ * table or column, or one of another type; of what failed half-way nothing is left. */
+#include "base/env.h"
+#include "stores/sqlite/sqlite.h"
+
+/* ---- making tables ---- */
+
+/* NULL: no memory. */
+static char *tracker_ddl(const char *table, const wb_target *target)
+{
+    wb_buffer sql = WB_BUFFER_EMPTY;
+    wb_buffer_put_text(&sql, "CREATE TABLE ");
+    wb_sqlite_put_table(&sql, table);
+    wb_buffer_put_text(&sql, " (");
+    wb_sqlite_put_name(&sql, target->key);
+    wb_buffer_put_text(&sql, " uuid TEXT PRIMARY KEY NOT NULL, ");
+    wb_sqlite_put_name(&sql, target->column);
+    wb_buffer_put_text(&sql, " timestamptz TEXT)");
+    return wb_buffer_take(&sql, NULL);
+}
+
+static int table_make(wb_sqlite_link *link, const wb_target *target, wb_err *err)
+{
+    char *sql = NULL;
+    if (target->schema == NULL)
+        sql = tracker_ddl(link->table, target);
+    else
+        wb_schema_ddl(target->schema, "sqlite", link->table, &sql, NULL);
+    if (sql == NULL)
+        return wb_fail_store(err, WB_RETRY, "table \"%s\": out of memory", link->table);
+    int code = wb_sqlite_exec(link, sql, err);
+    wb_free(sql);
+    return code;
+}
+
+/* Another session may have made it since it was looked for. */
+static int create_locked(wb_sqlite_link *link, const wb_target *target, wb_sqlite_table *table,
+                         wb_err *err)
+{
+    wb_sqlite_table_fini(table);
+    int code = wb_sqlite_table_read(link, table, err);
+    if (code == WB_OK && table->count == 0) {
+        code = table_make(link, target, err);
+        if (code == WB_OK)
+            code = wb_sqlite_table_read(link, table, err);
+    }
+    return code;
+}
+
+static int create(wb_sqlite_link *link, const wb_target *target, wb_sqlite_table *table,
+                  wb_err *err)
+{
+    int code = wb_sqlite_begin(link, err);
+    if (code != WB_OK)
+        return code;
+    code = create_locked(link, target, table, err);
+    return wb_sqlite_settle(link, code, err);
+}
+
+/* ---- preparing ---- */
+
+static int look(wb_sqlite_link *link, const wb_target *target, bool may_create,
+                wb_sqlite_table *table, wb_err *err)
+{
+    int code = wb_sqlite_table_read(link, table, err);
+    if (code != WB_OK)
+        return code;
+    if (table->count > 0)
+        return WB_OK;
+    if (may_create)
+        return create(link, target, table, err);
+    return wb_fail_store(err, WB_HOLD, "table \"%s\": there is none in database \"%s\"",
+                         link->table, link->path);
+}
+
+static int prepare(wb_sqlite_aim *aim, wb_sqlite_link *link, const wb_target *target,
+                   const wb_sqlite_table *table, wb_err *err)
+{
+    if (target->schema == NULL)
+        return wb_sqlite_touch_prepare(&aim->touch, link, target, table, err);
+    int code = wb_sqlite_table_check(link, table, target->schema, err);
+    return code == WB_OK ? wb_sqlite_insert_prepare(&aim->insert, link, target, table, err) : code;
+}
+
+static int look_and_prepare(wb_sqlite_aim *aim, wb_sqlite_link *link, const wb_target *target,
+                            bool may_create, wb_err *err)
+{
+    wb_sqlite_table table;
+    int code = look(link, target, may_create, &table, err);
+    if (code == WB_OK)
+        code = prepare(aim, link, target, &table, err);
+    wb_sqlite_table_fini(&table);
+    return code;
+}
+
+/* ---- an aim's life ---- */
+
+int wb_sqlite_aim_new(wb_sqlite_link *link, const wb_target *target, bool may_create,
+                      wb_sqlite_aim **out, wb_err *err)
+{
+    wb_sqlite_aim *aim = wb_alloc_zeroed(sizeof *aim);
+    char *name = wb_strdup(link->table);
+    if (aim == NULL || name == NULL) {
+        wb_free(aim);
+        wb_free(name);
+        return wb_fail_store(err, WB_RETRY, "table \"%s\": out of memory", link->table);
+    }
+    aim->base.name = name;
+    int code = look_and_prepare(aim, link, target, may_create, err);
+    if (code == WB_OK)
+        *out = aim;
+    else
+        wb_sqlite_aim_free(aim);
+    return code;
+}
+
+void wb_sqlite_aim_free(wb_sqlite_aim *aim)
+{
+    if (aim == NULL)
+        return;
+    wb_sqlite_insert_fini(&aim->insert);
+    wb_sqlite_touch_fini(&aim->touch);
+    wb_free(aim->base.name);
+    wb_free(aim);
+}

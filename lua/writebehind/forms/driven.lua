@@ -1,0 +1,345 @@
+-- SPDX-License-Identifier: MIT
+-- The driver of batchers and trackers whose store is scripted: due work runs inside add, flush, close or
+-- poll, in the caller's coroutine, so that a store may yield. C lends the work (take) and is told how it
+-- ended (complete); it never calls the store.
+--
+-- One delivery at a time an object: while a store is at work, add, flush or close from inside it, or from
+-- another coroutine, find the object busy and leave the work to the delivery that is under way.
+
+local core = require "writebehind.core"
+local hooks = require "writebehind.forms.hooks"
+local turn = require "writebehind.forms.turn"
+
+local raw, text_of = core.raw, hooks.text_of
+
+local driven = {}
+
+local huge, min = math.huge, math.min
+local MOST_AT_ONCE = 1000 -- batches a poll, so that a store which adds can't keep its caller for ever
+local CLASSES = { retry = true, reject = true, hold = true }
+
+-- ---- one delivery at a time ----
+
+-- Lua 5.1 alone can't yield across pcall. (LuaJIT can. It isn't tried out: nginx's own coroutines can't yield while
+-- a module is loaded.)
+local PCALL_YIELDS = _VERSION ~= "Lua 5.1" or type(jit) == "table" -- luacheck: globals jit
+
+local function is_busy(peer)
+    return turn.is_taken(peer.holder)
+end
+
+-- ---- one batch ----
+
+local function thrown_text(value)
+    local text = text_of(value)
+    if PCALL_YIELDS or not text:find("attempt to yield", 1, true) then
+        return text
+    end
+    return text .. " (under this Lua a store can't yield inside the batcher: it can between take and complete)"
+end
+
+-- The answer that the store gave is none: a failed try that says so.
+local function complete_wrong(work, answer)
+    work:complete(nil, ("the store answered %s; expected true, or nil, err [, class [, stored]]"):format(answer))
+end
+
+local function is_stored(stored, work)
+    return stored == nil or type(stored) == "number" and stored >= 0 and stored <= #work and stored % 1 == 0
+end
+
+local function complete_failed(work, err, class, stored)
+    if class ~= nil and not CLASSES[class] then
+        complete_wrong(work, ("the class %s for the error %s"):format(text_of(class), text_of(err)))
+    elseif not is_stored(stored, work) then
+        complete_wrong(work, ("%s of %d rows stored"):format(text_of(stored), #work))
+    else
+        work:complete(nil, text_of(err), class, stored)
+    end
+end
+
+local function is_count(value, most)
+    return type(value) == "number" and value >= 0 and value <= most and value % 1 == 0
+end
+
+-- A touch may say how many times it moved forward, and how many ids have no row.
+local function complete_stored(work, updated, unmatched)
+    if not is_count(updated, #work) then
+        work:complete(true)
+    elseif not is_count(unmatched, #work - updated) then
+        work:complete(true, updated)
+    else
+        work:complete(true, updated, unmatched)
+    end
+end
+
+local function settle(peer, work, ok, answer, err, class, stored)
+    if raw.is_completed(work) then -- by the store itself
+        if not ok or answer ~= true and (answer ~= nil or err ~= nil) then
+            hooks.late(peer, ok, answer == nil and ok and err or answer)
+        end
+    elseif not ok then
+        work:complete(nil, thrown_text(answer), "retry")
+    elseif answer == true then
+        complete_stored(work, err, class)
+    elseif answer == nil and err ~= nil then
+        complete_failed(work, err, class, stored)
+    else
+        complete_wrong(work, answer == nil and "nothing" or text_of(answer))
+    end
+end
+
+local function call(store, entry, work)
+    return store[entry](store, work)
+end
+
+-- One claim, from the store's call to its completion. For drivers of loops as well: the store may yield.
+-- Looking the function up and judging the answer may throw, where a metatable does: a failed try as well.
+function driven.deliver(peer, work)
+    local ok, message = pcall(settle, peer, work, pcall(call, peer.store, peer.entry, work))
+    if not ok then
+        settle(peer, work, false, message)
+    end
+end
+
+-- ---- all that is due ----
+
+local function deliver_due(self, peer, take)
+    local worked = 0
+    while worked < MOST_AT_ONCE do
+        local work = take(self)
+        if not work then
+            break
+        end
+        worked = worked + 1
+        driven.deliver(peer, work)
+    end
+    return worked
+end
+
+-- → batches worked on
+local function drive(self, peer)
+    local ok, worked = true, 0
+    if not is_busy(peer) then
+        peer.holder = turn.take()
+        ok, worked = pcall(deliver_due, self, peer, peer.take)
+        peer.holder = nil
+    end
+    hooks.deliver(self, peer)
+    if not ok then
+        error(worked, 0)
+    end
+    return worked
+end
+
+-- ---- add ----
+
+-- Room for one more row: what waits is delivered now, and again as it comes due, until there is room or the
+-- time is up. → as add
+local function add_blocked(self, peer, add, ...)
+    local deadline = raw.now(self) + raw.block_timeout(self) * 1e6
+    while true do
+        raw.seal(self, false)
+        drive(self, peer)
+        raw.forgive(self)
+        local ok, due, code = add(self, ...)
+        local now = raw.now(self)
+        local till = min(raw.due(self), deadline)
+        if code ~= "full" or now >= deadline or till == huge or is_busy(peer) then
+            return ok, due, code
+        end
+        raw.wait_until(self, till)
+    end
+end
+
+-- The rest of an add that was refused or made work due.
+local function after_add(self, add, ok, due, code, ...)
+    local peer = raw.peer(self)
+    if code == "full" and peer.block and not is_busy(peer) then
+        ok, due, code = add_blocked(self, peer, peer.again or add, ...)
+    end
+    peer.again = nil
+    if not ok then
+        hooks.deliver(self, peer)
+        return nil, due, code
+    end
+    if due and peer.inline ~= false then
+        drive(self, peer)
+    end
+    return true
+end
+
+-- Wrong use that C would raise here, raised at the method's caller.
+local function check_add(self, noun, name, row)
+    local kind = raw.kind(self)
+    if kind ~= noun then
+        error(("%s:%s: expected a %s as self, got %s (methods are called with a colon)"):format(noun, name, noun,
+            kind or type(self)), 3)
+    end
+    error(("bad argument #1 to '%s:%s' (table expected, got %s)"):format(noun, name,
+        row == nil and "nothing" or type(row)), 3)
+end
+
+local function wrap_add(methods, noun, name)
+    local add = methods[name]
+    local takes_row = noun == "batcher" and name == "add"
+    local class = "writebehind." .. noun
+    methods[name] = function(self, ...)
+        if getmetatable(self) ~= class or takes_row and type((...)) ~= "table" then
+            check_add(self, noun, name, (...))
+        end
+        local ok, due, code = add(self, ...)
+        if ok and not due then
+            return true
+        end
+        return after_add(self, add, ok, due, code, ...)
+    end
+end
+
+-- ---- flush and close ----
+
+function driven.in_coroutine()
+    local thread, is_main = coroutine.running()
+    return thread ~= nil and not is_main
+end
+
+-- The driver of the loop that delivers, whose flush and close wait as the loop does, where the caller can.
+local function driver_of(peer)
+    return driven.in_coroutine() and peer.driver
+end
+
+function driven.pending_message(self, what)
+    local stats, message, code = self:stats()
+    if not stats then
+        return nil, message, code
+    end
+    local why = stats.consecutive_failures > 0 and stats.last_error
+    return nil, ("%s: %d rows are not settled yet%s"):format(what, stats.pending, why and ": " .. why or ""),
+        "timeout"
+end
+
+-- Is another delivery under way? At close, one whose coroutine was dropped while its store yielded is none.
+local function is_held(peer, what)
+    if what == "close" and turn.is_suspended(peer.holder) then
+        collectgarbage()
+    end
+    return is_busy(peer)
+end
+
+-- Is there nobody who will settle what is left? A claim that was dropped comes back when it is collected.
+local function is_stuck(self, peer)
+    if raw.due(self) ~= huge then
+        return false
+    end
+    if not is_busy(peer) then
+        collectgarbage()
+    end
+    return raw.due(self) == huge
+end
+
+-- Works until all up to the mark is settled.
+local function drain(self, peer, mark, timeout, what)
+    local deadline = raw.now(self) + timeout * 1e6
+    while true do
+        drive(self, peer)
+        if raw.settled(self, mark) then
+            return true
+        end
+        if raw.now(self) >= deadline or is_held(peer, what) or is_stuck(self, peer) then
+            return driven.pending_message(self, what)
+        end
+        raw.wait_until(self, min(raw.due(self), deadline))
+    end
+end
+
+local function wrap_flush(methods, noun, inner)
+    function methods.flush(self, timeout)
+        local peer = hooks.peer_of(self, noun, "flush")
+        hooks.check_timeout(timeout, noun, "flush")
+        local driver = driver_of(peer)
+        if driver then
+            return driver:flush(timeout)
+        end
+        local ok, message, code = inner(self, 0) -- seals
+        if ok or code ~= "timeout" then
+            hooks.deliver(self, peer)
+            return ok, message, code
+        end
+        return drain(self, peer, raw.seal(self, false), timeout or raw.close_timeout(self), "flush")
+    end
+end
+
+local function wrap_close(methods, noun, inner)
+    function methods.close(self, timeout)
+        local peer = hooks.peer_of(self, noun, "close")
+        hooks.check_timeout(timeout, noun, "close")
+        local driver = driver_of(peer)
+        if driver then
+            return driver:close(timeout)
+        end
+        local ok, message, code = inner(self, 0) -- refuses new rows, seals
+        if code == "timeout" then
+            ok, message, code = drain(self, peer, raw.seal(self, true), timeout or raw.close_timeout(self), "close")
+        end
+        if ok then
+            ok, message, code = inner(self, 0)
+        end
+        hooks.deliver(self, peer)
+        return ok, message, code
+    end
+end
+
+local function wrap_poll(methods, noun)
+    function methods.poll(self)
+        return drive(self, hooks.peer_of(self, noun, "poll"))
+    end
+end
+
+-- ---- the metatable ----
+
+-- LuaJIT's lua_close unloads the C modules before it finalizes what a store makes while it drains in there (a
+-- socket, say), and jumps into what is gone. Modules that stay loaded cost nothing at exit.
+local function keep_modules_loaded()
+    local registry = type(jit) == "table" and debug and debug.getregistry() -- luacheck: globals jit
+    local loaded = registry and registry._LOADLIB
+    if type(loaded) == "table" then
+        loaded.__gc = nil
+    end
+end
+
+-- A collected object is drained as close does; a finalizer that fails has nobody to tell but stderr, where
+-- the core reports the rows it still holds.
+local function wrap_lifetime(meta)
+    local collect, close = meta.__gc, meta.__index.close
+    function meta.__gc(self)
+        if raw.peer(self) then
+            keep_modules_loaded()
+            pcall(close, self)
+        end
+        collect(self)
+    end
+    function meta.__close(self)
+        close(self)
+    end
+end
+
+-- The metatable of driven objects of a kind; `adds` are its methods that take rows, `policy` wraps those first.
+function driven.variant(noun, adds, policy)
+    local meta = core.variant(noun)
+    local methods = meta.__index
+    if policy then
+        policy.wrap_adds(methods)
+    end
+    for _, name in ipairs(adds) do
+        wrap_add(methods, noun, name)
+    end
+    wrap_flush(methods, noun, methods.flush)
+    wrap_close(methods, noun, methods.close)
+    wrap_poll(methods, noun)
+    if policy then
+        policy.wrap_poll(methods)
+    end
+    wrap_lifetime(meta)
+    return meta
+end
+
+return driven

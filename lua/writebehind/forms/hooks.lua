@@ -1,0 +1,143 @@
+-- SPDX-License-Identifier: MIT
+-- Delivery of events to the hooks on_flush, log and dead_letter, in the owner's state and in order. A hook that
+-- throws breaks nothing: an error of the others goes to the log hook, the log hook's own to stderr, once an
+-- object. A dead row whose dead_letter throws is named with its error.
+
+local core = require "writebehind.core"
+local turn = require "writebehind.forms.turn"
+
+local raw = core.raw
+local pcall, tostring, type = pcall, tostring, type -- a worker's module may take them away
+
+local hooks = {}
+
+local MOST_AT_ONCE = 1024 -- so that a hook which makes events can't keep its caller for ever
+
+-- Tells what nobody asked about: by the log hook, or else on stderr, once an object.
+local function tell(peer, text, hook)
+    if hook ~= "log" and peer.log and pcall(peer.log, "error", text, { rows = 0, suppressed = 0 }) then
+        return
+    end
+    if not peer.complained then
+        peer.complained = true
+        io.stderr:write("writebehind: ", text, "\n")
+    end
+end
+
+-- The text of an error, whatever it is.
+function hooks.text_of(value)
+    local ok, text = pcall(tostring, value)
+    return ok and type(text) == "string" and text or "an error that is a " .. type(value)
+end
+
+local function complain(peer, hook, message)
+    tell(peer, ("the hook %s failed: %s"):format(hook, hooks.text_of(message)), hook)
+end
+
+-- A store answered, or failed, after its claim was completed: there is nobody to take that.
+function hooks.late(peer, ok, answer)
+    tell(peer, ("the store %s %s after its claim was completed: that counts for nothing"):format(
+        ok and "answered" or "failed with", hooks.text_of(answer)))
+end
+
+local function call(peer, hook, ...)
+    local ok, message = pcall(peer[hook], ...)
+    if not ok then
+        complain(peer, hook, message)
+    end
+end
+
+local function deliver_one(peer, kind, first, message, fields)
+    if kind == "log" and peer.log then
+        call(peer, "log", first, message, fields)
+    elseif kind == "flush" and peer.on_flush then
+        call(peer, "on_flush", first)
+    end
+    return kind ~= nil
+end
+
+function hooks.wanted(peer)
+    return peer.log ~= nil or peer.on_flush ~= nil or peer.dead_events == true
+end
+
+local function deliver_dead(object, peer)
+    local rows, why, where = core.dead(object)
+    for _, row in ipairs(rows or {}) do
+        call(peer, "dead_letter", row, why, where or peer.table)
+    end
+    return rows ~= nil
+end
+
+local function deliver_all(object, peer)
+    for _ = 1, MOST_AT_ONCE do
+        if not deliver_one(peer, raw.event(object)) then
+            break
+        end
+    end
+    local more = peer.dead_events
+    while more do
+        more = deliver_dead(object, peer)
+    end
+end
+
+-- Hands out what is waiting. Inside a hook it does nothing: the delivery that called the hook goes on.
+function hooks.deliver(object, peer)
+    if turn.is_taken(peer.teller) or not hooks.wanted(peer) then
+        return
+    end
+    peer.teller = turn.take()
+    local ok, message = pcall(deliver_all, object, peer)
+    peer.teller = nil
+    if not ok then
+        error(message, 0)
+    end
+end
+
+-- The peer of a method's self; raises at the method's caller (at `level`, by default the caller's caller)
+-- where self is another thing.
+function hooks.peer_of(object, noun, method, level)
+    local peer = raw.peer(object)
+    if not peer then
+        error(("%s:%s: expected a living %s as self, got %s (methods are called with a colon)"):format(noun,
+            method, noun, raw.kind(object) or type(object)), level or 3)
+    end
+    return peer
+end
+
+-- Raises at the method's caller where a timeout is neither nil nor a number of at least 0.
+function hooks.check_timeout(timeout, noun, method)
+    if timeout == nil or (type(timeout) == "number" and timeout >= 0) then
+        return
+    end
+    error(("bad argument #1 to '%s:%s' (expected seconds, 0 or more, got %s)"):format(noun, method,
+        tostring(timeout)), 3)
+end
+
+-- Wraps flush, close and poll in the metatable of threaded objects, so that they deliver events. What delivers
+-- rows is still C alone.
+function hooks.wrap(meta, noun)
+    local methods = meta.__index
+    local function wrap(method)
+        local inner = methods[method]
+        methods[method] = function(self, timeout)
+            local peer = hooks.peer_of(self, noun, method)
+            hooks.check_timeout(timeout, noun, method)
+            local ok, message, code = inner(self, timeout)
+            hooks.deliver(self, peer)
+            return ok, message, code
+        end
+    end
+    wrap "flush"
+    wrap "close"
+    local poll = methods.poll
+    function methods.poll(self)
+        local peer = hooks.peer_of(self, noun, "poll")
+        hooks.deliver(self, peer)
+        return poll(self)
+    end
+    function meta.__close(self)
+        methods.close(self)
+    end
+end
+
+return hooks

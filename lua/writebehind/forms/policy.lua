@@ -1,0 +1,243 @@
+-- SPDX-License-Identifier: MIT
+-- The scripted decisions of a batcher in its owner's state: route, on_full and should_flush inside add (and the
+-- last in poll), retry_delay where a failed batch is completed. A decision that throws, or is none, is counted
+-- and logged, and the built-in rule decides; so does it while a policy is being asked, for what it adds itself.
+
+local core = require "writebehind.core"
+local hooks = require "writebehind.forms.hooks"
+local turn = require "writebehind.forms.turn"
+local view = require "writebehind.forms.view"
+
+local raw, text_of = core.raw, hooks.text_of
+
+local policy = {}
+
+local huge, max = math.huge, math.max
+local SHORTEST = 0.001 -- seconds; a delay of 0 would try for ever without letting time pass
+local OVERFLOW = { reject = 0, block = 1, drop_oldest = 2, drop_newest = 3 }
+local ASK = 4
+local OWN_TABLE = 0
+
+-- ---- the view ----
+
+local BATCHER, STATS, VALUES = {}, {}, {} -- keys of what a view has of its own
+
+-- The row of add_values, by column name; the peer's list has the names.
+local function named_row(peer, values)
+    local row = {}
+    for index = 1, values.n do
+        local name = peer[index]
+        if name then
+            row[name] = values[index]
+        end
+    end
+    return row
+end
+
+local function late(own, name)
+    if name == "row" then
+        own.row = own[VALUES] and named_row(raw.peer(own[BATCHER]), own[VALUES])
+        return own.row
+    end
+    own[STATS] = own[STATS] or own[BATCHER]:stats() or {} -- none in a child of fork
+    return own[STATS][name]
+end
+
+-- Of the open batch, or of one that failed.
+local function view_of(batcher, own, rows, bytes, age, attempt)
+    own[BATCHER], own.rows, own.bytes, own.age, own.attempt = batcher, rows, bytes, age, attempt
+    return view.of(own, late)
+end
+
+-- ---- asking ----
+
+-- A policy that waits in a yield is not the one that adds now: that is another coroutine's row.
+local function is_asked(peer)
+    return turn.is_taken(peer.deciding) and not turn.is_suspended(peer.deciding)
+end
+
+-- What a policy answered is not what it may.
+function policy.wrong(answer, expected)
+    return ("it answered %s; expected %s"):format(type(answer) == "string" and ("%q"):format(answer) or
+        text_of(answer), expected)
+end
+
+-- → whether it answered, its answer
+local function ask(batcher, peer, decision, argument, more)
+    peer.deciding = turn.take()
+    local ok, answer = pcall(peer.policy[decision], argument, more)
+    peer.deciding = nil
+    if not ok then
+        raw.undecided(batcher, decision, text_of(answer))
+    end
+    return ok, answer
+end
+
+-- ---- route ----
+
+-- The number of the table for a row.
+local function route_of(batcher, peer, row)
+    local ok, name = ask(batcher, peer, "route", row)
+    if not ok or name == nil then
+        return OWN_TABLE
+    end
+    local known = peer.routes[name]
+    if known then
+        return known
+    elseif type(name) ~= "string" or name:find("\0", 1, true) then
+        raw.undecided(batcher, "route", policy.wrong(name, "the name of a table"))
+        return OWN_TABLE
+    end
+    local number, message = raw.route(batcher, name)
+    if not number then
+        raw.undecided(batcher, "route", message)
+        return OWN_TABLE
+    end
+    peer.routes[name] = number
+    return number
+end
+
+-- ---- on_full ----
+
+local function mode_when_full(batcher, peer)
+    local ok, name = ask(batcher, peer, "on_full", view_of(batcher, {}, raw.view(batcher)))
+    if not ok then
+        return peer.overflow
+    end
+    local mode = OVERFLOW[name]
+    if not mode then
+        raw.undecided(batcher, "on_full",
+            policy.wrong(name, '"reject", "block", "drop_oldest" or "drop_newest"'))
+    end
+    return mode or peer.overflow
+end
+
+-- ---- should_flush ----
+
+-- `own`: what the view has besides, the row that was just added or its values, if any.
+local function asks_flush(batcher, peer, own)
+    if not peer.policy.should_flush or is_asked(peer) then
+        return false
+    end
+    local rows, bytes, age, attempt = raw.view(batcher)
+    if rows == 0 then
+        return false
+    end
+    local seen = view_of(batcher, own or {}, rows, bytes, age, attempt)
+    local ok, reason = ask(batcher, peer, "should_flush", seen)
+    if ok and reason then
+        raw.flush_open(batcher)
+    end
+    return ok and reason
+end
+
+-- ---- retry_delay ----
+
+-- What retry_delay sees: this failure is among those that are counted.
+local function failure_view(batcher, batch, err, class)
+    local stats = batcher:stats() or { failures = 0, consecutive_failures = 0 } -- none in a child of fork
+    return view_of(batcher, {
+        [STATS] = stats, class = class, table = batch.table, last_error = err, failures = stats.failures + 1,
+        consecutive_failures = stats.consecutive_failures + 1,
+    }, raw.view(batcher, batch))
+end
+
+-- Seconds until a batch that failed is tried again; false: never, its rows are dead; nil: the built-in rule.
+function policy.retry(batcher, batch, err, class)
+    local peer = raw.peer(batcher)
+    if not peer or is_asked(peer) then
+        return nil
+    end
+    local ok, delay = ask(batcher, peer, "retry_delay", failure_view(batcher, batch, err, class), err)
+    if not ok then
+        return nil
+    end
+    local answer, wrong = policy.delay(delay)
+    if wrong then
+        raw.undecided(batcher, "retry_delay", wrong)
+    end
+    return answer
+end
+
+-- What the answer of a retry_delay means, as above; and what is wrong with it.
+function policy.delay(delay)
+    if delay == nil then
+        return false
+    elseif type(delay) == "number" and delay >= 0 and delay < huge then
+        return max(delay, SHORTEST)
+    end
+    return nil, policy.wrong(delay, "seconds, or nil to give up")
+end
+
+-- ---- the methods ----
+
+-- An add whose table and mode are decided.
+local function add_as(add, batcher, peer, own, route, mode, ...)
+    local ok, due, code = add(batcher, route, mode, ...)
+    if ok and asks_flush(batcher, peer, own) then
+        due = true
+    end
+    return ok, due, code
+end
+
+-- What waits for room in a driven batcher is added again as it was decided, without asking again: by peer.again.
+local function wait_for_room(add, peer, own, route, mode)
+    peer.block = mode == OVERFLOW.block and peer.inline ~= false and peer.take ~= nil
+    peer.again = peer.block and function(batcher, ...)
+        return add_as(add, batcher, peer, own, route, mode, ...)
+    end or nil
+end
+
+local function add_decided(add, batcher, peer, own, ...)
+    local decides = not is_asked(peer)
+    local route = decides and peer.policy.route and route_of(batcher, peer, own.row) or OWN_TABLE
+    local asks = decides and peer.policy.on_full ~= nil
+    local mode = asks and ASK or peer.overflow
+    local ok, due, code = add_as(add, batcher, peer, own, route, mode, ...)
+    if asks and code == "full" then
+        mode = mode_when_full(batcher, peer)
+        ok, due, code = add_as(add, batcher, peer, own, route, mode, ...)
+    end
+    if code == "full" then
+        wait_for_room(add, peer, own, route, mode)
+    end
+    return ok, due, code
+end
+
+local function check_row(row)
+    if type(row) ~= "table" then
+        error(("bad argument #1 to 'batcher:add' (table expected, got %s)"):format(
+            row == nil and "nothing" or type(row)), 3)
+    end
+end
+
+-- What a view has of the values of add_values; a row is made of them where somebody looks.
+local function own_of_values(peer, ...)
+    if peer.policy.route then
+        return { row = named_row(peer, { n = select("#", ...), ... }) }
+    end
+    return peer.policy.should_flush and { [VALUES] = { n = select("#", ...), ... } }
+end
+
+-- The adds answer as C's do: true and whether work is due, or nil, message, code.
+function policy.wrap_adds(methods)
+    function methods.add(self, row)
+        local peer = hooks.peer_of(self, "batcher", "add")
+        check_row(row)
+        return add_decided(raw.add, self, peer, { row = row }, row)
+    end
+    function methods.add_values(self, ...)
+        local peer = hooks.peer_of(self, "batcher", "add_values")
+        return add_decided(raw.add_values, self, peer, own_of_values(peer, ...), ...)
+    end
+end
+
+function policy.wrap_poll(methods)
+    local poll = methods.poll
+    function methods.poll(self)
+        asks_flush(self, hooks.peer_of(self, "batcher", "poll"))
+        return poll(self)
+    end
+end
+
+return policy

@@ -1,0 +1,117 @@
+-- SPDX-License-Identifier: MIT
+-- What is asked of `touch`: that times are those of the marks, and only move forward.
+
+local raw = require("writebehind.core").raw
+local show = require("writebehind.testing.check_store.rows").show_value
+
+local START = 1700000000
+local TRIES = 20
+
+local touching = {}
+
+local function uuid(n)
+    return ("%08x-0000-4000-8000-%012x"):format(n * 2654435761 % 2 ^ 32, n)
+end
+
+-- Marks each of the ids at its time, and lends the marks until they are taken. → the answer, or nil
+function touching:touch(tracker, ids, at, breaks_at)
+    for index, id in ipairs(ids) do
+        self:add(tracker, "ids", id, at + index)
+    end
+    raw.seal(tracker, false)
+    for try = 1, TRIES do
+        local marks = assert(tracker:take())
+        local answer = self:call("touch", marks, try == 1 and breaks_at or nil)
+        marks:complete(answer.taken or nil, not answer.taken and "tried again" or nil)
+        self.time:advance(1)
+        if answer.taken or answer.stuck then
+            return not answer.stuck and not answer.misread and answer or nil
+        end
+        self.why = answer.why
+    end
+    self.stuck = true
+    self:fault("touch did not take %d ids in %d tries; the last error: %s", #ids, TRIES, show(self.why))
+end
+
+-- Each id at its time: `at` and its index.
+function touching:judge_times(ids, at, text)
+    local times = self:reading("times")
+    for index, id in ipairs(times and ids or {}) do
+        local expected = at + index
+        if not times[id] then
+            return self:fault("touch answered true, but the id %s has no time", id)
+        elseif type(times[id]) ~= "number" or math.abs(times[id] - expected) > 1e-6 then
+            return self:fault(text, id, expected, show(times[id]))
+        end
+    end
+    return true
+end
+
+local ELSE = "touch stored another time than the id %s was marked at: expected %.6f, got %s"
+local BACK = "touch moved the time of the id %s back: a later mark with an earlier time came, expected %.6f, got %s"
+
+local TOUCH = {}
+touching.scenarios = TOUCH
+
+-- Times move forward, and stay where an older one comes.
+function TOUCH.forward(check, tracker, ids)
+    local first = check:touch(tracker, ids, START + 0.25)
+    if not first or not check:judge_times(ids, START + 0.25, ELSE) then
+        return
+    end
+    local second = check:touch(tracker, ids, START + 1000.5)
+    if not second or not check:judge_times(ids, START + 1000.5, ELSE) then
+        return
+    end
+    local third = check:touch(tracker, ids, START + 500)
+    if third and check:judge_times(ids, START + 1000.5, BACK) and (third.updated or 0) > 0 then
+        check:fault("touch answered that %d ids moved forward where none did: all their times were later",
+            third.updated)
+    end
+end
+
+-- Ids without a row are no error, get none, and keep no other from being moved.
+function TOUCH.unknown(check, tracker, ids)
+    local all = {}
+    for index, id in ipairs(ids) do
+        all[#all + 1] = id
+        all[#all + 1] = check.options.ids and uuid(1000000 + index) or nil
+    end
+    local answer = check:touch(tracker, all, START)
+    local unknown = #all - #ids
+    if answer and check.options.ids and answer.unmatched and answer.unmatched ~= unknown then
+        check:fault("touch answered that %d ids have no row, where %d have none", answer.unmatched, unknown)
+    end
+    local times = answer and check.options.ids and check:reading("times")
+    for index, id in ipairs(times and all or {}) do
+        if index % 2 == 0 and times[id] then
+            return check:fault("touch made a row for the id %s, which had none", id)
+        elseif index % 2 == 1 and not times[id] then
+            return check:fault("touch left out the id %s, which came with others that have no row", id)
+        end
+    end
+end
+
+function TOUCH.unreadable(check, tracker, ids)
+    return check:touch(tracker, ids, START, 2) and check:judge_times(ids, START, ELSE)
+end
+
+function TOUCH.failing(check, tracker, ids)
+    if check.options.fail then
+        check.options.fail(check.store)
+        return check:touch(tracker, ids, START) and check:judge_times(ids, START, ELSE)
+    end
+end
+
+function touching:play_touch(scenario)
+    local ids = self.options.ids
+    for n = 1, ids and 0 or 50 do
+        ids = ids or {}
+        ids[n] = uuid(n)
+    end
+    local tracker = self:engine("tracker", { key = "id", column = "at", precision = "exact", chunk = 1e6 })
+    scenario(self, tracker, ids)
+    tracker:close()
+end
+
+return touching

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: MIT
+ * The markbox, driven on a manual clock. */
+#include "support/support.h"
+
+#include "base/env.h"
+#include "engine/markbox.h"
+
+#define SECOND INT64_C(1000000)
+
+struct box {
+    wb_clock *clock;
+    wb_env env;
+    wb_log *log;
+    wb_markbox markbox;
+};
+
+static void open_box(struct box *box, uint64_t chunk)
+{
+    memset(box, 0, sizeof *box);
+    assert_ok(wb_clock_new(1000 * SECOND, &box->clock, NULL));
+    box->env = wb_env_of_clock(box->clock);
+    box->log = wb_log_new("test", true, true);
+    wb_tracker_options options;
+    wb_tracker_options_init(&options);
+    options.chunk = chunk;
+    options.max_pending_ids = 1000;
+    options.exact = true;
+    assert_ok(wb_markbox_init(&box->markbox, &options, &box->env, box->log, NULL));
+}
+
+static void shut_box(struct box *box)
+{
+    wb_markbox_fini(&box->markbox);
+    wb_log_free(box->log);
+    wb_clock_unref(box->clock);
+}
+
+static int mark(struct box *box, uint32_t number, int64_t at_us)
+{
+    uint8_t id[16] = {0};
+    memcpy(id + 12, &number, sizeof number);
+    return wb_markbox_put(&box->markbox, id, at_us, NULL, NULL);
+}
+
+static void settle(struct box *box, wb_claim *claim, bool fail)
+{
+    wb_err err;
+    wb_fail_store(&err, WB_RETRY, "down");
+    wb_touched touched = {.updated = claim->marks.count};
+    wb_markbox_complete(&box->markbox, claim, fail ? &err : NULL, &touched, 0);
+}
+
+static wb_stats stats_of(struct box *box)
+{
+    wb_stats stats;
+    wb_box_stats(&box->markbox.box, &stats);
+    assert_int_equal(stats.accepted, stats.stored + stats.pending + stats.dead + stats.dropped);
+    return stats;
+}
+
+static void test_nothing_marked_is_nothing_taken(void **state)
+{
+    (void)state;
+    struct box box;
+    open_box(&box, 10);
+    wb_clock_advance(box.clock, 600 * SECOND);
+    assert_null(wb_markbox_take(&box.markbox));
+    assert_true(wb_box_settled(&box.markbox.box, wb_box_seal(&box.markbox.box, WB_REASON_FLUSH)));
+    shut_box(&box);
+}
+
+static void test_interval_then_sorted_chunks(void **state)
+{
+    (void)state;
+    struct box box;
+    open_box(&box, 10);
+    for (uint32_t i = 0; i < 25; i++)
+        assert_ok(mark(&box, (i * 7) % 25, WB_NEVER));
+    assert_ok(mark(&box, 3, WB_NEVER));
+    assert_null(wb_markbox_take(&box.markbox));
+    wb_clock_advance(box.clock, 60 * SECOND);
+    const size_t counts[] = {10, 10, 5};
+    const uint8_t *last = NULL;
+    wb_claim *claims[3];
+    for (int i = 0; i < 3; i++) {
+        claims[i] = wb_markbox_take(&box.markbox);
+        const wb_marks *marks = &claims[i]->marks;
+        assert_int_equal(wb_marks_count(marks), counts[i]);
+        assert_int_equal(wb_marks_at_us(marks), 1060 * SECOND);
+        assert_int_equal(wb_marks_time_us(marks, 0), 1000 * SECOND);
+        for (size_t j = 0; j < counts[i]; j++) {
+            if (last != NULL)
+                assert_true(memcmp(last, wb_marks_id(marks, j), 16) < 0);
+            last = wb_marks_id(marks, j);
+        }
+    }
+    assert_null(wb_markbox_take(&box.markbox));
+    for (int i = 0; i < 3; i++)
+        settle(&box, claims[i], false);
+    wb_stats stats = stats_of(&box);
+    assert_int_equal(stats.accepted, 26);
+    assert_int_equal(stats.stored, 26);
+    assert_int_equal(stats.unique, 25);
+    shut_box(&box);
+}
+
+static void test_failure_merges_back_and_newest_wins(void **state)
+{
+    (void)state;
+    struct box box;
+    open_box(&box, 2);
+    for (uint32_t i = 0; i < 4; i++)
+        assert_ok(mark(&box, i, 100 + i));
+    uint64_t sealed = wb_box_seal(&box.markbox.box, WB_REASON_FLUSH);
+    wb_claim *claim = wb_markbox_take(&box.markbox);
+    assert_ok(mark(&box, 0, 50));  /* older than what was taken */
+    assert_ok(mark(&box, 1, 500)); /* newer */
+    settle(&box, claim, true);
+    assert_false(wb_box_settled(&box.markbox.box, sealed));
+    assert_int_equal(stats_of(&box).pending, 6);
+    wb_box_seal(&box.markbox.box, WB_REASON_FLUSH);
+    const int64_t times[] = {100, 500, 102, 103};
+    for (int i = 0; i < 2; i++) {
+        claim = wb_markbox_take(&box.markbox);
+        assert_int_equal(claim->marks.attempt, i == 0 ? 2 : 1);
+        assert_int_equal(wb_marks_time_us(&claim->marks, 0), times[2 * i]);
+        assert_int_equal(wb_marks_time_us(&claim->marks, 1), times[2 * i + 1]);
+        settle(&box, claim, false);
+    }
+    assert_true(wb_box_settled(&box.markbox.box, sealed));
+    assert_int_equal(stats_of(&box).stored, 6);
+    shut_box(&box);
+}
+
+static void test_limit_and_close(void **state)
+{
+    (void)state;
+    struct box box;
+    open_box(&box, 5000);
+    for (uint32_t i = 0; i < 1000; i++)
+        assert_ok(mark(&box, i, WB_NEVER));
+    assert_int_equal(mark(&box, 1000, WB_NEVER), WB_FULL);
+    assert_ok(mark(&box, 7, WB_NEVER));
+    wb_box_close(&box.markbox.box);
+    assert_int_equal(mark(&box, 7, WB_NEVER), WB_CLOSED);
+    settle(&box, wb_markbox_take(&box.markbox), false);
+    assert_int_equal(stats_of(&box).stored, 1001);
+    assert_int_equal(stats_of(&box).rejected, 2);
+    shut_box(&box);
+}
+
+static void test_marks_are_conserved_whatever_happens(void **state)
+{
+    (void)state;
+    struct box box;
+    wb_claim *flight[3] = {NULL};
+    uint64_t random = 7;
+    open_box(&box, 8);
+    box.markbox.box.retry.attempts = 3;
+    for (int i = 0; i < 50000; i++) {
+        wb_claim **slot = &flight[random_below(&random, 3)];
+        uint64_t dice = random_below(&random, 12);
+        if (dice == 0)
+            wb_clock_advance(box.clock, (int64_t)random_below(&random, 30 * SECOND));
+        else if (dice == 1)
+            wb_box_seal(&box.markbox.box, WB_REASON_FLUSH);
+        else if (dice < 5 && *slot == NULL)
+            *slot = wb_markbox_take(&box.markbox);
+        else if (dice < 5) {
+            settle(&box, *slot, random_below(&random, 2) == 0);
+            *slot = NULL;
+        } else
+            mark(&box, (uint32_t)random_below(&random, 100), (int64_t)random_below(&random, 1000));
+        stats_of(&box);
+    }
+    for (int i = 0; i < 3; i++) {
+        if (flight[i] != NULL)
+            settle(&box, flight[i], false);
+    }
+    wb_claim *claim;
+    do {
+        wb_box_seal(&box.markbox.box, WB_REASON_FLUSH);
+        claim = wb_markbox_take(&box.markbox);
+        if (claim != NULL)
+            settle(&box, claim, false);
+    } while (claim != NULL);
+    wb_stats stats = stats_of(&box);
+    assert_int_equal(stats.pending, 0);
+    assert_true(stats.dead > 0 && stats.stored > 0);
+    shut_box(&box);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_nothing_marked_is_nothing_taken),
+        cmocka_unit_test(test_interval_then_sorted_chunks),
+        cmocka_unit_test(test_failure_merges_back_and_newest_wins),
+        cmocka_unit_test(test_limit_and_close),
+        cmocka_unit_test(test_marks_are_conserved_whatever_happens),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

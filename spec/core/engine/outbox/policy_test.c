@@ -1,0 +1,587 @@
+/* SPDX-License-Identifier: MIT
+ * Policies in the outbox: rows of several tables, decided retries, asking before a row is refused, sealing for a
+ * policy's reason, and a decider that is asked by the one who delivers. */
+#include "support/outbox_fixture.h"
+
+#include <stdio.h>
+
+enum { TABLES = 3 };
+static const char *const tables[TABLES] = {"t", "a", "b"};
+
+static void ten_pending(wb_batcher_options *options)
+{
+    options->max_pending_rows = 10;
+}
+
+static int put_to(struct box *box, const char *table)
+{
+    wb_value values[2] = {int_value(box->next), text_value("x")};
+    wb_choice choice = {.overflow = WB_OVERFLOW_REJECT};
+    assert_ok(wb_outbox_route(&box->outbox, table, &choice.route, NULL));
+    int code = wb_outbox_put(&box->outbox, values, 2, &choice, NULL, NULL);
+    box->next += code == WB_OK;
+    return code;
+}
+
+/* Rows 0, 1, 2, … go to t, a, b, t, … */
+static void put_round(struct box *box, int count)
+{
+    for (int i = 0; i < count; i++)
+        assert_ok(put_to(box, tables[box->next % TABLES]));
+}
+
+static const char *table_of(const wb_batch *batch)
+{
+    return batch->table != NULL ? batch->table : "t";
+}
+
+/* All rows of the batch belong where it goes, in the order in which they were put. */
+static void assert_of_one_table(const wb_batch *batch)
+{
+    int64_t last = -1;
+    for (size_t i = 0; i < wb_batch_rows(batch); i++) {
+        assert_true(n_at(batch, i) > last);
+        last = n_at(batch, i);
+        assert_string_equal(tables[last % TABLES], table_of(batch));
+    }
+}
+
+static wb_batch *take(struct box *box)
+{
+    wb_batch *batch = wb_outbox_take(&box->outbox);
+    if (batch != NULL)
+        assert_of_one_table(batch);
+    return batch;
+}
+
+static void seal(struct box *box)
+{
+    wb_outbox_seal(&box->outbox, WB_REASON_FLUSH);
+}
+
+/* ---- routes ---- */
+
+static void one_table_a_batch(void **state)
+{
+    (void)state;
+    struct box box;
+    open_box(&box, NULL);
+    put_round(&box, 30);
+    uint64_t mark = wb_outbox_seal(&box.outbox, WB_REASON_FLUSH);
+    for (int i = 0; i < TABLES; i++) {
+        assert_false(wb_box_settled(&box.outbox.box, mark));
+        wb_batch *batch = take(&box);
+        assert_int_equal(wb_batch_rows(batch), 10);
+        assert_int_equal(first_n(batch), i);
+        assert_int_equal(batch->attempt, 1);
+        assert_int_equal(batch->reason, WB_REASON_FLUSH);
+        store_batch(&box, batch);
+    }
+    assert_true(wb_box_settled(&box.outbox.box, mark));
+    assert_null(take(&box));
+    assert_int_equal(stats_of(&box).batches, TABLES);
+    assert_int_equal(stats_of(&box).pending_bytes, 0);
+    shut_box(&box);
+}
+
+static void a_name_has_one_number(void **state)
+{
+    (void)state;
+    struct box box;
+    uint32_t first, again;
+    char name[16], wide[300];
+    wb_err err;
+    open_box(&box, NULL);
+    assert_ok(wb_outbox_route(&box.outbox, "t", &first, NULL));
+    assert_int_equal(first, 0);
+    for (int i = 0; i < 2000; i++) {
+        snprintf(name, sizeof name, "p%d", i % 1000);
+        assert_ok(wb_outbox_route(&box.outbox, name, &again, NULL));
+        assert_int_equal(again, i % 1000 + 1);
+        assert_string_equal(box.outbox.routes.names[again - 1], name);
+    }
+    assert_int_equal(wb_outbox_route(&box.outbox, "", &again, &err), WB_INVALID);
+    memset(wide, 'x', sizeof wide);
+    wide[sizeof wide - 1] = '\0';
+    assert_int_equal(wb_outbox_route(&box.outbox, wide, &again, &err), WB_INVALID);
+    assert_non_null(strstr(err.text, "1 to 255 bytes"));
+    shut_box(&box);
+}
+
+static void small_merged(wb_batcher_options *options)
+{
+    options->batch_size = 6;
+    options->flush_at = 1;
+}
+
+/* Waiting batches that go out together are sorted by table together. */
+static void merges_by_table(void **state)
+{
+    (void)state;
+    struct box box;
+    open_box(&box, small_merged);
+    box.outbox.merge_rows = 24;
+    put_round(&box, 60);
+    seal(&box);
+    size_t batches = 0;
+    for (wb_batch *batch; (batch = take(&box)) != NULL; batches++) {
+        assert_int_equal(wb_batch_rows(batch) % 2, 0);
+        store_batch(&box, batch);
+    }
+    assert_int_equal(stats_of(&box).stored, 60);
+    assert_true(batches <= 9); /* of 10 sealed ones: 24, 24 and 12 rows, three tables each */
+    shut_box(&box);
+}
+
+/* A part that fails goes on being of its table, and stops the other tables only for its delay. */
+static void one_table_down(void **state)
+{
+    (void)state;
+    struct box box;
+    open_box(&box, NULL);
+    uint64_t stored = 0;
+    for (int round = 0; round < 50; round++) {
+        put_round(&box, 9);
+        seal(&box);
+        for (wb_batch *batch; (batch = take(&box)) != NULL;) {
+            bool down = strcmp(table_of(batch), "a") == 0 && round < 40;
+            stored += down ? 0 : wb_batch_rows(batch);
+            if (down)
+                fail_batch(&box, batch, WB_HOLD, 0);
+            else
+                store_batch(&box, batch);
+        }
+        wb_clock_advance(box.clock, 31 * SECOND);
+    }
+    seal(&box);
+    for (wb_batch *batch; (batch = take(&box)) != NULL;)
+        store_batch(&box, batch);
+    assert_int_equal(stats_of(&box).stored, 450);
+    assert_true(stored >= 250); /* the other two tables did not wait for it */
+    shut_box(&box);
+}
+
+/* Two tables' parts have one serial: a bad row in one is found there, the other one is untouched. */
+static void a_bad_row_of_one_table(void **state)
+{
+    (void)state;
+    struct box box;
+    open_box(&box, NULL);
+    put_round(&box, 48);
+    seal(&box);
+    size_t writes = 0;
+    for (wb_batch *batch; (batch = take(&box)) != NULL; writes++) {
+        bool bad = false;
+        for (size_t i = 0; i < wb_batch_rows(batch); i++)
+            bad = bad || n_at(batch, i) == 16; /* of table a */
+        if (bad)
+            fail_batch(&box, batch, WB_REJECT, 0);
+        else
+            store_batch(&box, batch);
+    }
+    wb_stats stats = stats_of(&box);
+    assert_int_equal(stats.stored, 47);
+    assert_int_equal(stats.dead, 1);
+    assert_true(writes <= 2 + 2 * 4 + 2);
+    shut_box(&box);
+}
+
+static void without_memory_all_is_back(void **state)
+{
+    (void)state;
+    for (size_t nth = 0; nth < 12; nth++) {
+        struct box box;
+        open_box(&box, NULL);
+        put_round(&box, 30);
+        seal(&box);
+        wb_alloc_fail_after(nth);
+        wb_batch *batch = wb_outbox_take(&box.outbox);
+        wb_alloc_fail_after(SIZE_MAX);
+        assert_int_equal(stats_of(&box).pending, 30);
+        if (batch != NULL)
+            store_batch(&box, batch);
+        wb_clock_advance(box.clock, SECOND);
+        while ((batch = take(&box)) != NULL)
+            store_batch(&box, batch);
+        assert_int_equal(stats_of(&box).stored, 30);
+        shut_box(&box);
+    }
+}
+
+static void a_number_that_was_not_given_out(void **state)
+{
+    (void)state;
+    struct box box;
+    wb_err err;
+    wb_value values[2] = {int_value(0), text_value("x")};
+    wb_choice choice = {.route = 2, .overflow = WB_OVERFLOW_REJECT};
+    open_box(&box, NULL);
+    assert_ok(wb_outbox_route(&box.outbox, "a", &(uint32_t){0}, NULL));
+    assert_int_equal(wb_outbox_put(&box.outbox, values, 2, &choice, NULL, &err), WB_MISUSE);
+    assert_string_equal(err.text, "route 2: the last that was given out is 1");
+    assert_int_equal(stats_of(&box).accepted, 0);
+    shut_box(&box);
+}
+
+/* Of many tables, most parts are small and wait: in no more memory than their rows are counted for. */
+static void what_waits_is_small(void **state)
+{
+    (void)state;
+    struct box box;
+    open_box(&box, NULL);
+    put_round(&box, 30);
+    seal(&box);
+    wb_batch *batch = take(&box);
+    for (const wb_batch *part = box.outbox.sealed.first; part != NULL; part = part->next) {
+        assert_int_equal(part->room, part->count);
+        assert_int_equal(part->capacity, part->bytes);
+    }
+    store_batch(&box, batch);
+    shut_box(&box);
+}
+
+/* ---- decisions of one add, and of one failure ---- */
+
+static void asks_before_it_refuses(void **state)
+{
+    (void)state;
+    struct box box;
+    wb_err err;
+    wb_value values[2] = {int_value(0), text_value("x")};
+    wb_choice ask = {.overflow = WB_OVERFLOW_ASK}, oldest = {.overflow = WB_OVERFLOW_DROP_OLDEST};
+    open_box(&box, ten_pending);
+    put_rows(&box, 10);
+    assert_int_equal(wb_outbox_put(&box.outbox, values, 2, &ask, NULL, &err), WB_FULL);
+    assert_int_equal(stats_of(&box).rejected, 0);
+    assert_ok(wb_outbox_put(&box.outbox, values, 2, &oldest, NULL, &err));
+    assert_int_equal(stats_of(&box).dropped, 1);
+    assert_int_equal(stats_of(&box).accepted, 11);
+    values[0] = text_value("no number");
+    assert_int_equal(wb_outbox_put(&box.outbox, values, 2, &ask, NULL, &err), WB_INVALID);
+    assert_int_equal(stats_of(&box).rejected, 1);
+    shut_box(&box);
+}
+
+static void end_with(struct box *box, wb_batch *batch, int class, int64_t retry_us)
+{
+    wb_err err;
+    wb_fail_store(&err, class, "down");
+    wb_ending ending = {.err = &err, .retry_us = retry_us};
+    wb_outbox_complete(&box->outbox, batch, &ending);
+}
+
+static void one_try(wb_batcher_options *options)
+{
+    options->retry.attempts = 1;
+}
+
+static void a_decided_delay(void **state)
+{
+    (void)state;
+    struct box box;
+    open_box(&box, one_try); /* which the decision overrules */
+    put_rows(&box, 5);
+    seal(&box);
+    for (int i = 1; i <= 5; i++) {
+        wb_batch *batch = wb_outbox_take(&box.outbox);
+        assert_int_equal(batch->attempt, i);
+        end_with(&box, batch, i % 2 == 0 ? WB_HOLD : WB_RETRY, 7 * SECOND);
+        wb_clock_advance(box.clock, 7 * SECOND - 1);
+        assert_null(wb_outbox_take(&box.outbox));
+        wb_clock_advance(box.clock, 1);
+    }
+    end_with(&box, wb_outbox_take(&box.outbox), WB_HOLD, WB_NEVER);
+    assert_int_equal(stats_of(&box).dead, 5);
+    shut_box(&box);
+}
+
+static void closing_waits_a_second_at_most(void **state)
+{
+    (void)state;
+    struct box box;
+    open_box(&box, NULL);
+    put_rows(&box, 5);
+    wb_box_close(&box.outbox.box);
+    end_with(&box, wb_outbox_take(&box.outbox), WB_RETRY, 3600 * SECOND);
+    wb_clock_advance(box.clock, SECOND);
+    store_batch(&box, wb_outbox_take(&box.outbox));
+    shut_box(&box);
+}
+
+static void a_policy_does_not_hurry_what_failed(void **state)
+{
+    (void)state;
+    struct box box;
+    open_box(&box, NULL);
+    put_rows(&box, 5);
+    seal(&box);
+    end_with(&box, wb_outbox_take(&box.outbox), WB_RETRY, 7 * SECOND);
+    put_rows(&box, 3);
+    wb_outbox_seal(&box.outbox, WB_REASON_POLICY);
+    assert_null(wb_outbox_take(&box.outbox));
+    wb_clock_advance(box.clock, 7 * SECOND);
+    wb_batch *batch = wb_outbox_take(&box.outbox);
+    assert_int_equal(batch->reason, WB_REASON_POLICY); /* the least tried goes first */
+    assert_int_equal(wb_batch_rows(batch), 3);
+    store_batch(&box, batch);
+    store_batch(&box, wb_outbox_take(&box.outbox));
+    shut_box(&box);
+}
+
+static void a_view_tells(void **state)
+{
+    (void)state;
+    struct box box;
+    wb_view view;
+    open_box(&box, NULL);
+    wb_outbox_view(&box.outbox, NULL, &view);
+    assert_int_equal(view.rows, 0);
+    put_rows(&box, 2);
+    wb_clock_advance(box.clock, SECOND / 2);
+    put_rows(&box, 1);
+    wb_outbox_view(&box.outbox, NULL, &view);
+    assert_int_equal(view.rows, 3);
+    assert_int_equal(view.age_us, SECOND / 2);
+    assert_int_equal(view.attempt, 0);
+    assert_true(view.bytes > 0);
+    seal(&box);
+    fail_batch(&box, wb_outbox_take(&box.outbox), WB_RETRY, 2);
+    wb_clock_advance(box.clock, SECOND);
+    wb_batch *batch = wb_outbox_take(&box.outbox);
+    wb_outbox_view(&box.outbox, batch, &view);
+    assert_int_equal(view.rows, 1);
+    assert_int_equal(view.age_us, SECOND);
+    assert_int_equal(view.attempt, 2);
+    store_batch(&box, batch);
+    shut_box(&box);
+}
+
+/* ---- a decider ---- */
+
+typedef struct scripted {
+    wb_decider base;
+    bool missing, broken, flush;
+    int opened, asked, ended;
+} scripted;
+
+static int scripted_open(wb_decider *base, wb_err *err)
+{
+    scripted *own = (scripted *)base;
+    own->opened++;
+    if (own->missing)
+        return wb_fail_store(err, WB_HOLD, "no such module");
+    base->should_flush = base->route = base->retry = true;
+    return WB_OK;
+}
+
+static int scripted_flush(wb_decider *base, const wb_stats *stats, const wb_view *view, bool *flush,
+                          wb_err *err)
+{
+    scripted *own = (scripted *)base;
+    own->asked++;
+    assert_int_equal(stats->pending, view->rows);
+    if (own->broken)
+        return wb_fail_store(err, WB_RETRY, "boom");
+    *flush = own->flush;
+    return WB_OK;
+}
+
+static int scripted_route(wb_decider *base, const wb_batch *batch, size_t index, const char **table,
+                          wb_err *err)
+{
+    if (((scripted *)base)->broken && n_at(batch, index) % TABLES == 0)
+        return wb_fail_store(err, WB_RETRY, "boom");
+    *table = tables[n_at(batch, index) % TABLES];
+    return WB_OK;
+}
+
+static int scripted_retry(wb_decider *base, const wb_stats *stats, const wb_view *view,
+                          const wb_err *failure, int64_t *retry_us, wb_err *err)
+{
+    (void)stats, (void)failure;
+    if (((scripted *)base)->broken)
+        return wb_fail_store(err, WB_RETRY, "boom");
+    *retry_us = view->attempt * SECOND;
+    return WB_OK;
+}
+
+static void scripted_end(wb_decider *base)
+{
+    ((scripted *)base)->ended++;
+}
+
+static const wb_decider_class scripted_class = {
+    .open = scripted_open,
+    .should_flush = scripted_flush,
+    .route = scripted_route,
+    .retry = scripted_retry,
+    .end = scripted_end,
+};
+
+/* The outbox looks at whether there is a policy alone. */
+static void with_policy(wb_batcher_options *options)
+{
+    static wb_store *store;
+    if (store == NULL)
+        assert_ok(wb_store_memory(0, &store, NULL));
+    options->policy = store;
+}
+
+static void decided(void **state)
+{
+    (void)state;
+    struct box box;
+    scripted script = {.base.class = &scripted_class};
+    open_box(&box, with_policy);
+    wb_outbox_ask(&box.outbox, &script.base);
+    for (int i = 0; i < 9; i++)
+        put_rows(&box, 1);
+    assert_int_equal(wb_outbox_next_due_us(&box.outbox.box),
+                     wb_box_now_us(&box.outbox.box) + WB_ASK_EVERY_US);
+    wb_outbox_ask_flush(&box.outbox);
+    assert_int_equal(script.asked, 0); /* too early */
+    for (int i = 1; i <= 3; i++) {
+        wb_clock_advance(box.clock, WB_ASK_EVERY_US);
+        script.flush = i == 3;
+        wb_outbox_ask_flush(&box.outbox);
+        wb_outbox_ask_flush(&box.outbox);
+        assert_int_equal(script.asked, i);
+    }
+    for (int i = 0; i < TABLES; i++) {
+        wb_batch *batch = take(&box);
+        assert_int_equal(wb_batch_rows(batch), 3);
+        assert_int_equal(batch->reason, WB_REASON_POLICY);
+        store_batch(&box, batch);
+    }
+    wb_clock_advance(box.clock, WB_ASK_EVERY_US);
+    wb_outbox_ask_flush(&box.outbox); /* nothing is open */
+    assert_int_equal(script.asked, 3);
+    assert_int_equal(wb_outbox_next_due_us(&box.outbox.box), WB_NEVER);
+    assert_int_equal(script.opened, 1);
+    shut_box(&box);
+    assert_int_equal(script.ended, 1);
+}
+
+static void undecided(void **state)
+{
+    (void)state;
+    struct box box;
+    scripted script = {.base.class = &scripted_class, .broken = true};
+    wb_event event;
+    wb_stats stats;
+    wb_view view = {.attempt = 1};
+    wb_err err = {0};
+    open_box(&box, with_policy);
+    wb_outbox_ask(&box.outbox, &script.base);
+    put_rows(&box, 3);
+    wb_clock_advance(box.clock, WB_ASK_EVERY_US);
+    wb_outbox_ask_flush(&box.outbox);
+    assert_null(wb_outbox_take(&box.outbox));
+    wb_clock_advance(box.clock, SECOND);
+    for (int i = 0; i < TABLES; i++) /* the row of table t is not routed: t is the own table */
+        store_batch(&box, take(&box));
+    stats = stats_of(&box);
+    assert_int_equal(wb_ask_retry_us(&box.outbox.asker, &stats, &view, &err), 0);
+    assert_int_equal(stats_of(&box).policy_errors, 3);
+    assert_int_equal(stats_of(&box).stored, 3);
+    assert_true(wb_log_next(box.log, &event));
+    assert_non_null(strstr(event.text, "the policy's should_flush failed, the built-in rule"));
+    assert_non_null(strstr(event.text, "boom"));
+    shut_box(&box);
+}
+
+static void not_to_be_opened(void **state)
+{
+    (void)state;
+    struct box box;
+    scripted script = {.base.class = &scripted_class, .missing = true};
+    open_box(&box, with_policy);
+    wb_outbox_ask(&box.outbox, &script.base);
+    for (int i = 0; i < 100; i++) {
+        put_rows(&box, 1);
+        wb_clock_advance(box.clock, WB_ASK_EVERY_US);
+        wb_outbox_ask_flush(&box.outbox);
+    }
+    assert_int_equal(script.opened, 1); /* once a second */
+    seal(&box);
+    wb_batch *batch = wb_outbox_take(&box.outbox);
+    assert_int_equal(wb_batch_rows(batch), 100);
+    assert_null(batch->table);
+    store_batch(&box, batch);
+    assert_int_equal(stats_of(&box).policy_errors, (uint64_t)script.opened);
+    shut_box(&box);
+}
+
+/* Its first write may be in: it goes to no other table then, whatever the script says later. */
+static void unrouted_rows_stay_where_they_were_written_to(void **state)
+{
+    (void)state;
+    struct box box;
+    scripted script = {.base.class = &scripted_class, .missing = true};
+    open_box(&box, with_policy);
+    box.outbox.merge_rows = 100;
+    wb_outbox_ask(&box.outbox, &script.base);
+    for (int i = 0; i < 2; i++) {
+        put_rows(&box, 3);
+        seal(&box);
+    }
+    wb_batch *batch = wb_outbox_take(&box.outbox);
+    assert_int_equal(wb_batch_rows(batch), 6);
+    wb_err err;
+    wb_fail_store(&err, WB_RETRY, "no answer");
+    err.in_doubt = true;
+    wb_outbox_complete(&box.outbox, batch, &(wb_ending){.err = &err});
+    script.missing = false;
+    wb_clock_advance(box.clock, 31 * SECOND);
+    batch = wb_outbox_take(&box.outbox);
+    assert_int_equal(wb_batch_rows(batch), 6);
+    assert_null(batch->table);
+    assert_true(batch->in_doubt);
+    store_batch(&box, batch);
+    put_rows(&box, 3);
+    seal(&box);
+    for (int i = 0; i < TABLES; i++)
+        store_batch(&box, take(&box)); /* these are routed */
+    shut_box(&box);
+}
+
+/* There was no memory for a decider: the flusher comes again, later. */
+static void nobody_to_ask(void **state)
+{
+    (void)state;
+    struct box box;
+    open_box(&box, with_policy);
+    put_rows(&box, 1);
+    wb_clock_advance(box.clock, WB_ASK_EVERY_US);
+    wb_outbox_ask_flush(&box.outbox);
+    assert_true(wb_outbox_next_due_us(&box.outbox.box) > wb_box_now_us(&box.outbox.box));
+    seal(&box);
+    store_batch(&box, wb_outbox_take(&box.outbox));
+    shut_box(&box);
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test(name)
+    const struct CMUnitTest tests[] = {
+        T(one_table_a_batch),
+        T(a_name_has_one_number),
+        T(merges_by_table),
+        T(one_table_down),
+        T(a_bad_row_of_one_table),
+        T(without_memory_all_is_back),
+        T(asks_before_it_refuses),
+        T(a_decided_delay),
+        T(closing_waits_a_second_at_most),
+        T(a_policy_does_not_hurry_what_failed),
+        T(a_view_tells),
+        T(decided),
+        T(undecided),
+        T(not_to_be_opened),
+        T(unrouted_rows_stay_where_they_were_written_to),
+        T(nobody_to_ask),
+        T(a_number_that_was_not_given_out),
+        T(what_waits_is_small),
+    };
+    return cmocka_run_group_tests_name("outbox_policy", tests, NULL, NULL);
+}

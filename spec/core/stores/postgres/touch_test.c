@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: MIT
+ * A tracker's write to PostgreSQL: times only move forward, whoever writes, and nobody deadlocks. */
+#include "support/postgres_support.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#define T0 INT64_C(1715673600000000) /* 2024-05-14T08:00:00Z */
+
+typedef struct tracking {
+    wb_target target;
+    char table[160];
+    wb_session *session;
+} tracking;
+
+static void track(fixture *f, tracking *t, bool exact, int64_t min_advance_us)
+{
+    snprintf(t->table, sizeof t->table, "%s", in_space(f, "w"));
+    t->target = (wb_target){.table = t->table,
+                            .dedupe_column = -1,
+                            .key = "id",
+                            .column = "used \"at\"",
+                            .exact = exact,
+                            .min_advance_us = min_advance_us,
+                            .write_timeout_us = 30 * SECOND_US};
+    t->session = f->store->class->session(f->store, &t->target);
+    assert_non_null(t->session);
+}
+
+/* A table with ids 1 to `rows`, never used. */
+static void make_table(fixture *f, int rows)
+{
+    sql(f,
+        "CREATE TABLE w (id uuid PRIMARY KEY, \"used \"\"at\"\"\" timestamptz);"
+        "INSERT INTO w SELECT lpad(to_hex(i), 32, '0')::uuid FROM generate_series(1, %d) i;"
+        "ANALYZE w",
+        rows);
+}
+
+static const char *times(fixture *f)
+{
+    return sql(f,
+               "SELECT string_agg(coalesce((1000000 * extract(epoch FROM \"used \"\"at\"\"\") - "
+               "%lld)::int8::text, '-'), ' ' ORDER BY id) FROM w",
+               (long long)T0);
+}
+
+static wb_mark mark(int id, int64_t time_us)
+{
+    wb_mark mark = {.time_us = time_us, .count = 1};
+    for (int i = 0; i < 4; i++)
+        mark.id[15 - i] = (uint8_t)(id >> (8 * i));
+    return mark;
+}
+
+static wb_touched touch(tracking *t, const wb_mark *marks, size_t count, int64_t at_us)
+{
+    wb_marks all = {
+        .marks = marks, .count = count, .at_us = at_us, .exact = t->target.exact, .attempt = 1};
+    wb_until until = in_us(60 * SECOND_US);
+    wb_touched touched = {99, 99};
+    wb_err err = {.code = WB_OK};
+    if (t->session->class->touch(t->session, &all, &until, &touched, &err) != WB_OK)
+        fail_msg("%s", err.text);
+    return touched;
+}
+
+static void assert_touched(wb_touched touched, uint64_t updated, uint64_t unmatched)
+{
+    assert_int_equal(touched.updated, updated);
+    assert_int_equal(touched.unmatched, unmatched);
+}
+
+static void only_forward(void **state)
+{
+    fixture *f = *state;
+    tracking t;
+    wb_mark marks[] = {mark(1, T0), mark(3, T0), mark(9, T0)};
+    make_table(f, 3);
+    track(f, &t, false, 0);
+    assert_touched(touch(&t, marks, 0, T0), 0, 0);
+    assert_touched(touch(&t, marks, 3, T0 + 5), 2, 1);
+    assert_string_equal(times(f), "5 - 5");
+    assert_touched(touch(&t, marks, 3, T0 + 5), 0, 1); /* as a retry would */
+    assert_touched(touch(&t, marks, 2, T0 + 4), 0, 0);
+    assert_string_equal(times(f), "5 - 5");
+    assert_touched(touch(&t, marks, 1, T0 + 6), 1, 0);
+    assert_string_equal(times(f), "6 - 5");
+    t.session->class->end(t.session);
+}
+
+static void each_its_own_time(void **state)
+{
+    fixture *f = *state;
+    tracking t;
+    wb_mark first[] = {mark(1, T0 + 10), mark(2, T0 + 20), mark(7, T0)};
+    wb_mark second[] = {mark(1, T0 + 9), mark(2, T0 + 21), mark(3, T0 - 1)};
+    make_table(f, 3);
+    track(f, &t, true, 0);
+    assert_touched(touch(&t, first, 3, T0 + 999), 2, 1);
+    assert_string_equal(times(f), "10 20 -");
+    assert_touched(touch(&t, second, 3, T0 + 999), 2, 0);
+    assert_string_equal(times(f), "10 21 -1");
+    t.session->class->end(t.session);
+}
+
+/* A stored time that is newer than now - min_advance stays. */
+static void least_advance(void **state)
+{
+    fixture *f = *state;
+    for (int exact = 0; exact < 2; exact++) {
+        tracking t;
+        wb_mark at_0[] = {mark(1, T0)}, at_99[] = {mark(1, T0 + 99)},
+                at_100[] = {mark(1, T0 + 100)};
+        sql(f, "DROP TABLE IF EXISTS w");
+        make_table(f, 1);
+        track(f, &t, exact != 0, 100);
+        assert_touched(touch(&t, at_0, 1, T0), 1, 0);
+        assert_touched(touch(&t, at_99, 1, T0 + 99), 0, 0);
+        assert_string_equal(times(f), "0");
+        assert_touched(touch(&t, at_100, 1, T0 + 100), 1, 0);
+        assert_string_equal(times(f), "100");
+        t.session->class->end(t.session);
+    }
+}
+
+static void wrong_table_is_held(void **state)
+{
+    static const struct {
+        const char *columns, *words;
+    } cases[] = {
+        {"id text, \"used \"\"at\"\"\" timestamptz",
+         "column \"id\" is text in the database, uuid in"},
+        {"id uuid, \"used \"\"at\"\"\" timestamp", "column \"used \"at\"\" is timestamp without "
+                                                   "time zone in the database, timestamptz in the "
+                                                   "tracker"},
+        {"id uuid", "column \"used \"at\"\" is not in the table"},
+    };
+    fixture *f = *state;
+    tracking t;
+    wb_mark marks[] = {mark(1, T0)};
+    wb_marks all = {.marks = marks, .count = 1, .at_us = T0};
+    track(f, &t, false, 0);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        wb_until until = in_us(10 * SECOND_US);
+        wb_touched touched;
+        wb_err err = {.code = WB_OK};
+        sql(f, "DROP TABLE IF EXISTS w; CREATE TABLE w (%s)", cases[i].columns);
+        int code = t.session->class->touch(t.session, &all, &until, &touched, &err);
+        assert_failed(code, &err, WB_HOLD, cases[i].words);
+    }
+    t.session->class->end(t.session);
+}
+
+/* A store whose server reads the table in the order that the rows are stored in. */
+static void read_as_stored(fixture *f)
+{
+    char conninfo[512];
+    wb_err err;
+    snprintf(conninfo, sizeof conninfo,
+             "%s options='-c enable_nestloop=off -c enable_mergejoin=off -c enable_indexscan=off'",
+             test_conninfo());
+    wb_store_unref(f->store);
+    assert_ok(wb_store_postgres(conninfo, &f->store, &err));
+}
+
+enum { ROUNDS = 60, IDS = 400 };
+
+typedef struct racer {
+    tracking tracking;
+    int number;
+    atomic_int failed;
+} racer;
+
+static void *race(void *context)
+{
+    racer *own = context;
+    wb_mark marks[IDS];
+    for (int round = 0; round < ROUNDS; round++) {
+        int64_t at_us = T0 + 2 * round + own->number;
+        for (int i = 0; i < IDS; i++)
+            marks[i] = mark(i + 1, at_us);
+        wb_marks all = {.marks = marks, .count = IDS, .at_us = at_us};
+        wb_until until = in_us(60 * SECOND_US);
+        wb_touched touched;
+        wb_err err = {.code = WB_OK};
+        wb_session *session = own->tracking.session;
+        if (session->class->touch(session, &all, &until, &touched, &err) != WB_OK)
+            atomic_store(&own->failed, 1);
+    }
+    return NULL;
+}
+
+/* Two writers of the same ids; to one the server reads the rows in the order of the ids, to the other in
+ * the opposite one. Neither fails (a deadlock would be one), and each id ends at the latest time. */
+static void overlapping_writers(void **state)
+{
+    fixture *f = *state;
+    racer racers[2] = {{.number = 0}, {.number = 1}};
+    pthread_t threads[2];
+    char expected[16];
+    make_table(f, IDS);
+    sql(f, "CREATE TABLE other AS TABLE w ORDER BY id DESC; DROP TABLE w;"
+           "ALTER TABLE other RENAME TO w; ALTER TABLE w ADD PRIMARY KEY (id); ANALYZE w");
+    for (int i = 0; i < 2; i++) {
+        track(f, &racers[i].tracking, false, 0);
+        read_as_stored(f); /* the second only */
+        assert_int_equal(pthread_create(&threads[i], NULL, race, &racers[i]), 0);
+    }
+    for (int i = 0; i < 2; i++) {
+        pthread_join(threads[i], NULL);
+        assert_int_equal(racers[i].failed, 0);
+        racers[i].tracking.session->class->end(racers[i].tracking.session);
+    }
+    snprintf(expected, sizeof expected, "%d", 2 * (ROUNDS - 1) + 1);
+    assert_string_equal(sql(f,
+                            "SELECT (1000000 * extract(epoch FROM min(\"used \"\"at\"\"\")) - "
+                            "%lld)::int8 FROM w",
+                            (long long)T0),
+                        expected);
+}
+
+/* The order in which rows are locked is the key's, whatever order they are stored in. */
+static void locks_in_key_order(void **state)
+{
+    fixture *f = *state;
+    tracking t;
+    wb_mark marks[] = {mark(1, T0), mark(2, T0), mark(3, T0)};
+    wb_marks all = {.marks = marks, .count = 3, .at_us = T0};
+    wb_touched touched;
+    wb_err err = {.code = WB_OK};
+    make_table(f, 400);
+    read_as_stored(f);
+    sql(f, "UPDATE w SET id = id WHERE id = lpad('1', 32, '0')::uuid"); /* stored last */
+    track(f, &t, false, 0);
+    sql(f, "BEGIN; SELECT FROM w WHERE id = lpad('1', 32, '0')::uuid FOR UPDATE");
+    wb_until until = in_us(500000);
+    int code = t.session->class->touch(t.session, &all, &until, &touched, &err);
+    assert_failed(code, &err, WB_RETRY, "no answer from the server in time");
+    assert_false(err.in_doubt);
+    assert_string_equal(
+        sql(f, "SELECT count(*) FROM (SELECT FROM w WHERE id > lpad('1', 32, '0')::uuid "
+               "FOR UPDATE NOWAIT) free"),
+        "399");
+    sql(f, "ROLLBACK");
+    t.session->class->end(t.session);
+}
+
+static void reconnects(void **state)
+{
+    fixture *f = *state;
+    tracking t;
+    wb_mark marks[] = {mark(1, T0)};
+    make_table(f, 1);
+    track(f, &t, false, 0);
+    for (int i = 0; i < 3; i++) {
+        assert_touched(touch(&t, marks, 1, T0 + i), 1, 0);
+        sql(f, "SELECT pg_terminate_backend(%d, 5000)",
+            PQbackendPID(((wb_pg_session *)t.session)->conn));
+    }
+    t.session->class->end(t.session);
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        T(only_forward),        T(each_its_own_time),  T(least_advance), T(wrong_table_is_held),
+        T(overlapping_writers), T(locks_in_key_order), T(reconnects),
+    };
+    return cmocka_run_group_tests_name("postgres_touch", tests, NULL, NULL);
+}

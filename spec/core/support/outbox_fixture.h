@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT
+ * An outbox on a manual clock, with rows (n, "x") whose n count from 0. Whatever goes wrong here fails the
+ * test by itself. */
+#ifndef WB_OUTBOX_FIXTURE_H
+#define WB_OUTBOX_FIXTURE_H
+
+#include "support/support.h"
+
+#include "base/env.h"
+#include "engine/outbox/outbox.h"
+
+#define SECOND INT64_C(1000000)
+
+struct box {
+    wb_clock *clock;
+    wb_env env;
+    wb_log *log;
+    wb_schema *schema;
+    wb_outbox outbox;
+    int64_t next; /* the next row's n */
+};
+
+/* `change` is given the default options; NULL: they stay. The clock begins at 1000 seconds, or at start_us. */
+void open_box(struct box *box, void (*change)(wb_batcher_options *));
+void open_box_at(struct box *box, int64_t start_us, void (*change)(wb_batcher_options *));
+void shut_box(struct box *box); /* with nothing taken */
+
+int put(struct box *box, wb_err *err);
+void put_rows(struct box *box, int count);
+
+/* What became of a taken batch. class: enum wb_class; `stored` leading rows are in. */
+void fail_batch(struct box *box, wb_batch *batch, int class, uint64_t stored);
+void store_batch(struct box *box, wb_batch *batch);
+
+int64_t n_at(const wb_batch *batch, size_t row);
+int64_t first_n(const wb_batch *batch);
+wb_stats stats_of(struct box *box); /* checks that no row is missing from them */
+
+#endif
