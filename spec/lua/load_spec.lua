@@ -4,9 +4,8 @@ local json = require "writebehind.json"
 local ids = require "spec.support.ids"
 local postgres = require "spec.support.postgres"
 local process = require "spec.support.process"
+local samples = require "spec.support.samples"
 local sqlite = require "spec.support.sqlite"
-
-local SHARED = os.getenv("WRITEBEHIND_SHARED")
 
 local dir, database
 setup(function()
@@ -83,14 +82,17 @@ local function same_value(expected, found)
     return expected == found
 end
 
--- Every value of the file, column by column; the rows in the file's order.
+-- Every value of the file, column by column, and nothing where it has none; the rows in the file's order.
 local function assert_same_rows(expected, found)
     assert.equal(#expected, #found)
     for index, row in ipairs(expected) do
-        for name, value in pairs(row) do
-            if not same_value(value, found[index][name]) then
-                error(("row %d, %s: expected %s, found %s"):format(index, name, tostring(value),
-                    tostring(found[index][name])))
+        for name in pairs(row) do
+            assert(found[index][name] ~= nil, name)
+        end
+        for name, value in pairs(found[index]) do
+            local wanted = row[name] == nil and json.null or row[name]
+            if name ~= "id" and not same_value(wanted, value) then
+                error(("row %d, %s: expected %s, found %s"):format(index, name, tostring(wanted), tostring(value)))
             end
         end
     end
@@ -106,26 +108,31 @@ local function rows_of_file(path)
 end
 
 describe("a whole file", function()
-    local FILES = { agent_stats = 19608, access_log = 9999 }
+    for _, sample in ipairs(samples.list()) do
+        describe(sample.label, function()
+            local path, expected
+            setup(function()
+                path = sample.path(dir)
+                expected = rows_of_file(path)
+            end)
+            teardown(function()
+                expected = nil
+            end)
 
-    for name, count in pairs(FILES) do
-        local path = (SHARED or "") .. "/data/" .. name .. ".ndjson.gz"
+            it("arrives in SQLite, value by value", function()
+                local result = load_file(path, "sqlite:" .. database, sample.name, "--create")
+                assert.equal(0, result.code, result.err)
+                assert.truthy(result.out:find(("^stored %d of %d rows, 0 refused, 0 dead, 0 pending, "):format(
+                    #expected, #expected)), result.out)
+                assert_same_rows(expected, sqlite_rows(database, sample.name, "id"))
+            end)
 
-        it(name .. " arrives in SQLite, value by value", function()
-            assert(SHARED, "WRITEBEHIND_SHARED is not set: it names the folder with the sample data")
-            local result = load_file(path, "sqlite:" .. database, name, "--create")
-            assert.equal(0, result.code, result.err)
-            assert.truthy(result.out:find(("^stored %d of %d rows, 0 refused, 0 dead, 0 pending, "):format(count,
-                count)), result.out)
-            assert_same_rows(rows_of_file(path), sqlite_rows(database, name, "id"))
-        end)
-
-        it(name .. " arrives in PostgreSQL, value by value", function()
-            assert(SHARED, "WRITEBEHIND_SHARED is not set: it names the folder with the sample data")
-            local table_name = postgres.name()
-            local result = load_file(path, postgres.conninfo(), table_name, "--create")
-            assert.equal(0, result.code, result.err)
-            assert_same_rows(rows_of_file(path), postgres_rows(table_name, "id"))
+            it("arrives in PostgreSQL, value by value", function()
+                local table_name = postgres.name()
+                local result = load_file(path, postgres.conninfo(), table_name, "--create")
+                assert.equal(0, result.code, result.err)
+                assert_same_rows(expected, postgres_rows(table_name, "id"))
+            end)
         end)
     end
 end)
@@ -162,11 +169,8 @@ local HARD_TSV = "n\ti\tf\tb\tt\td\tat\tj\n"
     .. '{"a": [1234567890123456789012345, {}, []]}\n'
     .. '2\t-9223372036854775808\t1.7976931348623157e308\tF\t\t0001-01-01\t-0.000001\t"x"\n3\\N\n'
 
--- Lua 5.1 has no integers beyond 2^53: there the extremes are those.
-local is_wide = math.type ~= nil or rawget(_G, "jit") ~= nil
-
 local function fitted(text)
-    if is_wide then
+    if samples.is_wide then
         return text
     end
     return (text:gsub("9223372036854775807", "9007199254740991"):gsub("9223372036854775808", "9007199254740991"))
