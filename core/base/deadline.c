@@ -34,19 +34,19 @@ void wb_cancel_ask(wb_cancel *cancel)
         return; /* `asked` alone is enough for the next look */
 }
 
-bool wb_until_passed(const wb_until *until)
+bool wb_deadline_passed(const wb_deadline *deadline)
 {
-    if (until->cancel != NULL && atomic_load(&until->cancel->asked))
+    if (deadline->cancel != NULL && atomic_load(&deadline->cancel->asked))
         return true;
-    return until->deadline_us != WB_NEVER && wb_now_us() >= until->deadline_us;
+    return deadline->at_us != WB_NEVER && wb_now_us() >= deadline->at_us;
 }
 
-static int left_ms(const wb_until *until)
+static int left_ms(const wb_deadline *deadline)
 {
-    int most = until->cancel != NULL && until->cancel->fd < 0 ? LOOK_AGAIN_MS : LONGEST_MS;
-    if (until->deadline_us == WB_NEVER)
+    int most = deadline->cancel != NULL && deadline->cancel->fd < 0 ? LOOK_AGAIN_MS : LONGEST_MS;
+    if (deadline->at_us == WB_NEVER)
         return most;
-    int64_t left_us = until->deadline_us - wb_now_us();
+    int64_t left_us = deadline->at_us - wb_now_us();
     int64_t left = left_us <= 0 ? 0 : (left_us + 999) / 1000;
     return left < most ? (int)left : most;
 }
@@ -61,19 +61,19 @@ static int events_of(short revents)
     return events;
 }
 
-int wb_until_wait(const wb_until *until, int fd, int events)
+int wb_deadline_wait(const wb_deadline *deadline, int fd, int events)
 {
     struct pollfd polled[2] = {
         {.fd = fd},
-        {.fd = until->cancel != NULL ? until->cancel->fd : -1, .events = POLLIN},
+        {.fd = deadline->cancel != NULL ? deadline->cancel->fd : -1, .events = POLLIN},
     };
     if (events & WB_WAIT_READ)
         polled[0].events |= POLLIN;
     if (events & WB_WAIT_WRITE)
         polled[0].events |= POLLOUT;
 
-    while (!wb_until_passed(until)) {
-        int ready = poll(polled, 2, left_ms(until));
+    while (!wb_deadline_passed(deadline)) {
+        int ready = poll(polled, 2, left_ms(deadline));
         if (ready > 0 && polled[0].revents != 0)
             return events_of(polled[0].revents);
         if (ready < 0 && errno != EINTR)

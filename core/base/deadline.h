@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * A request to stop, that a thread blocked on a descriptor sees too. */
-#ifndef WB_CANCEL_H
-#define WB_CANCEL_H
+#ifndef WB_DEADLINE_H
+#define WB_DEADLINE_H
 
 #include <stdatomic.h>
 
@@ -15,10 +15,10 @@ typedef struct wb_cancel {
 } wb_cancel;
 
 /* How long a call into a store may take. */
-typedef struct wb_until {
-    int64_t deadline_us;
+typedef struct wb_deadline {
+    int64_t at_us;           /* absolute, on the clock of wb_now_us; WB_NEVER: there is none */
     const wb_cancel *cancel; /* NULL: none */
-} wb_until;
+} wb_deadline;
 
 void wb_cancel_init(wb_cancel *cancel);
 void wb_cancel_fini(wb_cancel *cancel);
@@ -27,7 +27,8 @@ void wb_cancel_ask(wb_cancel *cancel); /* from any thread, once or more */
 enum { WB_WAIT_READ = 1, WB_WAIT_WRITE = 2 };
 /* Waits for any of `events` on fd: the events that are ready (errors count as both), 0 at the deadline or
  * when cancelled. */
-int wb_until_wait(const wb_until *until, int fd, int events);
-bool wb_until_passed(const wb_until *until); /* the deadline passed or stop was asked for */
+int wb_deadline_wait(const wb_deadline *deadline, int fd, int events);
+bool wb_deadline_passed(
+    const wb_deadline *deadline); /* the deadline passed or stop was asked for */
 
 #endif

@@ -35,8 +35,8 @@ static bool wait_until(wb_monitor *monitor, pthread_cond_t *condition, int64_t u
         return pthread_cond_wait(condition, &monitor->lock) == 0;
     if (until_us < 0)
         until_us = 0;
-    struct timespec until = {.tv_sec = until_us / 1000000, .tv_nsec = until_us % 1000000 * 1000};
-    return pthread_cond_timedwait(condition, &monitor->lock, &until) == 0;
+    struct timespec deadline = {.tv_sec = until_us / 1000000, .tv_nsec = until_us % 1000000 * 1000};
+    return pthread_cond_timedwait(condition, &monitor->lock, &deadline) == 0;
 }
 
 void wb_monitor_sleep(wb_monitor *monitor, int64_t until_us)

@@ -9,6 +9,10 @@
 
 #include <writebehind.h>
 
+/* A time for something that is due now: before every time of a clock, and after INT64_MIN, which says that
+ * nobody sleeps. */
+#define WB_NOW (INT64_MIN + 1)
+
 /* A time that much after another, WB_NEVER where there is no such time; delay_us >= 0. */
 static inline int64_t wb_after_us(int64_t at_us, int64_t delay_us)
 {

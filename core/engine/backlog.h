@@ -3,8 +3,8 @@
  * under one lock until it is delivered. Here are the lock, the counters, closing, waiting, health, the backoff
  * of the whole and the descriptor for loops; how things are kept and taken is the class's.
  * Invariant, asserted at each change of state: accepted == stored + pending + dead + dropped. */
-#ifndef WB_BOX_H
-#define WB_BOX_H
+#ifndef WB_BACKLOG_H
+#define WB_BACKLOG_H
 
 #include "base/alarm.h"
 #include "engine/backoff.h"
@@ -13,25 +13,25 @@
 #include "engine/metrics.h"
 #include "base/sync.h"
 
-typedef struct wb_box wb_box;
+typedef struct wb_backlog wb_backlog;
 
 /* Locked, all of them. */
-typedef struct wb_box_class {
+typedef struct wb_backlog_class {
     const char *unit; /* of what is counted: "rows" */
     /* When there will be something to take; WB_NEVER where not before something is put or completed. */
-    int64_t (*next_due_us)(wb_box *box);
+    int64_t (*next_due_us)(wb_backlog *backlog);
     /* Makes what waits due now; the mark for settled. */
-    uint64_t (*seal)(wb_box *box, int reason);
-    bool (*settled)(const wb_box *box, uint64_t mark);
+    uint64_t (*seal)(wb_backlog *backlog, int reason);
+    bool (*settled)(const wb_backlog *backlog, uint64_t mark);
     /* Is there something for the owner's hooks besides events? NULL: never. */
-    bool (*unread)(const wb_box *box);
+    bool (*unread)(const wb_backlog *backlog);
     /* Brings derived metrics up to date. NULL: there are none. */
-    void (*measure)(wb_box *box);
-} wb_box_class;
+    void (*measure)(wb_backlog *backlog);
+} wb_backlog_class;
 
 /* The first member of an outbox and of a markbox. */
-struct wb_box {
-    const wb_box_class *class;
+struct wb_backlog {
+    const wb_backlog_class *class;
     wb_monitor monitor;
     wb_env env;
     wb_log *log; /* its owner's */
@@ -46,46 +46,47 @@ struct wb_box {
 };
 
 /* Memory that is zero but for `class`; `log` outlives it. */
-void wb_box_init(wb_box *box, const wb_box_class *class, const wb_env *env, const wb_retry *retry,
-                 wb_log *log);
-void wb_box_fini(wb_box *box);
+void wb_backlog_init(wb_backlog *backlog, const wb_backlog_class *class, const wb_env *env,
+                     const wb_retry *retry, wb_log *log);
+void wb_backlog_fini(wb_backlog *backlog);
 
 /* Unlocked. */
 
-uint64_t wb_box_seal(wb_box *box, int reason);
-bool wb_box_settled(wb_box *box, uint64_t mark);
-void wb_box_close(wb_box *box); /* refuses what is new, seals, wakes who waits */
+uint64_t wb_backlog_seal(wb_backlog *backlog, int reason);
+bool wb_backlog_settled(wb_backlog *backlog, uint64_t mark);
+void wb_backlog_close(wb_backlog *backlog); /* refuses what is new, seals, wakes who waits */
 /* Waits until all up to the mark is settled; false at the deadline. */
-bool wb_box_wait(wb_box *box, uint64_t mark, int64_t deadline_us);
-void wb_box_stats(wb_box *box, wb_stats *out);
-int wb_box_fd(wb_box *box);
-bool wb_box_event(wb_box *box, wb_event *out);
-int64_t wb_box_next_due_us(wb_box *box);
+bool wb_backlog_wait(wb_backlog *backlog, uint64_t mark, int64_t deadline_us);
+void wb_backlog_stats(wb_backlog *backlog, wb_stats *out);
+int wb_backlog_fd(wb_backlog *backlog);
+bool wb_backlog_event(wb_backlog *backlog, wb_event *out);
+int64_t wb_backlog_next_due_us(wb_backlog *backlog);
 /* A scripted decision failed: counts and logs it. */
-void wb_box_undecided(wb_box *box, const char *decision, const char *why);
+void wb_backlog_undecided(wb_backlog *backlog, const char *decision, const char *why);
 
-static inline int64_t wb_box_now_us(const wb_box *box)
+static inline int64_t wb_backlog_now_us(const wb_backlog *backlog)
 {
-    return box->env.now_us(box->env.context);
+    return backlog->env.now_us(backlog->env.context);
 }
 
 /* Locked. */
 
-void wb_box_changed(wb_box *box);       /* after a change of state: asserts, sets the alarm */
-bool wb_box_drained(const wb_box *box); /* closed, and nothing is left */
+void wb_backlog_changed(wb_backlog *backlog); /* after a change of state: asserts, sets the alarm */
+bool wb_backlog_drained(const wb_backlog *backlog); /* closed, and nothing is left */
 /* A write of `count` units ended: counts and logs it, opens the gate or says that the store is failing. */
-void wb_box_succeeded(wb_box *box, uint64_t count, int64_t now_us);
-void wb_box_failed(wb_box *box, const wb_err *err, uint64_t count, bool progress, int64_t now_us);
+void wb_backlog_succeeded(wb_backlog *backlog, uint64_t count, int64_t now_us);
+void wb_backlog_failed(wb_backlog *backlog, const wb_err *err, uint64_t count, bool progress,
+                       int64_t now_us);
 /* A number in [0, 1) for delays, and the delay of that many failures: short while closing, since there may be
  * no later. */
-double wb_box_fraction(wb_box *box);
-int64_t wb_box_delay_us(const wb_box *box, uint64_t failures, double fraction);
-int64_t wb_box_bounded_us(const wb_box *box, int64_t delay_us);
+double wb_backlog_fraction(wb_backlog *backlog);
+int64_t wb_backlog_delay_us(const wb_backlog *backlog, uint64_t failures, double fraction);
+int64_t wb_backlog_bounded_us(const wb_backlog *backlog, int64_t delay_us);
 /* After the end of a write: tells those who wait, wakes the worker for what is due next. */
-void wb_box_ended(wb_box *box);
+void wb_backlog_ended(wb_backlog *backlog);
 
 /* Unlocked: the event of a write for the owner's hook. */
-wb_event wb_box_write_event(const wb_err *err, int reason, uint32_t attempt, uint64_t count,
-                            int64_t elapsed_us);
+wb_event wb_backlog_write_event(const wb_err *err, int reason, uint32_t attempt, uint64_t count,
+                                int64_t elapsed_us);
 
 #endif

@@ -20,13 +20,13 @@ enum { MERGED_BATCHES = 16 };
 enum { AT_ONCE_US = 1 };
 
 struct wb_batcher {
-    wb_owner owner;
+    wb_pipeline pipeline;
     wb_outbox outbox;
     char *dead_path;  /* NULL: dead rows go to no file */
     wb_store *policy; /* a reference: a worker that decides; NULL: none */
 };
 
-static const wb_owner_class class;
+static const wb_pipeline_class class;
 
 /* ---- making one ---- */
 
@@ -39,9 +39,9 @@ static int generated_column(const wb_schema *schema)
     return -1;
 }
 
-static wb_owner_options owner_options(const wb_batcher_options *options)
+static wb_pipeline_options owner_options(const wb_batcher_options *options)
 {
-    wb_owner_options owner = {
+    wb_pipeline_options pipeline = {
         .what = "batcher",
         .store = options->store,
         .clock = options->clock,
@@ -58,11 +58,11 @@ static wb_owner_options owner_options(const wb_batcher_options *options)
                 .write_timeout_us = options->write_timeout_us,
             },
     };
-    if (owner.target.dedupe == WB_DEDUPE_COLUMN && owner.target.dedupe_column < 0)
-        owner.target.dedupe_column = generated_column(options->schema);
-    if (owner.target.dedupe == WB_DEDUPE_COLUMN && owner.target.dedupe_column < 0)
-        owner.target.dedupe = WB_DEDUPE_NONE;
-    return owner;
+    if (pipeline.target.dedupe == WB_DEDUPE_COLUMN && pipeline.target.dedupe_column < 0)
+        pipeline.target.dedupe_column = generated_column(options->schema);
+    if (pipeline.target.dedupe == WB_DEDUPE_COLUMN && pipeline.target.dedupe_column < 0)
+        pipeline.target.dedupe = WB_DEDUPE_NONE;
+    return pipeline;
 }
 
 static int check_policy(const wb_batcher_options *options, wb_err *err)
@@ -90,10 +90,10 @@ int wb_batcher_new(const wb_batcher_options *options, wb_batcher **out, wb_err *
     wb_batcher *batcher = wb_alloc(sizeof *batcher);
     if (batcher == NULL)
         return wb_fail(err, WB_MEMORY, "batcher: out of memory");
-    wb_owner_options owner = owner_options(options);
+    wb_pipeline_options pipeline = owner_options(options);
     batcher->dead_path = options->dead_path != NULL ? wb_path_absolute(options->dead_path) : NULL;
     bool named = options->dead_path == NULL || batcher->dead_path != NULL;
-    code = named ? wb_owner_init(&batcher->owner, &class, &owner, err)
+    code = named ? wb_pipeline_init(&batcher->pipeline, &class, &pipeline, err)
                  : wb_fail(err, WB_MEMORY, "batcher: out of memory");
     if (code != WB_OK) {
         wb_free(batcher->dead_path);
@@ -101,13 +101,13 @@ int wb_batcher_new(const wb_batcher_options *options, wb_batcher **out, wb_err *
         return code;
     }
     wb_batcher_options kept = *options;
-    kept.table = batcher->owner.target.table;
-    wb_outbox_init(&batcher->outbox, &kept, &batcher->owner.env, batcher->owner.log);
+    kept.table = batcher->pipeline.target.table;
+    wb_outbox_init(&batcher->outbox, &kept, &batcher->pipeline.env, batcher->pipeline.log);
     batcher->policy = options->policy != NULL ? wb_store_ref(options->policy) : NULL;
-    if (batcher->owner.threaded)
+    if (batcher->pipeline.threaded)
         batcher->outbox.merge_rows = options->batch_size * MERGED_BATCHES;
-    wb_owner_begin(&batcher->owner, &batcher->outbox.box, options->interval_us,
-                   options->close_timeout_us);
+    wb_pipeline_begin(&batcher->pipeline, &batcher->outbox.backlog, options->interval_us,
+                      options->close_timeout_us);
     *out = batcher;
     return WB_OK;
 }
@@ -122,26 +122,26 @@ static void bury_dead(wb_batcher *batcher)
     wb_batch *batch;
     while ((batch = wb_outbox_next_dead(&batcher->outbox)) != NULL) {
         wb_err err = {0};
-        int64_t unix_us = batcher->owner.env.unix_us(batcher->owner.env.context);
-        const char *table = batch->table != NULL ? batch->table : batcher->owner.target.table;
+        int64_t unix_us = batcher->pipeline.env.unix_us(batcher->pipeline.env.context);
+        const char *table = batch->table != NULL ? batch->table : batcher->pipeline.target.table;
         if (wb_dead_letter_append(batcher->dead_path, table, unix_us, batch, &err) != WB_OK)
-            wb_log_line(batcher->owner.log, WB_TOPIC_LOST, WB_ERROR,
-                        wb_owner_now_us(&batcher->owner), wb_batch_rows(batch),
+            wb_log_line(batcher->pipeline.log, WB_TOPIC_LOST, WB_ERROR,
+                        wb_pipeline_now_us(&batcher->pipeline), wb_batch_rows(batch),
                         "%zu dead rows are lost: %s", wb_batch_rows(batch), err.text);
         wb_batch_free(batch);
     }
-    wb_log_print(batcher->owner.log);
+    wb_log_print(batcher->pipeline.log);
 }
 
 static int write_batch(wb_batcher *batcher, const wb_batch *batch, const wb_cancel *cancel,
                        uint64_t *stored, wb_err *err)
 {
     wb_session *session;
-    int code = wb_owner_session(&batcher->owner, &session, err);
+    int code = wb_pipeline_session(&batcher->pipeline, &session, err);
     if (code != WB_OK)
         return code;
-    wb_until until = wb_owner_until(&batcher->owner, cancel);
-    code = session->class->write(session, batch, &until, err);
+    wb_deadline deadline = wb_pipeline_until(&batcher->pipeline, cancel);
+    code = session->class->write(session, batch, &deadline, err);
     *stored = code != WB_OK ? session->stored : 0;
     return code;
 }
@@ -152,7 +152,7 @@ static void ask_policy(wb_batcher *batcher)
         return;
     if (batcher->outbox.asker.decider == NULL)
         wb_outbox_ask(&batcher->outbox,
-                      batcher->policy->class->decider(batcher->policy, &batcher->owner.target));
+                      batcher->policy->class->decider(batcher->policy, &batcher->pipeline.target));
     wb_outbox_ask_flush(&batcher->outbox);
 }
 
@@ -164,16 +164,16 @@ static int64_t ask_retry_us(wb_batcher *batcher, const wb_batch *batch, const wb
     if (batcher->outbox.asker.decider == NULL || err->class == WB_REJECT)
         return 0;
     wb_outbox_view(&batcher->outbox, batch, &view);
-    wb_box_stats(&batcher->outbox.box, &stats);
+    wb_backlog_stats(&batcher->outbox.backlog, &stats);
     stats.failures++;
     stats.consecutive_failures++;
     memcpy(stats.last_error, err->text, sizeof stats.last_error);
-    return wb_ask_retry_us(&batcher->outbox.asker, &stats, &view, err);
+    return wb_script_client_retry_us(&batcher->outbox.asker, &stats, &view, err);
 }
 
-static bool deliver_one(wb_owner *owner, const wb_cancel *cancel)
+static bool deliver_one(wb_pipeline *pipeline, const wb_cancel *cancel)
 {
-    wb_batcher *batcher = (wb_batcher *)owner;
+    wb_batcher *batcher = (wb_batcher *)pipeline;
     ask_policy(batcher);
     wb_batch *batch = wb_outbox_take(&batcher->outbox);
     if (batch == NULL)
@@ -196,31 +196,32 @@ static bool deliver_one(wb_owner *owner, const wb_cancel *cancel)
 }
 
 /* Its state is the thread's. */
-static void leave(wb_owner *owner)
+static void leave(wb_pipeline *pipeline)
 {
-    wb_asker_fini(&((wb_batcher *)owner)->outbox.asker);
+    wb_script_client_fini(&((wb_batcher *)pipeline)->outbox.asker);
 }
 
-static void free_all(wb_owner *owner)
+static void free_all(wb_pipeline *pipeline)
 {
-    wb_batcher *batcher = (wb_batcher *)owner;
+    wb_batcher *batcher = (wb_batcher *)pipeline;
     wb_outbox_fini(&batcher->outbox);
-    wb_owner_fini(&batcher->owner);
+    wb_pipeline_fini(&batcher->pipeline);
     wb_store_unref(batcher->policy);
     wb_free(batcher->dead_path);
     wb_free(batcher);
 }
 
-static const wb_owner_class class = {.deliver_one = deliver_one, .leave = leave, .free = free_all};
+static const wb_pipeline_class class = {
+    .deliver_one = deliver_one, .leave = leave, .free = free_all};
 
 /* ---- the owner's side ---- */
 
 int wb_batcher_add_as(wb_batcher *batcher, const wb_value *values, size_t count,
                       const wb_choice *choice, bool *due, wb_err *err)
 {
-    int code = wb_owner_enter(&batcher->owner, err);
+    int code = wb_pipeline_enter(&batcher->pipeline, err);
     if (code == WB_OK)
-        code = wb_owner_start(&batcher->owner, err);
+        code = wb_pipeline_start(&batcher->pipeline, err);
     return code == WB_OK ? wb_outbox_put(&batcher->outbox, values, count, choice, due, err) : code;
 }
 
@@ -232,13 +233,13 @@ int wb_batcher_add(wb_batcher *batcher, const wb_value *values, size_t count, bo
 
 int wb_batcher_route(wb_batcher *batcher, const char *table, uint32_t *out, wb_err *err)
 {
-    int code = wb_owner_enter(&batcher->owner, err);
+    int code = wb_pipeline_enter(&batcher->pipeline, err);
     return code == WB_OK ? wb_outbox_route(&batcher->outbox, table, out, err) : code;
 }
 
 void wb_batcher_view(wb_batcher *batcher, const wb_batch *batch, wb_view *out)
 {
-    if (wb_owner_enter(&batcher->owner, NULL) == WB_OK)
+    if (wb_pipeline_enter(&batcher->pipeline, NULL) == WB_OK)
         wb_outbox_view(&batcher->outbox, batch, out);
     else
         memset(out, 0, sizeof *out);
@@ -246,39 +247,39 @@ void wb_batcher_view(wb_batcher *batcher, const wb_batch *batch, wb_view *out)
 
 void wb_batcher_undecided(wb_batcher *batcher, const char *decision, const char *why)
 {
-    if (wb_owner_enter(&batcher->owner, NULL) == WB_OK)
-        wb_box_undecided(&batcher->outbox.box, decision, why);
+    if (wb_pipeline_enter(&batcher->pipeline, NULL) == WB_OK)
+        wb_backlog_undecided(&batcher->outbox.backlog, decision, why);
 }
 
 int wb_batcher_flush(wb_batcher *batcher, int64_t deadline_us, wb_err *err)
 {
-    return wb_owner_flush(&batcher->owner, deadline_us, err);
+    return wb_pipeline_flush(&batcher->pipeline, deadline_us, err);
 }
 
 int wb_batcher_close(wb_batcher *batcher, int64_t deadline_us, wb_err *err)
 {
-    return wb_owner_close(&batcher->owner, deadline_us, err);
+    return wb_pipeline_close(&batcher->pipeline, deadline_us, err);
 }
 
 void wb_batcher_detach(wb_batcher *batcher)
 {
     if (batcher != NULL)
-        wb_owner_detach(&batcher->owner);
+        wb_pipeline_detach(&batcher->pipeline);
 }
 
 int wb_batcher_stats(wb_batcher *batcher, wb_stats *out, wb_err *err)
 {
-    return wb_owner_stats(&batcher->owner, out, err);
+    return wb_pipeline_stats(&batcher->pipeline, out, err);
 }
 
 bool wb_batcher_event(wb_batcher *batcher, wb_event *out)
 {
-    return wb_owner_event(&batcher->owner, out);
+    return wb_pipeline_event(&batcher->pipeline, out);
 }
 
 wb_batch *wb_batcher_dead(wb_batcher *batcher)
 {
-    bool here = wb_owner_enter(&batcher->owner, NULL) == WB_OK && batcher->dead_path == NULL;
+    bool here = wb_pipeline_enter(&batcher->pipeline, NULL) == WB_OK && batcher->dead_path == NULL;
     return here ? wb_outbox_next_dead(&batcher->outbox) : NULL;
 }
 
@@ -291,30 +292,30 @@ uint64_t wb_batcher_seal(wb_batcher *batcher, int reason)
 
 bool wb_batcher_settled(wb_batcher *batcher, uint64_t mark)
 {
-    return wb_box_settled(&batcher->outbox.box, mark);
+    return wb_backlog_settled(&batcher->outbox.backlog, mark);
 }
 
 wb_batch *wb_batcher_take(wb_batcher *batcher)
 {
-    if (!wb_owner_may_take(&batcher->owner))
+    if (!wb_pipeline_may_take(&batcher->pipeline))
         return NULL;
     wb_batch *batch = wb_outbox_take(&batcher->outbox);
     if (batch != NULL)
-        wb_owner_ref(&batcher->owner); /* until it is completed */
+        wb_pipeline_ref(&batcher->pipeline); /* until it is completed */
     return batch;
 }
 
 int wb_batcher_write(wb_batcher *batcher, const wb_batch *batch, uint64_t *stored, wb_err *err)
 {
-    int code = wb_owner_may_write(&batcher->owner, err);
+    int code = wb_pipeline_may_write(&batcher->pipeline, err);
     return code == WB_OK ? write_batch(batcher, batch, NULL, stored, err) : code;
 }
 
 void wb_batcher_complete(wb_batcher *batcher, wb_batch *batch, const wb_outcome *outcome)
 {
-    int64_t elapsed_us = wb_owner_now_us(&batcher->owner) - batch->taken_us;
+    int64_t elapsed_us = wb_pipeline_now_us(&batcher->pipeline) - batch->taken_us;
     wb_err err;
-    bool failed = wb_owner_outcome(outcome, &err);
+    bool failed = wb_pipeline_outcome(outcome, &err);
     wb_ending ending = {
         .err = failed ? &err : NULL,
         .stored = outcome->stored,
@@ -323,25 +324,25 @@ void wb_batcher_complete(wb_batcher *batcher, wb_batch *batch, const wb_outcome 
     };
     wb_outbox_complete(&batcher->outbox, batch, &ending);
     bury_dead(batcher);
-    wb_owner_unref(&batcher->owner);
+    wb_pipeline_unref(&batcher->pipeline);
 }
 
 int64_t wb_batcher_next_due_us(wb_batcher *batcher)
 {
-    return wb_box_next_due_us(&batcher->outbox.box);
+    return wb_backlog_next_due_us(&batcher->outbox.backlog);
 }
 
 int64_t wb_batcher_now_us(wb_batcher *batcher)
 {
-    return wb_owner_now_us(&batcher->owner);
+    return wb_pipeline_now_us(&batcher->pipeline);
 }
 
 void wb_batcher_wait_until(wb_batcher *batcher, int64_t until_us)
 {
-    batcher->owner.env.wait_until(batcher->owner.env.context, until_us);
+    batcher->pipeline.env.wait_until(batcher->pipeline.env.context, until_us);
 }
 
 int wb_batcher_fd(wb_batcher *batcher)
 {
-    return wb_owner_fd(&batcher->owner);
+    return wb_pipeline_fd(&batcher->pipeline);
 }

@@ -13,12 +13,12 @@
 
 static void *run(void *argument);
 
-void wb_flusher_init(wb_flusher *flusher, const wb_work *work, void *owner, wb_monitor *monitor,
+void wb_flusher_init(wb_flusher *flusher, const wb_work *work, void *pipeline, wb_monitor *monitor,
                      int64_t close_timeout_us)
 {
     memset(flusher, 0, sizeof *flusher);
     flusher->work = work;
-    flusher->owner = owner;
+    flusher->pipeline = pipeline;
     flusher->monitor = monitor;
     flusher->close_timeout_us = close_timeout_us;
     flusher->cancel.fd = -1;
@@ -43,14 +43,14 @@ static int create_thread(wb_flusher *flusher)
 static int start_locked(wb_flusher *flusher)
 {
     wb_cancel_init(&flusher->cancel);
-    flusher->work->ref(flusher->owner);
+    flusher->work->ref(flusher->pipeline);
     wb_lifeline_enter(flusher);
     int error = create_thread(flusher);
     flusher->started = error == 0;
     if (error != 0) {
         wb_lifeline_leave(flusher);
         wb_cancel_fini(&flusher->cancel);
-        flusher->work->unref(flusher->owner);
+        flusher->work->unref(flusher->pipeline);
     }
     return error;
 }
@@ -75,7 +75,7 @@ int wb_flusher_restart(wb_flusher *flusher, wb_err *err)
 {
     wb_monitor_lock(flusher->monitor);
     int error = 0;
-    if (flusher->ended && !flusher->work->drained(flusher->owner)) {
+    if (flusher->ended && !flusher->work->drained(flusher->pipeline)) {
         wb_cancel_fini(&flusher->cancel);
         flusher->ended = false;
         flusher->joined = false;
@@ -90,9 +90,9 @@ static bool wait_for_work(wb_flusher *flusher)
 {
     const wb_work *work = flusher->work;
     wb_monitor_lock(flusher->monitor);
-    bool goes_on = !work->drained(flusher->owner) && !atomic_load(&flusher->cancel.asked);
+    bool goes_on = !work->drained(flusher->pipeline) && !atomic_load(&flusher->cancel.asked);
     if (goes_on) {
-        int64_t due_us = work->next_due_us(flusher->owner);
+        int64_t due_us = work->next_due_us(flusher->pipeline);
         if (due_us > wb_now_us())
             wb_monitor_sleep(flusher->monitor, due_us);
     }
@@ -105,17 +105,17 @@ static void *run(void *argument)
     wb_flusher *flusher = argument;
     pthread_setname_np(pthread_self(), "writebehind");
     do
-        flusher->work->deliver(flusher->owner, &flusher->cancel);
+        flusher->work->deliver(flusher->pipeline, &flusher->cancel);
     while (wait_for_work(flusher));
 
-    flusher->work->leave(flusher->owner);
+    flusher->work->leave(flusher->pipeline);
     wb_lifeline_leave(flusher);
     wb_monitor_lock(flusher->monitor);
     flusher->tid = gettid();
     flusher->ended = true;
     wb_monitor_tell(flusher->monitor);
     wb_monitor_unlock(flusher->monitor);
-    flusher->work->unref(flusher->owner);
+    flusher->work->unref(flusher->pipeline);
     return NULL;
 }
 

@@ -14,25 +14,25 @@
 /* What the thread does, said by the owner. */
 typedef struct wb_work {
     /* Unlocked, in the thread. Delivers until nothing is due. */
-    void (*deliver)(void *owner, const wb_cancel *cancel);
+    void (*deliver)(void *pipeline, const wb_cancel *cancel);
     /* Locked. When deliver is wanted next. */
-    int64_t (*next_due_us)(void *owner);
+    int64_t (*next_due_us)(void *pipeline);
     /* Locked. Closed, and nothing is left. */
-    bool (*drained)(void *owner);
+    bool (*drained)(void *pipeline);
     /* Unlocked, in the thread, last: ends the session. Of what has no thread: in the exit handler, before a fork. */
-    void (*leave)(void *owner);
+    void (*leave)(void *pipeline);
     /* Unlocked, at process exit: refuses new rows, wants all delivered. */
-    void (*close)(void *owner);
+    void (*close)(void *pipeline);
     /* Unlocked, at process exit, after the deadline: says what is lost. */
-    void (*lost)(void *owner);
+    void (*lost)(void *pipeline);
     /* References: the thread has one, and so has the exit handler while it looks. */
-    void (*ref)(void *owner);
-    void (*unref)(void *owner);
+    void (*ref)(void *pipeline);
+    void (*unref)(void *pipeline);
 } wb_work;
 
 typedef struct wb_flusher {
     const wb_work *work;
-    void *owner;
+    void *pipeline;
     wb_monitor *monitor; /* the owner's */
     int64_t close_timeout_us;
     wb_cancel cancel;
@@ -45,7 +45,7 @@ typedef struct wb_flusher {
     struct wb_flusher *leaving; /* the next among those that the exit handler waits for */
 } wb_flusher;
 
-void wb_flusher_init(wb_flusher *flusher, const wb_work *work, void *owner, wb_monitor *monitor,
+void wb_flusher_init(wb_flusher *flusher, const wb_work *work, void *pipeline, wb_monitor *monitor,
                      int64_t close_timeout_us);
 /* After the thread ended, or when it was never started. */
 void wb_flusher_fini(wb_flusher *flusher);

@@ -54,7 +54,7 @@ static wb_flusher *take_one(void)
     wb_flusher *flusher = alive;
     if (flusher != NULL) {
         alive = flusher->next;
-        flusher->work->ref(flusher->owner);
+        flusher->work->ref(flusher->pipeline);
     }
     pthread_mutex_unlock(&lock);
     return flusher;
@@ -75,7 +75,7 @@ static void ask_to_stop(wb_flusher *flusher)
 {
     wb_cancel_ask(&flusher->cancel);
     wb_monitor_lock(flusher->monitor);
-    wb_monitor_wake_by(flusher->monitor, INT64_MIN + 1);
+    wb_monitor_wake_by(flusher->monitor, WB_NOW);
     wb_monitor_unlock(flusher->monitor);
 }
 
@@ -87,7 +87,7 @@ static wb_flusher *close_all(void)
     while ((flusher = take_one()) != NULL) {
         flusher->leaving = leaving;
         leaving = flusher;
-        flusher->work->close(flusher->owner);
+        flusher->work->close(flusher->pipeline);
     }
     return leaving;
 }
@@ -122,9 +122,9 @@ static bool drain(wb_flusher *leaving, int64_t started_us)
         int64_t now_us = wb_now_us();
         if (now_us >= cut_late(leaving, started_us))
             break;
-        if (hurried_us == WB_NEVER && wb_exit_is_hurried())
+        if (hurried_us == WB_NEVER && wb_nginx_is_hurried())
             hurried_us = now_us;
-        if (hurried_us != WB_NEVER && now_us >= hurried_us + WB_EXIT_SAFE_US)
+        if (hurried_us != WB_NEVER && now_us >= hurried_us + WB_NGINX_SAFE_US)
             return false;
     }
     return true;
@@ -133,7 +133,7 @@ static bool drain(wb_flusher *leaving, int64_t started_us)
 static void report_lost(wb_flusher *leaving)
 {
     for (; leaving != NULL; leaving = leaving->leaving)
-        leaving->work->lost(leaving->owner);
+        leaving->work->lost(leaving->pipeline);
 }
 
 /* ---- a child that goes on ---- */
@@ -157,7 +157,7 @@ static void end_driven(wb_flusher *leaving)
 {
     for (; leaving != NULL; leaving = leaving->leaving) {
         if (!leaving->started)
-            leaving->work->leave(leaving->owner);
+            leaving->work->leave(leaving->pipeline);
     }
 }
 
@@ -188,15 +188,15 @@ static void leave_to(pid_t child, wb_flusher *leaving, int64_t started_us)
     fprintf(stderr,
             "writebehind: process %ld is to end with work left: process %ld goes on with it\n",
             (long)getpid(), (long)child);
-    wb_exit_wait(child, cut_late(leaving, started_us));
+    wb_nginx_wait(child, cut_late(leaving, started_us));
 }
 
 static void hand_over(wb_flusher *leaving, int64_t started_us)
 {
     pid_t child = -1;
-    if (stop_all(leaving, wb_now_us() + WB_EXIT_SAFE_US)) {
+    if (stop_all(leaving, wb_now_us() + WB_NGINX_SAFE_US)) {
         end_driven(leaving);
-        child = wb_exit_fork();
+        child = wb_nginx_fork();
     }
     if (child > 0) {
         leave_to(child, leaving, started_us);
@@ -218,7 +218,7 @@ static void drain_all(void)
     while (leaving != NULL) {
         wb_flusher *flusher = leaving;
         leaving = flusher->leaving;
-        flusher->work->unref(flusher->owner);
+        flusher->work->unref(flusher->pipeline);
     }
 }
 

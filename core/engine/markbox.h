@@ -12,10 +12,10 @@
 #include "stores/store.h"
 
 /* A chunk that was taken. */
-typedef struct wb_claim {
+typedef struct wb_chunk {
     struct wb_marks marks; /* first: a wb_marks * is its claim */
     int64_t taken_us;
-} wb_claim;
+} wb_chunk;
 
 /* The ids of one drain, ascending. */
 typedef struct wb_round {
@@ -29,14 +29,14 @@ typedef struct wb_round {
 } wb_round;
 
 typedef struct wb_markbox {
-    wb_box box;
+    wb_backlog backlog;
     int64_t interval_us;
     uint64_t chunk, max_ids;
     bool exact;
 
     int reason;       /* why the set will be taken: enum wb_reason */
     uint32_t attempt; /* failures of what waits, since the last that was settled */
-    wb_uuidset *set;
+    wb_markset *set;
     int64_t due_us;  /* of the set; WB_NEVER: it is empty */
     uint64_t seal;   /* grows with each seal */
     uint64_t oldest; /* the earliest seal that the set's marks belong to */
@@ -51,12 +51,12 @@ void wb_markbox_fini(wb_markbox *markbox); /* with nothing taken */
 /* Unlocked. See wb_tracker_*. */
 int wb_markbox_put(wb_markbox *markbox, const uint8_t id[16], int64_t unix_us, bool *due,
                    wb_err *err);
-wb_claim *wb_markbox_take(wb_markbox *markbox);
+wb_chunk *wb_markbox_take(wb_markbox *markbox);
 /* Frees the claim. err: NULL where all its ids are settled. */
-void wb_markbox_complete(wb_markbox *markbox, wb_claim *claim, const wb_err *err,
+void wb_markbox_complete(wb_markbox *markbox, wb_chunk *claim, const wb_err *err,
                          const wb_touched *touched, int64_t elapsed_us);
 
 /* Locked; for the box. */
-int64_t wb_markbox_next_due_us(wb_box *box);
+int64_t wb_markbox_next_due_us(wb_backlog *backlog);
 
 #endif

@@ -5,22 +5,22 @@
 /* Where there was no memory for a round or a chunk. */
 enum { TRY_AGAIN_US = 1000000 };
 
-int64_t wb_markbox_next_due_us(wb_box *box)
+int64_t wb_markbox_next_due_us(wb_backlog *backlog)
 {
-    const wb_markbox *markbox = (const wb_markbox *)box;
+    const wb_markbox *markbox = (const wb_markbox *)backlog;
     const wb_round *round = &markbox->round;
-    bool failing = markbox->box.metrics.consecutive_failures > 0;
+    bool failing = markbox->backlog.metrics.consecutive_failures > 0;
     if (round->claims > 0 && (failing || round->next == round->count))
         return WB_NEVER;
     int64_t due_us = round->next < round->count ? INT64_MIN : markbox->due_us;
-    return due_us > markbox->box.gate_us ? due_us : markbox->box.gate_us;
+    return due_us > markbox->backlog.gate_us ? due_us : markbox->backlog.gate_us;
 }
 
 /* The set becomes the round. Without memory for it, it stays the set and is tried again later. */
 static bool begin_round(wb_markbox *markbox, int64_t now_us)
 {
     size_t count;
-    wb_mark *marks = wb_uuidset_drain(markbox->set, &count);
+    wb_mark *marks = wb_markset_drain(markbox->set, &count);
     if (marks == NULL) {
         markbox->due_us = count > 0 ? wb_after_us(now_us, TRY_AGAIN_US) : WB_NEVER;
         return false;
@@ -28,7 +28,7 @@ static bool begin_round(wb_markbox *markbox, int64_t now_us)
     markbox->round = (wb_round){
         .marks = marks,
         .count = count,
-        .at_us = markbox->box.env.unix_us(markbox->box.env.context),
+        .at_us = markbox->backlog.env.unix_us(markbox->backlog.env.context),
         .reason = markbox->reason,
         .oldest = markbox->oldest,
     };
@@ -36,15 +36,15 @@ static bool begin_round(wb_markbox *markbox, int64_t now_us)
     return true;
 }
 
-static wb_claim *next_chunk(wb_markbox *markbox, int64_t now_us)
+static wb_chunk *next_chunk(wb_markbox *markbox, int64_t now_us)
 {
-    wb_claim *claim = wb_alloc(sizeof *claim);
+    wb_chunk *claim = wb_alloc(sizeof *claim);
     if (claim == NULL)
         return NULL;
     wb_round *round = &markbox->round;
     size_t left = round->count - round->next;
     size_t count = left < markbox->chunk ? left : (size_t)markbox->chunk;
-    *claim = (wb_claim){
+    *claim = (wb_chunk){
         .taken_us = now_us,
         .marks =
             {
@@ -57,31 +57,31 @@ static wb_claim *next_chunk(wb_markbox *markbox, int64_t now_us)
     };
     round->next += count;
     round->claims++;
-    markbox->box.metrics.batches++;
+    markbox->backlog.metrics.batches++;
     if (markbox->attempt > 0)
-        markbox->box.metrics.retries++;
+        markbox->backlog.metrics.retries++;
     return claim;
 }
 
-static wb_claim *take_locked(wb_markbox *markbox)
+static wb_chunk *take_locked(wb_markbox *markbox)
 {
-    int64_t now_us = wb_box_now_us(&markbox->box);
-    if (wb_markbox_next_due_us(&markbox->box) > now_us)
+    int64_t now_us = wb_backlog_now_us(&markbox->backlog);
+    if (wb_markbox_next_due_us(&markbox->backlog) > now_us)
         return NULL;
     if (markbox->round.marks == NULL && !begin_round(markbox, now_us))
         return NULL;
-    wb_claim *claim = next_chunk(markbox, now_us);
+    wb_chunk *claim = next_chunk(markbox, now_us);
     if (claim == NULL)
-        markbox->box.gate_us = wb_after_us(now_us, TRY_AGAIN_US);
-    wb_box_changed(&markbox->box);
+        markbox->backlog.gate_us = wb_after_us(now_us, TRY_AGAIN_US);
+    wb_backlog_changed(&markbox->backlog);
     return claim;
 }
 
-wb_claim *wb_markbox_take(wb_markbox *markbox)
+wb_chunk *wb_markbox_take(wb_markbox *markbox)
 {
-    wb_monitor_lock(&markbox->box.monitor);
-    wb_claim *claim = take_locked(markbox);
-    wb_monitor_unlock(&markbox->box.monitor);
+    wb_monitor_lock(&markbox->backlog.monitor);
+    wb_chunk *claim = take_locked(markbox);
+    wb_monitor_unlock(&markbox->backlog.monitor);
     return claim;
 }
 
@@ -107,21 +107,21 @@ static void end_round_if_done(wb_markbox *markbox)
 static void succeed(wb_markbox *markbox, const struct wb_marks *marks, const wb_touched *touched,
                     int64_t now_us)
 {
-    wb_metrics *metrics = &markbox->box.metrics;
+    wb_metrics *metrics = &markbox->backlog.metrics;
     uint64_t sum = marks_in(marks->marks, marks->count);
     metrics->stored += sum;
     metrics->pending -= sum;
     metrics->unique += marks->count;
     metrics->updated += touched->updated;
     metrics->unmatched += touched->unmatched;
-    wb_box_succeeded(&markbox->box, marks->count, now_us);
+    wb_backlog_succeeded(&markbox->backlog, marks->count, now_us);
     markbox->attempt = 0;
 }
 
 static void bury(wb_markbox *markbox, uint64_t marks)
 {
-    markbox->box.metrics.dead += marks;
-    markbox->box.metrics.pending -= marks;
+    markbox->backlog.metrics.dead += marks;
+    markbox->backlog.metrics.pending -= marks;
 }
 
 /* Back into the set; what there is no memory for is dead. */
@@ -129,7 +129,7 @@ static void merge_back(wb_markbox *markbox, const wb_mark *marks, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         bool full;
-        if (wb_uuidset_add(markbox->set, marks[i].id, marks[i].time_us, marks[i].count, SIZE_MAX,
+        if (wb_markset_add(markbox->set, marks[i].id, marks[i].time_us, marks[i].count, SIZE_MAX,
                            &full) < 0)
             bury(markbox, marks[i].count);
     }
@@ -137,8 +137,9 @@ static void merge_back(wb_markbox *markbox, const wb_mark *marks, size_t count)
 
 static int64_t retry_at_us(wb_markbox *markbox, int64_t now_us)
 {
-    wb_box *box = &markbox->box;
-    return wb_after_us(now_us, wb_box_delay_us(box, markbox->attempt, wb_box_fraction(box)));
+    wb_backlog *backlog = &markbox->backlog;
+    return wb_after_us(
+        now_us, wb_backlog_delay_us(backlog, markbox->attempt, wb_backlog_fraction(backlog)));
 }
 
 /* The chunk, and what its round has not handed out, wait together for the next round. */
@@ -150,26 +151,26 @@ static void put_back(wb_markbox *markbox, const struct wb_marks *marks, int64_t 
     merge_back(markbox, marks->marks, marks->count);
     merge_back(markbox, round->marks + round->next, round->count - round->next);
     round->next = round->count;
-    markbox->box.gate_us = retry_at_us(markbox, now_us);
-    markbox->due_us = wb_uuidset_count(markbox->set) > 0 ? markbox->box.gate_us : WB_NEVER;
+    markbox->backlog.gate_us = retry_at_us(markbox, now_us);
+    markbox->due_us = wb_markset_count(markbox->set) > 0 ? markbox->backlog.gate_us : WB_NEVER;
 }
 
 static void give_up(wb_markbox *markbox, const struct wb_marks *marks, const wb_err *err,
                     int64_t now_us)
 {
     bury(markbox, marks_in(marks->marks, marks->count));
-    wb_log_line(markbox->box.log, WB_TOPIC_DEAD, WB_ERROR, now_us, marks->count,
+    wb_log_line(markbox->backlog.log, WB_TOPIC_DEAD, WB_ERROR, now_us, marks->count,
                 "gave up %zu ids after %u attempts: %s", marks->count, (unsigned)markbox->attempt,
                 err->text);
-    markbox->box.gate_us = retry_at_us(markbox, now_us);
+    markbox->backlog.gate_us = retry_at_us(markbox, now_us);
     markbox->attempt = 0;
 }
 
 static void fail(wb_markbox *markbox, const struct wb_marks *marks, const wb_err *err,
                  int64_t now_us)
 {
-    uint32_t attempts = markbox->box.retry.attempts;
-    wb_box_failed(&markbox->box, err, marks->count, false, now_us);
+    uint32_t attempts = markbox->backlog.retry.attempts;
+    wb_backlog_failed(&markbox->backlog, err, marks->count, false, now_us);
     markbox->attempt++;
     if (attempts > 0 && markbox->attempt >= attempts && err->class != WB_HOLD)
         give_up(markbox, marks, err, now_us);
@@ -177,25 +178,25 @@ static void fail(wb_markbox *markbox, const struct wb_marks *marks, const wb_err
         put_back(markbox, marks, now_us);
 }
 
-void wb_markbox_complete(wb_markbox *markbox, wb_claim *claim, const wb_err *err,
+void wb_markbox_complete(wb_markbox *markbox, wb_chunk *claim, const wb_err *err,
                          const wb_touched *touched, int64_t elapsed_us)
 {
-    wb_box *box = &markbox->box;
+    wb_backlog *backlog = &markbox->backlog;
     const struct wb_marks *marks = &claim->marks;
-    wb_monitor_lock(&box->monitor);
-    int64_t now_us = wb_box_now_us(box);
-    wb_event event =
-        wb_box_write_event(err, markbox->round.reason, marks->attempt, marks->count, elapsed_us);
-    wb_histogram_add(&box->metrics.write, elapsed_us);
+    wb_monitor_lock(&backlog->monitor);
+    int64_t now_us = wb_backlog_now_us(backlog);
+    wb_event event = wb_backlog_write_event(err, markbox->round.reason, marks->attempt,
+                                            marks->count, elapsed_us);
+    wb_histogram_add(&backlog->metrics.write, elapsed_us);
     markbox->round.claims--;
     if (err == NULL)
         succeed(markbox, marks, touched, now_us);
     else
         fail(markbox, marks, err, now_us);
     end_round_if_done(markbox);
-    wb_log_flush(box->log, &event);
-    wb_box_ended(box);
-    wb_monitor_unlock(&box->monitor);
-    wb_log_print(box->log);
+    wb_log_flush(backlog->log, &event);
+    wb_backlog_ended(backlog);
+    wb_monitor_unlock(&backlog->monitor);
+    wb_log_print(backlog->log);
     wb_free(claim);
 }

@@ -47,7 +47,7 @@ static bool is_worker(void)
            ngx_process == NGX_PROCESS_WORKER;
 }
 
-bool wb_exit_is_hurried(void)
+bool wb_nginx_is_hurried(void)
 {
     return is_worker() && (ngx_terminate != 0 || is_told_to_stop());
 }
@@ -82,7 +82,7 @@ static void leave_output(void)
     close(nowhere);
 }
 
-pid_t wb_exit_fork(void)
+pid_t wb_nginx_fork(void)
 {
     pid_t child = fork();
     if (child == 0) {
@@ -101,7 +101,7 @@ static bool is_running(pid_t child)
     return answer == 0 || (answer < 0 && errno == EINTR);
 }
 
-void wb_exit_wait(pid_t child, int64_t deadline_us)
+void wb_nginx_wait(pid_t child, int64_t deadline_us)
 {
     const struct timespec nap = {.tv_nsec = 10 * 1000 * 1000};
     while (wb_now_us() < deadline_us && is_running(child))

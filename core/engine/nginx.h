@@ -1,23 +1,23 @@
 /* SPDX-License-Identifier: MIT
  * A process that ends and is not given the time: when nginx stops (TERM), its master process kills the workers
  * 1.5 s later. A child of fork is no process of nginx's, and can go on. */
-#ifndef WB_EXIT_H
-#define WB_EXIT_H
+#ifndef WB_NGINX_H
+#define WB_NGINX_H
 
 #include <sys/types.h>
 
 #include <writebehind.h>
 
 /* How long after a hurried exit began it is still without risk to wait here. */
-enum { WB_EXIT_SAFE_US = 500000 };
+enum { WB_NGINX_SAFE_US = 500000 };
 
 /* Is this process a worker of nginx's that was told to stop? It may become so at any time; once true, it need not
  * be asked again. Only for an exit handler. */
-bool wb_exit_is_hurried(void);
+bool wb_nginx_is_hurried(void);
 /* As fork. The child keeps stderr and no socket, so that it holds no port and no client, and is in a session of
  * its own. No other thread may be in this library. */
-pid_t wb_exit_fork(void);
+pid_t wb_nginx_fork(void);
 /* Waits until the child has ended, or until the deadline. */
-void wb_exit_wait(pid_t child, int64_t deadline_us);
+void wb_nginx_wait(pid_t child, int64_t deadline_us);
 
 #endif

@@ -18,110 +18,110 @@ static bool copy_names(wb_target *target, const wb_target *from)
            (from->column == NULL || target->column != NULL);
 }
 
-int wb_owner_init(wb_owner *owner, const wb_owner_class *class, const wb_owner_options *options,
-                  wb_err *err)
+int wb_pipeline_init(wb_pipeline *pipeline, const wb_pipeline_class *class,
+                     const wb_pipeline_options *options, wb_err *err)
 {
-    memset(owner, 0, sizeof *owner);
-    owner->class = class;
-    atomic_init(&owner->references, 1);
-    atomic_init(&owner->used, false);
-    atomic_init(&owner->started, false);
-    atomic_init(&owner->process, wb_fork_generation());
-    owner->env = options->clock != NULL ? wb_env_of_clock(options->clock) : wb_env_system;
-    owner->clock = options->clock != NULL ? wb_clock_ref(options->clock) : NULL;
-    owner->store = options->store != NULL ? wb_store_ref(options->store) : NULL;
-    owner->threaded = options->store != NULL && options->clock == NULL && !options->driven;
-    owner->target = options->target;
-    if (owner->target.schema != NULL)
-        wb_schema_ref(owner->target.schema);
+    memset(pipeline, 0, sizeof *pipeline);
+    pipeline->class = class;
+    atomic_init(&pipeline->references, 1);
+    atomic_init(&pipeline->used, false);
+    atomic_init(&pipeline->started, false);
+    atomic_init(&pipeline->process, wb_fork_generation());
+    pipeline->env = options->clock != NULL ? wb_env_of_clock(options->clock) : wb_env_system;
+    pipeline->clock = options->clock != NULL ? wb_clock_ref(options->clock) : NULL;
+    pipeline->store = options->store != NULL ? wb_store_ref(options->store) : NULL;
+    pipeline->threaded = options->store != NULL && options->clock == NULL && !options->driven;
+    pipeline->target = options->target;
+    if (pipeline->target.schema != NULL)
+        wb_schema_ref(pipeline->target.schema);
 
     char name[128];
     snprintf(name, sizeof name, "%s %s", options->what, options->target.table);
-    owner->log = wb_log_new(name, options->log_events, options->flush_events);
-    owner->target.log = owner->log;
-    if (!copy_names(&owner->target, &options->target) || owner->log == NULL) {
-        wb_owner_fini(owner);
+    pipeline->log = wb_log_new(name, options->log_events, options->flush_events);
+    pipeline->target.log = pipeline->log;
+    if (!copy_names(&pipeline->target, &options->target) || pipeline->log == NULL) {
+        wb_pipeline_fini(pipeline);
         return wb_fail(err, WB_MEMORY, "%s: out of memory", options->what);
     }
     return WB_OK;
 }
 
-void wb_owner_fini(wb_owner *owner)
+void wb_pipeline_fini(wb_pipeline *pipeline)
 {
-    wb_free((void *)owner->target.table);
-    wb_free((void *)owner->target.key);
-    wb_free((void *)owner->target.column);
-    wb_schema_unref(owner->target.schema);
-    wb_log_free(owner->log);
-    wb_store_unref(owner->store);
-    wb_clock_unref(owner->clock);
+    wb_free((void *)pipeline->target.table);
+    wb_free((void *)pipeline->target.key);
+    wb_free((void *)pipeline->target.column);
+    wb_schema_unref(pipeline->target.schema);
+    wb_log_free(pipeline->log);
+    wb_store_unref(pipeline->store);
+    wb_clock_unref(pipeline->clock);
 }
 
-int wb_owner_enter(wb_owner *owner, wb_err *err)
+int wb_pipeline_enter(wb_pipeline *pipeline, wb_err *err)
 {
     unsigned process = wb_fork_generation_now();
-    if (atomic_load_explicit(&owner->process, memory_order_relaxed) == process)
+    if (atomic_load_explicit(&pipeline->process, memory_order_relaxed) == process)
         return WB_OK;
-    if (atomic_load(&owner->used))
+    if (atomic_load(&pipeline->used))
         return wb_fail(err, WB_FORK,
                        "used before fork: its rows are the parent's; make a new one here");
-    atomic_store(&owner->process, process);
+    atomic_store(&pipeline->process, process);
     return WB_OK;
 }
 
-int wb_owner_start(wb_owner *owner, wb_err *err)
+int wb_pipeline_start(wb_pipeline *pipeline, wb_err *err)
 {
-    if (atomic_load_explicit(&owner->started, memory_order_relaxed))
+    if (atomic_load_explicit(&pipeline->started, memory_order_relaxed))
         return WB_OK;
-    atomic_store(&owner->used, true); /* first: a fork from now on must not take it for unused */
+    atomic_store(&pipeline->used, true); /* first: a fork from now on must not take it for unused */
     int code = WB_OK;
-    if (owner->threaded)
-        code = wb_flusher_start(&owner->flusher, err);
-    else if (!atomic_exchange(&owner->started, true))
-        wb_lifeline_enter(&owner->flusher); /* exit says what its driver left undone */
+    if (pipeline->threaded)
+        code = wb_flusher_start(&pipeline->flusher, err);
+    else if (!atomic_exchange(&pipeline->started, true))
+        wb_lifeline_enter(&pipeline->flusher); /* exit says what its driver left undone */
     if (code == WB_OK)
-        atomic_store(&owner->started, true);
+        atomic_store(&pipeline->started, true);
     return code;
 }
 
-int wb_owner_session(wb_owner *owner, wb_session **out, wb_err *err)
+int wb_pipeline_session(wb_pipeline *pipeline, wb_session **out, wb_err *err)
 {
-    if (owner->session == NULL)
-        owner->session = owner->store->class->session(owner->store, &owner->target);
-    if (owner->session == NULL)
+    if (pipeline->session == NULL)
+        pipeline->session = pipeline->store->class->session(pipeline->store, &pipeline->target);
+    if (pipeline->session == NULL)
         return wb_fail_store(err, WB_RETRY, "out of memory for a session");
-    *out = owner->session;
+    *out = pipeline->session;
     return WB_OK;
 }
 
-void wb_owner_end_session(wb_owner *owner)
+void wb_pipeline_end_session(wb_pipeline *pipeline)
 {
-    if (owner->session != NULL)
-        owner->session->class->end(owner->session);
-    owner->session = NULL;
+    if (pipeline->session != NULL)
+        pipeline->session->class->end(pipeline->session);
+    pipeline->session = NULL;
 }
 
-int wb_owner_may_write(wb_owner *owner, wb_err *err)
+int wb_pipeline_may_write(wb_pipeline *pipeline, wb_err *err)
 {
-    if (owner->store == NULL || owner->threaded)
+    if (pipeline->store == NULL || pipeline->threaded)
         return wb_fail(err, WB_MISUSE, "write: there is no store of its own to drive");
-    return wb_owner_enter(owner, err);
+    return wb_pipeline_enter(pipeline, err);
 }
 
-wb_until wb_owner_until(const wb_owner *owner, const wb_cancel *cancel)
+wb_deadline wb_pipeline_until(const wb_pipeline *pipeline, const wb_cancel *cancel)
 {
     int64_t now_us = wb_now_us();
-    int64_t timeout_us = owner->target.write_timeout_us;
+    int64_t timeout_us = pipeline->target.write_timeout_us;
     bool never = timeout_us >= WB_NEVER - now_us;
-    return (wb_until){.deadline_us = never ? WB_NEVER : now_us + timeout_us, .cancel = cancel};
+    return (wb_deadline){.at_us = never ? WB_NEVER : now_us + timeout_us, .cancel = cancel};
 }
 
-int64_t wb_owner_now_us(const wb_owner *owner)
+int64_t wb_pipeline_now_us(const wb_pipeline *pipeline)
 {
-    return owner->env.now_us(owner->env.context);
+    return pipeline->env.now_us(pipeline->env.context);
 }
 
-bool wb_owner_outcome(const wb_outcome *outcome, wb_err *err)
+bool wb_pipeline_outcome(const wb_outcome *outcome, wb_err *err)
 {
     if (outcome->code == WB_OK)
         return false;
@@ -133,65 +133,66 @@ bool wb_owner_outcome(const wb_outcome *outcome, wb_err *err)
 
 /* ---- the flusher's side ---- */
 
-static void deliver(void *owner, const wb_cancel *cancel)
+static void deliver(void *pipeline, const wb_cancel *cancel)
 {
-    wb_owner *self = owner;
+    wb_pipeline *self = pipeline;
     while (!atomic_load(&cancel->asked) && self->class->deliver_one(self, cancel))
         continue;
 }
 
 /* After work the thread naps for an interval before it sleeps without end: what comes meanwhile is due later
  * than the nap is over, so it need not wake the thread. */
-static int64_t next_due_us(void *owner)
+static int64_t next_due_us(void *pipeline)
 {
-    wb_owner *self = owner;
-    int64_t due_us = self->box->class->next_due_us(self->box);
-    if (due_us != WB_NEVER || !self->box->active)
+    wb_pipeline *self = pipeline;
+    int64_t due_us = self->backlog->class->next_due_us(self->backlog);
+    if (due_us != WB_NEVER || !self->backlog->active)
         return due_us;
-    self->box->active = false;
+    self->backlog->active = false;
     return wb_after_us(wb_now_us(), self->interval_us);
 }
 
-static bool drained(void *owner)
+static bool drained(void *pipeline)
 {
-    return wb_box_drained(((wb_owner *)owner)->box);
+    return wb_backlog_drained(((wb_pipeline *)pipeline)->backlog);
 }
 
-static void leave(void *owner)
+static void leave(void *pipeline)
 {
-    wb_owner *self = owner;
-    wb_owner_end_session(self);
+    wb_pipeline *self = pipeline;
+    wb_pipeline_end_session(self);
     if (self->class->leave != NULL)
         self->class->leave(self);
 }
 
-static void close_now(void *owner)
+static void close_now(void *pipeline)
 {
-    wb_box_close(((wb_owner *)owner)->box);
+    wb_backlog_close(((wb_pipeline *)pipeline)->backlog);
 }
 
-static void report_lost(void *owner)
+static void report_lost(void *pipeline)
 {
-    wb_owner *self = owner;
+    wb_pipeline *self = pipeline;
     wb_stats stats;
-    wb_box_stats(self->box, &stats);
+    wb_backlog_stats(self->backlog, &stats);
     if (stats.pending == 0)
         return;
     wb_log_orphan(self->log);
-    wb_log_line(self->log, WB_TOPIC_LOST, WB_ERROR, wb_owner_now_us(self), stats.pending,
+    wb_log_line(self->log, WB_TOPIC_LOST, WB_ERROR, wb_pipeline_now_us(self), stats.pending,
                 "%llu accepted %s were not stored%s%s", (unsigned long long)stats.pending,
-                self->box->class->unit, stats.last_error[0] != '\0' ? ": " : "", stats.last_error);
+                self->backlog->class->unit, stats.last_error[0] != '\0' ? ": " : "",
+                stats.last_error);
     wb_log_print(self->log);
 }
 
-static void ref(void *owner)
+static void ref(void *pipeline)
 {
-    wb_owner_ref(owner);
+    wb_pipeline_ref(pipeline);
 }
 
-static void unref(void *owner)
+static void unref(void *pipeline)
 {
-    wb_owner_unref(owner);
+    wb_pipeline_unref(pipeline);
 }
 
 static const wb_work work = {
@@ -205,112 +206,113 @@ static const wb_work work = {
     .unref = unref,
 };
 
-void wb_owner_begin(wb_owner *owner, wb_box *box, int64_t interval_us, int64_t close_timeout_us)
+void wb_pipeline_begin(wb_pipeline *pipeline, wb_backlog *backlog, int64_t interval_us,
+                       int64_t close_timeout_us)
 {
-    owner->box = box;
-    owner->interval_us = interval_us;
-    box->threaded = owner->threaded;
-    wb_flusher_init(&owner->flusher, &work, owner, &box->monitor, close_timeout_us);
+    pipeline->backlog = backlog;
+    pipeline->interval_us = interval_us;
+    backlog->threaded = pipeline->threaded;
+    wb_flusher_init(&pipeline->flusher, &work, pipeline, &backlog->monitor, close_timeout_us);
 }
 
-int wb_owner_fd(wb_owner *owner)
+int wb_pipeline_fd(wb_pipeline *pipeline)
 {
-    if (wb_owner_enter(owner, NULL) != WB_OK) {
+    if (wb_pipeline_enter(pipeline, NULL) != WB_OK) {
         errno = ECHILD;
         return -1;
     }
-    atomic_store(&owner->used, true);
-    return wb_box_fd(owner->box);
+    atomic_store(&pipeline->used, true);
+    return wb_backlog_fd(pipeline->backlog);
 }
 
-void wb_owner_ref(wb_owner *owner)
+void wb_pipeline_ref(wb_pipeline *pipeline)
 {
-    atomic_fetch_add(&owner->references, 1);
+    atomic_fetch_add(&pipeline->references, 1);
 }
 
-void wb_owner_unref(wb_owner *owner)
+void wb_pipeline_unref(wb_pipeline *pipeline)
 {
-    if (atomic_fetch_sub(&owner->references, 1) > 1)
+    if (atomic_fetch_sub(&pipeline->references, 1) > 1)
         return;
-    wb_owner_end_session(owner);
-    wb_flusher_fini(&owner->flusher);
-    owner->class->free(owner);
+    wb_pipeline_end_session(pipeline);
+    wb_flusher_fini(&pipeline->flusher);
+    pipeline->class->free(pipeline);
 }
 
 /* ---- the owner's side ---- */
 
-static int not_settled(wb_owner *owner, wb_err *err)
+static int not_settled(wb_pipeline *pipeline, wb_err *err)
 {
     wb_stats stats;
-    wb_box_stats(owner->box, &stats);
+    wb_backlog_stats(pipeline->backlog, &stats);
     if (stats.pending == 0)
         return wb_fail(err, WB_TIMEOUT, "all %s are settled; the store is still being closed",
-                       owner->box->class->unit);
+                       pipeline->backlog->class->unit);
     const char *why = stats.consecutive_failures > 0 ? stats.last_error : "";
     return wb_fail(err, WB_TIMEOUT, "%llu %s are not settled yet%s%s",
-                   (unsigned long long)stats.pending, owner->box->class->unit,
+                   (unsigned long long)stats.pending, pipeline->backlog->class->unit,
                    why[0] != '\0' ? ": " : "", why);
 }
 
 /* What is driven is settled by its driver: there is nothing to wait for in here. */
-static bool wait_settled(wb_owner *owner, uint64_t mark, int64_t deadline_us)
+static bool wait_settled(wb_pipeline *pipeline, uint64_t mark, int64_t deadline_us)
 {
-    return owner->threaded ? wb_box_wait(owner->box, mark, deadline_us)
-                           : wb_box_settled(owner->box, mark);
+    return pipeline->threaded ? wb_backlog_wait(pipeline->backlog, mark, deadline_us)
+                              : wb_backlog_settled(pipeline->backlog, mark);
 }
 
-int wb_owner_flush(wb_owner *owner, int64_t deadline_us, wb_err *err)
+int wb_pipeline_flush(wb_pipeline *pipeline, int64_t deadline_us, wb_err *err)
 {
-    int code = wb_owner_enter(owner, err);
+    int code = wb_pipeline_enter(pipeline, err);
     if (code != WB_OK)
         return code;
-    uint64_t mark = wb_box_seal(owner->box, WB_REASON_FLUSH);
-    return wait_settled(owner, mark, deadline_us) ? WB_OK : not_settled(owner, err);
+    uint64_t mark = wb_backlog_seal(pipeline->backlog, WB_REASON_FLUSH);
+    return wait_settled(pipeline, mark, deadline_us) ? WB_OK : not_settled(pipeline, err);
 }
 
-int wb_owner_close(wb_owner *owner, int64_t deadline_us, wb_err *err)
+int wb_pipeline_close(wb_pipeline *pipeline, int64_t deadline_us, wb_err *err)
 {
-    int code = wb_owner_enter(owner, err);
+    int code = wb_pipeline_enter(pipeline, err);
     if (code != WB_OK)
         return code;
-    wb_box_close(owner->box);
-    bool settled = wait_settled(owner, UINT64_MAX, deadline_us);
-    if (!settled || !wb_flusher_join(&owner->flusher, deadline_us))
-        return not_settled(owner, err);
-    if (!owner->threaded)
-        wb_owner_end_session(owner);
+    wb_backlog_close(pipeline->backlog);
+    bool settled = wait_settled(pipeline, UINT64_MAX, deadline_us);
+    if (!settled || !wb_flusher_join(&pipeline->flusher, deadline_us))
+        return not_settled(pipeline, err);
+    if (!pipeline->threaded)
+        wb_pipeline_end_session(pipeline);
     return WB_OK;
 }
 
 /* One that an ancestor used is left as it is: its lock may be held, and its connection is not ours. */
-void wb_owner_detach(wb_owner *owner)
+void wb_pipeline_detach(wb_pipeline *pipeline)
 {
-    if (wb_owner_enter(owner, NULL) != WB_OK)
+    if (wb_pipeline_enter(pipeline, NULL) != WB_OK)
         return;
-    if (owner->threaded) {
-        wb_box_close(owner->box);
+    if (pipeline->threaded) {
+        wb_backlog_close(pipeline->backlog);
     } else {
-        wb_lifeline_leave(&owner->flusher);
-        report_lost(owner);
+        wb_lifeline_leave(&pipeline->flusher);
+        report_lost(pipeline);
     }
-    wb_flusher_detach(&owner->flusher);
-    wb_owner_unref(owner);
+    wb_flusher_detach(&pipeline->flusher);
+    wb_pipeline_unref(pipeline);
 }
 
-int wb_owner_stats(wb_owner *owner, wb_stats *out, wb_err *err)
+int wb_pipeline_stats(wb_pipeline *pipeline, wb_stats *out, wb_err *err)
 {
-    int code = wb_owner_enter(owner, err);
+    int code = wb_pipeline_enter(pipeline, err);
     if (code == WB_OK)
-        wb_box_stats(owner->box, out);
+        wb_backlog_stats(pipeline->backlog, out);
     return code;
 }
 
-bool wb_owner_event(wb_owner *owner, wb_event *out)
+bool wb_pipeline_event(wb_pipeline *pipeline, wb_event *out)
 {
-    return wb_owner_enter(owner, NULL) == WB_OK && wb_box_event(owner->box, out);
+    return wb_pipeline_enter(pipeline, NULL) == WB_OK && wb_backlog_event(pipeline->backlog, out);
 }
 
-bool wb_owner_may_take(wb_owner *owner)
+bool wb_pipeline_may_take(wb_pipeline *pipeline)
 {
-    return !owner->threaded && wb_owner_enter(owner, NULL) == WB_OK;
+    return !pipeline->threaded && wb_pipeline_enter(pipeline, NULL) == WB_OK;
 }

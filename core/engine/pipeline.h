@@ -2,27 +2,27 @@
  * What a batcher and a tracker have in common: a box, a log, a flusher where there is a store, a session in its
  * thread, references, and the rule about fork: what was used in an ancestor can't be used here, since its
  * rows, its thread and its connection are the ancestor's. */
-#ifndef WB_OWNER_H
-#define WB_OWNER_H
+#ifndef WB_PIPELINE_H
+#define WB_PIPELINE_H
 
 #include "engine/backlog.h"
 #include "engine/flusher.h"
 #include "stores/store.h"
 
-typedef struct wb_owner wb_owner;
+typedef struct wb_pipeline wb_pipeline;
 
 /* What differs: how one piece of work is delivered, and what is freed last. */
-typedef struct wb_owner_class {
+typedef struct wb_pipeline_class {
     /* Takes what is due and writes it to the session; false: nothing is due. */
-    bool (*deliver_one)(wb_owner *owner, const wb_cancel *cancel);
-    void (*leave)(wb_owner *owner); /* the thread ends; NULL: nothing is its alone */
-    void (*free)(wb_owner *owner);
-} wb_owner_class;
+    bool (*deliver_one)(wb_pipeline *pipeline, const wb_cancel *cancel);
+    void (*leave)(wb_pipeline *pipeline); /* the thread ends; NULL: nothing is its alone */
+    void (*free)(wb_pipeline *pipeline);
+} wb_pipeline_class;
 
 /* The first member of a batcher and of a tracker. */
-struct wb_owner {
-    const wb_owner_class *class;
-    wb_box *box; /* its outbox or markbox */
+struct wb_pipeline {
+    const wb_pipeline_class *class;
+    wb_backlog *backlog; /* its outbox or markbox */
     atomic_uint references;
     atomic_bool used;    /* a row was accepted or a thread started, or soon will be */
     atomic_bool started; /* used, and the thread, where there is one, runs */
@@ -39,7 +39,7 @@ struct wb_owner {
 };
 
 /* What both kinds of options say. `what` names the kind in log lines: "batcher". */
-typedef struct wb_owner_options {
+typedef struct wb_pipeline_options {
     const char *what;
     wb_store *store;
     wb_clock *clock;
@@ -47,39 +47,40 @@ typedef struct wb_owner_options {
     wb_target target; /* copied */
     int64_t close_timeout_us;
     bool log_events, flush_events;
-} wb_owner_options;
+} wb_pipeline_options;
 
-/* WB_MEMORY leaves nothing behind. The caller then makes the box and calls wb_owner_begin. */
-int wb_owner_init(wb_owner *owner, const wb_owner_class *class, const wb_owner_options *options,
-                  wb_err *err);
-void wb_owner_begin(wb_owner *owner, wb_box *box, int64_t interval_us, int64_t close_timeout_us);
-void wb_owner_fini(wb_owner *owner);
+/* WB_MEMORY leaves nothing behind. The caller then makes the box and calls wb_pipeline_begin. */
+int wb_pipeline_init(wb_pipeline *pipeline, const wb_pipeline_class *class,
+                     const wb_pipeline_options *options, wb_err *err);
+void wb_pipeline_begin(wb_pipeline *pipeline, wb_backlog *backlog, int64_t interval_us,
+                       int64_t close_timeout_us);
+void wb_pipeline_fini(wb_pipeline *pipeline);
 /* Before each use: WB_FORK for one that an ancestor used. */
-int wb_owner_enter(wb_owner *owner, wb_err *err);
+int wb_pipeline_enter(wb_pipeline *pipeline, wb_err *err);
 /* Before a row is accepted: marks it used, starts the thread. */
-int wb_owner_start(wb_owner *owner, wb_err *err);
+int wb_pipeline_start(wb_pipeline *pipeline, wb_err *err);
 /* Where it is delivered: the session, made when first asked for. */
-int wb_owner_session(wb_owner *owner, wb_session **out, wb_err *err);
-void wb_owner_end_session(wb_owner *owner);
+int wb_pipeline_session(wb_pipeline *pipeline, wb_session **out, wb_err *err);
+void wb_pipeline_end_session(wb_pipeline *pipeline);
 /* For a driver: may it write to the owner's store? WB_MISUSE where there is none. */
-int wb_owner_may_write(wb_owner *owner, wb_err *err);
+int wb_pipeline_may_write(wb_pipeline *pipeline, wb_err *err);
 /* The deadline of a write that begins now. */
-wb_until wb_owner_until(const wb_owner *owner, const wb_cancel *cancel);
-int64_t wb_owner_now_us(const wb_owner *owner);
+wb_deadline wb_pipeline_until(const wb_pipeline *pipeline, const wb_cancel *cancel);
+int64_t wb_pipeline_now_us(const wb_pipeline *pipeline);
 /* A use: a child would share the descriptor, and set it for both. -1 with ECHILD in a child. */
-int wb_owner_fd(wb_owner *owner);
+int wb_pipeline_fd(wb_pipeline *pipeline);
 /* What a driver said of a delivery: whether it failed, and how. */
-bool wb_owner_outcome(const wb_outcome *outcome, wb_err *err);
+bool wb_pipeline_outcome(const wb_outcome *outcome, wb_err *err);
 
 /* ---- the public functions that both have: see writebehind.h ---- */
 
-int wb_owner_flush(wb_owner *owner, int64_t deadline_us, wb_err *err);
-int wb_owner_close(wb_owner *owner, int64_t deadline_us, wb_err *err);
-void wb_owner_detach(wb_owner *owner);
-int wb_owner_stats(wb_owner *owner, wb_stats *out, wb_err *err);
-bool wb_owner_event(wb_owner *owner, wb_event *out);
-bool wb_owner_may_take(wb_owner *owner); /* driven, and not an ancestor's */
-void wb_owner_ref(wb_owner *owner);      /* for a claim, until it is completed */
-void wb_owner_unref(wb_owner *owner);
+int wb_pipeline_flush(wb_pipeline *pipeline, int64_t deadline_us, wb_err *err);
+int wb_pipeline_close(wb_pipeline *pipeline, int64_t deadline_us, wb_err *err);
+void wb_pipeline_detach(wb_pipeline *pipeline);
+int wb_pipeline_stats(wb_pipeline *pipeline, wb_stats *out, wb_err *err);
+bool wb_pipeline_event(wb_pipeline *pipeline, wb_event *out);
+bool wb_pipeline_may_take(wb_pipeline *pipeline); /* driven, and not an ancestor's */
+void wb_pipeline_ref(wb_pipeline *pipeline);      /* for a claim, until it is completed */
+void wb_pipeline_unref(wb_pipeline *pipeline);
 
 #endif

@@ -4,12 +4,12 @@
 
 #include <math.h>
 
-wb_policy wb_policy_of(const wb_batcher_options *options)
+wb_thresholds wb_thresholds_of(const wb_batcher_options *options)
 {
     double early = ceil(options->flush_at * (double)options->batch_size);
     if (early > (double)options->max_pending_rows) /* more never wait */
         early = (double)options->max_pending_rows;
-    return (wb_policy){
+    return (wb_thresholds){
         .batch_size = options->batch_size,
         .flush_rows = early < 1 ? 1 : (uint64_t)early,
         .batch_bytes = options->batch_bytes,

@@ -9,17 +9,17 @@
 #include "engine/pipeline.h"
 
 struct wb_tracker {
-    wb_owner owner;
-    wb_markbox box;
+    wb_pipeline pipeline;
+    wb_markbox markbox;
 };
 
-static const wb_owner_class class;
+static const wb_pipeline_class class;
 
 /* ---- making one ---- */
 
-static wb_owner_options owner_options(const wb_tracker_options *options)
+static wb_pipeline_options owner_options(const wb_tracker_options *options)
 {
-    return (wb_owner_options){
+    return (wb_pipeline_options){
         .what = "tracker",
         .store = options->store,
         .clock = options->clock,
@@ -46,20 +46,21 @@ int wb_tracker_new(const wb_tracker_options *options, wb_tracker **out, wb_err *
     wb_tracker *tracker = wb_alloc(sizeof *tracker);
     if (tracker == NULL)
         return wb_fail(err, WB_MEMORY, "tracker: out of memory");
-    wb_owner_options owner = owner_options(options);
-    code = wb_owner_init(&tracker->owner, &class, &owner, err);
+    wb_pipeline_options pipeline = owner_options(options);
+    code = wb_pipeline_init(&tracker->pipeline, &class, &pipeline, err);
     if (code != WB_OK) {
         wb_free(tracker);
         return code;
     }
-    code = wb_markbox_init(&tracker->box, options, &tracker->owner.env, tracker->owner.log, err);
+    code = wb_markbox_init(&tracker->markbox, options, &tracker->pipeline.env,
+                           tracker->pipeline.log, err);
     if (code != WB_OK) {
-        wb_owner_fini(&tracker->owner);
+        wb_pipeline_fini(&tracker->pipeline);
         wb_free(tracker);
         return code;
     }
-    wb_owner_begin(&tracker->owner, &tracker->box.box, options->interval_us,
-                   options->close_timeout_us);
+    wb_pipeline_begin(&tracker->pipeline, &tracker->markbox.backlog, options->interval_us,
+                      options->close_timeout_us);
     *out = tracker;
     return WB_OK;
 }
@@ -70,17 +71,17 @@ static int touch(wb_tracker *tracker, const wb_marks *marks, const wb_cancel *ca
                  wb_touched *touched, wb_err *err)
 {
     wb_session *session;
-    int code = wb_owner_session(&tracker->owner, &session, err);
+    int code = wb_pipeline_session(&tracker->pipeline, &session, err);
     if (code != WB_OK)
         return code;
-    wb_until until = wb_owner_until(&tracker->owner, cancel);
-    return session->class->touch(session, marks, &until, touched, err);
+    wb_deadline deadline = wb_pipeline_until(&tracker->pipeline, cancel);
+    return session->class->touch(session, marks, &deadline, touched, err);
 }
 
-static bool deliver_one(wb_owner *owner, const wb_cancel *cancel)
+static bool deliver_one(wb_pipeline *pipeline, const wb_cancel *cancel)
 {
-    wb_tracker *tracker = (wb_tracker *)owner;
-    wb_claim *claim = wb_markbox_take(&tracker->box);
+    wb_tracker *tracker = (wb_tracker *)pipeline;
+    wb_chunk *claim = wb_markbox_take(&tracker->markbox);
     if (claim == NULL)
         return false;
     wb_err err = {0};
@@ -91,79 +92,79 @@ static bool deliver_one(wb_owner *owner, const wb_cancel *cancel)
         wb_lifeline_renew();
     else if (atomic_load(&cancel->resumed))
         err.class = WB_HOLD; /* it was stopped to be gone on with: nobody's last try */
-    wb_markbox_complete(&tracker->box, claim, code == WB_OK ? NULL : &err, &touched,
+    wb_markbox_complete(&tracker->markbox, claim, code == WB_OK ? NULL : &err, &touched,
                         wb_now_us() - began_us);
     return true;
 }
 
-static void free_all(wb_owner *owner)
+static void free_all(wb_pipeline *pipeline)
 {
-    wb_tracker *tracker = (wb_tracker *)owner;
-    wb_markbox_fini(&tracker->box);
-    wb_owner_fini(&tracker->owner);
+    wb_tracker *tracker = (wb_tracker *)pipeline;
+    wb_markbox_fini(&tracker->markbox);
+    wb_pipeline_fini(&tracker->pipeline);
     wb_free(tracker);
 }
 
-static const wb_owner_class class = {.deliver_one = deliver_one, .free = free_all};
+static const wb_pipeline_class class = {.deliver_one = deliver_one, .free = free_all};
 
 /* ---- the owner's side ---- */
 
 int wb_tracker_add(wb_tracker *tracker, const uint8_t id[16], int64_t unix_us, bool *due,
                    wb_err *err)
 {
-    int code = wb_owner_enter(&tracker->owner, err);
+    int code = wb_pipeline_enter(&tracker->pipeline, err);
     if (code == WB_OK)
-        code = wb_owner_start(&tracker->owner, err);
-    return code == WB_OK ? wb_markbox_put(&tracker->box, id, unix_us, due, err) : code;
+        code = wb_pipeline_start(&tracker->pipeline, err);
+    return code == WB_OK ? wb_markbox_put(&tracker->markbox, id, unix_us, due, err) : code;
 }
 
 int wb_tracker_flush(wb_tracker *tracker, int64_t deadline_us, wb_err *err)
 {
-    return wb_owner_flush(&tracker->owner, deadline_us, err);
+    return wb_pipeline_flush(&tracker->pipeline, deadline_us, err);
 }
 
 int wb_tracker_close(wb_tracker *tracker, int64_t deadline_us, wb_err *err)
 {
-    return wb_owner_close(&tracker->owner, deadline_us, err);
+    return wb_pipeline_close(&tracker->pipeline, deadline_us, err);
 }
 
 void wb_tracker_detach(wb_tracker *tracker)
 {
     if (tracker != NULL)
-        wb_owner_detach(&tracker->owner);
+        wb_pipeline_detach(&tracker->pipeline);
 }
 
 int wb_tracker_stats(wb_tracker *tracker, wb_stats *out, wb_err *err)
 {
-    return wb_owner_stats(&tracker->owner, out, err);
+    return wb_pipeline_stats(&tracker->pipeline, out, err);
 }
 
 bool wb_tracker_event(wb_tracker *tracker, wb_event *out)
 {
-    return wb_owner_event(&tracker->owner, out);
+    return wb_pipeline_event(&tracker->pipeline, out);
 }
 
 /* ---- driven ---- */
 
 uint64_t wb_tracker_seal(wb_tracker *tracker, int reason)
 {
-    return wb_box_seal(&tracker->box.box, reason);
+    return wb_backlog_seal(&tracker->markbox.backlog, reason);
 }
 
 bool wb_tracker_settled(wb_tracker *tracker, uint64_t mark)
 {
-    return wb_box_settled(&tracker->box.box, mark);
+    return wb_backlog_settled(&tracker->markbox.backlog, mark);
 }
 
 /* The claim's first member is the marks. */
 wb_marks *wb_tracker_take(wb_tracker *tracker)
 {
-    if (!wb_owner_may_take(&tracker->owner))
+    if (!wb_pipeline_may_take(&tracker->pipeline))
         return NULL;
-    wb_claim *claim = wb_markbox_take(&tracker->box);
+    wb_chunk *claim = wb_markbox_take(&tracker->markbox);
     if (claim == NULL)
         return NULL;
-    wb_owner_ref(&tracker->owner); /* until it is completed */
+    wb_pipeline_ref(&tracker->pipeline); /* until it is completed */
     return &claim->marks;
 }
 
@@ -171,7 +172,7 @@ int wb_tracker_write(wb_tracker *tracker, const wb_marks *marks, uint64_t *updat
                      uint64_t *unmatched, wb_err *err)
 {
     wb_touched touched = {0};
-    int code = wb_owner_may_write(&tracker->owner, err);
+    int code = wb_pipeline_may_write(&tracker->pipeline, err);
     if (code == WB_OK)
         code = touch(tracker, marks, NULL, &touched, err);
     if (code == WB_OK) {
@@ -184,31 +185,31 @@ int wb_tracker_write(wb_tracker *tracker, const wb_marks *marks, uint64_t *updat
 void wb_tracker_complete(wb_tracker *tracker, wb_marks *marks, const wb_outcome *outcome,
                          uint64_t updated, uint64_t unmatched)
 {
-    wb_claim *claim = (wb_claim *)marks;
+    wb_chunk *claim = (wb_chunk *)marks;
     wb_touched touched = {.updated = updated, .unmatched = unmatched};
     wb_err err;
-    bool failed = wb_owner_outcome(outcome, &err);
-    int64_t elapsed_us = wb_owner_now_us(&tracker->owner) - claim->taken_us;
-    wb_markbox_complete(&tracker->box, claim, failed ? &err : NULL, &touched, elapsed_us);
-    wb_owner_unref(&tracker->owner);
+    bool failed = wb_pipeline_outcome(outcome, &err);
+    int64_t elapsed_us = wb_pipeline_now_us(&tracker->pipeline) - claim->taken_us;
+    wb_markbox_complete(&tracker->markbox, claim, failed ? &err : NULL, &touched, elapsed_us);
+    wb_pipeline_unref(&tracker->pipeline);
 }
 
 int64_t wb_tracker_next_due_us(wb_tracker *tracker)
 {
-    return wb_box_next_due_us(&tracker->box.box);
+    return wb_backlog_next_due_us(&tracker->markbox.backlog);
 }
 
 int64_t wb_tracker_now_us(wb_tracker *tracker)
 {
-    return wb_owner_now_us(&tracker->owner);
+    return wb_pipeline_now_us(&tracker->pipeline);
 }
 
 void wb_tracker_wait_until(wb_tracker *tracker, int64_t until_us)
 {
-    tracker->owner.env.wait_until(tracker->owner.env.context, until_us);
+    tracker->pipeline.env.wait_until(tracker->pipeline.env.context, until_us);
 }
 
 int wb_tracker_fd(wb_tracker *tracker)
 {
-    return wb_owner_fd(&tracker->owner);
+    return wb_pipeline_fd(&tracker->pipeline);
 }

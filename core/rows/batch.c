@@ -184,7 +184,7 @@ static uint32_t age_of(int64_t opened_us, int64_t now_us)
     return age_us < UINT32_MAX ? (uint32_t)age_us : UINT32_MAX;
 }
 
-bool wb_batch_append(wb_batch *batch, const wb_batch *more)
+bool wb_batch_merge(wb_batch *batch, const wb_batch *more)
 {
     size_t begin = wb_batch_begin(more), bytes = more->bytes - begin, rows = wb_batch_left(more);
     assert(batch->schema->count == more->schema->count && batch != more);
@@ -219,7 +219,7 @@ wb_batch *wb_batch_split(wb_batch *batch, size_t rows)
         return NULL;
     size_t first = batch->first;
     batch->first += rows;
-    bool copied = wb_batch_append(rest, batch);
+    bool copied = wb_batch_merge(rest, batch);
     batch->first = first;
     if (!copied) {
         wb_batch_free(rest);

@@ -14,9 +14,9 @@
 enum wb_batch_state { WB_BATCH_OPEN, WB_BATCH_SEALED, WB_BATCH_TAKEN, WB_BATCH_SETTLED };
 
 struct wb_batch {
-    wb_batch *next;    /* in the owner's list */
-    wb_batch *joins;   /* taken together with it, to be merged into one write */
-    wb_schema *schema; /* a reference */
+    wb_batch *next;       /* in the owner's list */
+    wb_batch *merge_next; /* taken together with it, to be merged into one write */
+    wb_schema *schema;    /* a reference */
     const char
         *table;      /* where its rows go; NULL: to the target's table. Borrowed from its batcher */
     int state;       /* enum wb_batch_state; set by wb_batch_become */
@@ -26,15 +26,15 @@ struct wb_batch {
     uint32_t route;  /* the number of `table`; 0 for the target's */
     uint64_t rank;   /* orders the pieces that it was split into: the place of its first row */
     bool divided;    /* all its rows are of `route`; else each says its own */
-    uint32_t attempt;  /* writes begun */
-    bool in_doubt;     /* an attempt's fate is unknown */
-    int64_t opened_us; /* monotonic: when its first row came */
-    int64_t due_us;    /* sealed: not to be taken before */
-    int64_t taken_us;  /* when it was last taken */
-    bool piece;        /* of a batch that was rejected: see outbox_reject.c */
-    bool follows;      /* a piece whose earlier half was not judged yet */
-    bool suspect;      /* a lone row that was rejected, waiting for the verdict */
-    char *error;       /* why it is dead; NULL: it is not */
+    uint32_t attempt;       /* writes begun */
+    bool in_doubt;          /* an attempt's fate is unknown */
+    int64_t opened_us;      /* monotonic: when its first row came */
+    int64_t due_us;         /* sealed: not to be taken before */
+    int64_t taken_us;       /* when it was last taken */
+    bool piece;             /* of a batch that was rejected: see outbox_reject.c */
+    bool awaits_first_half; /* a piece whose earlier half was not judged yet */
+    bool suspect;           /* a lone row that was rejected, waiting for the verdict */
+    char *error;            /* why it is dead; NULL: it is not */
     uint64_t rejected; /* the outbox's flushes when it was last rejected, plus 1; 0: never was */
     size_t first;      /* rows before it are gone */
     size_t count;      /* rows put in, those before `first` included */
@@ -70,7 +70,7 @@ void wb_batch_push(wb_batch *batch, size_t bytes, int64_t now_us);
 bool wb_batch_push_of(wb_batch *batch, const wb_batch *from, size_t index);
 /* Adds the rows of `more` from its `first` on, ages kept; of a schema of the same shape. False: no memory,
  * or the batch would pass 1 GiB; nothing is changed then. */
-bool wb_batch_append(wb_batch *batch, const wb_batch *more);
+bool wb_batch_merge(wb_batch *batch, const wb_batch *more);
 /* Moves the rows from the `rows`-th that is left on into a new sealed batch; NULL: no memory, nothing is changed. */
 wb_batch *wb_batch_split(wb_batch *batch, size_t rows);
 /* Drops the `rows` leading rows; returns the memory they counted for. */

@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-struct wb_uuidset {
+struct wb_markset {
     wb_mark *slots;
     size_t capacity;  /* a power of two */
     size_t count;     /* slots taken */
@@ -18,15 +18,15 @@ struct wb_uuidset {
 
 enum { CAPACITY_MIN = 64, SMALL_SORT = 24 };
 
-static bool set_capacity(wb_uuidset *set, size_t capacity);
-static wb_mark *find_slot(const wb_uuidset *set, const uint8_t id[16]);
-static bool grow(wb_uuidset *set);
-static bool shrink(wb_uuidset *set, size_t held);
+static bool set_capacity(wb_markset *set, size_t capacity);
+static wb_mark *find_slot(const wb_markset *set, const uint8_t id[16]);
+static bool grow(wb_markset *set);
+static bool shrink(wb_markset *set, size_t held);
 static void sort_from(wb_mark *data, wb_mark *other, size_t count, unsigned byte, bool home);
 
-wb_uuidset *wb_uuidset_new(const wb_env *env)
+wb_markset *wb_markset_new(const wb_env *env)
 {
-    wb_uuidset *set = wb_alloc_zeroed(sizeof *set);
+    wb_markset *set = wb_alloc_zeroed(sizeof *set);
     if (!set)
         return NULL;
     if (!set_capacity(set, CAPACITY_MIN)) {
@@ -37,7 +37,7 @@ wb_uuidset *wb_uuidset_new(const wb_env *env)
     return set;
 }
 
-void wb_uuidset_free(wb_uuidset *set)
+void wb_markset_free(wb_markset *set)
 {
     if (!set)
         return;
@@ -45,13 +45,13 @@ void wb_uuidset_free(wb_uuidset *set)
     wb_free(set);
 }
 
-size_t wb_uuidset_count(const wb_uuidset *set)
+size_t wb_markset_count(const wb_markset *set)
 {
     return set->count;
 }
 
 /* Puts an empty table of that capacity in; the old one is not freed. False: no memory, nothing done. */
-static bool set_capacity(wb_uuidset *set, size_t capacity)
+static bool set_capacity(wb_markset *set, size_t capacity)
 {
     wb_mark *slots =
         capacity <= SIZE_MAX / sizeof *slots ? wb_alloc(capacity * sizeof *slots) : NULL;
@@ -83,7 +83,7 @@ static void multiply(uint64_t *a, uint64_t *b)
 
 /* Two rounds of a keyed 64 x 64 -> 128 bit multiplication, the first unfolded: without the keys no two
  * ids can be known to fall together. */
-static uint64_t hash_id(const wb_uuidset *set, const uint8_t id[16])
+static uint64_t hash_id(const wb_markset *set, const uint8_t id[16])
 {
     uint64_t a, b;
     memcpy(&a, id, 8);
@@ -106,7 +106,7 @@ static bool same_id(const uint8_t a[16], const uint8_t b[16])
 }
 
 /* The slot that holds the id, or the empty one that would. */
-static wb_mark *find_slot(const wb_uuidset *set, const uint8_t id[16])
+static wb_mark *find_slot(const wb_markset *set, const uint8_t id[16])
 {
     size_t i = (size_t)(hash_id(set, id) >> set->shift);
     while (set->slots[i].count != 0 && !same_id(set->slots[i].id, id))
@@ -114,7 +114,7 @@ static wb_mark *find_slot(const wb_uuidset *set, const uint8_t id[16])
     return &set->slots[i];
 }
 
-int wb_uuidset_add(wb_uuidset *set, const uint8_t id[16], int64_t time_us, uint64_t count,
+int wb_markset_add(wb_markset *set, const uint8_t id[16], int64_t time_us, uint64_t count,
                    size_t limit, bool *full)
 {
     wb_mark *slot = find_slot(set, id);
@@ -139,7 +139,7 @@ int wb_uuidset_add(wb_uuidset *set, const uint8_t id[16], int64_t time_us, uint6
     return 1;
 }
 
-static bool grow(wb_uuidset *set)
+static bool grow(wb_markset *set)
 {
     wb_mark *old = set->slots;
     size_t old_capacity = set->capacity;
@@ -154,7 +154,7 @@ static bool grow(wb_uuidset *set)
 
 /* ---- draining ---- */
 
-wb_mark *wb_uuidset_drain(wb_uuidset *set, size_t *count)
+wb_mark *wb_markset_drain(wb_markset *set, size_t *count)
 {
     size_t held = set->count;
     *count = held;
@@ -175,7 +175,7 @@ wb_mark *wb_uuidset_drain(wb_uuidset *set, size_t *count)
 
 /* A table more than 16 times as large as was needed gets a quarter: one quiet interval doesn't throw all
  * of it away. Where there is no memory for a smaller one, the large one stays. */
-static bool shrink(wb_uuidset *set, size_t held)
+static bool shrink(wb_markset *set, size_t held)
 {
     wb_mark *old = set->slots;
     if (set->capacity / 4 < CAPACITY_MIN || set->capacity / 16 <= held)

@@ -27,16 +27,16 @@ const char *wb_store_kind(const wb_store *store)
 int wb_store_schema(wb_store *store, const char *table, int64_t deadline_us, wb_schema **out,
                     wb_err *err)
 {
-    wb_until until = {.deadline_us = deadline_us, .cancel = NULL};
-    return store->class->describe(store, table, &until, out, err);
+    wb_deadline deadline = {.at_us = deadline_us, .cancel = NULL};
+    return store->class->describe(store, table, &deadline, out, err);
 }
 
 int wb_store_execute(wb_store *store, const char *sql, int64_t deadline_us, wb_err *err)
 {
-    wb_until until = {.deadline_us = deadline_us, .cancel = NULL};
+    wb_deadline deadline = {.at_us = deadline_us, .cancel = NULL};
     if (store->class->execute == NULL)
         return wb_fail(err, WB_MISUSE, "store: a %s store has no SQL to run", wb_store_kind(store));
-    return store->class->execute(store, sql, &until, err);
+    return store->class->execute(store, sql, &deadline, err);
 }
 
 void wb_store_exit_handler_made(void)

@@ -66,16 +66,17 @@ struct wb_store_class {
     const char *kind; /* "postgresql" */
     /* No I/O yet. NULL: no memory. */
     wb_session *(*session)(wb_store *store, const wb_target *target);
-    int (*write)(wb_session *session, const wb_batch *batch, const wb_until *until, wb_err *err);
-    int (*touch)(wb_session *session, const wb_marks *marks, const wb_until *until, wb_touched *out,
+    int (*write)(wb_session *session, const wb_batch *batch, const wb_deadline *deadline,
                  wb_err *err);
+    int (*touch)(wb_session *session, const wb_marks *marks, const wb_deadline *deadline,
+                 wb_touched *out, wb_err *err);
     void (*end)(wb_session *session);
-    int (*describe)(wb_store *store, const char *table, const wb_until *until, wb_schema **out,
-                    wb_err *err);
+    int (*describe)(wb_store *store, const char *table, const wb_deadline *deadline,
+                    wb_schema **out, wb_err *err);
     /* Runs a script in one transaction. NULL: the store has no SQL. */
-    int (*execute)(wb_store *store, const char *sql, const wb_until *until, wb_err *err);
+    int (*execute)(wb_store *store, const char *sql, const wb_deadline *deadline, wb_err *err);
     /* A policy of the store's script, for the batcher of that target. NULL: the store has no script. */
-    wb_decider *(*decider)(wb_store *store, const wb_target *target);
+    wb_script *(*decider)(wb_store *store, const wb_target *target);
     void (*free)(wb_store *store);
 };
 

@@ -149,7 +149,7 @@ void lwb_plan_init(lua_State *L, lwb_plan *plan, int names, int count);
 /* Reads the row at the top, at `row`, into values for the given columns; false: it needs the slow path. */
 bool lwb_row_read(lua_State *L, lwb_plan *plan, int row, wb_value *values);
 
-typedef struct lwb_owner {
+typedef struct lwb_pipeline {
     const lwb_kind *kind;
     const lwb_engine *engine;
     void *core;               /* wb_batcher or wb_tracker; NULL: not made yet, or collected */
@@ -161,12 +161,12 @@ typedef struct lwb_owner {
     bool driven;
     bool asks_retry; /* a policy says when a failed batch is tried again */
     lwb_plan plan;   /* a batcher's */
-} lwb_owner;
+} lwb_pipeline;
 
 /* A batch or marks, lent by its owner until completed; its user value is a list: owner, column names. */
 typedef struct lwb_claim {
     const lwb_kind *kind;
-    lwb_owner *owner; /* NULL: completed, or a batch of its own */
+    lwb_pipeline *pipeline; /* NULL: completed, or a batch of its own */
     struct lwb_claim *next;
     void *work;   /* wb_batch or wb_marks; NULL: completed */
     size_t count; /* of rows, ids */
@@ -179,15 +179,15 @@ typedef struct lwb_claim {
     uint64_t updated, unmatched; /* marks: the answer */
 } lwb_claim;
 
-lwb_owner *lwb_owner_check(lua_State *L, int index); /* either kind, alive */
+lwb_pipeline *lwb_pipeline_check(lua_State *L, int index); /* either kind, alive */
 /* Pushes a new owner with the metatable at `meta` (0: the kind's) and the user value at `peer`. */
-lwb_owner *lwb_owner_new(lua_State *L, const lwb_kind *kind, const lwb_engine *engine, int meta,
-                         int peer);
-void lwb_owner_methods(lua_State *L); /* sets the shared methods in the table at the top */
+lwb_pipeline *lwb_pipeline_new(lua_State *L, const lwb_kind *kind, const lwb_engine *engine,
+                               int meta, int peer);
+void lwb_pipeline_methods(lua_State *L); /* sets the shared methods in the table at the top */
 /* core.raw: what drivers use besides the methods, in a table. */
 void lwb_raw(lua_State *L);
-int lwb_owner_gc(lua_State *L);
-int lwb_owner_autoclose(lua_State *L); /* __close */
+int lwb_pipeline_gc(lua_State *L);
+int lwb_pipeline_autoclose(lua_State *L); /* __close */
 void lwb_push_stats(lua_State *L, const wb_stats *stats);
 int lwb_push_event(lua_State *L, const wb_event *event);
 
@@ -195,7 +195,7 @@ int lwb_batcher_new(lua_State *L);
 int lwb_tracker_new(lua_State *L);
 /* Pushes a claim that holds nothing yet, its user value in place. */
 lwb_claim *lwb_claim_blank(lua_State *L, const lwb_kind *kind, int owner_index);
-void lwb_claim_link(lwb_claim *claim, lwb_owner *owner, void *work);
+void lwb_claim_link(lwb_claim *claim, lwb_pipeline *pipeline, void *work);
 void lwb_claim_settle(lwb_claim *claim, const wb_outcome *outcome);
 void lwb_claim_drop(lwb_claim *claim); /* uncompleted: counts as a failed try */
 lwb_claim *lwb_claim_check(lua_State *L, int index, const lwb_kind *kind); /* uncompleted */

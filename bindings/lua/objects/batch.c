@@ -186,10 +186,10 @@ static void push_table(lua_State *L, const lwb_claim *claim)
 {
     lwb_getuservalue(L, 1);
     lua_rawgeti(L, -1, 1);
-    const lwb_owner *owner = lwb_test(L, -1, &lwb_batcher_kind);
-    if (claim->table != NULL && (owner == NULL || owner->core != NULL)) {
+    const lwb_pipeline *pipeline = lwb_test(L, -1, &lwb_batcher_kind);
+    if (claim->table != NULL && (pipeline == NULL || pipeline->core != NULL)) {
         lua_pushstring(L, claim->table);
-    } else if (owner == NULL || claim->table != NULL) {
+    } else if (pipeline == NULL || claim->table != NULL) {
         lua_pushnil(L);
     } else {
         lwb_getuservalue(L, -1);

@@ -8,16 +8,16 @@
 
 enum { LOCAL_VALUES = 64 };
 
-const lwb_kind lwb_batcher_kind = {"batcher", sizeof(lwb_owner)};
+const lwb_kind lwb_batcher_kind = {"batcher", sizeof(lwb_pipeline)};
 
-static lwb_owner *batcher_check(lua_State *L)
+static lwb_pipeline *batcher_check(lua_State *L)
 {
-    lwb_owner *owner = lwb_test(L, 1, &lwb_batcher_kind);
-    if (owner == NULL || owner->core == NULL)
-        lwb_owner_check(L, 1); /* raises, unless it is a tracker */
-    if (owner == NULL)
+    lwb_pipeline *pipeline = lwb_test(L, 1, &lwb_batcher_kind);
+    if (pipeline == NULL || pipeline->core == NULL)
+        lwb_pipeline_check(L, 1); /* raises, unless it is a tracker */
+    if (pipeline == NULL)
         lwb_check(L, 1, &lwb_batcher_kind);
-    return owner;
+    return pipeline;
 }
 
 static const wb_column *given_column(const wb_schema *schema, int place)
@@ -29,71 +29,72 @@ static const wb_column *given_column(const wb_schema *schema, int place)
 }
 
 /* The message at the top is about the value of a given column. */
-static int refuse_value(lua_State *L, lwb_owner *owner, int place)
+static int refuse_value(lua_State *L, lwb_pipeline *pipeline, int place)
 {
-    const wb_column *column = given_column(owner->schema, place);
-    owner->refused++;
+    const wb_column *column = given_column(pipeline->schema, place);
+    pipeline->refused++;
     lua_pushfstring(L, "column \"%s\" (%s): %s", column->name, wb_type_name(column->type),
                     lua_tostring(L, -1));
     return lwb_invalid(L);
 }
 
-static int refuse(lua_State *L, lwb_owner *owner)
+static int refuse(lua_State *L, lwb_pipeline *pipeline)
 {
-    owner->refused++;
+    pipeline->refused++;
     return lwb_invalid(L);
 }
 
-static int add(lua_State *L, lwb_owner *owner, const wb_choice *choice, const wb_value *values,
-               int count)
+static int add(lua_State *L, lwb_pipeline *pipeline, const wb_choice *choice,
+               const wb_value *values, int count)
 {
     bool due = false;
     wb_err err;
-    int code = wb_batcher_add_as(owner->core, values, (size_t)count, choice,
-                                 owner->driven ? &due : NULL, &err);
+    int code = wb_batcher_add_as(pipeline->core, values, (size_t)count, choice,
+                                 pipeline->driven ? &due : NULL, &err);
     if (code != WB_OK)
         return lwb_result(L, code, &err);
     lua_pushboolean(L, 1);
-    if (!owner->driven)
+    if (!pipeline->driven)
         return 1;
     lua_pushboolean(L, due);
     return 2;
 }
 
 /* Adds the `count` values from `base` on; `values` has room for them. */
-static int add_converted(lua_State *L, lwb_owner *owner, const wb_choice *choice, int base,
+static int add_converted(lua_State *L, lwb_pipeline *pipeline, const wb_choice *choice, int base,
                          int count, wb_value *values)
 {
     for (int i = 0; i < count; i++) {
         if (!lwb_to_value(L, base + i, &values[i]))
-            return refuse_value(L, owner, i);
+            return refuse_value(L, pipeline, i);
     }
-    if (owner->core == NULL) /* collected by an encoder's metamethod */
-        lwb_owner_check(L, 1);
-    return add(L, owner, choice, values, count);
+    if (pipeline->core == NULL) /* collected by an encoder's metamethod */
+        lwb_pipeline_check(L, 1);
+    return add(L, pipeline, choice, values, count);
 }
 
-static int add_any(lua_State *L, lwb_owner *owner, const wb_choice *choice, int base, int count)
+static int add_any(lua_State *L, lwb_pipeline *pipeline, const wb_choice *choice, int base,
+                   int count)
 {
     wb_value local[LOCAL_VALUES];
     if (count <= LOCAL_VALUES)
-        return add_converted(L, owner, choice, base, count, local);
+        return add_converted(L, pipeline, choice, base, count, local);
     wb_value *values = lua_newuserdata(L, (size_t)count * sizeof *values);
     lua_insert(L, base); /* below the values, which JSON texts may replace */
-    return add_converted(L, owner, choice, base + 1, count, values);
+    return add_converted(L, pipeline, choice, base + 1, count, values);
 }
 
 static int add_values(lua_State *L, const wb_choice *choice)
 {
-    lwb_owner *owner = batcher_check(L);
+    lwb_pipeline *pipeline = batcher_check(L);
     int count = lua_gettop(L) - 1;
-    while (count > owner->given && lua_isnil(L, count + 1))
+    while (count > pipeline->given && lua_isnil(L, count + 1))
         count--;
-    if (count <= owner->given)
-        return add_any(L, owner, choice, 2, count);
+    if (count <= pipeline->given)
+        return add_any(L, pipeline, choice, 2, count);
     lua_pushfstring(L, "add_values: %d values for %d columns (generated ones are not given)", count,
-                    owner->given);
-    return refuse(L, owner);
+                    pipeline->given);
+    return refuse(L, pipeline);
 }
 
 static int batcher_add_values(lua_State *L)
@@ -102,24 +103,24 @@ static int batcher_add_values(lua_State *L)
 }
 
 /* Names the key of the row at 2 that is no given column. */
-static int refuse_unknown(lua_State *L, lwb_owner *owner)
+static int refuse_unknown(lua_State *L, lwb_pipeline *pipeline)
 {
     for (lua_pushnil(L); lua_next(L, 2); lua_pop(L, 1)) {
         if (lua_type(L, -2) != LUA_TSTRING) {
             lua_pushfstring(L, "a row's keys are column names, got a %s", luaL_typename(L, -2));
-            return refuse(L, owner);
+            return refuse(L, pipeline);
         }
         size_t bytes;
         const char *name = lua_tolstring(L, -2, &bytes);
-        int at = wb_schema_find(owner->schema, name, bytes);
-        if (at >= 0 && wb_schema_place(owner->schema, (size_t)at) >= 0)
+        int at = wb_schema_find(pipeline->schema, name, bytes);
+        if (at >= 0 && wb_schema_place(pipeline->schema, (size_t)at) >= 0)
             continue;
         lua_pushfstring(
             L, at < 0 ? "no column \"%s\"" : "column \"%s\" is generated: it is not given", name);
-        return refuse(L, owner);
+        return refuse(L, pipeline);
     }
     lua_pushliteral(L, "the row changed while it was read");
-    return refuse(L, owner);
+    return refuse(L, pipeline);
 }
 
 static int count_keys(lua_State *L, int index)
@@ -131,30 +132,30 @@ static int count_keys(lua_State *L, int index)
 }
 
 /* Stack: 1 the batcher, 2 the row, 3 the names (its peer), then the values in order. */
-static int add_row(lua_State *L, lwb_owner *owner, const wb_choice *choice)
+static int add_row(lua_State *L, lwb_pipeline *pipeline, const wb_choice *choice)
 {
     int found = 0;
-    luaL_checkstack(L, owner->given + 8, "too many columns");
+    luaL_checkstack(L, pipeline->given + 8, "too many columns");
     lwb_getuservalue(L, 1);
-    for (int i = 1; i <= owner->given; i++) {
+    for (int i = 1; i <= pipeline->given; i++) {
         lua_rawgeti(L, 3, i);
         lua_rawget(L, 2);
         found += !lua_isnil(L, -1);
     }
     if (count_keys(L, 2) != found)
-        return refuse_unknown(L, owner);
-    return add_any(L, owner, choice, 4, owner->given);
+        return refuse_unknown(L, pipeline);
+    return add_any(L, pipeline, choice, 4, pipeline->given);
 }
 
 static int add_table(lua_State *L, const wb_choice *choice)
 {
     wb_value values[LWB_PLAN_COLUMNS];
-    lwb_owner *owner = batcher_check(L);
+    lwb_pipeline *pipeline = batcher_check(L);
     luaL_checktype(L, 2, LUA_TTABLE);
     lua_settop(L, 2);
-    if (lwb_row_read(L, &owner->plan, 2, values))
-        return add(L, owner, choice, values, owner->given);
-    return add_row(L, owner, choice);
+    if (lwb_row_read(L, &pipeline->plan, 2, values))
+        return add(L, pipeline, choice, values, pipeline->given);
+    return add_row(L, pipeline, choice);
 }
 
 static int batcher_add(lua_State *L)
@@ -189,14 +190,14 @@ int lwb_batcher_add_values_as(lua_State *L)
 /* take() → the next due batch, lent, or nil. */
 static int batcher_take(lua_State *L)
 {
-    lwb_owner *owner = batcher_check(L);
-    if (!owner->driven)
+    lwb_pipeline *pipeline = batcher_check(L);
+    if (!pipeline->driven)
         return luaL_error(L, "take: this batcher is threaded: its own thread delivers");
     lwb_claim *claim = lwb_claim_blank(L, &lwb_batch_kind, 1);
-    wb_batch *batch = wb_batcher_take(owner->core);
+    wb_batch *batch = wb_batcher_take(pipeline->core);
     if (batch == NULL)
         return 0;
-    lwb_claim_link(claim, owner, batch);
+    lwb_claim_link(claim, pipeline, batch);
     claim->count = wb_batch_rows(batch);
     claim->attempt = wb_batch_attempt(batch);
     claim->reason = wb_batch_reason(batch);
@@ -212,10 +213,10 @@ void lwb_open_batcher(lua_State *L)
                                        {"take", batcher_take},
                                        {NULL, NULL}};
     static const luaL_Reg meta[] = {
-        {"__gc", lwb_owner_gc}, {"__close", lwb_owner_autoclose}, {NULL, NULL}};
+        {"__gc", lwb_pipeline_gc}, {"__close", lwb_pipeline_autoclose}, {NULL, NULL}};
     lwb_class(L, &lwb_batcher_kind, methods, meta);
     lwb_metatable(L, &lwb_batcher_kind);
     lua_getfield(L, -1, "__index");
-    lwb_owner_methods(L);
+    lwb_pipeline_methods(L);
     lua_pop(L, 2);
 }

@@ -134,18 +134,18 @@ int lwb_batcher_new(lua_State *L)
     lua_settop(L, 2);
     read_options(L, &options);
     luaL_argcheck(L, options.schema != NULL, 1, "no schema");
-    lwb_owner *owner = lwb_owner_new(L, &lwb_batcher_kind, &engine, 2, 1);
+    lwb_pipeline *pipeline = lwb_pipeline_new(L, &lwb_batcher_kind, &engine, 2, 1);
     name_columns(L, options.schema);
     int code = wb_batcher_new(&options, &batcher, &err);
     if (code != WB_OK)
         return lwb_refused(L, code, &err);
-    owner->core = batcher;
-    owner->schema = wb_schema_ref(options.schema);
-    owner->given = (int)wb_schema_given(options.schema);
-    owner->driven = options.store == NULL || options.clock != NULL || options.driven;
-    lwb_field_bool(L, 1, "asks_retry", &owner->asks_retry);
-    lwb_plan_init(L, &owner->plan, 1, owner->given);
-    owner->close_timeout_us = options.close_timeout_us;
-    owner->block_timeout_us = options.block_timeout_us;
+    pipeline->core = batcher;
+    pipeline->schema = wb_schema_ref(options.schema);
+    pipeline->given = (int)wb_schema_given(options.schema);
+    pipeline->driven = options.store == NULL || options.clock != NULL || options.driven;
+    lwb_field_bool(L, 1, "asks_retry", &pipeline->asks_retry);
+    lwb_plan_init(L, &pipeline->plan, 1, pipeline->given);
+    pipeline->close_timeout_us = options.close_timeout_us;
+    pipeline->block_timeout_us = options.block_timeout_us;
     return 1;
 }

@@ -15,24 +15,24 @@ lwb_claim *lwb_claim_blank(lua_State *L, const lwb_kind *kind, int owner_index)
     return claim;
 }
 
-void lwb_claim_link(lwb_claim *claim, lwb_owner *owner, void *work)
+void lwb_claim_link(lwb_claim *claim, lwb_pipeline *pipeline, void *work)
 {
     claim->work = work;
-    claim->owner = owner;
-    claim->next = owner->claims;
-    owner->claims = claim;
+    claim->pipeline = pipeline;
+    claim->next = pipeline->claims;
+    pipeline->claims = claim;
 }
 
 void lwb_claim_settle(lwb_claim *claim, const wb_outcome *outcome)
 {
-    lwb_owner *owner = claim->owner;
-    lwb_claim **link = &owner->claims;
+    lwb_pipeline *pipeline = claim->pipeline;
+    lwb_claim **link = &pipeline->claims;
     while (*link != claim)
         link = &(*link)->next;
     *link = claim->next;
-    owner->engine->complete(owner->core, claim, outcome);
+    pipeline->engine->complete(pipeline->core, claim, outcome);
     claim->work = NULL;
-    claim->owner = NULL;
+    claim->pipeline = NULL;
 }
 
 static const wb_outcome collected = {
@@ -42,7 +42,7 @@ void lwb_claim_drop(lwb_claim *claim)
 {
     if (claim->work == NULL)
         return;
-    if (claim->owner != NULL)
+    if (claim->pipeline != NULL)
         lwb_claim_settle(claim, &collected);
     else
         wb_batch_free(claim->work);
@@ -112,7 +112,7 @@ static lwb_claim *any_claim(lua_State *L)
     lwb_claim *claim = lwb_check(L, 1, kind);
     if (claim->work == NULL)
         luaL_error(L, "complete: the %s is completed already", kind->name);
-    if (claim->owner == NULL)
+    if (claim->pipeline == NULL)
         luaL_error(L, "complete: this %s is nobody's claim", kind->name);
     return claim;
 }
@@ -121,7 +121,7 @@ static lwb_claim *any_claim(lua_State *L)
 static void ask_retry(lua_State *L, const lwb_claim *claim, wb_outcome *outcome)
 {
     bool failed = outcome->code != WB_OK && outcome->class != WB_REJECT;
-    if (failed && claim->owner != NULL && claim->owner->asks_retry)
+    if (failed && claim->pipeline != NULL && claim->pipeline->asks_retry)
         lwb_ask_retry(L, outcome);
 }
 
@@ -170,9 +170,9 @@ int lwb_claim_gc(lua_State *L)
     if (claim == NULL)
         return 0;
     wb_outcome outcome = collected;
-    if (claim->work != NULL && claim->owner != NULL && claim->owner->asks_retry)
+    if (claim->work != NULL && claim->pipeline != NULL && claim->pipeline->asks_retry)
         ask_collected(L, &outcome);
-    if (claim->work != NULL && claim->owner != NULL)
+    if (claim->work != NULL && claim->pipeline != NULL)
         lwb_claim_settle(claim, &outcome);
     lwb_claim_drop(claim);
     return 0;

@@ -7,10 +7,10 @@
  * collected; valid as long as the object. Nothing for anything else. */
 static int fast_slot(lua_State *L)
 {
-    lwb_owner *owner = lwb_test(L, 1, &lwb_tracker_kind);
-    if (owner == NULL || owner->core == NULL || owner->driven)
+    lwb_pipeline *pipeline = lwb_test(L, 1, &lwb_tracker_kind);
+    if (pipeline == NULL || pipeline->core == NULL || pipeline->driven)
         return 0;
-    lua_pushlightuserdata(L, &owner->core);
+    lua_pushlightuserdata(L, &pipeline->core);
     return 1;
 }
 

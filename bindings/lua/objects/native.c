@@ -17,7 +17,7 @@ static int write_batch(lua_State *L, lwb_claim *claim)
 {
     wb_err err = {0};
     uint64_t stored = 0;
-    int code = wb_batcher_write(claim->owner->core, claim->work, &stored, &err);
+    int code = wb_batcher_write(claim->pipeline->core, claim->work, &stored, &err);
     if (code != WB_OK)
         return push_failure(L, claim, &err, stored);
     lua_pushboolean(L, 1);
@@ -28,7 +28,7 @@ static int write_marks(lua_State *L, lwb_claim *claim)
 {
     wb_err err = {0};
     uint64_t updated, unmatched;
-    int code = wb_tracker_write(claim->owner->core, claim->work, &updated, &unmatched, &err);
+    int code = wb_tracker_write(claim->pipeline->core, claim->work, &updated, &unmatched, &err);
     if (code != WB_OK)
         return push_failure(L, claim, &err, 0);
     lua_pushboolean(L, 1);
@@ -42,7 +42,7 @@ int lwb_write(lua_State *L)
 {
     bool marks = lwb_test(L, 1, &lwb_marks_kind) != NULL;
     lwb_claim *claim = lwb_claim_check(L, 1, marks ? &lwb_marks_kind : &lwb_batch_kind);
-    if (claim->owner == NULL)
+    if (claim->pipeline == NULL)
         return luaL_error(L, "write: this %s is nobody's claim", claim->kind->name);
     return marks ? write_marks(L, claim) : write_batch(L, claim);
 }
@@ -50,13 +50,13 @@ int lwb_write(lua_State *L)
 /* core.dead(batcher) → a list of rows by column name, why they are dead, their table; nothing where there are none. */
 int lwb_dead(lua_State *L)
 {
-    lwb_owner *owner = lwb_test(L, 1, &lwb_batcher_kind);
-    if (owner == NULL || owner->core == NULL)
+    lwb_pipeline *pipeline = lwb_test(L, 1, &lwb_batcher_kind);
+    if (pipeline == NULL || pipeline->core == NULL)
         return 0;
     lua_settop(L, 1);
     lwb_claim *holder =
         lwb_claim_blank(L, &lwb_batch_kind, 1); /* frees the batch, whatever happens */
-    wb_batch *batch = wb_batcher_dead(owner->core);
+    wb_batch *batch = wb_batcher_dead(pipeline->core);
     if (batch == NULL)
         return 0;
     holder->work = batch;

@@ -8,53 +8,53 @@
 
 #include "lua/base/lwb.h"
 
-static lwb_owner *owner_test(lua_State *L, int index)
+static lwb_pipeline *owner_test(lua_State *L, int index)
 {
-    lwb_owner *owner = lwb_test(L, index, &lwb_batcher_kind);
-    return owner != NULL ? owner : lwb_test(L, index, &lwb_tracker_kind);
+    lwb_pipeline *pipeline = lwb_test(L, index, &lwb_batcher_kind);
+    return pipeline != NULL ? pipeline : lwb_test(L, index, &lwb_tracker_kind);
 }
 
-lwb_owner *lwb_owner_check(lua_State *L, int index)
+lwb_pipeline *lwb_pipeline_check(lua_State *L, int index)
 {
-    lwb_owner *owner = owner_test(L, index);
-    if (owner == NULL)
-        owner = lwb_check(L, index, &lwb_batcher_kind);
-    if (owner->core == NULL)
-        luaL_error(L, "%s: already collected", owner->kind->name);
-    return owner;
+    lwb_pipeline *pipeline = owner_test(L, index);
+    if (pipeline == NULL)
+        pipeline = lwb_check(L, index, &lwb_batcher_kind);
+    if (pipeline->core == NULL)
+        luaL_error(L, "%s: already collected", pipeline->kind->name);
+    return pipeline;
 }
 
-lwb_owner *lwb_owner_new(lua_State *L, const lwb_kind *kind, const lwb_engine *engine, int meta,
-                         int peer)
+lwb_pipeline *lwb_pipeline_new(lua_State *L, const lwb_kind *kind, const lwb_engine *engine,
+                               int meta, int peer)
 {
-    lwb_owner *owner = lwb_new(L, kind);
-    owner->engine = engine;
+    lwb_pipeline *pipeline = lwb_new(L, kind);
+    pipeline->engine = engine;
     lua_pushvalue(L, peer);
     lwb_setuservalue(L, -2);
     if (lua_istable(L, meta)) {
         lua_pushvalue(L, meta);
         lua_setmetatable(L, -2);
     }
-    return owner;
+    return pipeline;
 }
 
 static int owner_flush(lua_State *L)
 {
     wb_err err;
-    lwb_owner *owner = lwb_owner_check(L, 1);
-    int64_t deadline_us = lwb_check_deadline(L, 2, owner->close_timeout_us);
-    return lwb_result(L, owner->engine->flush(owner->core, deadline_us, &err), &err);
+    lwb_pipeline *pipeline = lwb_pipeline_check(L, 1);
+    int64_t deadline_us = lwb_check_deadline(L, 2, pipeline->close_timeout_us);
+    return lwb_result(L, pipeline->engine->flush(pipeline->core, deadline_us, &err), &err);
 }
 
 static int owner_close(lua_State *L)
 {
     wb_err err;
-    lwb_owner *owner = lwb_owner_check(L, 1);
-    int64_t deadline_us = lwb_check_deadline(L, 2, owner->close_timeout_us);
-    return lwb_result(L, owner->engine->close(owner->core, deadline_us, &err), &err);
+    lwb_pipeline *pipeline = lwb_pipeline_check(L, 1);
+    int64_t deadline_us = lwb_check_deadline(L, 2, pipeline->close_timeout_us);
+    return lwb_result(L, pipeline->engine->close(pipeline->core, deadline_us, &err), &err);
 }
 
-int lwb_owner_autoclose(lua_State *L)
+int lwb_pipeline_autoclose(lua_State *L)
 {
     lua_settop(L, 1); /* the error that closes it is no timeout */
     owner_close(L);
@@ -65,11 +65,11 @@ static int owner_stats(lua_State *L)
 {
     wb_err err;
     wb_stats stats;
-    lwb_owner *owner = lwb_owner_check(L, 1);
-    int code = owner->engine->stats(owner->core, &stats, &err);
+    lwb_pipeline *pipeline = lwb_pipeline_check(L, 1);
+    int code = pipeline->engine->stats(pipeline->core, &stats, &err);
     if (code != WB_OK)
         return lwb_result(L, code, &err);
-    stats.rejected += owner->refused;
+    stats.rejected += pipeline->refused;
     lwb_push_stats(L, &stats);
     return 1;
 }
@@ -79,8 +79,8 @@ static int owner_health(lua_State *L)
 {
     wb_err err;
     wb_stats stats;
-    lwb_owner *owner = lwb_owner_check(L, 1);
-    int code = owner->engine->stats(owner->core, &stats, &err);
+    lwb_pipeline *pipeline = lwb_pipeline_check(L, 1);
+    int code = pipeline->engine->stats(pipeline->core, &stats, &err);
     if (code != WB_OK)
         return lwb_result(L, code, &err);
     lua_pushstring(L, wb_health_name(stats.health));
@@ -94,15 +94,15 @@ static int owner_health(lua_State *L)
 /* Without hooks a threaded owner has nothing to do here. */
 static int owner_poll(lua_State *L)
 {
-    lwb_owner_check(L, 1);
+    lwb_pipeline_check(L, 1);
     lua_pushinteger(L, 0);
     return 1;
 }
 
 static int owner_fd(lua_State *L)
 {
-    lwb_owner *owner = lwb_owner_check(L, 1);
-    int fd = owner->engine->fd(owner->core);
+    lwb_pipeline *pipeline = lwb_pipeline_check(L, 1);
+    int fd = pipeline->engine->fd(pipeline->core);
     if (fd >= 0) {
         lua_pushinteger(L, fd);
         return 1;
@@ -116,14 +116,14 @@ static int owner_fd(lua_State *L)
 /* Seconds until work is due, 0 where it is, infinity where none will be before something is added. */
 static int owner_next_due(lua_State *L)
 {
-    lwb_owner *owner = lwb_owner_check(L, 1);
-    int64_t due_us = owner->engine->next_due_us(owner->core);
-    int64_t now_us = due_us == WB_NEVER ? 0 : owner->engine->now_us(owner->core);
+    lwb_pipeline *pipeline = lwb_pipeline_check(L, 1);
+    int64_t due_us = pipeline->engine->next_due_us(pipeline->core);
+    int64_t now_us = due_us == WB_NEVER ? 0 : pipeline->engine->now_us(pipeline->core);
     lwb_push_seconds(L, due_us > now_us ? due_us - now_us : 0);
     return 1;
 }
 
-void lwb_owner_methods(lua_State *L)
+void lwb_pipeline_methods(lua_State *L)
 {
     static const luaL_Reg methods[] = {
         {"flush", owner_flush},   {"close", owner_close}, {"stats", owner_stats},
@@ -133,23 +133,23 @@ void lwb_owner_methods(lua_State *L)
     lwb_setfuncs(L, methods);
 }
 
-static void claims_drop(lwb_owner *owner)
+static void claims_drop(lwb_pipeline *pipeline)
 {
-    while (owner->claims != NULL)
-        lwb_claim_drop(owner->claims);
+    while (pipeline->claims != NULL)
+        lwb_claim_drop(pipeline->claims);
 }
 
-int lwb_owner_gc(lua_State *L)
+int lwb_pipeline_gc(lua_State *L)
 {
-    lwb_owner *owner = owner_test(L, 1);
-    if (owner == NULL)
+    lwb_pipeline *pipeline = owner_test(L, 1);
+    if (pipeline == NULL)
         return 0;
-    if (owner->core != NULL) {
-        claims_drop(owner);
-        owner->engine->detach(owner->core);
-        owner->core = NULL;
+    if (pipeline->core != NULL) {
+        claims_drop(pipeline);
+        pipeline->engine->detach(pipeline->core);
+        pipeline->core = NULL;
     }
-    wb_schema_unref(owner->schema);
-    owner->schema = NULL;
+    wb_schema_unref(pipeline->schema);
+    pipeline->schema = NULL;
     return 0;
 }

@@ -4,20 +4,20 @@
  * is called in Lua, protected: what it throws never gets here. */
 #include "lua/base/lwb.h"
 
-static lwb_owner *batcher_check(lua_State *L)
+static lwb_pipeline *batcher_check(lua_State *L)
 {
-    lwb_owner *owner = lwb_owner_check(L, 1);
-    luaL_argcheck(L, owner->kind == &lwb_batcher_kind, 1, "expected a batcher");
-    return owner;
+    lwb_pipeline *pipeline = lwb_pipeline_check(L, 1);
+    luaL_argcheck(L, pipeline->kind == &lwb_batcher_kind, 1, "expected a batcher");
+    return pipeline;
 }
 
 /* view(batcher [, batch]) → rows, bytes, age in seconds, attempt: of a taken batch, or of the open one */
 static int raw_view(lua_State *L)
 {
     wb_view view;
-    lwb_owner *owner = batcher_check(L);
+    lwb_pipeline *pipeline = batcher_check(L);
     lwb_claim *claim = lua_isnoneornil(L, 2) ? NULL : lwb_claim_check(L, 2, &lwb_batch_kind);
-    wb_batcher_view(owner->core, claim == NULL ? NULL : claim->work, &view);
+    wb_batcher_view(pipeline->core, claim == NULL ? NULL : claim->work, &view);
     lwb_push_int64(L, (int64_t)view.rows);
     lwb_push_int64(L, (int64_t)view.bytes);
     lwb_push_seconds(L, view.age_us);
@@ -30,8 +30,8 @@ static int raw_route(lua_State *L)
 {
     wb_err err;
     uint32_t route;
-    lwb_owner *owner = batcher_check(L);
-    int code = wb_batcher_route(owner->core, lwb_check_text(L, 2), &route, &err);
+    lwb_pipeline *pipeline = batcher_check(L);
+    int code = wb_batcher_route(pipeline->core, lwb_check_text(L, 2), &route, &err);
     if (code != WB_OK)
         return lwb_refused(L, code, &err);
     lua_pushnumber(L, route);
@@ -41,8 +41,8 @@ static int raw_route(lua_State *L)
 /* undecided(batcher, decision, why) */
 static int raw_undecided(lua_State *L)
 {
-    lwb_owner *owner = batcher_check(L);
-    wb_batcher_undecided(owner->core, luaL_checkstring(L, 2), luaL_checkstring(L, 3));
+    lwb_pipeline *pipeline = batcher_check(L);
+    wb_batcher_undecided(pipeline->core, luaL_checkstring(L, 2), luaL_checkstring(L, 3));
     return 0;
 }
 

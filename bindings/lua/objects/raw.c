@@ -19,10 +19,10 @@ static void push_us(lua_State *L, int64_t us)
 /* peer(object) → its option table, or nil for anything that is no living batcher or tracker. */
 static int raw_peer(lua_State *L)
 {
-    lwb_owner *owner = lwb_test(L, 1, &lwb_batcher_kind);
-    if (owner == NULL)
-        owner = lwb_test(L, 1, &lwb_tracker_kind);
-    if (owner == NULL || owner->core == NULL)
+    lwb_pipeline *pipeline = lwb_test(L, 1, &lwb_batcher_kind);
+    if (pipeline == NULL)
+        pipeline = lwb_test(L, 1, &lwb_tracker_kind);
+    if (pipeline == NULL || pipeline->core == NULL)
         return 0;
     lwb_getuservalue(L, 1);
     return 1;
@@ -47,42 +47,42 @@ static int raw_kind(lua_State *L)
 /* seal(object, closing) → mark. */
 static int raw_seal(lua_State *L)
 {
-    lwb_owner *owner = lwb_owner_check(L, 1);
+    lwb_pipeline *pipeline = lwb_pipeline_check(L, 1);
     int reason = lua_toboolean(L, 2) ? WB_REASON_CLOSE : WB_REASON_FLUSH;
-    lua_pushnumber(L, (double)owner->engine->seal(owner->core, reason));
+    lua_pushnumber(L, (double)pipeline->engine->seal(pipeline->core, reason));
     return 1;
 }
 
 static int raw_settled(lua_State *L)
 {
-    lwb_owner *owner = lwb_owner_check(L, 1);
+    lwb_pipeline *pipeline = lwb_pipeline_check(L, 1);
     double mark = luaL_checknumber(L, 2);
     luaL_argcheck(L, mark >= 0 && mark < 9e15, 2, "expected a mark of seal");
-    lua_pushboolean(L, owner->engine->settled(owner->core, (uint64_t)mark));
+    lua_pushboolean(L, pipeline->engine->settled(pipeline->core, (uint64_t)mark));
     return 1;
 }
 
 static int raw_now(lua_State *L)
 {
-    lwb_owner *owner = lwb_owner_check(L, 1);
-    push_us(L, owner->engine->now_us(owner->core));
+    lwb_pipeline *pipeline = lwb_pipeline_check(L, 1);
+    push_us(L, pipeline->engine->now_us(pipeline->core));
     return 1;
 }
 
 static int raw_due(lua_State *L)
 {
-    lwb_owner *owner = lwb_owner_check(L, 1);
-    push_us(L, owner->engine->next_due_us(owner->core));
+    lwb_pipeline *pipeline = lwb_pipeline_check(L, 1);
+    push_us(L, pipeline->engine->next_due_us(pipeline->core));
     return 1;
 }
 
 static int raw_wait_until(lua_State *L)
 {
-    lwb_owner *owner = lwb_owner_check(L, 1);
+    lwb_pipeline *pipeline = lwb_pipeline_check(L, 1);
     double until_us = luaL_checknumber(L, 2);
     luaL_argcheck(L, until_us < 9.2e18, 2, "expected a time in µs");
-    if (until_us > (double)owner->engine->now_us(owner->core))
-        owner->engine->wait_until(owner->core, (int64_t)until_us);
+    if (until_us > (double)pipeline->engine->now_us(pipeline->core))
+        pipeline->engine->wait_until(pipeline->core, (int64_t)until_us);
     return 0;
 }
 
@@ -90,19 +90,19 @@ static int raw_wait_until(lua_State *L)
 static int raw_event(lua_State *L)
 {
     wb_event event;
-    lwb_owner *owner = lwb_owner_check(L, 1);
-    return owner->engine->event(owner->core, &event) ? lwb_push_event(L, &event) : 0;
+    lwb_pipeline *pipeline = lwb_pipeline_check(L, 1);
+    return pipeline->engine->event(pipeline->core, &event) ? lwb_push_event(L, &event) : 0;
 }
 
 static int raw_close_timeout(lua_State *L)
 {
-    lwb_push_seconds(L, lwb_owner_check(L, 1)->close_timeout_us);
+    lwb_push_seconds(L, lwb_pipeline_check(L, 1)->close_timeout_us);
     return 1;
 }
 
 static int raw_block_timeout(lua_State *L)
 {
-    lwb_push_seconds(L, lwb_owner_check(L, 1)->block_timeout_us);
+    lwb_push_seconds(L, lwb_pipeline_check(L, 1)->block_timeout_us);
     return 1;
 }
 
@@ -119,7 +119,7 @@ static int raw_is_completed(lua_State *L)
 /* A row was refused and will be offered again: it does not count as rejected. */
 static int raw_forgive(lua_State *L)
 {
-    lwb_owner_check(L, 1)->refused--;
+    lwb_pipeline_check(L, 1)->refused--;
     return 0;
 }
 

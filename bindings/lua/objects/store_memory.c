@@ -27,19 +27,19 @@ int lwb_store_rows(lua_State *L)
     wb_store *store = memory_check(L);
     const char *table = lwb_check_text(L, 2);
     lua_settop(L, 2);
-    lwb_claim *owner =
+    lwb_claim *pipeline =
         lwb_claim_blank(L, &lwb_batch_kind, 1); /* frees the batch, whatever happens */
     int code = wb_store_memory_rows(store, table, &batch, NULL, &err);
     if (code != WB_OK)
         return lwb_result(L, code, &err);
-    owner->work = batch;
+    pipeline->work = batch;
     lwb_push_names(L, wb_batch_schema(batch), false);
     lua_createtable(L, (int)wb_batch_rows(batch), 0);
     for (size_t i = 0; i < wb_batch_rows(batch); i++) {
-        lwb_push_row(L, owner, i, 4);
+        lwb_push_row(L, pipeline, i, 4);
         lua_rawseti(L, -2, (int)i + 1);
     }
-    lwb_claim_drop(owner);
+    lwb_claim_drop(pipeline);
     return 1;
 }
 

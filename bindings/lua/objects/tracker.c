@@ -5,19 +5,19 @@
 
 #include "lua/base/lwb.h"
 
-const lwb_kind lwb_tracker_kind = {"tracker", sizeof(lwb_owner)};
+const lwb_kind lwb_tracker_kind = {"tracker", sizeof(lwb_pipeline)};
 
-static lwb_owner *tracker_check(lua_State *L)
+static lwb_pipeline *tracker_check(lua_State *L)
 {
-    lwb_owner *owner = lwb_check(L, 1, &lwb_tracker_kind);
-    if (owner->core == NULL)
+    lwb_pipeline *pipeline = lwb_check(L, 1, &lwb_tracker_kind);
+    if (pipeline->core == NULL)
         luaL_error(L, "tracker: already collected");
-    return owner;
+    return pipeline;
 }
 
-static int refuse(lua_State *L, lwb_owner *owner, int index, const char *expected)
+static int refuse(lua_State *L, lwb_pipeline *pipeline, int index, const char *expected)
 {
-    owner->refused++;
+    pipeline->refused++;
     if (lua_type(L, index) == LUA_TSTRING && lwb_rawlen(L, index) <= 64)
         lua_pushfstring(L, "expected %s, got \"%s\"", expected, lua_tostring(L, index));
     else
@@ -33,16 +33,16 @@ static int tracker_add(lua_State *L)
     uint8_t id[16];
     bool due = false;
     int64_t at_us = WB_NEVER;
-    lwb_owner *owner = tracker_check(L);
+    lwb_pipeline *pipeline = tracker_check(L);
     if (!lwb_to_uuid(L, 2, id))
-        return refuse(L, owner, 2, "a uuid of 36 characters or 16 bytes");
+        return refuse(L, pipeline, 2, "a uuid of 36 characters or 16 bytes");
     if (!lua_isnoneornil(L, 3) && !lwb_to_time_us(L, 3, &at_us))
-        return refuse(L, owner, 3, "a time in seconds or RFC 3339 text");
-    int code = wb_tracker_add(owner->core, id, at_us, &due, &err);
+        return refuse(L, pipeline, 3, "a time in seconds or RFC 3339 text");
+    int code = wb_tracker_add(pipeline->core, id, at_us, &due, &err);
     if (code != WB_OK)
         return lwb_result(L, code, &err);
     lua_pushboolean(L, 1);
-    if (!owner->driven)
+    if (!pipeline->driven)
         return 1;
     lua_pushboolean(L, due);
     return 2;
@@ -51,14 +51,14 @@ static int tracker_add(lua_State *L)
 /* take() → the next due marks, lent, or nil. */
 static int tracker_take(lua_State *L)
 {
-    lwb_owner *owner = tracker_check(L);
-    if (!owner->driven)
+    lwb_pipeline *pipeline = tracker_check(L);
+    if (!pipeline->driven)
         return luaL_error(L, "take: this tracker is threaded: its own thread delivers");
     lwb_claim *claim = lwb_claim_blank(L, &lwb_marks_kind, 1);
-    wb_marks *marks = wb_tracker_take(owner->core);
+    wb_marks *marks = wb_tracker_take(pipeline->core);
     if (marks == NULL)
         return 0;
-    lwb_claim_link(claim, owner, marks);
+    lwb_claim_link(claim, pipeline, marks);
     claim->count = wb_marks_count(marks);
     claim->attempt = wb_marks_attempt(marks);
     claim->at_us = wb_marks_at_us(marks);
@@ -69,10 +69,10 @@ void lwb_open_tracker(lua_State *L)
 {
     static const luaL_Reg methods[] = {{"add", tracker_add}, {"take", tracker_take}, {NULL, NULL}};
     static const luaL_Reg meta[] = {
-        {"__gc", lwb_owner_gc}, {"__close", lwb_owner_autoclose}, {NULL, NULL}};
+        {"__gc", lwb_pipeline_gc}, {"__close", lwb_pipeline_autoclose}, {NULL, NULL}};
     lwb_class(L, &lwb_tracker_kind, methods, meta);
     lwb_metatable(L, &lwb_tracker_kind);
     lua_getfield(L, -1, "__index");
-    lwb_owner_methods(L);
+    lwb_pipeline_methods(L);
     lua_pop(L, 2);
 }

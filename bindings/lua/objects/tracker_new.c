@@ -109,12 +109,12 @@ int lwb_tracker_new(lua_State *L)
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 2);
     read_options(L, &options);
-    lwb_owner *owner = lwb_owner_new(L, &lwb_tracker_kind, &engine, 2, 1);
+    lwb_pipeline *pipeline = lwb_pipeline_new(L, &lwb_tracker_kind, &engine, 2, 1);
     int code = wb_tracker_new(&options, &tracker, &err);
     if (code != WB_OK)
         return lwb_refused(L, code, &err);
-    owner->core = tracker;
-    owner->driven = options.store == NULL || options.clock != NULL;
-    owner->close_timeout_us = options.close_timeout_us;
+    pipeline->core = tracker;
+    pipeline->driven = options.store == NULL || options.clock != NULL;
+    pipeline->close_timeout_us = options.close_timeout_us;
     return 1;
 }

@@ -16,7 +16,7 @@ static const char claim_key, names_key;
 
 /* What a question is about, and its answer. */
 typedef struct worker_decider {
-    wb_decider base;
+    wb_script base;
     lwb_state state;
     lwb_claim *claim; /* anchored; it holds a batch while a row of it is pushed */
     const wb_stats *stats;
@@ -67,7 +67,7 @@ static int look(lua_State *L)
     return 0;
 }
 
-static int decider_open(wb_decider *base, wb_err *err)
+static int decider_open(wb_script *base, wb_err *err)
 {
     worker_decider *decider = (worker_decider *)base;
     int code = lwb_state_open(&decider->state, "writebehind.worker.policy", err);
@@ -103,7 +103,7 @@ static int ask_flush(lua_State *L)
     return 0;
 }
 
-static int decider_flush(wb_decider *base, const wb_stats *stats, const wb_view *view, bool *flush,
+static int decider_flush(wb_script *base, const wb_stats *stats, const wb_view *view, bool *flush,
                          wb_err *err)
 {
     worker_decider *decider = (worker_decider *)base;
@@ -135,7 +135,7 @@ static int ask_route(lua_State *L)
     return 0;
 }
 
-static int decider_route(wb_decider *base, const wb_batch *batch, size_t index, const char **table,
+static int decider_route(wb_script *base, const wb_batch *batch, size_t index, const char **table,
                          wb_err *err)
 {
     worker_decider *decider = (worker_decider *)base;
@@ -159,7 +159,7 @@ static int ask_retry(lua_State *L)
     return 0;
 }
 
-static int decider_retry(wb_decider *base, const wb_stats *stats, const wb_view *view,
+static int decider_retry(wb_script *base, const wb_stats *stats, const wb_view *view,
                          const wb_err *failure, int64_t *retry_us, wb_err *err)
 {
     worker_decider *decider = (worker_decider *)base;
@@ -174,7 +174,7 @@ static int decider_retry(wb_decider *base, const wb_stats *stats, const wb_view 
 
 /* ---- its life ---- */
 
-static void decider_end(wb_decider *base)
+static void decider_end(wb_script *base)
 {
     worker_decider *decider = (worker_decider *)base;
     lwb_state_close(&decider->state);
@@ -182,7 +182,7 @@ static void decider_end(wb_decider *base)
     wb_free(decider);
 }
 
-static const wb_decider_class class = {
+static const wb_script_class class = {
     .open = decider_open,
     .should_flush = decider_flush,
     .route = decider_route,
@@ -190,7 +190,7 @@ static const wb_decider_class class = {
     .end = decider_end,
 };
 
-wb_decider *lwb_worker_decider(wb_store *store, const wb_target *target)
+wb_script *lwb_worker_script(wb_store *store, const wb_target *target)
 {
     worker_decider *decider = wb_alloc_zeroed(sizeof *decider);
     if (decider == NULL)

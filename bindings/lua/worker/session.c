@@ -16,7 +16,7 @@ static const char lent_key; /* of the registry: the claim that is lent */
 typedef struct worker_session {
     wb_session base;
     lwb_state state;
-    lwb_owner
+    lwb_pipeline
         lender; /* the owner of the one claim that is lent to the store, while it is at work */
     const char *entry; /* of the delivery under way: "write" or "touch" */
     const lwb_kind *kind;
@@ -105,7 +105,7 @@ static void take_back(worker_session *session)
     session->lender.claims = NULL;
     if (claim != NULL) {
         claim->work = NULL;
-        claim->owner = NULL;
+        claim->pipeline = NULL;
     }
 }
 
@@ -139,16 +139,17 @@ static int open_and_deliver(worker_session *session, const char *entry, const lw
     return deliver(session, err);
 }
 
-int lwb_worker_write(wb_session *base, const wb_batch *batch, const wb_until *until, wb_err *err)
+int lwb_worker_write(wb_session *base, const wb_batch *batch, const wb_deadline *deadline,
+                     wb_err *err)
 {
-    (void)until;
+    (void)deadline;
     return open_and_deliver((worker_session *)base, "write", &lwb_batch_kind, (void *)batch, err);
 }
 
-int lwb_worker_touch(wb_session *base, const wb_marks *marks, const wb_until *until,
+int lwb_worker_touch(wb_session *base, const wb_marks *marks, const wb_deadline *deadline,
                      wb_touched *out, wb_err *err)
 {
-    (void)until;
+    (void)deadline;
     worker_session *session = (worker_session *)base;
     int code = open_and_deliver(session, "touch", &lwb_marks_kind, (void *)marks, err);
     if (code == WB_OK)

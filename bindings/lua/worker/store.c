@@ -22,10 +22,10 @@ static void worker_free(wb_store *base)
     wb_free(worker);
 }
 
-static int worker_describe(wb_store *store, const char *table, const wb_until *until,
+static int worker_describe(wb_store *store, const char *table, const wb_deadline *deadline,
                            wb_schema **out, wb_err *err)
 {
-    (void)store, (void)until, (void)out;
+    (void)store, (void)deadline, (void)out;
     return wb_fail(err, WB_MISUSE, "store: a worker store can't tell the schema of \"%s\"", table);
 }
 
@@ -80,6 +80,6 @@ static const wb_store_class worker_class = {
     .end = lwb_worker_end,
     .describe = worker_describe,
     .execute = NULL,
-    .decider = lwb_worker_decider,
+    .decider = lwb_worker_script,
     .free = worker_free,
 };

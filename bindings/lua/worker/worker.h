@@ -46,12 +46,12 @@ void lwb_state_close(
 
 /* What the class of a worker has. */
 wb_session *lwb_worker_session(wb_store *store, const wb_target *target);
-int lwb_worker_write(wb_session *session, const wb_batch *batch, const wb_until *until,
+int lwb_worker_write(wb_session *session, const wb_batch *batch, const wb_deadline *deadline,
                      wb_err *err);
-int lwb_worker_touch(wb_session *session, const wb_marks *marks, const wb_until *until,
+int lwb_worker_touch(wb_session *session, const wb_marks *marks, const wb_deadline *deadline,
                      wb_touched *out, wb_err *err);
 void lwb_worker_end(wb_session *session);
-wb_decider *lwb_worker_decider(wb_store *store, const wb_target *target);
+wb_script *lwb_worker_script(wb_store *store, const wb_target *target);
 
 int luaopen_writebehind_core(lua_State *L);
 

@@ -10,7 +10,7 @@ static bool goes_before(const wb_batch *batch, const wb_batch *other)
     return batch->route != other->route ? batch->route < other->route : batch->rank < other->rank;
 }
 
-void wb_batches_put(wb_batches *list, wb_batch *batch)
+void wb_batch_list_put(wb_batch_list *list, wb_batch *batch)
 {
     wb_batch **link = &list->first;
     if (list->last != NULL && goes_before(list->last, batch))
@@ -26,7 +26,7 @@ void wb_batches_put(wb_batches *list, wb_batch *batch)
         list->due_us = batch->due_us;
 }
 
-void wb_batches_remove(wb_batches *list, wb_batch *batch)
+void wb_batch_list_remove(wb_batch_list *list, wb_batch *batch)
 {
     wb_batch *before = NULL;
     for (wb_batch *at = list->first; at != batch; at = at->next)
@@ -41,7 +41,7 @@ void wb_batches_remove(wb_batches *list, wb_batch *batch)
 }
 
 /* Most that wait are due at once, so that the look is a short one. */
-int64_t wb_batches_due_us(wb_batches *list)
+int64_t wb_batch_list_due_us(wb_batch_list *list)
 {
     if (list->due_known)
         return list->due_us;
@@ -55,7 +55,7 @@ int64_t wb_batches_due_us(wb_batches *list)
     return list->due_us;
 }
 
-void wb_batches_delay(wb_batches *list, wb_batch *batch, int64_t due_us)
+void wb_batch_list_delay(wb_batch_list *list, wb_batch *batch, int64_t due_us)
 {
     if (batch->due_us <= list->due_us)
         list->due_known = false;
@@ -64,7 +64,7 @@ void wb_batches_delay(wb_batches *list, wb_batch *batch, int64_t due_us)
         list->due_us = due_us;
 }
 
-void wb_batches_acquit(wb_batches *list, wb_batch *batch)
+void wb_batch_list_clear_suspect(wb_batch_list *list, wb_batch *batch)
 {
     list->suspects -= batch->suspect;
     batch->suspect = false;

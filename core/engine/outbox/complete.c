@@ -17,7 +17,7 @@ static void measure_latency(const wb_batch *batch, size_t rows, int64_t now_us, 
 
 static void count_stored(wb_outbox *outbox, wb_batch *batch, size_t rows)
 {
-    wb_metrics *metrics = &outbox->box.metrics;
+    wb_metrics *metrics = &outbox->backlog.metrics;
     metrics->stored += rows;
     metrics->pending -= rows;
     metrics->pending_bytes -= wb_batch_skip(batch, rows);
@@ -27,17 +27,17 @@ static void succeed(wb_outbox *outbox, wb_batch *batch, int64_t now_us)
 {
     size_t rows = wb_batch_left(batch);
     count_stored(outbox, batch, rows);
-    wb_box_succeeded(&outbox->box, rows, now_us);
+    wb_backlog_succeeded(&outbox->backlog, rows, now_us);
     if (batch->piece)
-        wb_outbox_narrow(outbox, batch);
+        wb_outbox_halve_follower(outbox, batch);
     wb_outbox_settle(outbox, batch);
-    wb_outbox_vouch(outbox, now_us);
+    wb_outbox_grant_credit(outbox, now_us);
 }
 
 /* What a policy decided, or the rule where it did not. */
 static void try_again(wb_outbox *outbox, wb_batch *batch, const wb_ending *ending, int64_t now_us)
 {
-    uint32_t attempts = outbox->box.retry.attempts;
+    uint32_t attempts = outbox->backlog.retry.attempts;
     bool last = attempts > 0 && batch->attempt >= attempts && ending->err->class != WB_HOLD;
     if (ending->retry_us == WB_NEVER || (ending->retry_us <= 0 && last)) {
         wb_outbox_give_up(outbox, batch, ending->err->text, now_us);
@@ -45,10 +45,11 @@ static void try_again(wb_outbox *outbox, wb_batch *batch, const wb_ending *endin
     }
     wb_outbox_put_back(outbox, batch, now_us);
     if (ending->retry_us > 0) {
-        int64_t due_us = wb_after_us(now_us, wb_box_bounded_us(&outbox->box, ending->retry_us));
-        wb_batches_delay(&outbox->sealed, batch, due_us);
-        if (due_us < outbox->box.gate_us)
-            outbox->box.gate_us = due_us; /* others wait no longer than they did without it */
+        int64_t due_us =
+            wb_after_us(now_us, wb_backlog_bounded_us(&outbox->backlog, ending->retry_us));
+        wb_batch_list_delay(&outbox->sealed, batch, due_us);
+        if (due_us < outbox->backlog.gate_us)
+            outbox->backlog.gate_us = due_us; /* others wait no longer than they did without it */
     }
 }
 
@@ -57,11 +58,11 @@ static void fail(wb_outbox *outbox, wb_batch *batch, const wb_ending *ending, in
     const wb_err *err = ending->err;
     uint64_t stored = ending->stored;
     size_t left = wb_batch_left(batch);
-    wb_box_failed(&outbox->box, err, left, stored > 0, now_us);
+    wb_backlog_failed(&outbox->backlog, err, left, stored > 0, now_us);
     count_stored(outbox, batch, stored < left ? stored : left);
     batch->in_doubt = batch->in_doubt || err->in_doubt;
     if (stored > 0)
-        wb_outbox_vouch(outbox, now_us);
+        wb_outbox_grant_credit(outbox, now_us);
     if (wb_batch_left(batch) == 0)
         wb_outbox_settle(outbox, batch);
     else if (err->class == WB_REJECT)
@@ -73,29 +74,29 @@ static void fail(wb_outbox *outbox, wb_batch *batch, const wb_ending *ending, in
 
 void wb_outbox_complete(wb_outbox *outbox, wb_batch *batch, const wb_ending *ending)
 {
-    wb_box *box = &outbox->box;
+    wb_backlog *backlog = &outbox->backlog;
     const wb_err *err = ending->err;
     uint64_t stored = ending->stored;
     int64_t elapsed_us = ending->elapsed_us;
-    int64_t now_us = wb_box_now_us(box);
+    int64_t now_us = wb_backlog_now_us(backlog);
     size_t left = wb_batch_left(batch);
-    wb_event event = wb_box_write_event(err, batch->reason, batch->attempt, left, elapsed_us);
+    wb_event event = wb_backlog_write_event(err, batch->reason, batch->attempt, left, elapsed_us);
     event.table = batch->table != NULL ? batch->table : outbox->table;
     wb_histogram latency;
     measure_latency(batch, err == NULL || stored > left ? left : stored,
-                    box->env.tick_us(box->env.context), &latency);
+                    backlog->env.tick_us(backlog->env.context), &latency);
 
-    wb_monitor_lock(&box->monitor);
-    wb_histogram_merge(&box->metrics.latency, &latency);
-    wb_histogram_add(&box->metrics.write, elapsed_us);
-    wb_batches_remove(&outbox->taken, batch);
+    wb_monitor_lock(&backlog->monitor);
+    wb_histogram_merge(&backlog->metrics.latency, &latency);
+    wb_histogram_add(&backlog->metrics.write, elapsed_us);
+    wb_batch_list_remove(&outbox->taken, batch);
     outbox->taken_count--;
     if (err == NULL)
         succeed(outbox, batch, now_us);
     else
         fail(outbox, batch, ending, now_us);
-    wb_log_flush(box->log, &event);
-    wb_box_ended(box);
-    wb_monitor_unlock(&box->monitor);
-    wb_log_print(box->log);
+    wb_log_flush(backlog->log, &event);
+    wb_backlog_ended(backlog);
+    wb_monitor_unlock(&backlog->monitor);
+    wb_log_print(backlog->log);
 }

@@ -8,7 +8,7 @@
 /* Rows that nobody will see, or no longer. */
 static void forget(wb_outbox *outbox, wb_batch *batch, int64_t now_us)
 {
-    wb_log_line(outbox->box.log, WB_TOPIC_LOST, WB_ERROR, now_us, wb_batch_left(batch),
+    wb_log_line(outbox->backlog.log, WB_TOPIC_LOST, WB_ERROR, now_us, wb_batch_left(batch),
                 "%zu dead rows are forgotten before they were read", wb_batch_left(batch));
     wb_batch_free(batch);
 }
@@ -38,12 +38,12 @@ static void keep(wb_outbox *outbox, wb_batch *batch, const char *why, int64_t no
 
 void wb_outbox_give_up(wb_outbox *outbox, wb_batch *batch, const char *why, int64_t now_us)
 {
-    wb_metrics *metrics = &outbox->box.metrics;
+    wb_metrics *metrics = &outbox->backlog.metrics;
     size_t rows = wb_batch_left(batch);
     metrics->dead += rows;
     metrics->pending -= rows;
     metrics->pending_bytes -= wb_batch_weight(batch);
-    wb_log_line(outbox->box.log, WB_TOPIC_DEAD, WB_ERROR, now_us, rows,
+    wb_log_line(outbox->backlog.log, WB_TOPIC_DEAD, WB_ERROR, now_us, rows,
                 "gave up %zu rows after %u attempts: %s", rows, (unsigned)batch->attempt, why);
     wb_batch_become(batch, WB_BATCH_SETTLED);
     if (outbox->keep_dead)
@@ -54,9 +54,9 @@ void wb_outbox_give_up(wb_outbox *outbox, wb_batch *batch, const char *why, int6
 
 wb_batch *wb_outbox_next_dead(wb_outbox *outbox)
 {
-    wb_monitor_lock(&outbox->box.monitor);
+    wb_monitor_lock(&outbox->backlog.monitor);
     wb_batch *batch = pop(outbox);
-    wb_box_changed(&outbox->box);
-    wb_monitor_unlock(&outbox->box.monitor);
+    wb_backlog_changed(&outbox->backlog);
+    wb_monitor_unlock(&outbox->backlog.monitor);
     return batch;
 }

@@ -24,11 +24,11 @@ static wb_batch *concatenate(const wb_batch *batch)
 {
     wb_batch *whole = wb_batch_new(batch->schema);
     size_t bytes = 0;
-    for (const wb_batch *part = batch; part != NULL; part = part->joins)
+    for (const wb_batch *part = batch; part != NULL; part = part->merge_next)
         bytes += part->bytes;
     bool done = whole != NULL && wb_batch_reserve(whole, bytes);
-    for (const wb_batch *part = batch; part != NULL && done; part = part->joins)
-        done = wb_batch_append(whole, part);
+    for (const wb_batch *part = batch; part != NULL && done; part = part->merge_next)
+        done = wb_batch_merge(whole, part);
     if (!done) {
         wb_batch_free(whole);
         return NULL;
@@ -42,28 +42,28 @@ static wb_batch *concatenate(const wb_batch *batch)
 
 static void unlend(wb_outbox *outbox, wb_batch *batch)
 {
-    wb_batches_remove(&outbox->taken, batch);
+    wb_batch_list_remove(&outbox->taken, batch);
     wb_batch_become(batch, WB_BATCH_SEALED);
-    wb_batches_put(&outbox->sealed, batch);
+    wb_batch_list_put(&outbox->sealed, batch);
 }
 
 static void unlend_joins(wb_outbox *outbox, wb_batch *batch)
 {
-    for (wb_batch *part = batch->joins, *next; part != NULL; part = next) {
-        next = part->joins;
-        part->joins = NULL;
+    for (wb_batch *part = batch->merge_next, *next; part != NULL; part = next) {
+        next = part->merge_next;
+        part->merge_next = NULL;
         unlend(outbox, part);
     }
-    batch->joins = NULL;
+    batch->merge_next = NULL;
 }
 
 /* Their rows are in other batches by now. */
 static void settle_all(wb_outbox *outbox, wb_batch *batch)
 {
     for (wb_batch *part = batch, *next; part != NULL; part = next) {
-        next = part->joins;
-        part->joins = NULL;
-        wb_batches_remove(&outbox->taken, part);
+        next = part->merge_next;
+        part->merge_next = NULL;
+        wb_batch_list_remove(&outbox->taken, part);
         wb_outbox_settle(outbox, part);
     }
 }
@@ -72,21 +72,21 @@ static void become_taken(wb_outbox *outbox, wb_batch *batch)
 {
     wb_batch_become(batch, WB_BATCH_SEALED);
     wb_batch_become(batch, WB_BATCH_TAKEN);
-    wb_batches_put(&outbox->taken, batch);
+    wb_batch_list_put(&outbox->taken, batch);
 }
 
 /* The whole takes its parts' place. Without memory for it, the batch goes out alone. */
 static wb_batch *merge(wb_outbox *outbox, wb_batch *batch)
 {
     wb_batch *whole = concatenate(batch);
-    wb_monitor_lock(&outbox->box.monitor);
+    wb_monitor_lock(&outbox->backlog.monitor);
     if (whole == NULL) {
         unlend_joins(outbox, batch);
     } else {
         settle_all(outbox, batch);
         become_taken(outbox, whole);
     }
-    wb_monitor_unlock(&outbox->box.monitor);
+    wb_monitor_unlock(&outbox->backlog.monitor);
     return whole != NULL ? whole : batch;
 }
 
@@ -98,9 +98,9 @@ static void ask_routes(wb_outbox *outbox, wb_batch *batch)
     wb_err err = {0};
     for (size_t i = 0; i < wb_batch_left(batch); i++) {
         uint32_t route = 0;
-        const char *table = wb_ask_route(&outbox->asker, batch, i);
+        const char *table = wb_script_client_route(&outbox->asker, batch, i);
         if (table != NULL && wb_outbox_route(outbox, table, &route, &err) != WB_OK)
-            wb_box_undecided(&outbox->box, "route", err.text);
+            wb_backlog_undecided(&outbox->backlog, "route", err.text);
         batch->rows[batch->first + i].route = route;
     }
 }
@@ -114,7 +114,7 @@ static uint32_t route_of(const wb_batch *batch, size_t index)
 static bool is_uniform(const wb_batch *batch)
 {
     uint32_t route = route_of(batch, 0);
-    for (const wb_batch *part = batch; part != NULL; part = part->joins) {
+    for (const wb_batch *part = batch; part != NULL; part = part->merge_next) {
         for (size_t i = 0; i < wb_batch_left(part); i++) {
             if (route_of(part, i) != route)
                 return false;
@@ -136,7 +136,7 @@ static wb_batch *part_of(wb_batch **parts, wb_schema *schema, uint32_t route)
 static bool sort_rows(const wb_batch *batch, wb_batch **parts)
 {
     wb_batch *part = NULL;
-    for (const wb_batch *from = batch; from != NULL; from = from->joins) {
+    for (const wb_batch *from = batch; from != NULL; from = from->merge_next) {
         for (size_t i = 0; i < wb_batch_left(from); i++) {
             if (part == NULL || part->route != route_of(from, i))
                 part = part_of(parts, from->schema, route_of(from, i));
@@ -159,9 +159,9 @@ static void put_part_back(wb_outbox *outbox, wb_batch *part, const wb_batch *bat
     inherit(part, batch);
     part->attempt = 0;
     part->due_us = INT64_MIN;
-    wb_uuid_v7(&outbox->ids, outbox->box.env.unix_us(outbox->box.env.context), part->id);
+    wb_uuid_v7(&outbox->ids, outbox->backlog.env.unix_us(outbox->backlog.env.context), part->id);
     wb_batch_become(part, WB_BATCH_SEALED);
-    wb_batches_put(&outbox->sealed, part);
+    wb_batch_list_put(&outbox->sealed, part);
 }
 
 /* The first part is taken in the place of all, the others wait. */
@@ -184,10 +184,10 @@ static void publish(wb_outbox *outbox, wb_batch *batch, wb_batch *parts)
 static void give_back(wb_outbox *outbox, wb_batch *batch)
 {
     unlend_joins(outbox, batch);
-    wb_batches_remove(&outbox->taken, batch);
+    wb_batch_list_remove(&outbox->taken, batch);
     outbox->taken_count--;
-    wb_outbox_put_back(outbox, batch, wb_box_now_us(&outbox->box));
-    wb_box_ended(&outbox->box);
+    wb_outbox_put_back(outbox, batch, wb_backlog_now_us(&outbox->backlog));
+    wb_backlog_ended(&outbox->backlog);
 }
 
 /* Parts that wait are many where tables are, and small: they keep no more memory than they need. */
@@ -200,10 +200,10 @@ static void shrink_all(wb_batch *parts)
 static wb_batch *keep_whole(wb_outbox *outbox, wb_batch *batch)
 {
     uint32_t route = route_of(batch, 0);
-    wb_batch *whole = batch->joins != NULL ? merge(outbox, batch) : batch;
-    wb_monitor_lock(&outbox->box.monitor);
+    wb_batch *whole = batch->merge_next != NULL ? merge(outbox, batch) : batch;
+    wb_monitor_lock(&outbox->backlog.monitor);
     label(outbox, whole, route);
-    wb_monitor_unlock(&outbox->box.monitor);
+    wb_monitor_unlock(&outbox->backlog.monitor);
     return whole;
 }
 
@@ -214,13 +214,13 @@ static wb_batch *divide(wb_outbox *outbox, wb_batch *batch)
     wb_batch *first = sorted ? parts : NULL;
     if (sorted)
         shrink_all(parts->next);
-    wb_monitor_lock(&outbox->box.monitor);
+    wb_monitor_lock(&outbox->backlog.monitor);
     if (sorted)
         publish(outbox, batch, parts);
     else
         give_back(outbox, batch);
-    wb_box_changed(&outbox->box);
-    wb_monitor_unlock(&outbox->box.monitor);
+    wb_backlog_changed(&outbox->backlog);
+    wb_monitor_unlock(&outbox->backlog.monitor);
     if (!sorted)
         wb_batch_free_list(parts);
     return first;
@@ -231,9 +231,9 @@ static wb_batch *divide(wb_outbox *outbox, wb_batch *batch)
 wb_batch *wb_outbox_gathered(wb_outbox *outbox, wb_batch *batch, bool routing)
 {
     if (!routing || batch->divided)
-        return batch->joins != NULL ? merge(outbox, batch) : batch;
-    if (outbox->asker.decider != NULL && wb_asker_routes(&outbox->asker)) {
-        for (wb_batch *part = batch; part != NULL; part = part->joins)
+        return batch->merge_next != NULL ? merge(outbox, batch) : batch;
+    if (outbox->asker.decider != NULL && wb_script_client_routes(&outbox->asker)) {
+        for (wb_batch *part = batch; part != NULL; part = part->merge_next)
             ask_routes(outbox, part);
     }
     return is_uniform(batch) ? keep_whole(outbox, batch) : divide(outbox, batch);

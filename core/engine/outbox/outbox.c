@@ -6,19 +6,19 @@
 #include <assert.h>
 #include <string.h>
 
-static const wb_box_class class;
+static const wb_backlog_class class;
 
 void wb_outbox_init(wb_outbox *outbox, const wb_batcher_options *options, const wb_env *env,
                     wb_log *log)
 {
     memset(outbox, 0, sizeof *outbox);
-    wb_box_init(&outbox->box, &class, env, &options->retry, log);
+    wb_backlog_init(&outbox->backlog, &class, env, &options->retry, log);
     wb_uuid_source_init(&outbox->ids, env);
     outbox->schema = options->schema;
     outbox->table = options->table;
     outbox->ask_us = WB_NEVER;
     outbox->asking = outbox->routing = options->policy != NULL;
-    outbox->policy = wb_policy_of(options);
+    outbox->policy = wb_thresholds_of(options);
     outbox->max_rows = options->max_pending_rows;
     outbox->max_bytes = options->max_pending_bytes;
     outbox->overflow = options->overflow;
@@ -33,9 +33,9 @@ void wb_outbox_fini(wb_outbox *outbox)
     wb_batch_free_list(outbox->sealed.first);
     wb_batch_free_list(outbox->spares);
     wb_batch_free_list(outbox->dead);
-    wb_asker_fini(&outbox->asker);
+    wb_script_client_fini(&outbox->asker);
     wb_routes_fini(&outbox->routes);
-    wb_box_fini(&outbox->box);
+    wb_backlog_fini(&outbox->backlog);
 }
 
 /* ---- lists and states ---- */
@@ -50,10 +50,10 @@ void wb_outbox_seal_open(wb_outbox *outbox, int reason)
     open->serial = ++outbox->serial;
     open->reason = reason;
     open->due_us = INT64_MIN;
-    wb_uuid_v7(&outbox->ids, outbox->box.env.unix_us(outbox->box.env.context), open->id);
+    wb_uuid_v7(&outbox->ids, outbox->backlog.env.unix_us(outbox->backlog.env.context), open->id);
     wb_batch_become(open, WB_BATCH_SEALED);
     wb_batch_shrink(open);
-    wb_batches_put(&outbox->sealed, open);
+    wb_batch_list_put(&outbox->sealed, open);
 }
 
 void wb_outbox_release(wb_outbox *outbox, wb_batch *batch)
@@ -79,18 +79,18 @@ void wb_outbox_settle(wb_outbox *outbox, wb_batch *batch)
 /* One draw for both delays: a lone batch waits once, not for the later of two draws. */
 void wb_outbox_delay(wb_outbox *outbox, wb_batch *batch, int64_t now_us)
 {
-    wb_box *box = &outbox->box;
-    double fraction = wb_box_fraction(box);
-    batch->due_us = wb_after_us(now_us, wb_box_delay_us(box, batch->attempt, fraction));
-    box->gate_us =
-        wb_after_us(now_us, wb_box_delay_us(box, box->metrics.consecutive_failures, fraction));
+    wb_backlog *backlog = &outbox->backlog;
+    double fraction = wb_backlog_fraction(backlog);
+    batch->due_us = wb_after_us(now_us, wb_backlog_delay_us(backlog, batch->attempt, fraction));
+    backlog->gate_us = wb_after_us(
+        now_us, wb_backlog_delay_us(backlog, backlog->metrics.consecutive_failures, fraction));
 }
 
 void wb_outbox_put_back(wb_outbox *outbox, wb_batch *batch, int64_t now_us)
 {
     wb_outbox_delay(outbox, batch, now_us);
     wb_batch_become(batch, WB_BATCH_SEALED);
-    wb_batches_put(&outbox->sealed, batch);
+    wb_batch_list_put(&outbox->sealed, batch);
 }
 
 /* ---- what the box asks ---- */
@@ -100,50 +100,50 @@ static int64_t open_due_us(const wb_outbox *outbox)
     const wb_batch *open = outbox->open;
     if (open == NULL || wb_batch_left(open) == 0)
         return WB_NEVER;
-    if (wb_policy_due(&outbox->policy, wb_batch_left(open), open->bytes, 0) != WB_REASON_NONE)
+    if (wb_thresholds_due(&outbox->policy, wb_batch_left(open), open->bytes, 0) != WB_REASON_NONE)
         return INT64_MIN;
     return wb_after_us(open->opened_us, outbox->policy.interval_us);
 }
 
-int64_t wb_outbox_next_due_us(wb_box *box)
+int64_t wb_outbox_next_due_us(wb_backlog *backlog)
 {
-    wb_outbox *outbox = (wb_outbox *)box;
-    if (outbox->box.metrics.consecutive_failures > 0 && outbox->taken_count > 0)
+    wb_outbox *outbox = (wb_outbox *)backlog;
+    if (outbox->backlog.metrics.consecutive_failures > 0 && outbox->taken_count > 0)
         return WB_NEVER; /* one at a time until one gets through */
-    int64_t due_us = wb_batches_due_us(&outbox->sealed);
+    int64_t due_us = wb_batch_list_due_us(&outbox->sealed);
     int64_t open_us = open_due_us(outbox);
     if (open_us < due_us)
         due_us = open_us;
     if (outbox->ask_us < due_us)
         due_us = outbox->ask_us;
-    return due_us > outbox->box.gate_us ? due_us : outbox->box.gate_us;
+    return due_us > outbox->backlog.gate_us ? due_us : outbox->backlog.gate_us;
 }
 
-static uint64_t seal(wb_box *box, int reason)
+static uint64_t seal(wb_backlog *backlog, int reason)
 {
-    wb_outbox *outbox = (wb_outbox *)box;
+    wb_outbox *outbox = (wb_outbox *)backlog;
     wb_outbox_seal_open(outbox, reason);
     for (wb_batch *batch = outbox->sealed.first; batch != NULL; batch = batch->next) {
         if (!batch->suspect)
-            wb_batches_delay(&outbox->sealed, batch, INT64_MIN);
+            wb_batch_list_delay(&outbox->sealed, batch, INT64_MIN);
     }
     return outbox->serial;
 }
 
-static bool settled(const wb_box *box, uint64_t mark)
+static bool settled(const wb_backlog *backlog, uint64_t mark)
 {
-    const wb_outbox *outbox = (const wb_outbox *)box;
+    const wb_outbox *outbox = (const wb_outbox *)backlog;
     if (outbox->sealed.first != NULL && outbox->sealed.first->serial <= mark)
         return false;
     return outbox->taken.first == NULL || outbox->taken.first->serial > mark;
 }
 
-static bool unread(const wb_box *box)
+static bool unread(const wb_backlog *backlog)
 {
-    return ((const wb_outbox *)box)->dead != NULL;
+    return ((const wb_outbox *)backlog)->dead != NULL;
 }
 
-static const wb_box_class class = {
+static const wb_backlog_class class = {
     .unit = "rows",
     .next_due_us = wb_outbox_next_due_us,
     .seal = seal,
@@ -154,12 +154,12 @@ static const wb_box_class class = {
 uint64_t wb_outbox_seal(wb_outbox *outbox, int reason)
 {
     if (reason != WB_REASON_POLICY)
-        return wb_box_seal(&outbox->box, reason);
-    wb_monitor_lock(&outbox->box.monitor);
+        return wb_backlog_seal(&outbox->backlog, reason);
+    wb_monitor_lock(&outbox->backlog.monitor);
     wb_outbox_seal_open(outbox, reason);
     uint64_t mark = outbox->serial;
-    wb_monitor_wake_by(&outbox->box.monitor, wb_outbox_next_due_us(&outbox->box));
-    wb_box_changed(&outbox->box);
-    wb_monitor_unlock(&outbox->box.monitor);
+    wb_monitor_wake_by(&outbox->backlog.monitor, wb_outbox_next_due_us(&outbox->backlog));
+    wb_backlog_changed(&outbox->backlog);
+    wb_monitor_unlock(&outbox->backlog.monitor);
     return mark;
 }

@@ -28,10 +28,10 @@ typedef struct wb_ending {
 } wb_ending;
 
 typedef struct wb_outbox {
-    wb_box box;
+    wb_backlog backlog;
     wb_schema *schema;
     const char *table;
-    wb_policy policy;
+    wb_thresholds policy;
     uint64_t max_rows, max_bytes; /* pending, at the most */
     uint64_t merge_rows;          /* waiting batches are merged up to this many rows; 0: never */
     int overflow;                 /* enum wb_overflow */
@@ -43,8 +43,8 @@ typedef struct wb_outbox {
     size_t taken_count;
     unsigned passed_over; /* batches taken in a row while one that failed was due */
     wb_batch *open;       /* NULL until a row comes */
-    wb_batches sealed;
-    wb_batches taken;
+    wb_batch_list sealed;
+    wb_batch_list taken;
     wb_batch *dead;     /* settled batches that somebody wants to see: the oldest first */
     uint64_t dead_rows; /* in them */
     bool keep_dead;     /* somebody wants to */
@@ -57,7 +57,7 @@ typedef struct wb_outbox {
     bool routing;   /* rows may be of several tables: batches are divided when they are taken */
     int64_t ask_us; /* when a policy is to be asked about the open batch; WB_NEVER */
     bool asking;    /* it has a say in it */
-    wb_asker asker; /* of who delivers, not locked */
+    wb_script_client asker; /* of who delivers, not locked */
 } wb_outbox;
 
 /* The caller's memory. `log` and the options' schema and table outlive it. */
@@ -76,14 +76,14 @@ void wb_outbox_complete(wb_outbox *outbox, wb_batch *batch, const wb_ending *end
 int wb_outbox_route(wb_outbox *outbox, const char *table, uint32_t *out, wb_err *err);
 void wb_outbox_view(wb_outbox *outbox, const wb_batch *batch, wb_view *out);
 uint64_t wb_outbox_seal(wb_outbox *outbox, int reason); /* see wb_batcher_seal */
-/* From now on the decider is asked; it is ended with the outbox, or before by wb_asker_fini. */
-void wb_outbox_ask(wb_outbox *outbox, wb_decider *decider);
+/* From now on the decider is asked; it is ended with the outbox, or before by wb_script_client_fini. */
+void wb_outbox_ask(wb_outbox *outbox, wb_script *decider);
 /* Asks whether to flush, where it is time to, and seals what is open. */
 void wb_outbox_ask_flush(wb_outbox *outbox);
 wb_batch *wb_outbox_next_dead(wb_outbox *outbox); /* the caller frees it; NULL: there is none */
 
 /* Locked; between the outbox's own parts. */
-int64_t wb_outbox_next_due_us(wb_box *box);
+int64_t wb_outbox_next_due_us(wb_backlog *backlog);
 void wb_outbox_seal_open(wb_outbox *outbox, int reason);
 void wb_outbox_release(wb_outbox *outbox, wb_batch *batch); /* settled: kept as a spare or freed */
 void wb_outbox_settle(wb_outbox *outbox, wb_batch *batch);
@@ -93,7 +93,7 @@ void wb_outbox_delay(wb_outbox *outbox, wb_batch *batch, int64_t now_us);
 /* A taken batch, back among the sealed after that delay. */
 void wb_outbox_put_back(wb_outbox *outbox, wb_batch *batch, int64_t now_us);
 /* Of one origin: pieces of one rejected batch. */
-static inline bool wb_outbox_kin(const wb_batch *batch, const wb_batch *other)
+static inline bool wb_outbox_same_origin(const wb_batch *batch, const wb_batch *other)
 {
     return batch->serial == other->serial && batch->route == other->route;
 }
@@ -104,10 +104,10 @@ void wb_outbox_give_up(wb_outbox *outbox, wb_batch *batch, const char *why, int6
 /* A taken batch was rejected: some row of it is bad, or the store is. */
 void wb_outbox_reject(wb_outbox *outbox, wb_batch *batch, const wb_err *err, int64_t now_us);
 /* A piece was stored: the half that follows it must have the bad row, so it is halved without a write. */
-void wb_outbox_narrow(wb_outbox *outbox, const wb_batch *piece);
+void wb_outbox_halve_follower(wb_outbox *outbox, const wb_batch *piece);
 /* A part of a rejected batch is gone without a verdict: suspects that are left alone are held. */
 void wb_outbox_check_suspects(wb_outbox *outbox, int64_t now_us);
 /* The store took rows: rejected rows that wait for a verdict have it. */
-void wb_outbox_vouch(wb_outbox *outbox, int64_t now_us);
+void wb_outbox_grant_credit(wb_outbox *outbox, int64_t now_us);
 
 #endif

@@ -14,10 +14,10 @@ int wb_outbox_route(wb_outbox *outbox, const char *table, uint32_t *out, wb_err 
                        TABLE_BYTES, strlen(table));
     uint32_t number = 0;
     if (strcmp(table, outbox->table) != 0) {
-        wb_monitor_lock(&outbox->box.monitor);
+        wb_monitor_lock(&outbox->backlog.monitor);
         bool found = wb_routes_find(&outbox->routes, table, &number);
         outbox->routing = outbox->routing || found;
-        wb_monitor_unlock(&outbox->box.monitor);
+        wb_monitor_unlock(&outbox->backlog.monitor);
         if (!found)
             return wb_fail(err, WB_MEMORY, "out of memory for the table \"%s\"", table);
         number++;
@@ -44,37 +44,38 @@ static void describe(const wb_outbox *outbox, const wb_batch *batch, int64_t now
 
 void wb_outbox_view(wb_outbox *outbox, const wb_batch *batch, wb_view *out)
 {
-    wb_monitor_lock(&outbox->box.monitor);
-    describe(outbox, batch != NULL ? batch : outbox->open, wb_box_now_us(&outbox->box), out);
-    wb_monitor_unlock(&outbox->box.monitor);
+    wb_monitor_lock(&outbox->backlog.monitor);
+    describe(outbox, batch != NULL ? batch : outbox->open, wb_backlog_now_us(&outbox->backlog),
+             out);
+    wb_monitor_unlock(&outbox->backlog.monitor);
 }
 
 /* ---- a worker's should_flush ---- */
 
-void wb_outbox_ask(wb_outbox *outbox, wb_decider *decider)
+void wb_outbox_ask(wb_outbox *outbox, wb_script *decider)
 {
-    wb_asker_init(&outbox->asker, decider, &outbox->box);
+    wb_script_client_init(&outbox->asker, decider, &outbox->backlog);
 }
 
 static bool is_time_to_ask(wb_outbox *outbox, wb_view *view)
 {
-    wb_monitor_lock(&outbox->box.monitor);
-    int64_t now_us = wb_box_now_us(&outbox->box);
+    wb_monitor_lock(&outbox->backlog.monitor);
+    int64_t now_us = wb_backlog_now_us(&outbox->backlog);
     describe(outbox, outbox->open, now_us, view);
     bool now = outbox->ask_us <= now_us;
     if (now)
         outbox->ask_us = view->rows > 0 ? wb_after_us(now_us, WB_ASK_EVERY_US) : WB_NEVER;
-    wb_monitor_unlock(&outbox->box.monitor);
+    wb_monitor_unlock(&outbox->backlog.monitor);
     return now && view->rows > 0;
 }
 
 /* A script without a should_flush need not be asked again. */
 static void ask_no_more(wb_outbox *outbox)
 {
-    wb_monitor_lock(&outbox->box.monitor);
+    wb_monitor_lock(&outbox->backlog.monitor);
     outbox->asking = false;
     outbox->ask_us = WB_NEVER;
-    wb_monitor_unlock(&outbox->box.monitor);
+    wb_monitor_unlock(&outbox->backlog.monitor);
 }
 
 void wb_outbox_ask_flush(wb_outbox *outbox)
@@ -83,8 +84,8 @@ void wb_outbox_ask_flush(wb_outbox *outbox)
     wb_stats stats;
     if (!is_time_to_ask(outbox, &view) || outbox->asker.decider == NULL)
         return; /* without a decider too, the next time to ask is later: there was no memory for one */
-    wb_box_stats(&outbox->box, &stats);
-    if (wb_ask_should_flush(&outbox->asker, &stats, &view))
+    wb_backlog_stats(&outbox->backlog, &stats);
+    if (wb_script_client_should_flush(&outbox->asker, &stats, &view))
         wb_outbox_seal(outbox, WB_REASON_POLICY);
     else if (outbox->asker.open && !outbox->asker.decider->should_flush)
         ask_no_more(outbox);

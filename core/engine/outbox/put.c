@@ -12,7 +12,7 @@ static int drop_newest(wb_outbox *outbox, int64_t now_us);
 /* The open batch, with room for a row of up to `bound` bytes; NULL: no memory. */
 static wb_batch *open_batch(wb_outbox *outbox, size_t bound)
 {
-    const wb_policy *policy = &outbox->policy;
+    const wb_thresholds *policy = &outbox->policy;
     wb_batch *open = outbox->open;
     if (open != NULL && wb_batch_left(open) > 0) {
         if (wb_batch_left(open) >= policy->batch_size)
@@ -35,8 +35,8 @@ static wb_batch *open_batch(wb_outbox *outbox, size_t bound)
 
 static bool fits(const wb_outbox *outbox, size_t weight)
 {
-    return outbox->box.metrics.pending < outbox->max_rows &&
-           outbox->box.metrics.pending_bytes + weight <= outbox->max_bytes;
+    return outbox->backlog.metrics.pending < outbox->max_rows &&
+           outbox->backlog.metrics.pending_bytes + weight <= outbox->max_bytes;
 }
 
 /* When the policy is asked about what is open, if it was not to be asked before. */
@@ -45,13 +45,13 @@ static void ask_later(wb_outbox *outbox, int64_t now_us)
     if (outbox->ask_us != WB_NEVER)
         return;
     outbox->ask_us = wb_after_us(now_us, WB_ASK_EVERY_US);
-    wb_monitor_wake_by(&outbox->box.monitor, outbox->ask_us);
+    wb_monitor_wake_by(&outbox->backlog.monitor, outbox->ask_us);
 }
 
 static void accept_row(wb_outbox *outbox, wb_batch *batch, size_t bytes, uint32_t route,
                        int64_t now_us)
 {
-    wb_metrics *metrics = &outbox->box.metrics;
+    wb_metrics *metrics = &outbox->backlog.metrics;
     bool first = wb_batch_left(batch) == 0;
     wb_batch_push(batch, bytes, now_us);
     batch->rows[batch->count - 1].route = route;
@@ -60,13 +60,14 @@ static void accept_row(wb_outbox *outbox, wb_batch *batch, size_t bytes, uint32_
     metrics->accepted++;
     metrics->pending++;
     metrics->pending_bytes += bytes + WB_ROW_OVERHEAD;
-    int reason = wb_policy_due(&outbox->policy, wb_batch_left(batch), batch->bytes, 0);
+    int reason = wb_thresholds_due(&outbox->policy, wb_batch_left(batch), batch->bytes, 0);
     if (reason != WB_REASON_NONE)
-        wb_monitor_wake_by(&outbox->box.monitor, now_us);
+        wb_monitor_wake_by(&outbox->backlog.monitor, now_us);
     else if (first)
-        wb_monitor_wake_by(&outbox->box.monitor, wb_after_us(now_us, outbox->policy.interval_us));
+        wb_monitor_wake_by(&outbox->backlog.monitor,
+                           wb_after_us(now_us, outbox->policy.interval_us));
     if (first || reason != WB_REASON_NONE)
-        wb_box_changed(&outbox->box);
+        wb_backlog_changed(&outbox->backlog);
 }
 
 /* Encodes first and makes room after: a bad row is named as such even when all is full. Making room may let
@@ -76,7 +77,7 @@ static int put_locked(wb_outbox *outbox, const wb_value *values, size_t count,
 {
     int64_t give_up_us = 0;
     for (;;) {
-        if (outbox->box.closing)
+        if (outbox->backlog.closing)
             return wb_fail(err, WB_CLOSED, "closed: no new rows");
         if (choice->route > outbox->routes.count)
             return wb_fail(err, WB_MISUSE, "route %u: the last that was given out is %u",
@@ -87,10 +88,10 @@ static int put_locked(wb_outbox *outbox, const wb_value *values, size_t count,
         wb_batch *batch = open_batch(outbox, bound);
         if (batch == NULL)
             return wb_fail(err, WB_MEMORY, "out of memory for a row");
-        int64_t now_us = outbox->box.env.tick_us(outbox->box.env.context);
+        int64_t now_us = outbox->backlog.env.tick_us(outbox->backlog.env.context);
         if (wb_batch_left(batch) == 0)
-            outbox->unix_skew =
-                outbox->box.env.unix_us(outbox->box.env.context) - wb_box_now_us(&outbox->box);
+            outbox->unix_skew = outbox->backlog.env.unix_us(outbox->backlog.env.context) -
+                                wb_backlog_now_us(&outbox->backlog);
         size_t bytes = 0;
         int code = wb_row_encode(outbox->schema, &outbox->ids, now_us + outbox->unix_skew, values,
                                  count, wb_batch_end(batch), &bytes, err);
@@ -114,20 +115,20 @@ int wb_outbox_put(wb_outbox *outbox, const wb_value *values, size_t count, const
     const wb_choice built_in = {.overflow = outbox->overflow};
     if (choice == NULL)
         choice = &built_in;
-    wb_monitor_lock(&outbox->box.monitor);
+    wb_monitor_lock(&outbox->backlog.monitor);
     int code = put_locked(outbox, values, count, choice, err);
     if (code != WB_OK && (code != WB_FULL || choice->overflow != WB_OVERFLOW_ASK))
-        outbox->box.metrics.rejected++;
+        outbox->backlog.metrics.rejected++;
     if (due != NULL)
-        *due = wb_outbox_next_due_us(&outbox->box) <= wb_box_now_us(&outbox->box);
-    wb_monitor_unlock(&outbox->box.monitor);
-    wb_log_print(outbox->box.log);
+        *due = wb_outbox_next_due_us(&outbox->backlog) <= wb_backlog_now_us(&outbox->backlog);
+    wb_monitor_unlock(&outbox->backlog.monitor);
+    wb_log_print(outbox->backlog.log);
     return code;
 }
 
 static int full(const wb_outbox *outbox, wb_err *err)
 {
-    const wb_metrics *metrics = &outbox->box.metrics;
+    const wb_metrics *metrics = &outbox->backlog.metrics;
     if (metrics->pending >= outbox->max_rows)
         return wb_fail(err, WB_FULL, "full: %llu rows are pending (max_pending_rows)%s%s",
                        (unsigned long long)metrics->pending,
@@ -139,14 +140,14 @@ static int full(const wb_outbox *outbox, wb_err *err)
 
 static int wait_for_room(wb_outbox *outbox, int64_t *give_up_us, wb_err *err)
 {
-    if (!outbox->box.threaded) /* nobody else makes room: the driver asks again */
+    if (!outbox->backlog.threaded) /* nobody else makes room: the driver asks again */
         return full(outbox, err);
     int64_t now_us = wb_now_us();
     if (*give_up_us == 0)
         *give_up_us = wb_after_us(now_us, outbox->block_timeout_us);
     if (now_us >= *give_up_us)
         return full(outbox, err);
-    wb_monitor_wait(&outbox->box.monitor, *give_up_us);
+    wb_monitor_wait(&outbox->backlog.monitor, *give_up_us);
     return WB_OK;
 }
 
@@ -160,12 +161,12 @@ static int make_room(wb_outbox *outbox, size_t weight, int overflow, int64_t *gi
                        (unsigned long long)outbox->max_bytes);
     if (overflow == WB_OVERFLOW_ASK)
         return full(outbox, err);
-    int64_t now_us = wb_box_now_us(&outbox->box);
+    int64_t now_us = wb_backlog_now_us(&outbox->backlog);
     bool idle = outbox->sealed.first == NULL && outbox->taken.first == NULL;
     if (idle && overflow != WB_OVERFLOW_DROP_OLDEST) { /* nothing else makes room */
         wb_outbox_seal_open(outbox, WB_REASON_SIZE);
-        wb_monitor_wake_by(&outbox->box.monitor, INT64_MIN + 1);
-        wb_box_changed(&outbox->box);
+        wb_monitor_wake_by(&outbox->backlog.monitor, WB_NOW);
+        wb_backlog_changed(&outbox->backlog);
     }
     switch (overflow) {
     case WB_OVERFLOW_BLOCK:
@@ -175,11 +176,12 @@ static int make_room(wb_outbox *outbox, size_t weight, int overflow, int64_t *gi
     case WB_OVERFLOW_DROP_NEWEST:
         return WB_FULL;
     default:
-        wb_log_line(outbox->box.log, WB_TOPIC_FULL, WB_WARN, now_us, outbox->box.metrics.pending,
+        wb_log_line(outbox->backlog.log, WB_TOPIC_FULL, WB_WARN, now_us,
+                    outbox->backlog.metrics.pending,
                     "full: new rows are refused, %llu rows of %llu bytes are pending",
-                    (unsigned long long)outbox->box.metrics.pending,
-                    (unsigned long long)outbox->box.metrics.pending_bytes);
-        wb_box_changed(&outbox->box);
+                    (unsigned long long)outbox->backlog.metrics.pending,
+                    (unsigned long long)outbox->backlog.metrics.pending_bytes);
+        wb_backlog_changed(&outbox->backlog);
         return full(outbox, err);
     }
 }
@@ -206,35 +208,35 @@ static int drop_oldest(wb_outbox *outbox, size_t weight, wb_err *err)
         wb_batch *oldest = outbox->sealed.first != NULL ? outbox->sealed.first : outbox->open;
         if (oldest == NULL || wb_batch_left(oldest) == 0)
             return full(outbox, err);
-        outbox->box.metrics.pending_bytes -= wb_batch_skip(oldest, 1);
-        outbox->box.metrics.pending--;
-        outbox->box.metrics.dropped++;
+        outbox->backlog.metrics.pending_bytes -= wb_batch_skip(oldest, 1);
+        outbox->backlog.metrics.pending--;
+        outbox->backlog.metrics.dropped++;
         dropped++;
         if (wb_batch_left(oldest) == 0 && oldest == outbox->sealed.first) {
             parted = parted || oldest->piece;
-            wb_batches_remove(&outbox->sealed, oldest);
+            wb_batch_list_remove(&outbox->sealed, oldest);
             wb_batch_become(oldest, WB_BATCH_SETTLED);
             wb_outbox_release(outbox, oldest);
         }
     }
-    wb_log_line(outbox->box.log, WB_TOPIC_DROP, WB_ERROR, wb_box_now_us(&outbox->box), dropped,
-                "full: dropped the oldest rows, %llu so far",
-                (unsigned long long)outbox->box.metrics.dropped);
+    wb_log_line(outbox->backlog.log, WB_TOPIC_DROP, WB_ERROR, wb_backlog_now_us(&outbox->backlog),
+                dropped, "full: dropped the oldest rows, %llu so far",
+                (unsigned long long)outbox->backlog.metrics.dropped);
     if (parted)
-        wb_outbox_check_suspects(outbox, wb_box_now_us(&outbox->box));
-    wb_monitor_tell(&outbox->box.monitor);
-    wb_box_changed(&outbox->box);
+        wb_outbox_check_suspects(outbox, wb_backlog_now_us(&outbox->backlog));
+    wb_monitor_tell(&outbox->backlog.monitor);
+    wb_backlog_changed(&outbox->backlog);
     return WB_OK;
 }
 
 /* The new row is accepted and dropped at once. */
 static int drop_newest(wb_outbox *outbox, int64_t now_us)
 {
-    outbox->box.metrics.accepted++;
-    outbox->box.metrics.dropped++;
-    wb_log_line(outbox->box.log, WB_TOPIC_DROP, WB_ERROR, now_us, 1,
+    outbox->backlog.metrics.accepted++;
+    outbox->backlog.metrics.dropped++;
+    wb_log_line(outbox->backlog.log, WB_TOPIC_DROP, WB_ERROR, now_us, 1,
                 "full: dropped the newest row, %llu so far",
-                (unsigned long long)outbox->box.metrics.dropped);
-    wb_box_changed(&outbox->box);
+                (unsigned long long)outbox->backlog.metrics.dropped);
+    wb_backlog_changed(&outbox->backlog);
     return WB_OK;
 }

@@ -18,7 +18,7 @@ enum { CREDIT = 8, SUSPECTS = 3 };
 
 /* ---- verdicts ---- */
 
-void wb_outbox_vouch(wb_outbox *outbox, int64_t now_us)
+void wb_outbox_grant_credit(wb_outbox *outbox, int64_t now_us)
 {
     outbox->credit = CREDIT;
     wb_batch *next = outbox->sealed.first;
@@ -28,8 +28,8 @@ void wb_outbox_vouch(wb_outbox *outbox, int64_t now_us)
         if (!batch->suspect)
             continue;
         outbox->credit--;
-        wb_batches_remove(&outbox->sealed, batch);
-        wb_outbox_give_up(outbox, batch, outbox->box.metrics.last_error, now_us);
+        wb_batch_list_remove(&outbox->sealed, batch);
+        wb_outbox_give_up(outbox, batch, outbox->backlog.metrics.last_error, now_us);
     }
 }
 
@@ -43,7 +43,8 @@ static bool is_part(const wb_batch *batch)
 /* What may have been committed goes out again as it went: a store knows it by its id. */
 static bool can_join(const wb_batch *batch, const wb_batch *more)
 {
-    return is_part(more) && wb_outbox_kin(batch, more) && !batch->in_doubt && !more->in_doubt;
+    return is_part(more) && wb_outbox_same_origin(batch, more) && !batch->in_doubt &&
+           !more->in_doubt;
 }
 
 /* Parts that follow each other and are of one batch become one again. Without memory they stay apart. */
@@ -53,18 +54,18 @@ static void rejoin(wb_outbox *outbox)
         if (!is_part(batch))
             continue;
         wb_batch *more = batch->next;
-        while (more != NULL && can_join(batch, more) && wb_batch_append(batch, more)) {
-            wb_batches_remove(&outbox->sealed, more);
+        while (more != NULL && can_join(batch, more) && wb_batch_merge(batch, more)) {
+            wb_batch_list_remove(&outbox->sealed, more);
             wb_outbox_settle(outbox, more);
             more = batch->next;
         }
-        wb_batches_acquit(&outbox->sealed, batch);
-        batch->piece = batch->follows = false;
-        batch->rejected = outbox->box.metrics.flushes + 1;
+        wb_batch_list_clear_suspect(&outbox->sealed, batch);
+        batch->piece = batch->awaits_first_half = false;
+        batch->rejected = outbox->backlog.metrics.flushes + 1;
         batch->attempt = 1;
         if (batch->due_us == WB_NEVER)
-            wb_batches_delay(&outbox->sealed, batch,
-                             INT64_MIN); /* it was a suspect; the gate holds it */
+            wb_batch_list_delay(&outbox->sealed, batch,
+                                INT64_MIN); /* it was a suspect; the gate holds it */
     }
 }
 
@@ -72,28 +73,29 @@ static void rejoin(wb_outbox *outbox)
 static void hold(wb_outbox *outbox, const wb_batch *part, int64_t now_us)
 {
     const wb_batch origin = {.serial = part->serial, .route = part->route};
-    outbox->box.holding = true;
+    outbox->backlog.holding = true;
     rejoin(outbox); /* `part` may be gone after it */
     wb_batch *batch = outbox->sealed.first;
-    while (!wb_outbox_kin(batch, &origin))
+    while (!wb_outbox_same_origin(batch, &origin))
         batch = batch->next;
-    wb_batches_remove(&outbox->sealed, batch);
+    wb_batch_list_remove(&outbox->sealed, batch);
     wb_outbox_delay(outbox, batch, now_us);
-    wb_batches_put(&outbox->sealed, batch);
-    wb_log_line(outbox->box.log, WB_TOPIC_HOLD, WB_ERROR, now_us, outbox->box.metrics.pending,
-                "the store rejects every row it is given, holding %llu: %s",
-                (unsigned long long)outbox->box.metrics.pending, outbox->box.metrics.last_error);
+    wb_batch_list_put(&outbox->sealed, batch);
+    wb_log_line(
+        outbox->backlog.log, WB_TOPIC_HOLD, WB_ERROR, now_us, outbox->backlog.metrics.pending,
+        "the store rejects every row it is given, holding %llu: %s",
+        (unsigned long long)outbox->backlog.metrics.pending, outbox->backlog.metrics.last_error);
 }
 
 /* Does a part of the batch wait that may still be taken by the store? */
 static bool is_going_on(const wb_outbox *outbox, const wb_batch *part)
 {
     for (const wb_batch *batch = outbox->taken.first; batch != NULL; batch = batch->next) {
-        if (wb_outbox_kin(batch, part))
+        if (wb_outbox_same_origin(batch, part))
             return true;
     }
     for (const wb_batch *batch = outbox->sealed.first; batch != NULL; batch = batch->next) {
-        if (wb_outbox_kin(batch, part) && !batch->suspect)
+        if (wb_outbox_same_origin(batch, part) && !batch->suspect)
             return true;
     }
     return false;
@@ -118,8 +120,8 @@ static void make_due(wb_outbox *outbox, wb_batch *batch)
     batch->piece = true;
     batch->attempt = 0;
     batch->due_us = INT64_MIN;
-    wb_uuid_v7(&outbox->ids, outbox->box.env.unix_us(outbox->box.env.context), batch->id);
-    wb_batches_put(&outbox->sealed, batch);
+    wb_uuid_v7(&outbox->ids, outbox->backlog.env.unix_us(outbox->backlog.env.context), batch->id);
+    wb_batch_list_put(&outbox->sealed, batch);
 }
 
 /* Of a batch that is in no list. False: no memory, nothing is changed. */
@@ -128,11 +130,11 @@ static bool halve(wb_outbox *outbox, wb_batch *batch)
     wb_batch *rest = wb_batch_split(batch, wb_batch_left(batch) / 2);
     if (rest == NULL)
         return false;
-    batch->follows = false;
-    rest->follows = true;
+    batch->awaits_first_half = false;
+    rest->awaits_first_half = true;
     make_due(outbox, batch);
     make_due(outbox, rest);
-    outbox->box.gate_us = INT64_MIN;
+    outbox->backlog.gate_us = INT64_MIN;
     return true;
 }
 
@@ -140,22 +142,22 @@ static bool halve(wb_outbox *outbox, wb_batch *batch)
 static wb_batch *follower(const wb_outbox *outbox, const wb_batch *piece)
 {
     wb_batch *batch = outbox->sealed.first;
-    while (batch != NULL && !(wb_outbox_kin(batch, piece) && batch->follows))
+    while (batch != NULL && !(wb_outbox_same_origin(batch, piece) && batch->awaits_first_half))
         batch = batch->next;
     return batch;
 }
 
-void wb_outbox_narrow(wb_outbox *outbox, const wb_batch *piece)
+void wb_outbox_halve_follower(wb_outbox *outbox, const wb_batch *piece)
 {
     wb_batch *rest = follower(outbox, piece);
     if (rest == NULL)
         return;
-    rest->follows = false;
+    rest->awaits_first_half = false;
     if (wb_batch_left(rest) < 2 || rest->in_doubt)
         return;
-    wb_batches_remove(&outbox->sealed, rest);
+    wb_batch_list_remove(&outbox->sealed, rest);
     if (!halve(outbox, rest))
-        wb_batches_put(&outbox->sealed, rest);
+        wb_batch_list_put(&outbox->sealed, rest);
 }
 
 static void suspect(wb_outbox *outbox, wb_batch *batch, int64_t now_us)
@@ -163,8 +165,8 @@ static void suspect(wb_outbox *outbox, wb_batch *batch, int64_t now_us)
     batch->suspect = true;
     batch->due_us = WB_NEVER;
     wb_batch_become(batch, WB_BATCH_SEALED);
-    wb_batches_put(&outbox->sealed, batch);
-    outbox->box.gate_us = INT64_MIN;
+    wb_batch_list_put(&outbox->sealed, batch);
+    outbox->backlog.gate_us = INT64_MIN;
     if (outbox->sealed.suspects >= SUSPECTS || !is_going_on(outbox, batch))
         hold(outbox, batch, now_us);
 }
@@ -173,20 +175,20 @@ void wb_outbox_reject(wb_outbox *outbox, wb_batch *batch, const wb_err *err, int
 {
     wb_batch *rest = batch->piece ? follower(outbox, batch) : NULL;
     if (rest != NULL)
-        rest->follows = false;
+        rest->awaits_first_half = false;
     if (!batch->piece)
         outbox->credit =
-            batch->rejected > 0 && outbox->box.metrics.flushes >= batch->rejected ? CREDIT : 0;
+            batch->rejected > 0 && outbox->backlog.metrics.flushes >= batch->rejected ? CREDIT : 0;
     if (wb_batch_left(batch) > 1) {
         wb_batch_become(batch, WB_BATCH_SEALED);
         if (!halve(outbox, batch)) {
             wb_outbox_delay(outbox, batch, now_us);
-            wb_batches_put(&outbox->sealed, batch);
+            wb_batch_list_put(&outbox->sealed, batch);
         }
     } else if (outbox->credit > 0) {
         outbox->credit--;
-        outbox->box.gate_us = INT64_MIN;
-        outbox->box.metrics.consecutive_failures = 0; /* the row is bad, the store is well */
+        outbox->backlog.gate_us = INT64_MIN;
+        outbox->backlog.metrics.consecutive_failures = 0; /* the row is bad, the store is well */
         wb_outbox_give_up(outbox, batch, err->text, now_us);
     } else {
         suspect(outbox, batch, now_us);

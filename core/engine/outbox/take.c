@@ -31,17 +31,17 @@ static void seal_due(wb_outbox *outbox, int64_t now_us)
     const wb_batch *open = outbox->open;
     if (open == NULL)
         return;
-    int reason =
-        wb_policy_due(&outbox->policy, wb_batch_left(open), open->bytes, now_us - open->opened_us);
+    int reason = wb_thresholds_due(&outbox->policy, wb_batch_left(open), open->bytes,
+                                   now_us - open->opened_us);
     if (reason != WB_REASON_NONE)
         wb_outbox_seal_open(outbox, reason);
 }
 
 static void lend(wb_outbox *outbox, wb_batch *batch)
 {
-    wb_batches_remove(&outbox->sealed, batch);
+    wb_batch_list_remove(&outbox->sealed, batch);
     wb_batch_become(batch, WB_BATCH_TAKEN);
-    wb_batches_put(&outbox->taken, batch);
+    wb_batch_list_put(&outbox->taken, batch);
 }
 
 static bool may_join(const wb_batch *batch, const wb_batch *more)
@@ -55,7 +55,7 @@ static bool may_join(const wb_batch *batch, const wb_batch *more)
 static void gather(wb_outbox *outbox, wb_batch *batch)
 {
     size_t rows = wb_batch_left(batch), bytes = batch->bytes;
-    wb_batch **last = &batch->joins, *next;
+    wb_batch **last = &batch->merge_next, *next;
     for (wb_batch *more = outbox->sealed.first; more != NULL; more = next) {
         next = more->next;
         if (!may_join(batch, more))
@@ -66,14 +66,14 @@ static void gather(wb_outbox *outbox, wb_batch *batch)
             return;
         lend(outbox, more);
         *last = more;
-        last = &more->joins;
+        last = &more->merge_next;
     }
 }
 
 static wb_batch *take_locked(wb_outbox *outbox)
 {
-    int64_t now_us = wb_box_now_us(&outbox->box);
-    if (wb_outbox_next_due_us(&outbox->box) > now_us)
+    int64_t now_us = wb_backlog_now_us(&outbox->backlog);
+    if (wb_outbox_next_due_us(&outbox->backlog) > now_us)
         return NULL;
     seal_due(outbox, now_us);
     wb_batch *batch = choose(outbox, now_us);
@@ -85,18 +85,18 @@ static wb_batch *take_locked(wb_outbox *outbox)
     outbox->taken_count++;
     batch->taken_us = now_us;
     if (batch->attempt++ == 0)
-        outbox->box.metrics.batches++;
+        outbox->backlog.metrics.batches++;
     else
-        outbox->box.metrics.retries++;
-    wb_box_changed(&outbox->box);
+        outbox->backlog.metrics.retries++;
+    wb_backlog_changed(&outbox->backlog);
     return batch;
 }
 
 wb_batch *wb_outbox_take(wb_outbox *outbox)
 {
-    wb_monitor_lock(&outbox->box.monitor);
+    wb_monitor_lock(&outbox->backlog.monitor);
     wb_batch *batch = take_locked(outbox);
     bool routing = outbox->routing;
-    wb_monitor_unlock(&outbox->box.monitor);
+    wb_monitor_unlock(&outbox->backlog.monitor);
     return batch != NULL ? wb_outbox_gathered(outbox, batch, routing) : NULL;
 }

@@ -102,9 +102,10 @@ static int no_memory(const char *name, wb_err *err)
 
 /* ---- rows ---- */
 
-static int memory_write(wb_session *base, const wb_batch *batch, const wb_until *until, wb_err *err)
+static int memory_write(wb_session *base, const wb_batch *batch, const wb_deadline *deadline,
+                        wb_err *err)
 {
-    (void)until;
+    (void)deadline;
     memory_session *session = (memory_session *)base;
     memory_store *store = session->store;
     const char *name = wb_target_table(session->target, batch);
@@ -166,7 +167,7 @@ static int schema_adopt(memory_table *table, wb_schema *schema, wb_err *err)
 static bool segment_append(wb_batch *segment, const wb_batch *rows)
 {
     size_t bytes = rows->bytes - wb_batch_begin(rows);
-    return wb_batch_reserve(segment, bytes) && wb_batch_append(segment, rows);
+    return wb_batch_reserve(segment, bytes) && wb_batch_merge(segment, rows);
 }
 
 static wb_batch *segment_new(memory_table *table, const wb_batch *rows)
@@ -174,7 +175,7 @@ static wb_batch *segment_new(memory_table *table, const wb_batch *rows)
     wb_batch *segment = wb_batch_new(table->schema);
     if (segment == NULL)
         return NULL;
-    if (!wb_batch_append(segment, rows)) {
+    if (!wb_batch_merge(segment, rows)) {
         wb_batch_free(segment);
         return NULL;
     }
@@ -227,10 +228,10 @@ static wb_batch *rows_copy(const memory_table *table, size_t keep)
 
 /* ---- times ---- */
 
-static int memory_touch(wb_session *base, const wb_marks *marks, const wb_until *until,
+static int memory_touch(wb_session *base, const wb_marks *marks, const wb_deadline *deadline,
                         wb_touched *out, wb_err *err)
 {
-    (void)until;
+    (void)deadline;
     (void)err;
     memory_session *session = (memory_session *)base;
     wb_touched touched = {0, 0};
@@ -253,10 +254,10 @@ static int memory_touch(wb_session *base, const wb_marks *marks, const wb_until 
 
 /* ---- the class ---- */
 
-static int memory_describe(wb_store *base, const char *name, const wb_until *until, wb_schema **out,
-                           wb_err *err)
+static int memory_describe(wb_store *base, const char *name, const wb_deadline *deadline,
+                           wb_schema **out, wb_err *err)
 {
-    (void)until;
+    (void)deadline;
     memory_store *store = (memory_store *)base;
     wb_monitor_lock(&store->monitor);
     const memory_table *table = table_find(store, name);

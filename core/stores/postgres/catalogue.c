@@ -56,7 +56,7 @@ int wb_pg_type(const PGresult *columns, int row)
     return oid == VARCHAR_OID ? WB_TYPE_TEXT : wb_type_of_oid((uint32_t)oid);
 }
 
-int wb_pg_columns(wb_pg_session *session, const wb_until *until, PGresult **out, wb_err *err)
+int wb_pg_columns(wb_pg_session *session, const wb_deadline *deadline, PGresult **out, wb_err *err)
 {
     static const Oid text = 25;
     static const int as_text = 0;
@@ -64,7 +64,7 @@ int wb_pg_columns(wb_pg_session *session, const wb_until *until, PGresult **out,
     int bytes = (int)strlen(table);
     wb_pg_params params = {1, &text, &table, &bytes, &as_text};
     PGresult *columns = NULL;
-    int code = wb_pg_run(session, columns_sql, &params, false, until, &columns, err);
+    int code = wb_pg_run(session, columns_sql, &params, false, deadline, &columns, err);
     if (code != WB_OK)
         return code;
     if (PQntuples(columns) < 1 || !wb_pg_true(columns, 0, WB_PG_FOUND)) {
@@ -164,10 +164,10 @@ static int check_tracker(const PGresult *columns, const wb_target *target, wb_er
                          : check_type(columns, target->column, WB_TYPE_TIMESTAMPTZ, "tracker", err);
 }
 
-int wb_pg_check(wb_pg_session *session, const wb_until *until, wb_err *err)
+int wb_pg_check(wb_pg_session *session, const wb_deadline *deadline, wb_err *err)
 {
     PGresult *columns = NULL;
-    int code = wb_pg_columns(session, until, &columns, err);
+    int code = wb_pg_columns(session, deadline, &columns, err);
     if (code != WB_OK)
         return code;
     const wb_target *target = &session->target;

@@ -135,12 +135,12 @@ static PGconn *start(const wb_pg_session *session)
 }
 
 /* The descriptor may be another one after each step. False: the deadline passed. */
-static bool poll_to_end(PGconn *conn, const wb_until *until)
+static bool poll_to_end(PGconn *conn, const wb_deadline *deadline)
 {
     PostgresPollingStatusType status = PGRES_POLLING_WRITING;
     while (PQstatus(conn) != CONNECTION_BAD && status != PGRES_POLLING_OK) {
         int events = status == PGRES_POLLING_READING ? WB_WAIT_READ : WB_WAIT_WRITE;
-        if (wb_until_wait(until, PQsocket(conn), events) == 0)
+        if (wb_deadline_wait(deadline, PQsocket(conn), events) == 0)
             return false;
         status = PQconnectPoll(conn);
         if (status == PGRES_POLLING_FAILED)
@@ -154,7 +154,7 @@ static const char *or_default(const char *text, const char *otherwise)
     return text != NULL && *text != '\0' ? text : otherwise;
 }
 
-static int connect_host(wb_pg_session *session, const wb_until *until, wb_err *err)
+static int connect_host(wb_pg_session *session, const wb_deadline *deadline, wb_err *err)
 {
     PGconn *conn = start(session);
     if (conn == NULL)
@@ -162,7 +162,7 @@ static int connect_host(wb_pg_session *session, const wb_until *until, wb_err *e
     PQsetErrorVerbosity(conn, PQERRORS_VERBOSE); /* for the SQLSTATE, which is in the text alone */
     PQsetNoticeReceiver(conn, take_notice, session);
     int code = WB_OK;
-    if (!poll_to_end(conn, until))
+    if (!poll_to_end(conn, deadline))
         code = wb_fail_store(err, WB_RETRY, "connecting to \"%s\", port %s: no answer in time",
                              or_default(PQhost(conn), "the default host"),
                              or_default(PQport(conn), "5432"));
@@ -182,7 +182,7 @@ static int connect_host(wb_pg_session *session, const wb_until *until, wb_err *e
 
 /* The server's own limits end before the client's deadline, so that what they cut off is known to have
  * failed. They stand against a backend that works on for a client that is gone. */
-static int limit(wb_pg_session *session, const wb_until *until, wb_err *err)
+static int limit(wb_pg_session *session, const wb_deadline *deadline, wb_err *err)
 {
     char settings[SETTINGS_BYTES];
     snprintf(settings, sizeof settings,
@@ -190,48 +190,48 @@ static int limit(wb_pg_session *session, const wb_until *until, wb_err *err)
              "SET idle_in_transaction_session_timeout = %d; SET standard_conforming_strings = on; "
              "SET client_min_messages = notice",
              share_ms(session, 90), share_ms(session, 75), share_ms(session, 100));
-    return wb_pg_run(session, settings, NULL, false, until, NULL, err);
+    return wb_pg_run(session, settings, NULL, false, deadline, NULL, err);
 }
 
 /* Refused by a server whose system can't tell; it has to do without then. */
-static int watch(wb_pg_session *session, const wb_until *until, wb_err *err)
+static int watch(wb_pg_session *session, const wb_deadline *deadline, wb_err *err)
 {
     char setting[SETTINGS_BYTES];
     if (PQserverVersion(session->conn) < 140000)
         return WB_OK;
     snprintf(setting, sizeof setting, "SET client_connection_check_interval = %d",
              CHECK_INTERVAL_MS);
-    int code = wb_pg_run(session, setting, NULL, false, until, NULL, err);
+    int code = wb_pg_run(session, setting, NULL, false, deadline, NULL, err);
     return session->conn != NULL ? WB_OK : code;
 }
 
-static int set_up(wb_pg_session *session, const wb_until *until, wb_err *err)
+static int set_up(wb_pg_session *session, const wb_deadline *deadline, wb_err *err)
 {
     int version = PQserverVersion(session->conn);
     if (version < WB_PG_OLDEST)
         return wb_fail_store(err, WB_HOLD, "the server's version is %d: %d or newer is needed",
                              version / 10000, WB_PG_OLDEST / 10000);
-    int code = limit(session, until, err);
-    return code == WB_OK ? watch(session, until, err) : code;
+    int code = limit(session, deadline, err);
+    return code == WB_OK ? watch(session, deadline, err) : code;
 }
 
 /* ---- from host to host ---- */
 
 /* An equal share of the time for each host that is left. */
-static wb_until slice(const wb_until *until, size_t hosts_left)
+static wb_deadline slice(const wb_deadline *deadline, size_t hosts_left)
 {
-    wb_until own = *until;
+    wb_deadline own = *deadline;
     int64_t now_us = wb_now_us();
-    if (hosts_left > 1 && own.deadline_us != WB_NEVER && own.deadline_us > now_us)
-        own.deadline_us = now_us + (own.deadline_us - now_us) / (int64_t)hosts_left;
+    if (hosts_left > 1 && own.at_us != WB_NEVER && own.at_us > now_us)
+        own.at_us = now_us + (own.at_us - now_us) / (int64_t)hosts_left;
     return own;
 }
 
-static int try_host(wb_pg_session *session, const wb_until *until, wb_err *err)
+static int try_host(wb_pg_session *session, const wb_deadline *deadline, wb_err *err)
 {
-    int code = connect_host(session, until, err);
+    int code = connect_host(session, deadline, err);
     if (code == WB_OK)
-        code = set_up(session, until, err);
+        code = set_up(session, deadline, err);
     if (code != WB_OK)
         wb_pg_drop(session);
     return code;
@@ -239,19 +239,19 @@ static int try_host(wb_pg_session *session, const wb_until *until, wb_err *err)
 
 /* Begins with the host that worked last. A refusal (HOLD) tells more than a silence: it is what is
  * reported, whichever host it came from. */
-static int connect_any(wb_pg_session *session, const wb_until *until, wb_err *err)
+static int connect_any(wb_pg_session *session, const wb_deadline *deadline, wb_err *err)
 {
     wb_err worst = {.code = WB_OK};
     size_t count = session->store->count, first = session->host;
     for (size_t i = 0; i < count; i++) {
-        wb_until own = slice(until, count - i);
+        wb_deadline own = slice(deadline, count - i);
         wb_err now = {.code = WB_OK};
         session->host = (first + i) % count;
         if (try_host(session, &own, &now) == WB_OK)
             return WB_OK;
         if (worst.class != WB_HOLD)
             worst = now;
-        if (wb_until_passed(until))
+        if (wb_deadline_passed(deadline))
             break;
     }
     session->host = first;
@@ -291,10 +291,10 @@ static bool looks_alive(PGconn *conn)
     return wb_pg_peek(conn) && PQtransactionStatus(conn) == PQTRANS_IDLE && !PQisBusy(conn);
 }
 
-int wb_pg_connect(wb_pg_session *session, const wb_until *until, bool *fresh, wb_err *err)
+int wb_pg_connect(wb_pg_session *session, const wb_deadline *deadline, bool *fresh, wb_err *err)
 {
     if (session->conn != NULL && !looks_alive(session->conn))
         wb_pg_drop(session);
     *fresh = session->conn == NULL;
-    return *fresh ? connect_any(session, until, err) : WB_OK;
+    return *fresh ? connect_any(session, deadline, err) : WB_OK;
 }

@@ -171,7 +171,7 @@ static void take_values(struct drafts *drafts, const PGresult *values)
     drafts->count = kept;
 }
 
-static int evaluate(wb_pg_session *session, struct drafts *drafts, const wb_until *until,
+static int evaluate(wb_pg_session *session, struct drafts *drafts, const wb_deadline *deadline,
                     PGresult **values, wb_err *err)
 {
     bool failed = false;
@@ -180,7 +180,7 @@ static int evaluate(wb_pg_session *session, struct drafts *drafts, const wb_unti
         return wb_fail(err, WB_MEMORY, "out of memory for the defaults");
     int code = WB_OK;
     if (sql != NULL)
-        code = wb_pg_run(session, sql, NULL, true, until, values, err);
+        code = wb_pg_run(session, sql, NULL, true, deadline, values, err);
     wb_free(sql);
     if (code == WB_OK)
         take_values(drafts, *values);
@@ -189,14 +189,14 @@ static int evaluate(wb_pg_session *session, struct drafts *drafts, const wb_unti
 
 /* ---- the call ---- */
 
-static int build(wb_pg_session *session, const PGresult *columns, const wb_until *until,
+static int build(wb_pg_session *session, const PGresult *columns, const wb_deadline *deadline,
                  wb_schema **out, wb_err *err)
 {
     struct drafts drafts = {0};
     PGresult *values = NULL;
     int code = take_columns(&drafts, columns, err);
     if (code == WB_OK)
-        code = evaluate(session, &drafts, until, &values, err);
+        code = evaluate(session, &drafts, deadline, &values, err);
     if (code == WB_OK)
         code = wb_schema_new(drafts.columns, drafts.count, out, err);
     PQclear(values);
@@ -205,15 +205,16 @@ static int build(wb_pg_session *session, const PGresult *columns, const wb_until
     return code;
 }
 
-int wb_pg_describe(wb_pg_session *session, const wb_until *until, wb_schema **out, wb_err *err)
+int wb_pg_describe(wb_pg_session *session, const wb_deadline *deadline, wb_schema **out,
+                   wb_err *err)
 {
     bool fresh;
     PGresult *columns = NULL;
-    int code = wb_pg_connect(session, until, &fresh, err);
+    int code = wb_pg_connect(session, deadline, &fresh, err);
     if (code == WB_OK)
-        code = wb_pg_columns(session, until, &columns, err);
+        code = wb_pg_columns(session, deadline, &columns, err);
     if (code == WB_OK)
-        code = build(session, columns, until, out, err);
+        code = build(session, columns, deadline, out, err);
     PQclear(columns);
     return code;
 }

@@ -91,17 +91,17 @@ static void take_answer(struct answer *answer, const wb_batch *batch, int column
 }
 
 static int ask_with(wb_pg_session *session, const char *sql, const wb_buffer *ids,
-                    const wb_until *until, PGresult **out, wb_err *err)
+                    const wb_deadline *deadline, PGresult **out, wb_err *err)
 {
     static const Oid type = WB_PG_UUIDS;
     static const int binary = 1;
     const char *value = ids->data;
     int bytes = (int)ids->bytes;
     wb_pg_params params = {1, &type, &value, &bytes, &binary};
-    return wb_pg_run(session, sql, &params, true, until, out, err);
+    return wb_pg_run(session, sql, &params, true, deadline, out, err);
 }
 
-static int ask(wb_pg_session *session, const wb_batch *batch, const wb_until *until,
+static int ask(wb_pg_session *session, const wb_batch *batch, const wb_deadline *deadline,
                struct answer *answer, wb_err *err)
 {
     int column = session->target.dedupe_column;
@@ -110,7 +110,7 @@ static int ask(wb_pg_session *session, const wb_batch *batch, const wb_until *un
     put_ids(&ids, batch, column);
     char *sql = question(session);
     int code = sql == NULL || ids.failed ? wb_fail_store(err, WB_RETRY, "out of memory for the ids")
-                                         : ask_with(session, sql, &ids, until, &sorted, err);
+                                         : ask_with(session, sql, &ids, deadline, &sorted, err);
     if (code == WB_OK)
         take_answer(answer, batch, column, sorted);
     PQclear(sorted);
@@ -121,10 +121,10 @@ static int ask(wb_pg_session *session, const wb_batch *batch, const wb_until *un
 
 /* ---- writing ---- */
 
-static int ask_if_allowed(wb_pg_session *session, const wb_batch *batch, const wb_until *until,
-                          struct answer *answer, wb_err *err)
+static int ask_if_allowed(wb_pg_session *session, const wb_batch *batch,
+                          const wb_deadline *deadline, struct answer *answer, wb_err *err)
 {
-    int code = ask(session, batch, until, answer, err);
+    int code = ask(session, batch, deadline, answer, err);
     if (code == WB_OK || strcmp(err->sqlstate, "42501") != 0)
         return code;
     answer->refused = *err;
@@ -132,13 +132,13 @@ static int ask_if_allowed(wb_pg_session *session, const wb_batch *batch, const w
     return WB_OK;
 }
 
-static int write_missing(wb_pg_session *session, const wb_batch *batch, const wb_until *until,
+static int write_missing(wb_pg_session *session, const wb_batch *batch, const wb_deadline *deadline,
                          struct answer *answer, bool *begun, wb_err *err)
 {
     for (bool again = false;; again = true) {
         wb_err own = {.code = WB_OK};
         size_t before = answer->count;
-        int code = ask_if_allowed(session, batch, until, answer, &own);
+        int code = ask_if_allowed(session, batch, deadline, answer, &own);
         if (code == WB_OK && again && answer->refused.code != WB_OK) {
             own = answer->refused;
             code = own.code;
@@ -152,7 +152,7 @@ static int write_missing(wb_pg_session *session, const wb_batch *batch, const wb
         *begun = true;
         if (answer->count == wb_batch_left(batch))
             return WB_OK;
-        code = wb_pg_copy(session, batch, answer->there, until, begun, err);
+        code = wb_pg_copy(session, batch, answer->there, deadline, begun, err);
         if (code == WB_OK || strcmp(err->sqlstate, "23505") != 0)
             return code;
     }
@@ -169,17 +169,17 @@ static void warn(const wb_pg_session *session, const wb_batch *batch)
                     target->schema->columns[target->dedupe_column].column.name);
 }
 
-int wb_pg_copy_missing(wb_pg_session *session, const wb_batch *batch, const wb_until *until,
+int wb_pg_copy_missing(wb_pg_session *session, const wb_batch *batch, const wb_deadline *deadline,
                        bool *begun, wb_err *err)
 {
     if (!wb_pg_aim_now(session)->unique) {
         warn(session, batch);
-        return wb_pg_copy(session, batch, NULL, until, begun, err);
+        return wb_pg_copy(session, batch, NULL, deadline, begun, err);
     }
     struct answer answer = {.there = wb_alloc_zeroed(wb_batch_left(batch))};
     if (answer.there == NULL)
         return wb_fail_store(err, WB_RETRY, "out of memory for the ids");
-    int code = write_missing(session, batch, until, &answer, begun, err);
+    int code = write_missing(session, batch, deadline, &answer, begun, err);
     wb_free(answer.there);
     return code;
 }

@@ -76,7 +76,7 @@ bool wb_pg_aims_others_fit(const wb_pg_session *session); /* another than the fi
 /* ---- postgres_connect.c: one connection ---- */
 
 /* A connection that looks alive: the one there is, or a new one. *fresh says which. */
-int wb_pg_connect(wb_pg_session *session, const wb_until *until, bool *fresh, wb_err *err);
+int wb_pg_connect(wb_pg_session *session, const wb_deadline *deadline, bool *fresh, wb_err *err);
 void wb_pg_drop(wb_pg_session *session);
 /* Takes in what the server has sent so far, without waiting; false where it has closed the connection. */
 bool wb_pg_peek(PGconn *conn);
@@ -84,11 +84,11 @@ bool wb_pg_peek(PGconn *conn);
 /* ---- postgres_query.c: statements on it ---- */
 
 /* Sends what libpq holds back. */
-int wb_pg_flush(wb_pg_session *session, const wb_until *until, wb_err *err);
+int wb_pg_flush(wb_pg_session *session, const wb_deadline *deadline, wb_err *err);
 /* The next result; NULL where the statement is done. WB_OK also for a result that is an error. */
-int wb_pg_result(wb_pg_session *session, const wb_until *until, PGresult **out, wb_err *err);
+int wb_pg_result(wb_pg_session *session, const wb_deadline *deadline, PGresult **out, wb_err *err);
 /* Reads results up to the statement's end and throws them away. */
-int wb_pg_drain(wb_pg_session *session, const wb_until *until, wb_err *err);
+int wb_pg_drain(wb_pg_session *session, const wb_deadline *deadline, wb_err *err);
 typedef struct wb_pg_params {
     int count;
     const Oid *types;
@@ -99,7 +99,7 @@ typedef struct wb_pg_params {
 /* Runs one statement (several, in a text without parameters and with result NULL). The result is in text
  * or in binary. */
 int wb_pg_run(wb_pg_session *session, const char *sql, const wb_pg_params *params, bool binary,
-              const wb_until *until, PGresult **out, wb_err *err);
+              const wb_deadline *deadline, PGresult **out, wb_err *err);
 void wb_pg_put_name(wb_buffer *sql, const char *name); /* quoted */
 /* Binary parameters: types, numbers, and the beginning of an array of one dimension, after which come its
  * elements, each with its length as an int32 before it. */
@@ -146,12 +146,12 @@ enum wb_pg_table_field {
     WB_PG_UNIQUE, /* t: it is in the key of a unique index over all rows */
 };
 /* The columns of the table aimed at in their order, a row each, with the fields above as text. */
-int wb_pg_columns(wb_pg_session *session, const wb_until *until, PGresult **out, wb_err *err);
+int wb_pg_columns(wb_pg_session *session, const wb_deadline *deadline, PGresult **out, wb_err *err);
 bool wb_pg_true(const PGresult *columns, int row, int field);
 /* The enum wb_type that a column can be written as; -1: none. */
 int wb_pg_type(const PGresult *columns, int row);
 /* HOLD, naming the column, where the session's target does not fit the table aimed at. */
-int wb_pg_check(wb_pg_session *session, const wb_until *until, wb_err *err);
+int wb_pg_check(wb_pg_session *session, const wb_deadline *deadline, wb_err *err);
 
 /* ---- postgres_default.c: a column's default, as its SQL says it ---- */
 
@@ -163,17 +163,19 @@ int wb_pg_default_generate(const char *sql);
 
 /* ---- the calls of the class ---- */
 
-int wb_pg_write(wb_pg_session *session, const wb_batch *batch, const wb_until *until, wb_err *err);
+int wb_pg_write(wb_pg_session *session, const wb_batch *batch, const wb_deadline *deadline,
+                wb_err *err);
 /* Of wb_pg_write, on a session that is connected, its aim the batch's table and checked. *begun: the server has answered, so that the
  * connection was no dead one. */
 int wb_pg_copy(wb_pg_session *session, const wb_batch *batch, const bool *there,
-               const wb_until *until, bool *begun,
+               const wb_deadline *deadline, bool *begun,
                wb_err *err); /* there: rows left out; NULL: none */
-int wb_pg_copy_missing(wb_pg_session *session, const wb_batch *batch, const wb_until *until,
+int wb_pg_copy_missing(wb_pg_session *session, const wb_batch *batch, const wb_deadline *deadline,
                        bool *begun, wb_err *err); /* postgres_doubt.c */
-int wb_pg_touch(wb_pg_session *session, const wb_marks *marks, const wb_until *until,
+int wb_pg_touch(wb_pg_session *session, const wb_marks *marks, const wb_deadline *deadline,
                 wb_touched *out, wb_err *err);
-int wb_pg_describe(wb_pg_session *session, const wb_until *until, wb_schema **out, wb_err *err);
+int wb_pg_describe(wb_pg_session *session, const wb_deadline *deadline, wb_schema **out,
+                   wb_err *err);
 /* The statements; NULL: no memory. */
 char *wb_pg_copy_statement(const char *table, const wb_schema *schema);
 char *wb_pg_touch_statement(const char *table, const wb_target *target);

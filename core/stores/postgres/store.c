@@ -13,14 +13,15 @@
 #include "base/env.h"
 
 static wb_session *session_new(wb_store *store, const wb_target *target);
-static int session_write(wb_session *session, const wb_batch *batch, const wb_until *until,
+static int session_write(wb_session *session, const wb_batch *batch, const wb_deadline *deadline,
                          wb_err *err);
-static int session_touch(wb_session *session, const wb_marks *marks, const wb_until *until,
+static int session_touch(wb_session *session, const wb_marks *marks, const wb_deadline *deadline,
                          wb_touched *out, wb_err *err);
 static void session_end(wb_session *session);
-static int store_describe(wb_store *store, const char *table, const wb_until *until,
+static int store_describe(wb_store *store, const char *table, const wb_deadline *deadline,
                           wb_schema **out, wb_err *err);
-static int store_execute(wb_store *store, const char *sql, const wb_until *until, wb_err *err);
+static int store_execute(wb_store *store, const char *sql, const wb_deadline *deadline,
+                         wb_err *err);
 static void store_free(wb_store *store);
 
 static const wb_store_class class = {
@@ -89,24 +90,24 @@ static int finish(int code, wb_err *own, const char *table, wb_err *err)
     return code;
 }
 
-static int session_write(wb_session *session, const wb_batch *batch, const wb_until *until,
+static int session_write(wb_session *session, const wb_batch *batch, const wb_deadline *deadline,
                          wb_err *err)
 {
     wb_pg_session *own = (wb_pg_session *)session;
     wb_err why = {.code = WB_OK};
-    return finish(wb_pg_write(own, batch, until, &why), &why, wb_target_table(&own->target, batch),
-                  err);
+    return finish(wb_pg_write(own, batch, deadline, &why), &why,
+                  wb_target_table(&own->target, batch), err);
 }
 
-static int session_touch(wb_session *session, const wb_marks *marks, const wb_until *until,
+static int session_touch(wb_session *session, const wb_marks *marks, const wb_deadline *deadline,
                          wb_touched *out, wb_err *err)
 {
     wb_pg_session *own = (wb_pg_session *)session;
     wb_err why = {.code = WB_OK};
-    return finish(wb_pg_touch(own, marks, until, out, &why), &why, own->target.table, err);
+    return finish(wb_pg_touch(own, marks, deadline, out, &why), &why, own->target.table, err);
 }
 
-static int store_describe(wb_store *store, const char *table, const wb_until *until,
+static int store_describe(wb_store *store, const char *table, const wb_deadline *deadline,
                           wb_schema **out, wb_err *err)
 {
     wb_target target = {.table = table};
@@ -114,13 +115,13 @@ static int store_describe(wb_store *store, const char *table, const wb_until *un
     wb_pg_session *session = wb_pg_session_new((wb_pg_store *)store, &target);
     if (session == NULL)
         return wb_fail(err, WB_MEMORY, "out of memory for a session");
-    int code = wb_pg_describe(session, until, out, &why);
+    int code = wb_pg_describe(session, deadline, out, &why);
     wb_pg_session_free(session);
     return finish(code, &why, table, err);
 }
 
 /* A text of several statements is one transaction, unless it says otherwise. */
-static int store_execute(wb_store *store, const char *sql, const wb_until *until, wb_err *err)
+static int store_execute(wb_store *store, const char *sql, const wb_deadline *deadline, wb_err *err)
 {
     wb_target target = {.table = ""};
     wb_err why = {.code = WB_OK};
@@ -128,9 +129,9 @@ static int store_execute(wb_store *store, const char *sql, const wb_until *until
     wb_pg_session *session = wb_pg_session_new((wb_pg_store *)store, &target);
     if (session == NULL)
         return wb_fail(err, WB_MEMORY, "out of memory for a session");
-    int code = wb_pg_connect(session, until, &fresh, &why);
+    int code = wb_pg_connect(session, deadline, &fresh, &why);
     if (code == WB_OK)
-        code = wb_pg_run(session, sql, NULL, false, until, NULL, &why);
+        code = wb_pg_run(session, sql, NULL, false, deadline, NULL, &why);
     wb_pg_session_free(session);
     if (code != WB_OK && err != NULL)
         *err = why;

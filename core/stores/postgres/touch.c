@@ -106,7 +106,7 @@ static uint64_t count_of(const PGresult *result, int field)
     return count;
 }
 
-static int run(wb_pg_session *session, const wb_buffer from[PARAMS], const wb_until *until,
+static int run(wb_pg_session *session, const wb_buffer from[PARAMS], const wb_deadline *deadline,
                wb_touched *out, wb_err *err)
 {
     static const int binary[PARAMS] = {1, 1, 1};
@@ -122,9 +122,9 @@ static int run(wb_pg_session *session, const wb_buffer from[PARAMS], const wb_un
     wb_pg_params params = {PARAMS, types, values, bytes, binary};
     PGresult *result = NULL;
     const wb_pg_aim *aim = wb_pg_aim_now(session);
-    int code = aim->checked ? WB_OK : wb_pg_check(session, until, err);
+    int code = aim->checked ? WB_OK : wb_pg_check(session, deadline, err);
     if (code == WB_OK)
-        code = wb_pg_run(session, aim->statement, &params, true, until, &result, err);
+        code = wb_pg_run(session, aim->statement, &params, true, deadline, &result, err);
     if (code != WB_OK)
         return code;
     *out = (wb_touched){.updated = count_of(result, 0), .unmatched = count_of(result, 1)};
@@ -134,20 +134,20 @@ static int run(wb_pg_session *session, const wb_buffer from[PARAMS], const wb_un
 
 /* A connection that had idled may turn out dead at the first word; that is no reason to fail. */
 static int run_connected(wb_pg_session *session, const wb_buffer params[PARAMS],
-                         const wb_until *until, wb_touched *out, wb_err *err)
+                         const wb_deadline *deadline, wb_touched *out, wb_err *err)
 {
     bool fresh;
-    int code = wb_pg_connect(session, until, &fresh, err);
+    int code = wb_pg_connect(session, deadline, &fresh, err);
     if (code == WB_OK)
-        code = run(session, params, until, out, err);
+        code = run(session, params, deadline, out, err);
     if (code == WB_OK || fresh || err->class != WB_RETRY || session->conn != NULL ||
-        wb_until_passed(until))
+        wb_deadline_passed(deadline))
         return code;
-    code = wb_pg_connect(session, until, &fresh, err);
-    return code == WB_OK ? run(session, params, until, out, err) : code;
+    code = wb_pg_connect(session, deadline, &fresh, err);
+    return code == WB_OK ? run(session, params, deadline, out, err) : code;
 }
 
-int wb_pg_touch(wb_pg_session *session, const wb_marks *marks, const wb_until *until,
+int wb_pg_touch(wb_pg_session *session, const wb_marks *marks, const wb_deadline *deadline,
                 wb_touched *out, wb_err *err)
 {
     if (marks->count == 0) {
@@ -158,7 +158,7 @@ int wb_pg_touch(wb_pg_session *session, const wb_marks *marks, const wb_until *u
     put_params(session, marks, params);
     int code = params[0].failed || params[1].failed || params[2].failed
                    ? wb_fail_store(err, WB_RETRY, "out of memory for %zu ids", marks->count)
-                   : run_connected(session, params, until, out, err);
+                   : run_connected(session, params, deadline, out, err);
     for (int i = 0; i < PARAMS; i++)
         wb_buffer_fini(&params[i]);
     return wb_pg_settle(session, code, err);

@@ -6,9 +6,9 @@
 
 #include <string.h>
 
-static int timed_out(wb_pg_session *session, const wb_until *until, wb_err *err)
+static int timed_out(wb_pg_session *session, const wb_deadline *deadline, wb_err *err)
 {
-    bool asked = until->cancel != NULL && atomic_load(&until->cancel->asked);
+    bool asked = deadline->cancel != NULL && atomic_load(&deadline->cancel->asked);
     wb_pg_drop(session);
     return asked ? wb_fail_store(err, WB_RETRY, "stopped while waiting for the server")
                  : wb_fail_store(err, WB_RETRY, "no answer from the server in time");
@@ -23,7 +23,7 @@ int wb_pg_lost(wb_pg_session *session, wb_err *err)
     return WB_STORE;
 }
 
-int wb_pg_flush(wb_pg_session *session, const wb_until *until, wb_err *err)
+int wb_pg_flush(wb_pg_session *session, const wb_deadline *deadline, wb_err *err)
 {
     for (;;) {
         int left = PQflush(session->conn);
@@ -31,9 +31,10 @@ int wb_pg_flush(wb_pg_session *session, const wb_until *until, wb_err *err)
             return WB_OK;
         if (left < 0)
             return wb_pg_lost(session, err);
-        int ready = wb_until_wait(until, PQsocket(session->conn), WB_WAIT_READ | WB_WAIT_WRITE);
+        int ready =
+            wb_deadline_wait(deadline, PQsocket(session->conn), WB_WAIT_READ | WB_WAIT_WRITE);
         if (ready == 0)
-            return timed_out(session, until, err);
+            return timed_out(session, deadline, err);
         /* A server that has something to say may not read on before we have read it. */
         if ((ready & WB_WAIT_READ) && !PQconsumeInput(session->conn))
             return wb_pg_lost(session, err);
@@ -41,11 +42,11 @@ int wb_pg_flush(wb_pg_session *session, const wb_until *until, wb_err *err)
 }
 
 /* A lost connection is a result too, with the server's last words where it had any. */
-int wb_pg_result(wb_pg_session *session, const wb_until *until, PGresult **out, wb_err *err)
+int wb_pg_result(wb_pg_session *session, const wb_deadline *deadline, PGresult **out, wb_err *err)
 {
     while (PQisBusy(session->conn)) {
-        if (wb_until_wait(until, PQsocket(session->conn), WB_WAIT_READ) == 0)
-            return timed_out(session, until, err);
+        if (wb_deadline_wait(deadline, PQsocket(session->conn), WB_WAIT_READ) == 0)
+            return timed_out(session, deadline, err);
         if (PQconsumeInput(session->conn))
             continue;
         if (PQstatus(session->conn) != CONNECTION_BAD)
@@ -56,11 +57,11 @@ int wb_pg_result(wb_pg_session *session, const wb_until *until, PGresult **out, 
     return WB_OK;
 }
 
-int wb_pg_drain(wb_pg_session *session, const wb_until *until, wb_err *err)
+int wb_pg_drain(wb_pg_session *session, const wb_deadline *deadline, wb_err *err)
 {
     for (;;) {
         PGresult *result = NULL;
-        int code = wb_pg_result(session, until, &result, err);
+        int code = wb_pg_result(session, deadline, &result, err);
         if (code != WB_OK || result == NULL)
             return code;
         PQclear(result);
@@ -76,17 +77,18 @@ static bool is_good(const PGresult *result)
 }
 
 /* The last result, in *out where it is asked for. An error keeps its words, and the connection. */
-static int collect(wb_pg_session *session, const wb_until *until, PGresult **out, wb_err *err)
+static int collect(wb_pg_session *session, const wb_deadline *deadline, PGresult **out, wb_err *err)
 {
     PGresult *last = NULL, *result = NULL;
     int code;
-    while ((code = wb_pg_result(session, until, &result, err)) == WB_OK && result != NULL) {
+    while ((code = wb_pg_result(session, deadline, &result, err)) == WB_OK && result != NULL) {
         PQclear(last);
         last = result;
         if (is_good(last))
             continue;
         code = wb_pg_fail(err, last);
-        if (PQstatus(session->conn) == CONNECTION_BAD || wb_pg_drain(session, until, NULL) != WB_OK)
+        if (PQstatus(session->conn) == CONNECTION_BAD ||
+            wb_pg_drain(session, deadline, NULL) != WB_OK)
             wb_pg_drop(session);
         break;
     }
@@ -110,12 +112,12 @@ static int send_statement(PGconn *conn, const char *sql, const wb_pg_params *par
 }
 
 int wb_pg_run(wb_pg_session *session, const char *sql, const wb_pg_params *params, bool binary,
-              const wb_until *until, PGresult **out, wb_err *err)
+              const wb_deadline *deadline, PGresult **out, wb_err *err)
 {
     if (!send_statement(session->conn, sql, params, binary))
         return wb_pg_lost(session, err);
-    int code = wb_pg_flush(session, until, err);
-    return code == WB_OK ? collect(session, until, out, err) : code;
+    int code = wb_pg_flush(session, deadline, err);
+    return code == WB_OK ? collect(session, deadline, out, err) : code;
 }
 
 void wb_pg_put_name(wb_buffer *sql, const char *name)

@@ -83,21 +83,21 @@ bool wb_sqlite_moved(wb_sqlite_link *link)
 static int busy(void *context, int tries)
 {
     const wb_sqlite_link *link = context;
-    if (link->until == NULL || wb_until_passed(link->until))
+    if (link->deadline == NULL || wb_deadline_passed(link->deadline))
         return 0;
     int64_t nap_us = FIRST_NAP_US << (tries < DOUBLINGS ? tries : DOUBLINGS);
     int64_t wake_us = wb_now_us() + (nap_us < LONGEST_NAP_US ? nap_us : LONGEST_NAP_US);
-    wb_until nap = *link->until;
-    if (wake_us < nap.deadline_us)
-        nap.deadline_us = wake_us;
-    wb_until_wait(&nap, -1, 0);
-    return !wb_until_passed(link->until);
+    wb_deadline nap = *link->deadline;
+    if (wake_us < nap.at_us)
+        nap.at_us = wake_us;
+    wb_deadline_wait(&nap, -1, 0);
+    return !wb_deadline_passed(link->deadline);
 }
 
 static int out_of_time(void *context)
 {
     const wb_sqlite_link *link = context;
-    return !link->settling && link->until != NULL && wb_until_passed(link->until);
+    return !link->settling && link->deadline != NULL && wb_deadline_passed(link->deadline);
 }
 
 /* ---- failing ---- */
@@ -135,8 +135,8 @@ int wb_sqlite_fail(wb_sqlite_link *link, int status, wb_err *err)
 {
     link->broken = link->broken || breaks(status);
     int primary = status & 0xff;
-    bool late = (primary == SQLITE_BUSY || primary == SQLITE_INTERRUPT) && link->until != NULL &&
-                wb_until_passed(link->until);
+    bool late = (primary == SQLITE_BUSY || primary == SQLITE_INTERRUPT) && link->deadline != NULL &&
+                wb_deadline_passed(link->deadline);
     return wb_fail_store(err, class_of(status), "%s \"%s\": %s%s",
                          link->table != NULL ? "table" : "database",
                          link->table != NULL ? link->table : link->path,

@@ -16,13 +16,13 @@
 typedef struct wb_sqlite_file wb_sqlite_file;
 
 typedef struct wb_sqlite_link {
-    sqlite3 *db;           /* NULL: closed */
-    wb_sqlite_file *file;  /* while it is open */
-    const char *path;      /* the store's */
-    const char *table;     /* of the call under way; errors name it. NULL: they name the path */
-    const wb_until *until; /* of the call under way; NULL: none is */
-    bool settling;         /* a COMMIT or ROLLBACK runs: not to be interrupted */
-    bool broken;           /* after what happened, to be opened afresh */
+    sqlite3 *db;          /* NULL: closed */
+    wb_sqlite_file *file; /* while it is open */
+    const char *path;     /* the store's */
+    const char *table;    /* of the call under way; errors name it. NULL: they name the path */
+    const wb_deadline *deadline; /* of the call under way; NULL: none is */
+    bool settling;               /* a COMMIT or ROLLBACK runs: not to be interrupted */
+    bool broken;                 /* after what happened, to be opened afresh */
 } wb_sqlite_link;
 
 /* `flags` are sqlite3_open_v2's, besides SQLITE_OPEN_NOMUTEX. */

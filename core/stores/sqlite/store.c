@@ -64,7 +64,7 @@ static void sqlite_session_end(wb_session *base)
 /* Before every write: open, in time, and on the file that the path names. */
 static int session_ready(sqlite_session *session, wb_err *err)
 {
-    if (wb_until_passed(session->link.until))
+    if (wb_deadline_passed(session->link.deadline))
         return wb_fail_store(err, WB_RETRY, "table \"%s\": no time left", session->link.table);
     if (session->link.db != NULL && wb_sqlite_moved(&session->link))
         session_close(session);
@@ -110,18 +110,19 @@ static int session_aim(sqlite_session *session, wb_sqlite_aim **out, wb_err *err
 /* The batch's own table may be gone afterwards. */
 static int session_leave(sqlite_session *session, int code)
 {
-    session->link.until = NULL;
+    session->link.deadline = NULL;
     session->link.table = session->target->table;
     if (code != WB_OK && session->link.broken)
         session_close(session);
     return code;
 }
 
-static int sqlite_write(wb_session *base, const wb_batch *batch, const wb_until *until, wb_err *err)
+static int sqlite_write(wb_session *base, const wb_batch *batch, const wb_deadline *deadline,
+                        wb_err *err)
 {
     sqlite_session *session = (sqlite_session *)base;
     wb_sqlite_aim *aim = NULL;
-    session->link.until = until;
+    session->link.deadline = deadline;
     session->link.table = wb_target_table(session->target, batch);
     int code = session_aim(session, &aim, err);
     if (code == WB_OK)
@@ -129,23 +130,23 @@ static int sqlite_write(wb_session *base, const wb_batch *batch, const wb_until 
     return session_leave(session, code);
 }
 
-static int sqlite_touch(wb_session *base, const wb_marks *marks, const wb_until *until,
+static int sqlite_touch(wb_session *base, const wb_marks *marks, const wb_deadline *deadline,
                         wb_touched *out, wb_err *err)
 {
     sqlite_session *session = (sqlite_session *)base;
     wb_sqlite_aim *aim = NULL;
-    session->link.until = until;
+    session->link.deadline = deadline;
     int code = session_aim(session, &aim, err);
     if (code == WB_OK)
         code = wb_sqlite_touch_marks(&aim->touch, &session->link, session->target, marks, out, err);
     return session_leave(session, code);
 }
 
-static int sqlite_describe(wb_store *base, const char *table, const wb_until *until,
+static int sqlite_describe(wb_store *base, const char *table, const wb_deadline *deadline,
                            wb_schema **out, wb_err *err)
 {
     const sqlite_store *store = (const sqlite_store *)base;
-    wb_sqlite_link link = {.path = store->path, .table = table, .until = until};
+    wb_sqlite_link link = {.path = store->path, .table = table, .deadline = deadline};
     int code = wb_sqlite_open(&link, SQLITE_OPEN_READWRITE, err);
     if (code == WB_OK)
         code = wb_sqlite_describe(&link, out, err);
@@ -161,10 +162,10 @@ static int script_run(wb_sqlite_link *link, const char *sql, wb_err *err)
     return wb_sqlite_settle(link, wb_sqlite_exec(link, sql, err), err);
 }
 
-static int sqlite_execute(wb_store *base, const char *sql, const wb_until *until, wb_err *err)
+static int sqlite_execute(wb_store *base, const char *sql, const wb_deadline *deadline, wb_err *err)
 {
     const sqlite_store *store = (const sqlite_store *)base;
-    wb_sqlite_link link = {.path = store->path, .until = until};
+    wb_sqlite_link link = {.path = store->path, .deadline = deadline};
     int code = wb_sqlite_open(&link, flags_of(store), err);
     if (code == WB_OK)
         code = wb_sqlite_tune(&link, err);

@@ -80,11 +80,11 @@ static bool has_socket(void)
     return getsockopt(atomic_load(&told->socket), SOL_SOCKET, SO_TYPE, &type, &bytes) == 0;
 }
 
-static int wait_for_opening(const wb_until *until, wb_err *err)
+static int wait_for_opening(const wb_deadline *deadline, wb_err *err)
 {
     atomic_store(&told->has_socket, has_socket());
     atomic_store(&told->writer, getpid());
-    while (!atomic_load(&told->open) && !wb_until_passed(until))
+    while (!atomic_load(&told->open) && !wb_deadline_passed(deadline))
         pause_ms(1);
     return atomic_load(&told->open) ? WB_OK : wb_fail_store(err, WB_RETRY, "shut");
 }
@@ -96,11 +96,11 @@ static int tell(int64_t n, wb_err *err)
                : wb_fail_store(err, WB_HOLD, "the pipe broke");
 }
 
-static int write_rows(wb_session *session, const wb_batch *batch, const wb_until *until,
+static int write_rows(wb_session *session, const wb_batch *batch, const wb_deadline *deadline,
                       wb_err *err)
 {
     (void)session;
-    int code = wait_for_opening(until, err);
+    int code = wait_for_opening(deadline, err);
     for (size_t i = 0; code == WB_OK && i < wb_batch_rows(batch); i++) {
         wb_value values[2];
         wb_batch_values(batch, i, values);
@@ -109,11 +109,11 @@ static int write_rows(wb_session *session, const wb_batch *batch, const wb_until
     return code;
 }
 
-static int touch_marks(wb_session *session, const wb_marks *marks, const wb_until *until,
+static int touch_marks(wb_session *session, const wb_marks *marks, const wb_deadline *deadline,
                        wb_touched *out, wb_err *err)
 {
     (void)session;
-    int code = wait_for_opening(until, err);
+    int code = wait_for_opening(deadline, err);
     for (size_t i = 0; code == WB_OK && i < wb_marks_count(marks); i++)
         code = tell(wb_marks_id(marks, i)[0], err);
     *out = (wb_touched){.updated = wb_marks_count(marks)};

@@ -73,15 +73,15 @@ static void end_session(wb_session *session)
     free(session);
 }
 
-static int write_slowly(wb_session *session, const wb_batch *batch, const wb_until *until,
+static int write_slowly(wb_session *session, const wb_batch *batch, const wb_deadline *deadline,
                         wb_err *err)
 {
     (void)session;
-    while (atomic_load(&slow.hold_first) > 0 && !wb_until_passed(until))
+    while (atomic_load(&slow.hold_first) > 0 && !wb_deadline_passed(deadline))
         pause_ms(1);
-    for (long ms = 0; ms < slow.write_ms && !wb_until_passed(until); ms++)
+    for (long ms = 0; ms < slow.write_ms && !wb_deadline_passed(deadline); ms++)
         pause_ms(1);
-    if (wb_until_passed(until))
+    if (wb_deadline_passed(deadline))
         return wb_fail_store(err, WB_RETRY, "too slow");
     if (atomic_load(&told->took_down))
         atomic_fetch_add(&told->torn_writes, 1);
@@ -94,11 +94,11 @@ static int write_slowly(wb_session *session, const wb_batch *batch, const wb_unt
     return WB_OK;
 }
 
-static int touch_slowly(wb_session *session, const wb_marks *marks, const wb_until *until,
+static int touch_slowly(wb_session *session, const wb_marks *marks, const wb_deadline *deadline,
                         wb_touched *out, wb_err *err)
 {
     (void)session;
-    (void)until;
+    (void)deadline;
     (void)err;
     pause_ms(slow.write_ms);
     for (size_t i = 0; i < wb_marks_count(marks); i++) {

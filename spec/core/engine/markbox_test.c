@@ -7,53 +7,53 @@
 
 #define SECOND INT64_C(1000000)
 
-struct box {
+struct backlog {
     wb_clock *clock;
     wb_env env;
     wb_log *log;
     wb_markbox markbox;
 };
 
-static void open_box(struct box *box, uint64_t chunk)
+static void open_box(struct backlog *backlog, uint64_t chunk)
 {
-    memset(box, 0, sizeof *box);
-    assert_ok(wb_clock_new(1000 * SECOND, &box->clock, NULL));
-    box->env = wb_env_of_clock(box->clock);
-    box->log = wb_log_new("test", true, true);
+    memset(backlog, 0, sizeof *backlog);
+    assert_ok(wb_clock_new(1000 * SECOND, &backlog->clock, NULL));
+    backlog->env = wb_env_of_clock(backlog->clock);
+    backlog->log = wb_log_new("test", true, true);
     wb_tracker_options options;
     wb_tracker_options_init(&options);
     options.chunk = chunk;
     options.max_pending_ids = 1000;
     options.exact = true;
-    assert_ok(wb_markbox_init(&box->markbox, &options, &box->env, box->log, NULL));
+    assert_ok(wb_markbox_init(&backlog->markbox, &options, &backlog->env, backlog->log, NULL));
 }
 
-static void shut_box(struct box *box)
+static void shut_box(struct backlog *backlog)
 {
-    wb_markbox_fini(&box->markbox);
-    wb_log_free(box->log);
-    wb_clock_unref(box->clock);
+    wb_markbox_fini(&backlog->markbox);
+    wb_log_free(backlog->log);
+    wb_clock_unref(backlog->clock);
 }
 
-static int mark(struct box *box, uint32_t number, int64_t at_us)
+static int mark(struct backlog *backlog, uint32_t number, int64_t at_us)
 {
     uint8_t id[16] = {0};
     memcpy(id + 12, &number, sizeof number);
-    return wb_markbox_put(&box->markbox, id, at_us, NULL, NULL);
+    return wb_markbox_put(&backlog->markbox, id, at_us, NULL, NULL);
 }
 
-static void settle(struct box *box, wb_claim *claim, bool fail)
+static void settle(struct backlog *backlog, wb_chunk *claim, bool fail)
 {
     wb_err err;
     wb_fail_store(&err, WB_RETRY, "down");
     wb_touched touched = {.updated = claim->marks.count};
-    wb_markbox_complete(&box->markbox, claim, fail ? &err : NULL, &touched, 0);
+    wb_markbox_complete(&backlog->markbox, claim, fail ? &err : NULL, &touched, 0);
 }
 
-static wb_stats stats_of(struct box *box)
+static wb_stats stats_of(struct backlog *backlog)
 {
     wb_stats stats;
-    wb_box_stats(&box->markbox.box, &stats);
+    wb_backlog_stats(&backlog->markbox.backlog, &stats);
     assert_int_equal(stats.accepted, stats.stored + stats.pending + stats.dead + stats.dropped);
     return stats;
 }
@@ -61,29 +61,30 @@ static wb_stats stats_of(struct box *box)
 static void test_nothing_marked_is_nothing_taken(void **state)
 {
     (void)state;
-    struct box box;
-    open_box(&box, 10);
-    wb_clock_advance(box.clock, 600 * SECOND);
-    assert_null(wb_markbox_take(&box.markbox));
-    assert_true(wb_box_settled(&box.markbox.box, wb_box_seal(&box.markbox.box, WB_REASON_FLUSH)));
-    shut_box(&box);
+    struct backlog backlog;
+    open_box(&backlog, 10);
+    wb_clock_advance(backlog.clock, 600 * SECOND);
+    assert_null(wb_markbox_take(&backlog.markbox));
+    assert_true(wb_backlog_settled(&backlog.markbox.backlog,
+                                   wb_backlog_seal(&backlog.markbox.backlog, WB_REASON_FLUSH)));
+    shut_box(&backlog);
 }
 
 static void test_interval_then_sorted_chunks(void **state)
 {
     (void)state;
-    struct box box;
-    open_box(&box, 10);
+    struct backlog backlog;
+    open_box(&backlog, 10);
     for (uint32_t i = 0; i < 25; i++)
-        assert_ok(mark(&box, (i * 7) % 25, WB_NEVER));
-    assert_ok(mark(&box, 3, WB_NEVER));
-    assert_null(wb_markbox_take(&box.markbox));
-    wb_clock_advance(box.clock, 60 * SECOND);
+        assert_ok(mark(&backlog, (i * 7) % 25, WB_NEVER));
+    assert_ok(mark(&backlog, 3, WB_NEVER));
+    assert_null(wb_markbox_take(&backlog.markbox));
+    wb_clock_advance(backlog.clock, 60 * SECOND);
     const size_t counts[] = {10, 10, 5};
     const uint8_t *last = NULL;
-    wb_claim *claims[3];
+    wb_chunk *claims[3];
     for (int i = 0; i < 3; i++) {
-        claims[i] = wb_markbox_take(&box.markbox);
+        claims[i] = wb_markbox_take(&backlog.markbox);
         const wb_marks *marks = &claims[i]->marks;
         assert_int_equal(wb_marks_count(marks), counts[i]);
         assert_int_equal(wb_marks_at_us(marks), 1060 * SECOND);
@@ -94,100 +95,101 @@ static void test_interval_then_sorted_chunks(void **state)
             last = wb_marks_id(marks, j);
         }
     }
-    assert_null(wb_markbox_take(&box.markbox));
+    assert_null(wb_markbox_take(&backlog.markbox));
     for (int i = 0; i < 3; i++)
-        settle(&box, claims[i], false);
-    wb_stats stats = stats_of(&box);
+        settle(&backlog, claims[i], false);
+    wb_stats stats = stats_of(&backlog);
     assert_int_equal(stats.accepted, 26);
     assert_int_equal(stats.stored, 26);
     assert_int_equal(stats.unique, 25);
-    shut_box(&box);
+    shut_box(&backlog);
 }
 
 static void test_failure_merges_back_and_newest_wins(void **state)
 {
     (void)state;
-    struct box box;
-    open_box(&box, 2);
+    struct backlog backlog;
+    open_box(&backlog, 2);
     for (uint32_t i = 0; i < 4; i++)
-        assert_ok(mark(&box, i, 100 + i));
-    uint64_t sealed = wb_box_seal(&box.markbox.box, WB_REASON_FLUSH);
-    wb_claim *claim = wb_markbox_take(&box.markbox);
-    assert_ok(mark(&box, 0, 50));  /* older than what was taken */
-    assert_ok(mark(&box, 1, 500)); /* newer */
-    settle(&box, claim, true);
-    assert_false(wb_box_settled(&box.markbox.box, sealed));
-    assert_int_equal(stats_of(&box).pending, 6);
-    wb_box_seal(&box.markbox.box, WB_REASON_FLUSH);
+        assert_ok(mark(&backlog, i, 100 + i));
+    uint64_t sealed = wb_backlog_seal(&backlog.markbox.backlog, WB_REASON_FLUSH);
+    wb_chunk *claim = wb_markbox_take(&backlog.markbox);
+    assert_ok(mark(&backlog, 0, 50));  /* older than what was taken */
+    assert_ok(mark(&backlog, 1, 500)); /* newer */
+    settle(&backlog, claim, true);
+    assert_false(wb_backlog_settled(&backlog.markbox.backlog, sealed));
+    assert_int_equal(stats_of(&backlog).pending, 6);
+    wb_backlog_seal(&backlog.markbox.backlog, WB_REASON_FLUSH);
     const int64_t times[] = {100, 500, 102, 103};
     for (int i = 0; i < 2; i++) {
-        claim = wb_markbox_take(&box.markbox);
+        claim = wb_markbox_take(&backlog.markbox);
         assert_int_equal(claim->marks.attempt, i == 0 ? 2 : 1);
         assert_int_equal(wb_marks_time_us(&claim->marks, 0), times[2 * i]);
         assert_int_equal(wb_marks_time_us(&claim->marks, 1), times[2 * i + 1]);
-        settle(&box, claim, false);
+        settle(&backlog, claim, false);
     }
-    assert_true(wb_box_settled(&box.markbox.box, sealed));
-    assert_int_equal(stats_of(&box).stored, 6);
-    shut_box(&box);
+    assert_true(wb_backlog_settled(&backlog.markbox.backlog, sealed));
+    assert_int_equal(stats_of(&backlog).stored, 6);
+    shut_box(&backlog);
 }
 
 static void test_limit_and_close(void **state)
 {
     (void)state;
-    struct box box;
-    open_box(&box, 5000);
+    struct backlog backlog;
+    open_box(&backlog, 5000);
     for (uint32_t i = 0; i < 1000; i++)
-        assert_ok(mark(&box, i, WB_NEVER));
-    assert_int_equal(mark(&box, 1000, WB_NEVER), WB_FULL);
-    assert_ok(mark(&box, 7, WB_NEVER));
-    wb_box_close(&box.markbox.box);
-    assert_int_equal(mark(&box, 7, WB_NEVER), WB_CLOSED);
-    settle(&box, wb_markbox_take(&box.markbox), false);
-    assert_int_equal(stats_of(&box).stored, 1001);
-    assert_int_equal(stats_of(&box).rejected, 2);
-    shut_box(&box);
+        assert_ok(mark(&backlog, i, WB_NEVER));
+    assert_int_equal(mark(&backlog, 1000, WB_NEVER), WB_FULL);
+    assert_ok(mark(&backlog, 7, WB_NEVER));
+    wb_backlog_close(&backlog.markbox.backlog);
+    assert_int_equal(mark(&backlog, 7, WB_NEVER), WB_CLOSED);
+    settle(&backlog, wb_markbox_take(&backlog.markbox), false);
+    assert_int_equal(stats_of(&backlog).stored, 1001);
+    assert_int_equal(stats_of(&backlog).rejected, 2);
+    shut_box(&backlog);
 }
 
 static void test_marks_are_conserved_whatever_happens(void **state)
 {
     (void)state;
-    struct box box;
-    wb_claim *flight[3] = {NULL};
+    struct backlog backlog;
+    wb_chunk *flight[3] = {NULL};
     uint64_t random = 7;
-    open_box(&box, 8);
-    box.markbox.box.retry.attempts = 3;
+    open_box(&backlog, 8);
+    backlog.markbox.backlog.retry.attempts = 3;
     for (int i = 0; i < 50000; i++) {
-        wb_claim **slot = &flight[random_below(&random, 3)];
+        wb_chunk **slot = &flight[random_below(&random, 3)];
         uint64_t dice = random_below(&random, 12);
         if (dice == 0)
-            wb_clock_advance(box.clock, (int64_t)random_below(&random, 30 * SECOND));
+            wb_clock_advance(backlog.clock, (int64_t)random_below(&random, 30 * SECOND));
         else if (dice == 1)
-            wb_box_seal(&box.markbox.box, WB_REASON_FLUSH);
+            wb_backlog_seal(&backlog.markbox.backlog, WB_REASON_FLUSH);
         else if (dice < 5 && *slot == NULL)
-            *slot = wb_markbox_take(&box.markbox);
+            *slot = wb_markbox_take(&backlog.markbox);
         else if (dice < 5) {
-            settle(&box, *slot, random_below(&random, 2) == 0);
+            settle(&backlog, *slot, random_below(&random, 2) == 0);
             *slot = NULL;
         } else
-            mark(&box, (uint32_t)random_below(&random, 100), (int64_t)random_below(&random, 1000));
-        stats_of(&box);
+            mark(&backlog, (uint32_t)random_below(&random, 100),
+                 (int64_t)random_below(&random, 1000));
+        stats_of(&backlog);
     }
     for (int i = 0; i < 3; i++) {
         if (flight[i] != NULL)
-            settle(&box, flight[i], false);
+            settle(&backlog, flight[i], false);
     }
-    wb_claim *claim;
+    wb_chunk *claim;
     do {
-        wb_box_seal(&box.markbox.box, WB_REASON_FLUSH);
-        claim = wb_markbox_take(&box.markbox);
+        wb_backlog_seal(&backlog.markbox.backlog, WB_REASON_FLUSH);
+        claim = wb_markbox_take(&backlog.markbox);
         if (claim != NULL)
-            settle(&box, claim, false);
+            settle(&backlog, claim, false);
     } while (claim != NULL);
-    wb_stats stats = stats_of(&box);
+    wb_stats stats = stats_of(&backlog);
     assert_int_equal(stats.pending, 0);
     assert_true(stats.dead > 0 && stats.stored > 0);
-    shut_box(&box);
+    shut_box(&backlog);
 }
 
 int main(void)

@@ -11,14 +11,14 @@ static void test_policy_thresholds(void **state)
     (void)state;
     wb_batcher_options options;
     wb_batcher_options_init(&options);
-    wb_policy policy = wb_policy_of(&options);
+    wb_thresholds policy = wb_thresholds_of(&options);
     assert_int_equal(policy.flush_rows, 820);
-    assert_int_equal(wb_policy_due(&policy, 0, 0, WB_NEVER), WB_REASON_NONE);
-    assert_int_equal(wb_policy_due(&policy, 819, 1, 0), WB_REASON_NONE);
-    assert_int_equal(wb_policy_due(&policy, 820, 1, 0), WB_REASON_SIZE);
-    assert_int_equal(wb_policy_due(&policy, 1, 4 << 20, 0), WB_REASON_BYTES);
-    assert_int_equal(wb_policy_due(&policy, 1, 1, 999999), WB_REASON_NONE);
-    assert_int_equal(wb_policy_due(&policy, 1, 1, 1000000), WB_REASON_AGE);
+    assert_int_equal(wb_thresholds_due(&policy, 0, 0, WB_NEVER), WB_REASON_NONE);
+    assert_int_equal(wb_thresholds_due(&policy, 819, 1, 0), WB_REASON_NONE);
+    assert_int_equal(wb_thresholds_due(&policy, 820, 1, 0), WB_REASON_SIZE);
+    assert_int_equal(wb_thresholds_due(&policy, 1, 4 << 20, 0), WB_REASON_BYTES);
+    assert_int_equal(wb_thresholds_due(&policy, 1, 1, 999999), WB_REASON_NONE);
+    assert_int_equal(wb_thresholds_due(&policy, 1, 1, 1000000), WB_REASON_AGE);
 }
 
 static void test_backoff_doubles_to_its_ceiling(void **state)

@@ -141,11 +141,11 @@ static void pause_us(long us)
     nanosleep(&(struct timespec){.tv_nsec = us * 1000}, NULL);
 }
 
-static int write_batch(wb_session *session, const wb_batch *batch, const wb_until *until,
+static int write_batch(wb_session *session, const wb_batch *batch, const wb_deadline *deadline,
                        wb_err *err)
 {
     struct faulty_store *store = ((struct faulty_session *)session)->store;
-    (void)until;
+    (void)deadline;
     pthread_mutex_lock(&store->lock);
     int code = write_locked(store, batch, err);
     long us = store->faults ? (long)random_below(&store->random, 200) : 0;
@@ -154,11 +154,11 @@ static int write_batch(wb_session *session, const wb_batch *batch, const wb_unti
     return code;
 }
 
-static int touch_ids(wb_session *session, const wb_marks *marks, const wb_until *until,
+static int touch_ids(wb_session *session, const wb_marks *marks, const wb_deadline *deadline,
                      wb_touched *out, wb_err *err)
 {
     struct faulty_store *store = ((struct faulty_session *)session)->store;
-    (void)until;
+    (void)deadline;
     pthread_mutex_lock(&store->lock);
     bool fails = store->faults && random_below(&store->random, 100) < 30;
     for (size_t i = 0; i < wb_marks_count(marks) && !fails; i++) {
@@ -175,19 +175,19 @@ static int touch_ids(wb_session *session, const wb_marks *marks, const wb_until 
 /* ---- a policy that is asked on the flusher's thread ---- */
 
 struct faulty_decider {
-    wb_decider base;
+    wb_script base;
     uint64_t random; /* used unlocked: it is its thread's */
 };
 
-static int open_decider(wb_decider *decider, wb_err *err)
+static int open_decider(wb_script *decider, wb_err *err)
 {
     (void)err;
     decider->should_flush = decider->route = decider->retry = true;
     return WB_OK;
 }
 
-static int decide_flush(wb_decider *decider, const wb_stats *stats, const wb_view *view,
-                        bool *flush, wb_err *err)
+static int decide_flush(wb_script *decider, const wb_stats *stats, const wb_view *view, bool *flush,
+                        wb_err *err)
 {
     uint64_t chance = random_below(&((struct faulty_decider *)decider)->random, 10);
     if (chance == 0)
@@ -196,15 +196,15 @@ static int decide_flush(wb_decider *decider, const wb_stats *stats, const wb_vie
     return WB_OK;
 }
 
-static int decide_route(wb_decider *decider, const wb_batch *batch, size_t index,
-                        const char **table, wb_err *err)
+static int decide_route(wb_script *decider, const wb_batch *batch, size_t index, const char **table,
+                        wb_err *err)
 {
     (void)decider, (void)err;
     *table = table_of(row_n(batch, index));
     return WB_OK;
 }
 
-static int decide_retry(wb_decider *decider, const wb_stats *stats, const wb_view *view,
+static int decide_retry(wb_script *decider, const wb_stats *stats, const wb_view *view,
                         const wb_err *failure, int64_t *retry_us, wb_err *err)
 {
     (void)stats, (void)view;
@@ -215,15 +215,15 @@ static int decide_retry(wb_decider *decider, const wb_stats *stats, const wb_vie
     return WB_OK;
 }
 
-static void end_decider(wb_decider *decider)
+static void end_decider(wb_script *decider)
 {
     free(decider);
 }
 
-static wb_decider *new_decider(wb_store *store, const wb_target *target)
+static wb_script *new_decider(wb_store *store, const wb_target *target)
 {
-    static const wb_decider_class class = {open_decider, decide_flush, decide_route, decide_retry,
-                                           end_decider};
+    static const wb_script_class class = {open_decider, decide_flush, decide_route, decide_retry,
+                                          end_decider};
     (void)store, (void)target;
     struct faulty_decider *decider = calloc(1, sizeof *decider);
     decider->base.class = &class;

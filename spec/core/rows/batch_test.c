@@ -148,7 +148,7 @@ static void test_append(void **state)
     wb_batch *batch = batch_of(0, 70, 1000), *more = batch_of(60, 200, 500);
     wb_batch_skip(batch, 20);
     wb_batch_skip(more, 10);
-    assert_true(wb_batch_append(batch, more));
+    assert_true(wb_batch_merge(batch, more));
     batch_holds(batch, 20, 200);
     batch_holds(more, 70, 200);
     /* the second's first row came at 560: all ages count from there, and a row's time stays */
@@ -159,7 +159,7 @@ static void test_append(void **state)
                     came_us);
     }
     wb_batch_skip(more, 130);
-    assert_true(wb_batch_append(batch, more));
+    assert_true(wb_batch_merge(batch, more));
     batch_holds(batch, 20, 200);
     wb_batch_free(more);
     wb_batch_free(batch);
@@ -170,9 +170,9 @@ static void test_append_later(void **state)
     (void)state;
     wb_batch *batch = wb_batch_new(schema), *first = batch_of(0, 3, 100),
              *second = batch_of(3, 6, 900);
-    assert_true(wb_batch_append(batch, first));
+    assert_true(wb_batch_merge(batch, first));
     assert_true(batch->opened_us == 100);
-    assert_true(wb_batch_append(batch, second));
+    assert_true(wb_batch_merge(batch, second));
     assert_true(batch->opened_us == 100);
     assert_int_equal(batch->rows[3].age_us, 803);
     batch_holds(batch, 0, 6);
@@ -237,7 +237,7 @@ static void test_no_memory(void **state)
     for (size_t n = 1; n <= 2; n++) {
         wb_alloc_fail_after(n);
         assert_false(wb_batch_reserve(batch, 10));
-        assert_false(n == 1 && wb_batch_append(batch, more));
+        assert_false(n == 1 && wb_batch_merge(batch, more));
         wb_alloc_fail_after(0);
         batch_holds(batch, 0, 0);
         wb_batch_free(batch);
@@ -267,7 +267,7 @@ static void test_gibibyte(void **state)
     assert_true(wb_batch_reserve(batch, 5));
     assert_false(wb_batch_reserve(batch, 6));
     wb_batch *more = batch_of(0, 1, 0);
-    assert_false(wb_batch_append(batch, more));
+    assert_false(wb_batch_merge(batch, more));
     assert_int_equal(wb_batch_rows(batch), 2);
     wb_batch_free(more);
     wb_batch_free(batch);

@@ -33,14 +33,14 @@ static const wb_env env = {.random = fill};
 static int set_up(void **state)
 {
     seed = 1;
-    *state = wb_uuidset_new(&env);
+    *state = wb_markset_new(&env);
     return *state ? 0 : -1;
 }
 
 static int tear_down(void **state)
 {
     wb_alloc_fail_after(0);
-    wb_uuidset_free(*state);
+    wb_markset_free(*state);
     return 0;
 }
 
@@ -59,12 +59,12 @@ static uint64_t number_of(const uint8_t id[16])
     return number;
 }
 
-static int add(wb_uuidset *set, uint64_t number, int64_t time_us, uint64_t count)
+static int add(wb_markset *set, uint64_t number, int64_t time_us, uint64_t count)
 {
     uint8_t id[16];
     bool full = false;
     id_of(number, id);
-    int answer = wb_uuidset_add(set, id, time_us, count, SIZE_MAX, &full);
+    int answer = wb_markset_add(set, id, time_us, count, SIZE_MAX, &full);
     assert_false(full);
     return answer;
 }
@@ -72,22 +72,22 @@ static int add(wb_uuidset *set, uint64_t number, int64_t time_us, uint64_t count
 static void test_empty(void **state)
 {
     size_t count = 99;
-    assert_int_equal(wb_uuidset_count(*state), 0);
-    assert_null(wb_uuidset_drain(*state, &count));
+    assert_int_equal(wb_markset_count(*state), 0);
+    assert_null(wb_markset_drain(*state, &count));
     assert_int_equal(count, 0);
-    wb_uuidset_free(NULL);
+    wb_markset_free(NULL);
 }
 
 static void test_newest_time_and_sum_of_counts(void **state)
 {
-    wb_uuidset *set = *state;
+    wb_markset *set = *state;
     assert_int_equal(add(set, 7, 100, 1), 1);
     assert_int_equal(add(set, 7, 300, 2), 0);
     assert_int_equal(add(set, 7, 200, 3), 0);
     assert_int_equal(add(set, 8, -5, 1), 1);
     assert_int_equal(add(set, 8, -9, 1), 0);
     size_t count;
-    wb_mark *marks = wb_uuidset_drain(set, &count);
+    wb_mark *marks = wb_markset_drain(set, &count);
     assert_int_equal(count, 2);
     assert_int_equal(number_of(marks[0].id), 7);
     assert_int_equal(marks[0].time_us, 300);
@@ -119,10 +119,10 @@ static void test_against_a_model(void **state)
                 times[number] = time_us;
             counts[number] += count;
         }
-        assert_int_equal(wb_uuidset_count(*state), distinct);
-        wb_mark *marks = wb_uuidset_drain(*state, &drained);
+        assert_int_equal(wb_markset_count(*state), distinct);
+        wb_mark *marks = wb_markset_drain(*state, &drained);
         assert_int_equal(drained, distinct);
-        assert_int_equal(wb_uuidset_count(*state), 0);
+        assert_int_equal(wb_markset_count(*state), 0);
         for (size_t number = 0; number < span; number++) {
             if (counts[number] == 0)
                 continue;
@@ -136,47 +136,47 @@ static void test_against_a_model(void **state)
 
 static void test_limit(void **state)
 {
-    wb_uuidset *set = *state;
+    wb_markset *set = *state;
     uint8_t id[16];
     bool full = false;
     for (uint64_t i = 0; i < 5; i++) {
         id_of(i, id);
-        assert_int_equal(wb_uuidset_add(set, id, 1, 1, 5, &full), 1);
+        assert_int_equal(wb_markset_add(set, id, 1, 1, 5, &full), 1);
     }
     id_of(5, id);
-    assert_int_equal(wb_uuidset_add(set, id, 1, 1, 5, &full), -1);
+    assert_int_equal(wb_markset_add(set, id, 1, 1, 5, &full), -1);
     assert_true(full);
-    assert_int_equal(wb_uuidset_count(set), 5);
+    assert_int_equal(wb_markset_count(set), 5);
     id_of(4, id);
     full = false;
-    assert_int_equal(wb_uuidset_add(set, id, 2, 1, 5, &full), 0);
+    assert_int_equal(wb_markset_add(set, id, 2, 1, 5, &full), 0);
     assert_false(full);
 }
 
 /* Growing fails: nothing has changed, what is there can still be marked, and later it works. */
 static void test_no_memory_to_grow(void **state)
 {
-    wb_uuidset *set = *state;
+    wb_markset *set = *state;
     uint8_t id[16];
     bool full = true;
     uint64_t number = 0;
     wb_alloc_fail_after(1);
     for (int answer = 1; answer == 1; number++) {
         id_of(number, id);
-        answer = wb_uuidset_add(set, id, 5, 1, SIZE_MAX, &full);
+        answer = wb_markset_add(set, id, 5, 1, SIZE_MAX, &full);
         assert_int_not_equal(answer, 0);
         assert_true(number < 1000);
     }
     assert_false(full);
     size_t held = number - 1, count;
-    assert_int_equal(wb_uuidset_count(set), held);
+    assert_int_equal(wb_markset_count(set), held);
     assert_int_equal(add(set, 0, 6, 1), 0);
-    assert_null(wb_uuidset_drain(set, &count));
+    assert_null(wb_markset_drain(set, &count));
     assert_int_equal(count, held);
-    assert_int_equal(wb_uuidset_count(set), held);
+    assert_int_equal(wb_markset_count(set), held);
     wb_alloc_fail_after(0);
     assert_int_equal(add(set, held, 5, 1), 1);
-    wb_mark *marks = wb_uuidset_drain(set, &count);
+    wb_mark *marks = wb_markset_drain(set, &count);
     assert_int_equal(count, held + 1);
     for (size_t i = 0; i < count; i++)
         assert_int_equal(number_of(marks[i].id), i);
@@ -188,7 +188,7 @@ static void test_no_memory_to_begin(void **state)
     (void)state;
     for (size_t n = 1; n <= 2; n++) {
         wb_alloc_fail_after(n);
-        assert_null(wb_uuidset_new(&env));
+        assert_null(wb_markset_new(&env));
     }
     wb_alloc_fail_after(0);
 }
@@ -196,16 +196,16 @@ static void test_no_memory_to_begin(void **state)
 /* A large table gives memory back over some quiet drains, or keeps it where there is none for a smaller. */
 static void test_shrinking_without_memory(void **state)
 {
-    wb_uuidset *set = *state;
+    wb_markset *set = *state;
     size_t count;
     for (uint64_t i = 0; i < 5000; i++)
         add(set, i, 1, 1);
-    wb_free(wb_uuidset_drain(set, &count));
+    wb_free(wb_markset_drain(set, &count));
     assert_int_equal(count, 5000);
     for (int round = 0; round < 5; round++) {
         assert_int_equal(add(set, 42, round, 1), 1);
         wb_alloc_fail_after(round < 2 ? 2 : 0);
-        wb_mark *marks = wb_uuidset_drain(set, &count);
+        wb_mark *marks = wb_markset_drain(set, &count);
         wb_alloc_fail_after(0);
         assert_int_equal(count, 1);
         assert_int_equal(marks->time_us, round);
@@ -213,7 +213,7 @@ static void test_shrinking_without_memory(void **state)
     }
     for (uint64_t i = 0; i < 5000; i++)
         assert_int_equal(add(set, i, 1, 1), 1);
-    assert_int_equal(wb_uuidset_count(set), 5000);
+    assert_int_equal(wb_markset_count(set), 5000);
 }
 
 /* ---- sorting ---- */

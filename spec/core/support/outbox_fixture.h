@@ -11,7 +11,7 @@
 
 #define SECOND INT64_C(1000000)
 
-struct box {
+struct backlog {
     wb_clock *clock;
     wb_env env;
     wb_log *log;
@@ -21,19 +21,19 @@ struct box {
 };
 
 /* `change` is given the default options; NULL: they stay. The clock begins at 1000 seconds, or at start_us. */
-void open_box(struct box *box, void (*change)(wb_batcher_options *));
-void open_box_at(struct box *box, int64_t start_us, void (*change)(wb_batcher_options *));
-void shut_box(struct box *box); /* with nothing taken */
+void open_box(struct backlog *backlog, void (*change)(wb_batcher_options *));
+void open_box_at(struct backlog *backlog, int64_t start_us, void (*change)(wb_batcher_options *));
+void shut_box(struct backlog *backlog); /* with nothing taken */
 
-int put(struct box *box, wb_err *err);
-void put_rows(struct box *box, int count);
+int put(struct backlog *backlog, wb_err *err);
+void put_rows(struct backlog *backlog, int count);
 
 /* What became of a taken batch. class: enum wb_class; `stored` leading rows are in. */
-void fail_batch(struct box *box, wb_batch *batch, int class, uint64_t stored);
-void store_batch(struct box *box, wb_batch *batch);
+void fail_batch(struct backlog *backlog, wb_batch *batch, int class, uint64_t stored);
+void store_batch(struct backlog *backlog, wb_batch *batch);
 
 int64_t n_at(const wb_batch *batch, size_t row);
 int64_t first_n(const wb_batch *batch);
-wb_stats stats_of(struct box *box); /* checks that no row is missing from them */
+wb_stats stats_of(struct backlog *backlog); /* checks that no row is missing from them */
 
 #endif

@@ -88,9 +88,9 @@ static inline const char *in_space(const fixture *f, const char *table)
     return out;
 }
 
-static inline wb_until in_us(int64_t us)
+static inline wb_deadline in_us(int64_t us)
 {
-    return (wb_until){.deadline_us = wb_now_us() + us};
+    return (wb_deadline){.at_us = wb_now_us() + us};
 }
 
 static inline wb_session *writer(fixture *f, const char *table, wb_schema *schema)
@@ -129,9 +129,9 @@ static inline wb_batch *batch_of(wb_schema *schema, const wb_value *values, size
 
 static inline int write_until(wb_session *session, const wb_batch *batch, int64_t us, wb_err *err)
 {
-    wb_until until = in_us(us);
+    wb_deadline deadline = in_us(us);
     memset(err, 0, sizeof *err);
-    return session->class->write(session, batch, &until, err);
+    return session->class->write(session, batch, &deadline, err);
 }
 
 static inline void assert_failed(int code, const wb_err *err, int class, const char *words)

@@ -78,24 +78,24 @@ wb_session *contract_session(wb_store *store, const wb_target *target)
     return session;
 }
 
-wb_until contract_until(int64_t ms)
+wb_deadline contract_until(int64_t ms)
 {
-    return (wb_until){.deadline_us = wb_now_us() + ms * 1000};
+    return (wb_deadline){.at_us = wb_now_us() + ms * 1000};
 }
 
 void contract_write(wb_session *session, const wb_batch *batch)
 {
-    wb_until until = contract_until(AMPLE_MS);
+    wb_deadline deadline = contract_until(AMPLE_MS);
     wb_err err;
-    if (session->class->write(session, batch, &until, &err) != WB_OK)
+    if (session->class->write(session, batch, &deadline, &err) != WB_OK)
         fail_msg("%s", err.text);
 }
 
 void contract_refused(wb_session *session, const wb_batch *batch, int class, const char *text)
 {
-    wb_until until = contract_until(AMPLE_MS);
+    wb_deadline deadline = contract_until(AMPLE_MS);
     wb_err err = {0};
-    assert_int_equal(session->class->write(session, batch, &until, &err), WB_STORE);
+    assert_int_equal(session->class->write(session, batch, &deadline, &err), WB_STORE);
     assert_int_equal(err.code, WB_STORE);
     if (strstr(err.text, text) == NULL)
         fail_msg("\"%s\" is not in \"%s\"", text, err.text);
@@ -381,7 +381,7 @@ void contract_describe(const store_probe *probe)
     contract_write(session, batch);
 
     wb_err err = {0};
-    int64_t deadline_us = contract_until(AMPLE_MS).deadline_us;
+    int64_t deadline_us = contract_until(AMPLE_MS).at_us;
     assert_int_equal(wb_store_schema(probe->store, "absent", deadline_us, &described, &err),
                      WB_STORE);
     assert_int_equal(err.class, WB_HOLD);

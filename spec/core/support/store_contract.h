@@ -50,7 +50,7 @@ void contract_add(wb_batch *batch, const wb_value *values, size_t count);
 wb_schema *contract_notes(void);
 wb_batch *contract_note_rows(wb_schema *schema, unsigned from, unsigned count);
 wb_session *contract_session(wb_store *store, const wb_target *target);
-wb_until contract_until(int64_t ms); /* so long from now */
+wb_deadline contract_until(int64_t ms); /* so long from now */
 /* Writes, or fails the test with the store's words. */
 void contract_write(wb_session *session, const wb_batch *batch);
 /* The write fails with that class and has `text` in its words. */

@@ -15,10 +15,10 @@ static const wb_target spaces = {.table = "spaces", .key = "id", .column = "used
 static wb_touched touch(const store_probe *probe, const wb_target *target, const wb_marks *marks)
 {
     wb_session *session = contract_session(probe->store, target);
-    wb_until until = contract_until(AMPLE_MS);
+    wb_deadline deadline = contract_until(AMPLE_MS);
     wb_touched touched = {99, 99};
     wb_err err;
-    if (session->class->touch(session, marks, &until, &touched, &err) != WB_OK)
+    if (session->class->touch(session, marks, &deadline, &touched, &err) != WB_OK)
         fail_msg("%s", err.text);
     session->class->end(session);
     return touched;

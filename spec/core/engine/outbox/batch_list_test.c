@@ -7,7 +7,7 @@
 enum { POOL = 40, STEPS = 20000 };
 
 struct pool {
-    wb_batches list;
+    wb_batch_list list;
     wb_batch batches[POOL];
     bool in[POOL];
 };
@@ -35,7 +35,7 @@ static void check(struct pool *pool)
     assert_int_equal(count, in);
     assert_ptr_equal(pool->list.last, last);
     assert_int_equal(pool->list.suspects, suspects);
-    assert_true(wb_batches_due_us(&pool->list) == due_us);
+    assert_true(wb_batch_list_due_us(&pool->list) == due_us);
 }
 
 static int64_t any_due_us(uint64_t *random)
@@ -59,7 +59,7 @@ static void put_any(struct pool *pool, int at, uint64_t *random)
         .due_us = any_due_us(random),
         .suspect = random_below(random, 3) == 0,
     };
-    wb_batches_put(&pool->list, &pool->batches[at]);
+    wb_batch_list_put(&pool->list, &pool->batches[at]);
     pool->in[at] = true;
 }
 
@@ -68,15 +68,15 @@ static void change_any(struct pool *pool, int at, uint64_t *random)
     wb_batch *batch = &pool->batches[at];
     switch (random_below(random, 3)) {
     case 0:
-        wb_batches_remove(&pool->list, batch);
+        wb_batch_list_remove(&pool->list, batch);
         assert_null(batch->next);
         pool->in[at] = false;
         break;
     case 1:
-        wb_batches_delay(&pool->list, batch, any_due_us(random));
+        wb_batch_list_delay(&pool->list, batch, any_due_us(random));
         break;
     default:
-        wb_batches_acquit(&pool->list, batch);
+        wb_batch_list_clear_suspect(&pool->list, batch);
     }
 }
 

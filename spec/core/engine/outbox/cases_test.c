@@ -37,25 +37,25 @@ static bool has_n(const wb_batch *batch, int64_t n)
     return false;
 }
 
-static void store_all_due(struct box *box)
+static void store_all_due(struct backlog *backlog)
 {
     wb_batch *batch;
-    while ((batch = wb_outbox_take(&box->outbox)) != NULL)
-        store_batch(box, batch);
+    while ((batch = wb_outbox_take(&backlog->outbox)) != NULL)
+        store_batch(backlog, batch);
 }
 
 /* A well store and a clock that goes on: nobody flushes. */
-static void store_for_an_hour(struct box *box)
+static void store_for_an_hour(struct backlog *backlog)
 {
     for (int i = 0; i < 90; i++) {
-        wb_clock_advance(box->clock, 40 * SECOND);
-        store_all_due(box);
+        wb_clock_advance(backlog->clock, 40 * SECOND);
+        store_all_due(backlog);
     }
 }
 
-static void flush(struct box *box)
+static void flush(struct backlog *backlog)
 {
-    wb_box_seal(&box->outbox.box, WB_REASON_FLUSH);
+    wb_backlog_seal(&backlog->outbox.backlog, WB_REASON_FLUSH);
 }
 
 /* ---- rejections and what comes between ---- */
@@ -64,50 +64,50 @@ static void flush(struct box *box)
 static void test_bad_row_is_found_while_rows_keep_coming(void **state)
 {
     (void)state;
-    struct box box;
-    open_box(&box, hundred_a_batch);
-    box.outbox.merge_rows = 1600;
-    put_rows(&box, 100);
-    for (int step = 0; step < 300 && stats_of(&box).dead == 0; step++) {
-        wb_batch *batch = wb_outbox_take(&box.outbox);
+    struct backlog backlog;
+    open_box(&backlog, hundred_a_batch);
+    backlog.outbox.merge_rows = 1600;
+    put_rows(&backlog, 100);
+    for (int step = 0; step < 300 && stats_of(&backlog).dead == 0; step++) {
+        wb_batch *batch = wb_outbox_take(&backlog.outbox);
         if (batch == NULL) {
-            wb_clock_advance(box.clock, SECOND);
+            wb_clock_advance(backlog.clock, SECOND);
             continue;
         }
-        put_rows(&box, 100);
+        put_rows(&backlog, 100);
         if (has_n(batch, 0))
-            fail_batch(&box, batch, WB_REJECT, 0);
+            fail_batch(&backlog, batch, WB_REJECT, 0);
         else
-            store_batch(&box, batch);
+            store_batch(&backlog, batch);
     }
-    assert_int_equal(stats_of(&box).dead, 1);
-    shut_box(&box);
+    assert_int_equal(stats_of(&backlog).dead, 1);
+    shut_box(&backlog);
 }
 
 /* Of the first two rows one is left a suspect, the other failed otherwise; then all of the next two are
  * rejected, which holds both batches. */
 static void check_suspects_are_tried_again(int first_class, int second_class)
 {
-    struct box box;
-    open_box(&box, two_a_batch);
-    put_rows(&box, 2);
-    fail_batch(&box, wb_outbox_take(&box.outbox), WB_REJECT, 0);
-    fail_batch(&box, wb_outbox_take(&box.outbox), first_class, 0);
-    wb_clock_advance(box.clock, 60 * SECOND);
-    fail_batch(&box, wb_outbox_take(&box.outbox), second_class, 0);
-    put_rows(&box, 2);
-    wb_clock_advance(box.clock, 60 * SECOND);
+    struct backlog backlog;
+    open_box(&backlog, two_a_batch);
+    put_rows(&backlog, 2);
+    fail_batch(&backlog, wb_outbox_take(&backlog.outbox), WB_REJECT, 0);
+    fail_batch(&backlog, wb_outbox_take(&backlog.outbox), first_class, 0);
+    wb_clock_advance(backlog.clock, 60 * SECOND);
+    fail_batch(&backlog, wb_outbox_take(&backlog.outbox), second_class, 0);
+    put_rows(&backlog, 2);
+    wb_clock_advance(backlog.clock, 60 * SECOND);
     for (int i = 0; i < 3; i++) {
-        wb_batch *batch = wb_outbox_take(&box.outbox);
+        wb_batch *batch = wb_outbox_take(&backlog.outbox);
         assert_non_null(batch);
         assert_in_range(first_n(batch), 2, 3);
-        fail_batch(&box, batch, WB_REJECT, 0);
+        fail_batch(&backlog, batch, WB_REJECT, 0);
     }
-    assert_int_equal(stats_of(&box).health, WB_HEALTH_HOLDING);
-    store_for_an_hour(&box);
-    assert_int_equal(stats_of(&box).stored, 4);
-    assert_int_equal(stats_of(&box).health, WB_HEALTH_OK);
-    shut_box(&box);
+    assert_int_equal(stats_of(&backlog).health, WB_HEALTH_HOLDING);
+    store_for_an_hour(&backlog);
+    assert_int_equal(stats_of(&backlog).stored, 4);
+    assert_int_equal(stats_of(&backlog).health, WB_HEALTH_OK);
+    shut_box(&backlog);
 }
 
 static void test_suspects_of_two_batches_are_tried_again(void **state)
@@ -126,28 +126,28 @@ static void two_a_batch_once(wb_batcher_options *options)
 static void test_suspect_outlives_the_part_that_was_given_up(void **state)
 {
     (void)state;
-    struct box box;
-    open_box(&box, two_a_batch_once);
-    put_rows(&box, 2);
-    fail_batch(&box, wb_outbox_take(&box.outbox), WB_REJECT, 0);
-    fail_batch(&box, wb_outbox_take(&box.outbox), WB_REJECT, 0);
-    fail_batch(&box, wb_outbox_take(&box.outbox), WB_RETRY, 0);
-    assert_int_equal(stats_of(&box).dead, 1);
-    assert_int_equal(stats_of(&box).pending, 1);
-    store_for_an_hour(&box);
-    assert_int_equal(stats_of(&box).stored, 1);
-    assert_int_equal(stats_of(&box).pending, 0);
-    shut_box(&box);
+    struct backlog backlog;
+    open_box(&backlog, two_a_batch_once);
+    put_rows(&backlog, 2);
+    fail_batch(&backlog, wb_outbox_take(&backlog.outbox), WB_REJECT, 0);
+    fail_batch(&backlog, wb_outbox_take(&backlog.outbox), WB_REJECT, 0);
+    fail_batch(&backlog, wb_outbox_take(&backlog.outbox), WB_RETRY, 0);
+    assert_int_equal(stats_of(&backlog).dead, 1);
+    assert_int_equal(stats_of(&backlog).pending, 1);
+    store_for_an_hour(&backlog);
+    assert_int_equal(stats_of(&backlog).stored, 1);
+    assert_int_equal(stats_of(&backlog).pending, 0);
+    shut_box(&backlog);
 }
 
 /* ---- doubt ---- */
 
 /* Of four rows, rejected together, the first two are written under an id of their own; the answer is lost. */
-static void doubt_the_first_half(struct box *box, uint8_t id[16])
+static void doubt_the_first_half(struct backlog *backlog, uint8_t id[16])
 {
-    put_rows(box, 4);
-    fail_batch(box, wb_outbox_take(&box->outbox), WB_REJECT, 0);
-    wb_batch *half = wb_outbox_take(&box->outbox);
+    put_rows(backlog, 4);
+    fail_batch(backlog, wb_outbox_take(&backlog->outbox), WB_REJECT, 0);
+    wb_batch *half = wb_outbox_take(&backlog->outbox);
     assert_non_null(half);
     assert_int_equal(first_n(half), 0);
     assert_int_equal(wb_batch_rows(half), 2);
@@ -156,7 +156,7 @@ static void doubt_the_first_half(struct box *box, uint8_t id[16])
     wb_fail_store(&err, WB_RETRY, "the connection broke");
     err.in_doubt = true;
     wb_ending ending = {.err = &err};
-    wb_outbox_complete(&box->outbox, half, &ending);
+    wb_outbox_complete(&backlog->outbox, half, &ending);
 }
 
 static void assert_as_doubted(const wb_batch *batch, const uint8_t id[16])
@@ -169,54 +169,54 @@ static void assert_as_doubted(const wb_batch *batch, const uint8_t id[16])
 static void test_doubted_half_comes_back_as_it_was_though_the_rest_is_rejected(void **state)
 {
     (void)state;
-    struct box box;
+    struct backlog backlog;
     uint8_t id[16];
     bool seen = false;
-    open_box(&box, four_a_batch);
-    doubt_the_first_half(&box, id);
+    open_box(&backlog, four_a_batch);
+    doubt_the_first_half(&backlog, id);
     for (int i = 0; i < 60 && !seen; i++) {
-        wb_clock_advance(box.clock, 40 * SECOND);
-        wb_batch *batch = wb_outbox_take(&box.outbox);
+        wb_clock_advance(backlog.clock, 40 * SECOND);
+        wb_batch *batch = wb_outbox_take(&backlog.outbox);
         if (batch == NULL)
             continue;
         seen = has_n(batch, 0);
         if (seen) {
             assert_as_doubted(batch, id);
-            store_batch(&box, batch);
+            store_batch(&backlog, batch);
         } else {
-            fail_batch(&box, batch, WB_REJECT, 0);
+            fail_batch(&backlog, batch, WB_REJECT, 0);
         }
     }
     assert_true(seen);
-    shut_box(&box);
+    shut_box(&backlog);
 }
 
 /* All else is rejected as soon as the gate opens, down to what is held: the half waits for its delay still. */
 static void test_holding_leaves_a_doubted_half_apart(void **state)
 {
     (void)state;
-    struct box box;
+    struct backlog backlog;
     uint8_t id[16];
     wb_batch *batch;
-    open_box(&box, four_a_batch);
-    doubt_the_first_half(&box, id);
-    put_rows(&box, 4);
-    wb_clock_advance(box.clock,
-                     wb_outbox_next_due_us(&box.outbox.box) - wb_clock_now_us(box.clock));
-    while ((batch = wb_outbox_take(&box.outbox)) != NULL && first_n(batch) >= 2)
-        fail_batch(&box, batch, WB_REJECT, 0);
+    open_box(&backlog, four_a_batch);
+    doubt_the_first_half(&backlog, id);
+    put_rows(&backlog, 4);
+    wb_clock_advance(backlog.clock, wb_outbox_next_due_us(&backlog.outbox.backlog) -
+                                        wb_clock_now_us(backlog.clock));
+    while ((batch = wb_outbox_take(&backlog.outbox)) != NULL && first_n(batch) >= 2)
+        fail_batch(&backlog, batch, WB_REJECT, 0);
     if (batch == NULL) {
-        assert_int_equal(stats_of(&box).health, WB_HEALTH_HOLDING);
-        flush(&box);
-        while ((batch = wb_outbox_take(&box.outbox)) != NULL && !has_n(batch, 0))
-            store_batch(&box, batch);
+        assert_int_equal(stats_of(&backlog).health, WB_HEALTH_HOLDING);
+        flush(&backlog);
+        while ((batch = wb_outbox_take(&backlog.outbox)) != NULL && !has_n(batch, 0))
+            store_batch(&backlog, batch);
     }
     assert_non_null(batch);
     assert_as_doubted(batch, id);
-    store_batch(&box, batch);
-    store_for_an_hour(&box);
-    assert_int_equal(stats_of(&box).pending, 0);
-    shut_box(&box);
+    store_batch(&backlog, batch);
+    store_for_an_hour(&backlog);
+    assert_int_equal(stats_of(&backlog).pending, 0);
+    shut_box(&backlog);
 }
 
 /* ---- clocks and delays at their ends ---- */
@@ -224,36 +224,36 @@ static void test_holding_leaves_a_doubted_half_apart(void **state)
 static void test_clock_before_1970(void **state)
 {
     (void)state;
-    struct box box;
-    open_box_at(&box, -5 * SECOND, NULL);
-    put_rows(&box, 1);
-    assert_null(wb_outbox_take(&box.outbox));
-    wb_clock_advance(box.clock, 2 * SECOND);
-    store_batch(&box, wb_outbox_take(&box.outbox));
-    assert_int_equal(stats_of(&box).stored, 1);
-    shut_box(&box);
+    struct backlog backlog;
+    open_box_at(&backlog, -5 * SECOND, NULL);
+    put_rows(&backlog, 1);
+    assert_null(wb_outbox_take(&backlog.outbox));
+    wb_clock_advance(backlog.clock, 2 * SECOND);
+    store_batch(&backlog, wb_outbox_take(&backlog.outbox));
+    assert_int_equal(stats_of(&backlog).stored, 1);
+    shut_box(&backlog);
 }
 
 /* Delays that would end after the end of time last until it. */
 static void test_clock_near_its_end(void **state)
 {
     (void)state;
-    struct box box;
-    open_box_at(&box, INT64_MAX - 10 * SECOND, NULL);
-    put_rows(&box, 1);
-    flush(&box);
+    struct backlog backlog;
+    open_box_at(&backlog, INT64_MAX - 10 * SECOND, NULL);
+    put_rows(&backlog, 1);
+    flush(&backlog);
     for (int i = 0; i < 12; i++) {
-        int64_t now_us = wb_clock_now_us(box.clock);
-        wb_batch *batch = wb_outbox_take(&box.outbox);
+        int64_t now_us = wb_clock_now_us(backlog.clock);
+        wb_batch *batch = wb_outbox_take(&backlog.outbox);
         if (batch != NULL)
-            fail_batch(&box, batch, WB_RETRY, 0);
-        assert_true(batch == NULL || wb_outbox_next_due_us(&box.outbox.box) >= now_us);
-        wb_clock_advance(box.clock, SECOND);
+            fail_batch(&backlog, batch, WB_RETRY, 0);
+        assert_true(batch == NULL || wb_outbox_next_due_us(&backlog.outbox.backlog) >= now_us);
+        wb_clock_advance(backlog.clock, SECOND);
     }
-    assert_int_equal(wb_clock_now_us(box.clock), INT64_MAX);
-    flush(&box);
-    store_batch(&box, wb_outbox_take(&box.outbox));
-    shut_box(&box);
+    assert_int_equal(wb_clock_now_us(backlog.clock), INT64_MAX);
+    flush(&backlog);
+    store_batch(&backlog, wb_outbox_take(&backlog.outbox));
+    shut_box(&backlog);
 }
 
 static void never_by_age(wb_batcher_options *options)
@@ -264,15 +264,15 @@ static void never_by_age(wb_batcher_options *options)
 static void test_interval_that_never_ends_waits_for_a_flush(void **state)
 {
     (void)state;
-    struct box box;
-    open_box(&box, never_by_age);
-    put_rows(&box, 1);
-    assert_int_equal(wb_outbox_next_due_us(&box.outbox.box), WB_NEVER);
-    wb_clock_advance(box.clock, 24 * HOUR);
-    assert_null(wb_outbox_take(&box.outbox));
-    flush(&box);
-    store_batch(&box, wb_outbox_take(&box.outbox));
-    shut_box(&box);
+    struct backlog backlog;
+    open_box(&backlog, never_by_age);
+    put_rows(&backlog, 1);
+    assert_int_equal(wb_outbox_next_due_us(&backlog.outbox.backlog), WB_NEVER);
+    wb_clock_advance(backlog.clock, 24 * HOUR);
+    assert_null(wb_outbox_take(&backlog.outbox));
+    flush(&backlog);
+    store_batch(&backlog, wb_outbox_take(&backlog.outbox));
+    shut_box(&backlog);
 }
 
 static void retry_never(wb_batcher_options *options)
@@ -284,18 +284,19 @@ static void retry_never(wb_batcher_options *options)
 static void test_longest_retry_delay_is_no_delay_in_the_past(void **state)
 {
     (void)state;
-    struct box box;
-    open_box(&box, retry_never);
-    put_rows(&box, 1);
+    struct backlog backlog;
+    open_box(&backlog, retry_never);
+    put_rows(&backlog, 1);
     for (int i = 0; i < 100; i++) {
-        flush(&box);
-        fail_batch(&box, wb_outbox_take(&box.outbox), WB_RETRY, 0);
-        assert_true(wb_outbox_next_due_us(&box.outbox.box) > wb_clock_now_us(box.clock));
-        assert_null(wb_outbox_take(&box.outbox));
+        flush(&backlog);
+        fail_batch(&backlog, wb_outbox_take(&backlog.outbox), WB_RETRY, 0);
+        assert_true(wb_outbox_next_due_us(&backlog.outbox.backlog) >
+                    wb_clock_now_us(backlog.clock));
+        assert_null(wb_outbox_take(&backlog.outbox));
     }
-    flush(&box);
-    store_batch(&box, wb_outbox_take(&box.outbox));
-    shut_box(&box);
+    flush(&backlog);
+    store_batch(&backlog, wb_outbox_take(&backlog.outbox));
+    shut_box(&backlog);
 }
 
 static void test_waiting_for_what_is_due_leaves_a_manual_clock(void **state)
@@ -329,23 +330,23 @@ static void test_waiting_for_what_is_due_leaves_a_manual_clock(void **state)
 static void test_failed_batch_gets_its_turn_under_steady_load(void **state)
 {
     (void)state;
-    struct box box;
+    struct backlog backlog;
     bool done = false;
-    open_box(&box, hundred_a_batch);
-    box.outbox.merge_rows = 1600;
-    put_rows(&box, 100);
-    fail_batch(&box, wb_outbox_take(&box.outbox), WB_RETRY, 0);
+    open_box(&backlog, hundred_a_batch);
+    backlog.outbox.merge_rows = 1600;
+    put_rows(&backlog, 100);
+    fail_batch(&backlog, wb_outbox_take(&backlog.outbox), WB_RETRY, 0);
     for (int i = 0; i < 100 && !done; i++) {
-        put_rows(&box, 100);
-        wb_clock_advance(box.clock, SECOND);
-        wb_batch *batch = wb_outbox_take(&box.outbox);
+        put_rows(&backlog, 100);
+        wb_clock_advance(backlog.clock, SECOND);
+        wb_batch *batch = wb_outbox_take(&backlog.outbox);
         if (batch == NULL)
             continue;
         done = first_n(batch) == 0;
-        store_batch(&box, batch);
+        store_batch(&backlog, batch);
     }
     assert_true(done);
-    shut_box(&box);
+    shut_box(&backlog);
 }
 
 /* ---- full ---- */
@@ -362,22 +363,22 @@ static void drop_oldest_of_two_thousand_bytes(wb_batcher_options *options)
 static void test_nothing_is_dropped_in_vain(void **state)
 {
     (void)state;
-    struct box box;
+    struct backlog backlog;
     wb_err err;
     char text[1500];
-    open_box(&box, drop_oldest_of_two_thousand_bytes);
+    open_box(&backlog, drop_oldest_of_two_thousand_bytes);
     memset(text, 'x', sizeof text);
     wb_value values[2] = {int_value(-1), {.kind = WB_TEXT, .bytes = sizeof text, .text = text}};
-    assert_ok(wb_outbox_put(&box.outbox, values, 2, NULL, NULL, NULL));
-    wb_batch *batch = wb_outbox_take(&box.outbox);
+    assert_ok(wb_outbox_put(&backlog.outbox, values, 2, NULL, NULL, NULL));
+    wb_batch *batch = wb_outbox_take(&backlog.outbox);
     assert_non_null(batch);
-    put_rows(&box, 5);
-    assert_int_equal(wb_outbox_put(&box.outbox, values, 2, NULL, NULL, &err), WB_FULL);
+    put_rows(&backlog, 5);
+    assert_int_equal(wb_outbox_put(&backlog.outbox, values, 2, NULL, NULL, &err), WB_FULL);
     assert_non_null(strstr(err.text, "max_pending_bytes"));
-    assert_int_equal(stats_of(&box).dropped, 0);
-    assert_int_equal(stats_of(&box).pending, 6);
-    store_batch(&box, batch);
-    shut_box(&box);
+    assert_int_equal(stats_of(&backlog).dropped, 0);
+    assert_int_equal(stats_of(&backlog).pending, 6);
+    store_batch(&backlog, batch);
+    shut_box(&backlog);
 }
 
 static void hundred_in_an_hour(wb_batcher_options *options)
@@ -392,28 +393,28 @@ static void few_bytes_in_an_hour(wb_batcher_options *options)
     options->interval_us = HOUR;
 }
 
-static int refused_or_dropped(struct box *box)
+static int refused_or_dropped(struct backlog *backlog)
 {
-    wb_stats stats = stats_of(box);
+    wb_stats stats = stats_of(backlog);
     return (int)(stats.rejected + stats.dropped);
 }
 
 /* The limit is below the batch's own: the rows would wait for an age that is far away. */
 static void check_full_delivers_at_once(void (*limit)(wb_batcher_options *), int overflow)
 {
-    struct box box;
-    open_box(&box, limit);
-    box.outbox.overflow = overflow;
-    for (int i = 0; i < 1000 && refused_or_dropped(&box) == 0; i++)
-        put(&box, NULL);
-    assert_int_equal(refused_or_dropped(&box), 1);
-    wb_batch *batch = wb_outbox_take(&box.outbox);
+    struct backlog backlog;
+    open_box(&backlog, limit);
+    backlog.outbox.overflow = overflow;
+    for (int i = 0; i < 1000 && refused_or_dropped(&backlog) == 0; i++)
+        put(&backlog, NULL);
+    assert_int_equal(refused_or_dropped(&backlog), 1);
+    wb_batch *batch = wb_outbox_take(&backlog.outbox);
     assert_non_null(batch);
-    assert_int_equal(wb_batch_rows(batch), stats_of(&box).pending);
-    store_batch(&box, batch);
-    put_rows(&box, 1);
-    assert_int_equal(stats_of(&box).pending, 1);
-    shut_box(&box);
+    assert_int_equal(wb_batch_rows(batch), stats_of(&backlog).pending);
+    store_batch(&backlog, batch);
+    put_rows(&backlog, 1);
+    assert_int_equal(stats_of(&backlog).pending, 1);
+    shut_box(&backlog);
 }
 
 static void test_full_outbox_delivers_at_once(void **state)
@@ -442,21 +443,21 @@ static void five_in_an_hour(wb_batcher_options *options)
 static void test_descriptor_tells_of_a_refused_row(void **state)
 {
     (void)state;
-    struct box box;
-    open_box(&box, five_in_an_hour);
-    int fd = wb_box_fd(&box.outbox.box);
+    struct backlog backlog;
+    open_box(&backlog, five_in_an_hour);
+    int fd = wb_backlog_fd(&backlog.outbox.backlog);
     assert_true(fd >= 0);
-    put_rows(&box, 5);
-    flush(&box);
-    wb_batch *batch = wb_outbox_take(&box.outbox);
+    put_rows(&backlog, 5);
+    flush(&backlog);
+    wb_batch *batch = wb_outbox_take(&backlog.outbox);
     assert_non_null(batch);
-    assert_false(wb_log_waiting(box.log));
+    assert_false(wb_log_waiting(backlog.log));
     assert_false(is_readable(fd, 0));
-    assert_int_equal(put(&box, NULL), WB_FULL);
-    assert_true(wb_log_waiting(box.log));
+    assert_int_equal(put(&backlog, NULL), WB_FULL);
+    assert_true(wb_log_waiting(backlog.log));
     assert_true(is_readable(fd, PATIENCE_MS));
-    store_batch(&box, batch);
-    shut_box(&box);
+    store_batch(&backlog, batch);
+    shut_box(&backlog);
 }
 
 int main(void)

@@ -13,21 +13,21 @@ static void ten_pending(wb_batcher_options *options)
     options->max_pending_rows = 10;
 }
 
-static int put_to(struct box *box, const char *table)
+static int put_to(struct backlog *backlog, const char *table)
 {
-    wb_value values[2] = {int_value(box->next), text_value("x")};
+    wb_value values[2] = {int_value(backlog->next), text_value("x")};
     wb_choice choice = {.overflow = WB_OVERFLOW_REJECT};
-    assert_ok(wb_outbox_route(&box->outbox, table, &choice.route, NULL));
-    int code = wb_outbox_put(&box->outbox, values, 2, &choice, NULL, NULL);
-    box->next += code == WB_OK;
+    assert_ok(wb_outbox_route(&backlog->outbox, table, &choice.route, NULL));
+    int code = wb_outbox_put(&backlog->outbox, values, 2, &choice, NULL, NULL);
+    backlog->next += code == WB_OK;
     return code;
 }
 
 /* Rows 0, 1, 2, … go to t, a, b, t, … */
-static void put_round(struct box *box, int count)
+static void put_round(struct backlog *backlog, int count)
 {
     for (int i = 0; i < count; i++)
-        assert_ok(put_to(box, tables[box->next % TABLES]));
+        assert_ok(put_to(backlog, tables[backlog->next % TABLES]));
 }
 
 static const char *table_of(const wb_batch *batch)
@@ -46,17 +46,17 @@ static void assert_of_one_table(const wb_batch *batch)
     }
 }
 
-static wb_batch *take(struct box *box)
+static wb_batch *take(struct backlog *backlog)
 {
-    wb_batch *batch = wb_outbox_take(&box->outbox);
+    wb_batch *batch = wb_outbox_take(&backlog->outbox);
     if (batch != NULL)
         assert_of_one_table(batch);
     return batch;
 }
 
-static void seal(struct box *box)
+static void seal(struct backlog *backlog)
 {
-    wb_outbox_seal(&box->outbox, WB_REASON_FLUSH);
+    wb_outbox_seal(&backlog->outbox, WB_REASON_FLUSH);
 }
 
 /* ---- routes ---- */
@@ -64,48 +64,48 @@ static void seal(struct box *box)
 static void one_table_a_batch(void **state)
 {
     (void)state;
-    struct box box;
-    open_box(&box, NULL);
-    put_round(&box, 30);
-    uint64_t mark = wb_outbox_seal(&box.outbox, WB_REASON_FLUSH);
+    struct backlog backlog;
+    open_box(&backlog, NULL);
+    put_round(&backlog, 30);
+    uint64_t mark = wb_outbox_seal(&backlog.outbox, WB_REASON_FLUSH);
     for (int i = 0; i < TABLES; i++) {
-        assert_false(wb_box_settled(&box.outbox.box, mark));
-        wb_batch *batch = take(&box);
+        assert_false(wb_backlog_settled(&backlog.outbox.backlog, mark));
+        wb_batch *batch = take(&backlog);
         assert_int_equal(wb_batch_rows(batch), 10);
         assert_int_equal(first_n(batch), i);
         assert_int_equal(batch->attempt, 1);
         assert_int_equal(batch->reason, WB_REASON_FLUSH);
-        store_batch(&box, batch);
+        store_batch(&backlog, batch);
     }
-    assert_true(wb_box_settled(&box.outbox.box, mark));
-    assert_null(take(&box));
-    assert_int_equal(stats_of(&box).batches, TABLES);
-    assert_int_equal(stats_of(&box).pending_bytes, 0);
-    shut_box(&box);
+    assert_true(wb_backlog_settled(&backlog.outbox.backlog, mark));
+    assert_null(take(&backlog));
+    assert_int_equal(stats_of(&backlog).batches, TABLES);
+    assert_int_equal(stats_of(&backlog).pending_bytes, 0);
+    shut_box(&backlog);
 }
 
 static void a_name_has_one_number(void **state)
 {
     (void)state;
-    struct box box;
+    struct backlog backlog;
     uint32_t first, again;
     char name[16], wide[300];
     wb_err err;
-    open_box(&box, NULL);
-    assert_ok(wb_outbox_route(&box.outbox, "t", &first, NULL));
+    open_box(&backlog, NULL);
+    assert_ok(wb_outbox_route(&backlog.outbox, "t", &first, NULL));
     assert_int_equal(first, 0);
     for (int i = 0; i < 2000; i++) {
         snprintf(name, sizeof name, "p%d", i % 1000);
-        assert_ok(wb_outbox_route(&box.outbox, name, &again, NULL));
+        assert_ok(wb_outbox_route(&backlog.outbox, name, &again, NULL));
         assert_int_equal(again, i % 1000 + 1);
-        assert_string_equal(box.outbox.routes.names[again - 1], name);
+        assert_string_equal(backlog.outbox.routes.names[again - 1], name);
     }
-    assert_int_equal(wb_outbox_route(&box.outbox, "", &again, &err), WB_INVALID);
+    assert_int_equal(wb_outbox_route(&backlog.outbox, "", &again, &err), WB_INVALID);
     memset(wide, 'x', sizeof wide);
     wide[sizeof wide - 1] = '\0';
-    assert_int_equal(wb_outbox_route(&box.outbox, wide, &again, &err), WB_INVALID);
+    assert_int_equal(wb_outbox_route(&backlog.outbox, wide, &again, &err), WB_INVALID);
     assert_non_null(strstr(err.text, "1 to 255 bytes"));
-    shut_box(&box);
+    shut_box(&backlog);
 }
 
 static void small_merged(wb_batcher_options *options)
@@ -118,126 +118,126 @@ static void small_merged(wb_batcher_options *options)
 static void merges_by_table(void **state)
 {
     (void)state;
-    struct box box;
-    open_box(&box, small_merged);
-    box.outbox.merge_rows = 24;
-    put_round(&box, 60);
-    seal(&box);
+    struct backlog backlog;
+    open_box(&backlog, small_merged);
+    backlog.outbox.merge_rows = 24;
+    put_round(&backlog, 60);
+    seal(&backlog);
     size_t batches = 0;
-    for (wb_batch *batch; (batch = take(&box)) != NULL; batches++) {
+    for (wb_batch *batch; (batch = take(&backlog)) != NULL; batches++) {
         assert_int_equal(wb_batch_rows(batch) % 2, 0);
-        store_batch(&box, batch);
+        store_batch(&backlog, batch);
     }
-    assert_int_equal(stats_of(&box).stored, 60);
+    assert_int_equal(stats_of(&backlog).stored, 60);
     assert_true(batches <= 9); /* of 10 sealed ones: 24, 24 and 12 rows, three tables each */
-    shut_box(&box);
+    shut_box(&backlog);
 }
 
 /* A part that fails goes on being of its table, and stops the other tables only for its delay. */
 static void one_table_down(void **state)
 {
     (void)state;
-    struct box box;
-    open_box(&box, NULL);
+    struct backlog backlog;
+    open_box(&backlog, NULL);
     uint64_t stored = 0;
     for (int round = 0; round < 50; round++) {
-        put_round(&box, 9);
-        seal(&box);
-        for (wb_batch *batch; (batch = take(&box)) != NULL;) {
+        put_round(&backlog, 9);
+        seal(&backlog);
+        for (wb_batch *batch; (batch = take(&backlog)) != NULL;) {
             bool down = strcmp(table_of(batch), "a") == 0 && round < 40;
             stored += down ? 0 : wb_batch_rows(batch);
             if (down)
-                fail_batch(&box, batch, WB_HOLD, 0);
+                fail_batch(&backlog, batch, WB_HOLD, 0);
             else
-                store_batch(&box, batch);
+                store_batch(&backlog, batch);
         }
-        wb_clock_advance(box.clock, 31 * SECOND);
+        wb_clock_advance(backlog.clock, 31 * SECOND);
     }
-    seal(&box);
-    for (wb_batch *batch; (batch = take(&box)) != NULL;)
-        store_batch(&box, batch);
-    assert_int_equal(stats_of(&box).stored, 450);
+    seal(&backlog);
+    for (wb_batch *batch; (batch = take(&backlog)) != NULL;)
+        store_batch(&backlog, batch);
+    assert_int_equal(stats_of(&backlog).stored, 450);
     assert_true(stored >= 250); /* the other two tables did not wait for it */
-    shut_box(&box);
+    shut_box(&backlog);
 }
 
 /* Two tables' parts have one serial: a bad row in one is found there, the other one is untouched. */
 static void a_bad_row_of_one_table(void **state)
 {
     (void)state;
-    struct box box;
-    open_box(&box, NULL);
-    put_round(&box, 48);
-    seal(&box);
+    struct backlog backlog;
+    open_box(&backlog, NULL);
+    put_round(&backlog, 48);
+    seal(&backlog);
     size_t writes = 0;
-    for (wb_batch *batch; (batch = take(&box)) != NULL; writes++) {
+    for (wb_batch *batch; (batch = take(&backlog)) != NULL; writes++) {
         bool bad = false;
         for (size_t i = 0; i < wb_batch_rows(batch); i++)
             bad = bad || n_at(batch, i) == 16; /* of table a */
         if (bad)
-            fail_batch(&box, batch, WB_REJECT, 0);
+            fail_batch(&backlog, batch, WB_REJECT, 0);
         else
-            store_batch(&box, batch);
+            store_batch(&backlog, batch);
     }
-    wb_stats stats = stats_of(&box);
+    wb_stats stats = stats_of(&backlog);
     assert_int_equal(stats.stored, 47);
     assert_int_equal(stats.dead, 1);
     assert_true(writes <= 2 + 2 * 4 + 2);
-    shut_box(&box);
+    shut_box(&backlog);
 }
 
 static void without_memory_all_is_back(void **state)
 {
     (void)state;
     for (size_t nth = 0; nth < 12; nth++) {
-        struct box box;
-        open_box(&box, NULL);
-        put_round(&box, 30);
-        seal(&box);
+        struct backlog backlog;
+        open_box(&backlog, NULL);
+        put_round(&backlog, 30);
+        seal(&backlog);
         wb_alloc_fail_after(nth);
-        wb_batch *batch = wb_outbox_take(&box.outbox);
+        wb_batch *batch = wb_outbox_take(&backlog.outbox);
         wb_alloc_fail_after(SIZE_MAX);
-        assert_int_equal(stats_of(&box).pending, 30);
+        assert_int_equal(stats_of(&backlog).pending, 30);
         if (batch != NULL)
-            store_batch(&box, batch);
-        wb_clock_advance(box.clock, SECOND);
-        while ((batch = take(&box)) != NULL)
-            store_batch(&box, batch);
-        assert_int_equal(stats_of(&box).stored, 30);
-        shut_box(&box);
+            store_batch(&backlog, batch);
+        wb_clock_advance(backlog.clock, SECOND);
+        while ((batch = take(&backlog)) != NULL)
+            store_batch(&backlog, batch);
+        assert_int_equal(stats_of(&backlog).stored, 30);
+        shut_box(&backlog);
     }
 }
 
 static void a_number_that_was_not_given_out(void **state)
 {
     (void)state;
-    struct box box;
+    struct backlog backlog;
     wb_err err;
     wb_value values[2] = {int_value(0), text_value("x")};
     wb_choice choice = {.route = 2, .overflow = WB_OVERFLOW_REJECT};
-    open_box(&box, NULL);
-    assert_ok(wb_outbox_route(&box.outbox, "a", &(uint32_t){0}, NULL));
-    assert_int_equal(wb_outbox_put(&box.outbox, values, 2, &choice, NULL, &err), WB_MISUSE);
+    open_box(&backlog, NULL);
+    assert_ok(wb_outbox_route(&backlog.outbox, "a", &(uint32_t){0}, NULL));
+    assert_int_equal(wb_outbox_put(&backlog.outbox, values, 2, &choice, NULL, &err), WB_MISUSE);
     assert_string_equal(err.text, "route 2: the last that was given out is 1");
-    assert_int_equal(stats_of(&box).accepted, 0);
-    shut_box(&box);
+    assert_int_equal(stats_of(&backlog).accepted, 0);
+    shut_box(&backlog);
 }
 
 /* Of many tables, most parts are small and wait: in no more memory than their rows are counted for. */
 static void what_waits_is_small(void **state)
 {
     (void)state;
-    struct box box;
-    open_box(&box, NULL);
-    put_round(&box, 30);
-    seal(&box);
-    wb_batch *batch = take(&box);
-    for (const wb_batch *part = box.outbox.sealed.first; part != NULL; part = part->next) {
+    struct backlog backlog;
+    open_box(&backlog, NULL);
+    put_round(&backlog, 30);
+    seal(&backlog);
+    wb_batch *batch = take(&backlog);
+    for (const wb_batch *part = backlog.outbox.sealed.first; part != NULL; part = part->next) {
         assert_int_equal(part->room, part->count);
         assert_int_equal(part->capacity, part->bytes);
     }
-    store_batch(&box, batch);
-    shut_box(&box);
+    store_batch(&backlog, batch);
+    shut_box(&backlog);
 }
 
 /* ---- decisions of one add, and of one failure ---- */
@@ -245,29 +245,29 @@ static void what_waits_is_small(void **state)
 static void asks_before_it_refuses(void **state)
 {
     (void)state;
-    struct box box;
+    struct backlog backlog;
     wb_err err;
     wb_value values[2] = {int_value(0), text_value("x")};
     wb_choice ask = {.overflow = WB_OVERFLOW_ASK}, oldest = {.overflow = WB_OVERFLOW_DROP_OLDEST};
-    open_box(&box, ten_pending);
-    put_rows(&box, 10);
-    assert_int_equal(wb_outbox_put(&box.outbox, values, 2, &ask, NULL, &err), WB_FULL);
-    assert_int_equal(stats_of(&box).rejected, 0);
-    assert_ok(wb_outbox_put(&box.outbox, values, 2, &oldest, NULL, &err));
-    assert_int_equal(stats_of(&box).dropped, 1);
-    assert_int_equal(stats_of(&box).accepted, 11);
+    open_box(&backlog, ten_pending);
+    put_rows(&backlog, 10);
+    assert_int_equal(wb_outbox_put(&backlog.outbox, values, 2, &ask, NULL, &err), WB_FULL);
+    assert_int_equal(stats_of(&backlog).rejected, 0);
+    assert_ok(wb_outbox_put(&backlog.outbox, values, 2, &oldest, NULL, &err));
+    assert_int_equal(stats_of(&backlog).dropped, 1);
+    assert_int_equal(stats_of(&backlog).accepted, 11);
     values[0] = text_value("no number");
-    assert_int_equal(wb_outbox_put(&box.outbox, values, 2, &ask, NULL, &err), WB_INVALID);
-    assert_int_equal(stats_of(&box).rejected, 1);
-    shut_box(&box);
+    assert_int_equal(wb_outbox_put(&backlog.outbox, values, 2, &ask, NULL, &err), WB_INVALID);
+    assert_int_equal(stats_of(&backlog).rejected, 1);
+    shut_box(&backlog);
 }
 
-static void end_with(struct box *box, wb_batch *batch, int class, int64_t retry_us)
+static void end_with(struct backlog *backlog, wb_batch *batch, int class, int64_t retry_us)
 {
     wb_err err;
     wb_fail_store(&err, class, "down");
     wb_ending ending = {.err = &err, .retry_us = retry_us};
-    wb_outbox_complete(&box->outbox, batch, &ending);
+    wb_outbox_complete(&backlog->outbox, batch, &ending);
 }
 
 static void one_try(wb_batcher_options *options)
@@ -278,93 +278,93 @@ static void one_try(wb_batcher_options *options)
 static void a_decided_delay(void **state)
 {
     (void)state;
-    struct box box;
-    open_box(&box, one_try); /* which the decision overrules */
-    put_rows(&box, 5);
-    seal(&box);
+    struct backlog backlog;
+    open_box(&backlog, one_try); /* which the decision overrules */
+    put_rows(&backlog, 5);
+    seal(&backlog);
     for (int i = 1; i <= 5; i++) {
-        wb_batch *batch = wb_outbox_take(&box.outbox);
+        wb_batch *batch = wb_outbox_take(&backlog.outbox);
         assert_int_equal(batch->attempt, i);
-        end_with(&box, batch, i % 2 == 0 ? WB_HOLD : WB_RETRY, 7 * SECOND);
-        wb_clock_advance(box.clock, 7 * SECOND - 1);
-        assert_null(wb_outbox_take(&box.outbox));
-        wb_clock_advance(box.clock, 1);
+        end_with(&backlog, batch, i % 2 == 0 ? WB_HOLD : WB_RETRY, 7 * SECOND);
+        wb_clock_advance(backlog.clock, 7 * SECOND - 1);
+        assert_null(wb_outbox_take(&backlog.outbox));
+        wb_clock_advance(backlog.clock, 1);
     }
-    end_with(&box, wb_outbox_take(&box.outbox), WB_HOLD, WB_NEVER);
-    assert_int_equal(stats_of(&box).dead, 5);
-    shut_box(&box);
+    end_with(&backlog, wb_outbox_take(&backlog.outbox), WB_HOLD, WB_NEVER);
+    assert_int_equal(stats_of(&backlog).dead, 5);
+    shut_box(&backlog);
 }
 
 static void closing_waits_a_second_at_most(void **state)
 {
     (void)state;
-    struct box box;
-    open_box(&box, NULL);
-    put_rows(&box, 5);
-    wb_box_close(&box.outbox.box);
-    end_with(&box, wb_outbox_take(&box.outbox), WB_RETRY, 3600 * SECOND);
-    wb_clock_advance(box.clock, SECOND);
-    store_batch(&box, wb_outbox_take(&box.outbox));
-    shut_box(&box);
+    struct backlog backlog;
+    open_box(&backlog, NULL);
+    put_rows(&backlog, 5);
+    wb_backlog_close(&backlog.outbox.backlog);
+    end_with(&backlog, wb_outbox_take(&backlog.outbox), WB_RETRY, 3600 * SECOND);
+    wb_clock_advance(backlog.clock, SECOND);
+    store_batch(&backlog, wb_outbox_take(&backlog.outbox));
+    shut_box(&backlog);
 }
 
 static void a_policy_does_not_hurry_what_failed(void **state)
 {
     (void)state;
-    struct box box;
-    open_box(&box, NULL);
-    put_rows(&box, 5);
-    seal(&box);
-    end_with(&box, wb_outbox_take(&box.outbox), WB_RETRY, 7 * SECOND);
-    put_rows(&box, 3);
-    wb_outbox_seal(&box.outbox, WB_REASON_POLICY);
-    assert_null(wb_outbox_take(&box.outbox));
-    wb_clock_advance(box.clock, 7 * SECOND);
-    wb_batch *batch = wb_outbox_take(&box.outbox);
+    struct backlog backlog;
+    open_box(&backlog, NULL);
+    put_rows(&backlog, 5);
+    seal(&backlog);
+    end_with(&backlog, wb_outbox_take(&backlog.outbox), WB_RETRY, 7 * SECOND);
+    put_rows(&backlog, 3);
+    wb_outbox_seal(&backlog.outbox, WB_REASON_POLICY);
+    assert_null(wb_outbox_take(&backlog.outbox));
+    wb_clock_advance(backlog.clock, 7 * SECOND);
+    wb_batch *batch = wb_outbox_take(&backlog.outbox);
     assert_int_equal(batch->reason, WB_REASON_POLICY); /* the least tried goes first */
     assert_int_equal(wb_batch_rows(batch), 3);
-    store_batch(&box, batch);
-    store_batch(&box, wb_outbox_take(&box.outbox));
-    shut_box(&box);
+    store_batch(&backlog, batch);
+    store_batch(&backlog, wb_outbox_take(&backlog.outbox));
+    shut_box(&backlog);
 }
 
 static void a_view_tells(void **state)
 {
     (void)state;
-    struct box box;
+    struct backlog backlog;
     wb_view view;
-    open_box(&box, NULL);
-    wb_outbox_view(&box.outbox, NULL, &view);
+    open_box(&backlog, NULL);
+    wb_outbox_view(&backlog.outbox, NULL, &view);
     assert_int_equal(view.rows, 0);
-    put_rows(&box, 2);
-    wb_clock_advance(box.clock, SECOND / 2);
-    put_rows(&box, 1);
-    wb_outbox_view(&box.outbox, NULL, &view);
+    put_rows(&backlog, 2);
+    wb_clock_advance(backlog.clock, SECOND / 2);
+    put_rows(&backlog, 1);
+    wb_outbox_view(&backlog.outbox, NULL, &view);
     assert_int_equal(view.rows, 3);
     assert_int_equal(view.age_us, SECOND / 2);
     assert_int_equal(view.attempt, 0);
     assert_true(view.bytes > 0);
-    seal(&box);
-    fail_batch(&box, wb_outbox_take(&box.outbox), WB_RETRY, 2);
-    wb_clock_advance(box.clock, SECOND);
-    wb_batch *batch = wb_outbox_take(&box.outbox);
-    wb_outbox_view(&box.outbox, batch, &view);
+    seal(&backlog);
+    fail_batch(&backlog, wb_outbox_take(&backlog.outbox), WB_RETRY, 2);
+    wb_clock_advance(backlog.clock, SECOND);
+    wb_batch *batch = wb_outbox_take(&backlog.outbox);
+    wb_outbox_view(&backlog.outbox, batch, &view);
     assert_int_equal(view.rows, 1);
     assert_int_equal(view.age_us, SECOND);
     assert_int_equal(view.attempt, 2);
-    store_batch(&box, batch);
-    shut_box(&box);
+    store_batch(&backlog, batch);
+    shut_box(&backlog);
 }
 
 /* ---- a decider ---- */
 
 typedef struct scripted {
-    wb_decider base;
+    wb_script base;
     bool missing, broken, flush;
     int opened, asked, ended;
 } scripted;
 
-static int scripted_open(wb_decider *base, wb_err *err)
+static int scripted_open(wb_script *base, wb_err *err)
 {
     scripted *own = (scripted *)base;
     own->opened++;
@@ -374,7 +374,7 @@ static int scripted_open(wb_decider *base, wb_err *err)
     return WB_OK;
 }
 
-static int scripted_flush(wb_decider *base, const wb_stats *stats, const wb_view *view, bool *flush,
+static int scripted_flush(wb_script *base, const wb_stats *stats, const wb_view *view, bool *flush,
                           wb_err *err)
 {
     scripted *own = (scripted *)base;
@@ -386,7 +386,7 @@ static int scripted_flush(wb_decider *base, const wb_stats *stats, const wb_view
     return WB_OK;
 }
 
-static int scripted_route(wb_decider *base, const wb_batch *batch, size_t index, const char **table,
+static int scripted_route(wb_script *base, const wb_batch *batch, size_t index, const char **table,
                           wb_err *err)
 {
     if (((scripted *)base)->broken && n_at(batch, index) % TABLES == 0)
@@ -395,7 +395,7 @@ static int scripted_route(wb_decider *base, const wb_batch *batch, size_t index,
     return WB_OK;
 }
 
-static int scripted_retry(wb_decider *base, const wb_stats *stats, const wb_view *view,
+static int scripted_retry(wb_script *base, const wb_stats *stats, const wb_view *view,
                           const wb_err *failure, int64_t *retry_us, wb_err *err)
 {
     (void)stats, (void)failure;
@@ -405,12 +405,12 @@ static int scripted_retry(wb_decider *base, const wb_stats *stats, const wb_view
     return WB_OK;
 }
 
-static void scripted_end(wb_decider *base)
+static void scripted_end(wb_script *base)
 {
     ((scripted *)base)->ended++;
 }
 
-static const wb_decider_class scripted_class = {
+static const wb_script_class scripted_class = {
     .open = scripted_open,
     .should_flush = scripted_flush,
     .route = scripted_route,
@@ -430,134 +430,135 @@ static void with_policy(wb_batcher_options *options)
 static void decided(void **state)
 {
     (void)state;
-    struct box box;
+    struct backlog backlog;
     scripted script = {.base.class = &scripted_class};
-    open_box(&box, with_policy);
-    wb_outbox_ask(&box.outbox, &script.base);
+    open_box(&backlog, with_policy);
+    wb_outbox_ask(&backlog.outbox, &script.base);
     for (int i = 0; i < 9; i++)
-        put_rows(&box, 1);
-    assert_int_equal(wb_outbox_next_due_us(&box.outbox.box),
-                     wb_box_now_us(&box.outbox.box) + WB_ASK_EVERY_US);
-    wb_outbox_ask_flush(&box.outbox);
+        put_rows(&backlog, 1);
+    assert_int_equal(wb_outbox_next_due_us(&backlog.outbox.backlog),
+                     wb_backlog_now_us(&backlog.outbox.backlog) + WB_ASK_EVERY_US);
+    wb_outbox_ask_flush(&backlog.outbox);
     assert_int_equal(script.asked, 0); /* too early */
     for (int i = 1; i <= 3; i++) {
-        wb_clock_advance(box.clock, WB_ASK_EVERY_US);
+        wb_clock_advance(backlog.clock, WB_ASK_EVERY_US);
         script.flush = i == 3;
-        wb_outbox_ask_flush(&box.outbox);
-        wb_outbox_ask_flush(&box.outbox);
+        wb_outbox_ask_flush(&backlog.outbox);
+        wb_outbox_ask_flush(&backlog.outbox);
         assert_int_equal(script.asked, i);
     }
     for (int i = 0; i < TABLES; i++) {
-        wb_batch *batch = take(&box);
+        wb_batch *batch = take(&backlog);
         assert_int_equal(wb_batch_rows(batch), 3);
         assert_int_equal(batch->reason, WB_REASON_POLICY);
-        store_batch(&box, batch);
+        store_batch(&backlog, batch);
     }
-    wb_clock_advance(box.clock, WB_ASK_EVERY_US);
-    wb_outbox_ask_flush(&box.outbox); /* nothing is open */
+    wb_clock_advance(backlog.clock, WB_ASK_EVERY_US);
+    wb_outbox_ask_flush(&backlog.outbox); /* nothing is open */
     assert_int_equal(script.asked, 3);
-    assert_int_equal(wb_outbox_next_due_us(&box.outbox.box), WB_NEVER);
+    assert_int_equal(wb_outbox_next_due_us(&backlog.outbox.backlog), WB_NEVER);
     assert_int_equal(script.opened, 1);
-    shut_box(&box);
+    shut_box(&backlog);
     assert_int_equal(script.ended, 1);
 }
 
 static void undecided(void **state)
 {
     (void)state;
-    struct box box;
+    struct backlog backlog;
     scripted script = {.base.class = &scripted_class, .broken = true};
     wb_event event;
     wb_stats stats;
     wb_view view = {.attempt = 1};
     wb_err err = {0};
-    open_box(&box, with_policy);
-    wb_outbox_ask(&box.outbox, &script.base);
-    put_rows(&box, 3);
-    wb_clock_advance(box.clock, WB_ASK_EVERY_US);
-    wb_outbox_ask_flush(&box.outbox);
-    assert_null(wb_outbox_take(&box.outbox));
-    wb_clock_advance(box.clock, SECOND);
+    open_box(&backlog, with_policy);
+    wb_outbox_ask(&backlog.outbox, &script.base);
+    put_rows(&backlog, 3);
+    wb_clock_advance(backlog.clock, WB_ASK_EVERY_US);
+    wb_outbox_ask_flush(&backlog.outbox);
+    assert_null(wb_outbox_take(&backlog.outbox));
+    wb_clock_advance(backlog.clock, SECOND);
     for (int i = 0; i < TABLES; i++) /* the row of table t is not routed: t is the own table */
-        store_batch(&box, take(&box));
-    stats = stats_of(&box);
-    assert_int_equal(wb_ask_retry_us(&box.outbox.asker, &stats, &view, &err), 0);
-    assert_int_equal(stats_of(&box).policy_errors, 3);
-    assert_int_equal(stats_of(&box).stored, 3);
-    assert_true(wb_log_next(box.log, &event));
+        store_batch(&backlog, take(&backlog));
+    stats = stats_of(&backlog);
+    assert_int_equal(wb_script_client_retry_us(&backlog.outbox.asker, &stats, &view, &err), 0);
+    assert_int_equal(stats_of(&backlog).policy_errors, 3);
+    assert_int_equal(stats_of(&backlog).stored, 3);
+    assert_true(wb_log_next(backlog.log, &event));
     assert_non_null(strstr(event.text, "the policy's should_flush failed, the built-in rule"));
     assert_non_null(strstr(event.text, "boom"));
-    shut_box(&box);
+    shut_box(&backlog);
 }
 
 static void not_to_be_opened(void **state)
 {
     (void)state;
-    struct box box;
+    struct backlog backlog;
     scripted script = {.base.class = &scripted_class, .missing = true};
-    open_box(&box, with_policy);
-    wb_outbox_ask(&box.outbox, &script.base);
+    open_box(&backlog, with_policy);
+    wb_outbox_ask(&backlog.outbox, &script.base);
     for (int i = 0; i < 100; i++) {
-        put_rows(&box, 1);
-        wb_clock_advance(box.clock, WB_ASK_EVERY_US);
-        wb_outbox_ask_flush(&box.outbox);
+        put_rows(&backlog, 1);
+        wb_clock_advance(backlog.clock, WB_ASK_EVERY_US);
+        wb_outbox_ask_flush(&backlog.outbox);
     }
     assert_int_equal(script.opened, 1); /* once a second */
-    seal(&box);
-    wb_batch *batch = wb_outbox_take(&box.outbox);
+    seal(&backlog);
+    wb_batch *batch = wb_outbox_take(&backlog.outbox);
     assert_int_equal(wb_batch_rows(batch), 100);
     assert_null(batch->table);
-    store_batch(&box, batch);
-    assert_int_equal(stats_of(&box).policy_errors, (uint64_t)script.opened);
-    shut_box(&box);
+    store_batch(&backlog, batch);
+    assert_int_equal(stats_of(&backlog).policy_errors, (uint64_t)script.opened);
+    shut_box(&backlog);
 }
 
 /* Its first write may be in: it goes to no other table then, whatever the script says later. */
 static void unrouted_rows_stay_where_they_were_written_to(void **state)
 {
     (void)state;
-    struct box box;
+    struct backlog backlog;
     scripted script = {.base.class = &scripted_class, .missing = true};
-    open_box(&box, with_policy);
-    box.outbox.merge_rows = 100;
-    wb_outbox_ask(&box.outbox, &script.base);
+    open_box(&backlog, with_policy);
+    backlog.outbox.merge_rows = 100;
+    wb_outbox_ask(&backlog.outbox, &script.base);
     for (int i = 0; i < 2; i++) {
-        put_rows(&box, 3);
-        seal(&box);
+        put_rows(&backlog, 3);
+        seal(&backlog);
     }
-    wb_batch *batch = wb_outbox_take(&box.outbox);
+    wb_batch *batch = wb_outbox_take(&backlog.outbox);
     assert_int_equal(wb_batch_rows(batch), 6);
     wb_err err;
     wb_fail_store(&err, WB_RETRY, "no answer");
     err.in_doubt = true;
-    wb_outbox_complete(&box.outbox, batch, &(wb_ending){.err = &err});
+    wb_outbox_complete(&backlog.outbox, batch, &(wb_ending){.err = &err});
     script.missing = false;
-    wb_clock_advance(box.clock, 31 * SECOND);
-    batch = wb_outbox_take(&box.outbox);
+    wb_clock_advance(backlog.clock, 31 * SECOND);
+    batch = wb_outbox_take(&backlog.outbox);
     assert_int_equal(wb_batch_rows(batch), 6);
     assert_null(batch->table);
     assert_true(batch->in_doubt);
-    store_batch(&box, batch);
-    put_rows(&box, 3);
-    seal(&box);
+    store_batch(&backlog, batch);
+    put_rows(&backlog, 3);
+    seal(&backlog);
     for (int i = 0; i < TABLES; i++)
-        store_batch(&box, take(&box)); /* these are routed */
-    shut_box(&box);
+        store_batch(&backlog, take(&backlog)); /* these are routed */
+    shut_box(&backlog);
 }
 
 /* There was no memory for a decider: the flusher comes again, later. */
 static void nobody_to_ask(void **state)
 {
     (void)state;
-    struct box box;
-    open_box(&box, with_policy);
-    put_rows(&box, 1);
-    wb_clock_advance(box.clock, WB_ASK_EVERY_US);
-    wb_outbox_ask_flush(&box.outbox);
-    assert_true(wb_outbox_next_due_us(&box.outbox.box) > wb_box_now_us(&box.outbox.box));
-    seal(&box);
-    store_batch(&box, wb_outbox_take(&box.outbox));
-    shut_box(&box);
+    struct backlog backlog;
+    open_box(&backlog, with_policy);
+    put_rows(&backlog, 1);
+    wb_clock_advance(backlog.clock, WB_ASK_EVERY_US);
+    wb_outbox_ask_flush(&backlog.outbox);
+    assert_true(wb_outbox_next_due_us(&backlog.outbox.backlog) >
+                wb_backlog_now_us(&backlog.outbox.backlog));
+    seal(&backlog);
+    store_batch(&backlog, wb_outbox_take(&backlog.outbox));
+    shut_box(&backlog);
 }
 
 int main(void)

@@ -188,10 +188,10 @@ static void test_write_without_memory(void **state)
         wb_store *store = store_of(SIZE_MAX);
         wb_session *session = contract_session(store, &target);
         contract_write(session, batch);
-        wb_until until = contract_until(1000);
+        wb_deadline deadline = contract_until(1000);
         wb_err err;
         wb_alloc_fail_after(n);
-        int code = session->class->write(session, more, &until, &err);
+        int code = session->class->write(session, more, &deadline, &err);
         wb_alloc_fail_after(0);
         failures += code != WB_OK;
         if (code != WB_OK) {

@@ -318,7 +318,7 @@ static void parts(void **state)
     sql(f, "CREATE TABLE t (id uuid PRIMARY KEY, n int8, note text)");
     wb_batch *batch = numbered(d->schema, 0, 100), *more = numbered(d->schema, 100, 50);
     write_cut_off(d, batch, CUT_LANDED);
-    assert_true(wb_batch_append(batch, more));
+    assert_true(wb_batch_merge(batch, more));
     wb_batch_skip(batch, 10);
     write_to_end(d, batch);
     assert_each_once(d, "150 150");

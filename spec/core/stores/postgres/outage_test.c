@@ -208,7 +208,7 @@ static void cancelled(void **state)
     wb_schema *schema = small_schema();
     wb_batch *batch = rows_with_notes(schema, 2);
     wb_cancel cancel;
-    wb_until until = {.deadline_us = WB_NEVER, .cancel = &cancel};
+    wb_deadline deadline = {.at_us = WB_NEVER, .cancel = &cancel};
     wb_err err = {.code = WB_OK};
     pthread_t thread;
     sql(f, "CREATE TABLE t (n int8, note text)");
@@ -216,7 +216,7 @@ static void cancelled(void **state)
     wb_session *session = writer(f, "t", schema);
     wb_cancel_init(&cancel);
     assert_int_equal(pthread_create(&thread, NULL, ask_soon, &cancel), 0);
-    int code = session->class->write(session, batch, &until, &err);
+    int code = session->class->write(session, batch, &deadline, &err);
     pthread_join(thread, NULL);
     assert_failed(code, &err, WB_RETRY, "stopped while waiting");
     assert_false(err.in_doubt);

@@ -57,10 +57,10 @@ static wb_touched touch(tracking *t, const wb_mark *marks, size_t count, int64_t
 {
     wb_marks all = {
         .marks = marks, .count = count, .at_us = at_us, .exact = t->target.exact, .attempt = 1};
-    wb_until until = in_us(60 * SECOND_US);
+    wb_deadline deadline = in_us(60 * SECOND_US);
     wb_touched touched = {99, 99};
     wb_err err = {.code = WB_OK};
-    if (t->session->class->touch(t->session, &all, &until, &touched, &err) != WB_OK)
+    if (t->session->class->touch(t->session, &all, &deadline, &touched, &err) != WB_OK)
         fail_msg("%s", err.text);
     return touched;
 }
@@ -142,11 +142,11 @@ static void wrong_table_is_held(void **state)
     wb_marks all = {.marks = marks, .count = 1, .at_us = T0};
     track(f, &t, false, 0);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        wb_until until = in_us(10 * SECOND_US);
+        wb_deadline deadline = in_us(10 * SECOND_US);
         wb_touched touched;
         wb_err err = {.code = WB_OK};
         sql(f, "DROP TABLE IF EXISTS w; CREATE TABLE w (%s)", cases[i].columns);
-        int code = t.session->class->touch(t.session, &all, &until, &touched, &err);
+        int code = t.session->class->touch(t.session, &all, &deadline, &touched, &err);
         assert_failed(code, &err, WB_HOLD, cases[i].words);
     }
     t.session->class->end(t.session);
@@ -181,11 +181,11 @@ static void *race(void *context)
         for (int i = 0; i < IDS; i++)
             marks[i] = mark(i + 1, at_us);
         wb_marks all = {.marks = marks, .count = IDS, .at_us = at_us};
-        wb_until until = in_us(60 * SECOND_US);
+        wb_deadline deadline = in_us(60 * SECOND_US);
         wb_touched touched;
         wb_err err = {.code = WB_OK};
         wb_session *session = own->tracking.session;
-        if (session->class->touch(session, &all, &until, &touched, &err) != WB_OK)
+        if (session->class->touch(session, &all, &deadline, &touched, &err) != WB_OK)
             atomic_store(&own->failed, 1);
     }
     return NULL;
@@ -234,8 +234,8 @@ static void locks_in_key_order(void **state)
     sql(f, "UPDATE w SET id = id WHERE id = lpad('1', 32, '0')::uuid"); /* stored last */
     track(f, &t, false, 0);
     sql(f, "BEGIN; SELECT FROM w WHERE id = lpad('1', 32, '0')::uuid FOR UPDATE");
-    wb_until until = in_us(500000);
-    int code = t.session->class->touch(t.session, &all, &until, &touched, &err);
+    wb_deadline deadline = in_us(500000);
+    int code = t.session->class->touch(t.session, &all, &deadline, &touched, &err);
     assert_failed(code, &err, WB_RETRY, "no answer from the server in time");
     assert_false(err.in_doubt);
     assert_string_equal(

@@ -16,10 +16,10 @@
 
 /* ---- locks and deadlines ---- */
 
-static void check_locked(wb_session *session, const wb_batch *batch, const wb_until *until)
+static void check_locked(wb_session *session, const wb_batch *batch, const wb_deadline *deadline)
 {
     wb_err err = {0};
-    assert_int_equal(session->class->write(session, batch, until, &err), WB_STORE);
+    assert_int_equal(session->class->write(session, batch, deadline, &err), WB_STORE);
     assert_int_equal(err.class, WB_RETRY);
     assert_false(err.in_doubt);
     assert_non_null(strstr(err.text, "no time left"));
@@ -33,18 +33,18 @@ static void test_locked_past_the_deadline(void **state)
     fixture_run(fixture, NOTES_SQL);
     sqlite3 *db = fixture_database(fixture);
     database_run(db, "BEGIN EXCLUSIVE");
-    wb_until until = contract_until(50);
-    check_locked(writer.session, writer.batch, &until);
-    assert_true(wb_now_us() >= until.deadline_us);
+    wb_deadline deadline = contract_until(50);
+    check_locked(writer.session, writer.batch, &deadline);
+    assert_true(wb_now_us() >= deadline.at_us);
     database_run(db, "COMMIT");
     check_query(fixture, "SELECT count(*) FROM notes", "0");
 
     contract_write(writer.session, writer.batch);
     database_run(db, "BEGIN IMMEDIATE");
-    until = contract_until(50);
-    check_locked(writer.session, writer.batch, &until);
+    deadline = contract_until(50);
+    check_locked(writer.session, writer.batch, &deadline);
     database_run(db, "COMMIT");
-    check_locked(writer.session, writer.batch, &until);
+    check_locked(writer.session, writer.batch, &deadline);
     check_query(fixture, "SELECT count(*) FROM notes", "2");
     sqlite3_close(db);
     writer_fini(&writer);
@@ -68,10 +68,10 @@ static void test_cancelled_while_locked(void **state)
     database_run(db, "BEGIN IMMEDIATE");
     wb_cancel cancel;
     wb_cancel_init(&cancel);
-    wb_until until = {.deadline_us = WB_NEVER, .cancel = &cancel};
+    wb_deadline deadline = {.at_us = WB_NEVER, .cancel = &cancel};
     pthread_t thread;
     assert_int_equal(pthread_create(&thread, NULL, ask, &cancel), 0);
-    check_locked(writer.session, writer.batch, &until);
+    check_locked(writer.session, writer.batch, &deadline);
     pthread_join(thread, NULL);
     wb_cancel_fini(&cancel);
     database_run(db, "ROLLBACK");
@@ -91,8 +91,8 @@ static void test_long_statement_is_interrupted(void **state)
         "UPDATE notes SET hits = (WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n "
         "LIMIT 100000000000) SELECT count(*) FROM n); END");
     writer_init(&writer, fixture, true, 0, 2);
-    wb_until until = contract_until(50);
-    check_locked(writer.session, writer.batch, &until);
+    wb_deadline deadline = contract_until(50);
+    check_locked(writer.session, writer.batch, &deadline);
     check_query(fixture, "SELECT count(*) FROM notes", "0");
     fixture_run(fixture, "DROP TRIGGER slow");
     contract_write(writer.session, writer.batch);
@@ -114,8 +114,8 @@ static void *race(void *argument)
     wb_session *session = racer->store->class->session(racer->store, &target);
     for (unsigned i = 0; i < 40; i++) {
         wb_batch *batch = contract_note_rows(schema, racer->from + i * 20, 20);
-        wb_until until = contract_until(60 * 1000);
-        racer->failures += session->class->write(session, batch, &until, NULL) != WB_OK;
+        wb_deadline deadline = contract_until(60 * 1000);
+        racer->failures += session->class->write(session, batch, &deadline, NULL) != WB_OK;
         wb_batch_free(batch);
     }
     session->class->end(session);
@@ -157,11 +157,11 @@ static void test_full_disk(void **state)
     writer.target.dedupe = WB_DEDUPE_COLUMN;
     contract_write(writer.session, writer.batch);
     wb_batch *many = contract_note_rows(writer.schema, 10, 3000);
-    wb_until until = contract_until(60 * 1000);
+    wb_deadline deadline = contract_until(60 * 1000);
     wb_err err = {0};
     signal(SIGXFSZ, SIG_IGN);
     limit_files(65536);
-    int code = writer.session->class->write(writer.session, many, &until, &err);
+    int code = writer.session->class->write(writer.session, many, &deadline, &err);
     limit_files(RLIM_INFINITY);
     assert_int_equal(code, WB_STORE);
     assert_int_equal(err.class, WB_RETRY);
@@ -184,10 +184,10 @@ static void test_without_memory(void **state)
     for (size_t n = 1; n < 100; n++) {
         fixture_run(fixture, "DROP TABLE IF EXISTS notes");
         wb_session *session = contract_session(fixture->store, &writer.target);
-        wb_until until = contract_until(60 * 1000);
+        wb_deadline deadline = contract_until(60 * 1000);
         wb_err err = {0};
         wb_alloc_fail_after(n);
-        int code = session->class->write(session, writer.batch, &until, &err);
+        int code = session->class->write(session, writer.batch, &deadline, &err);
         wb_alloc_fail_after(0);
         if (code != WB_OK) {
             failures++;
@@ -212,7 +212,7 @@ static void test_describe_without_memory(void **state)
     for (size_t n = 1; n < 100; n++) {
         wb_schema *schema = NULL;
         wb_alloc_fail_after(n);
-        int64_t deadline_us = contract_until(60 * 1000).deadline_us;
+        int64_t deadline_us = contract_until(60 * 1000).at_us;
         int code = wb_store_schema(fixture->store, "t", deadline_us, &schema, NULL);
         wb_alloc_fail_after(0);
         failures += code != WB_OK;

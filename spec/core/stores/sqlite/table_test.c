@@ -89,7 +89,7 @@ static void test_qualified_names(void **state)
 static void script_refused(wb_store *store, const char *sql, const char *text)
 {
     wb_err err = {0};
-    int64_t deadline_us = contract_until(60 * 1000).deadline_us;
+    int64_t deadline_us = contract_until(60 * 1000).at_us;
     assert_int_equal(wb_store_execute(store, sql, deadline_us, &err), WB_STORE);
     assert_int_equal(err.class, WB_HOLD);
     if (strstr(err.text, text) == NULL)
@@ -100,7 +100,7 @@ static void script_refused(wb_store *store, const char *sql, const char *text)
 static void test_scripts(void **state)
 {
     struct fixture *fixture = *state;
-    int64_t deadline_us = contract_until(60 * 1000).deadline_us;
+    int64_t deadline_us = contract_until(60 * 1000).at_us;
     wb_store *store = NULL, *memory = NULL;
     wb_err err = {0};
     assert_int_equal(wb_store_sqlite(fixture->path, false, &store, NULL), WB_OK);
@@ -130,9 +130,9 @@ static int touch_one(wb_store *store, const wb_target *target, unsigned number, 
     wb_mark mark = {.count = 1};
     contract_id(number, mark.id);
     wb_marks marks = {.marks = &mark, .count = 1, .at_us = SOME_TIME_US, .attempt = 1};
-    wb_until until = contract_until(60 * 1000);
+    wb_deadline deadline = contract_until(60 * 1000);
     wb_session *session = contract_session(store, target);
-    int code = session->class->touch(session, &marks, &until, out, err);
+    int code = session->class->touch(session, &marks, &deadline, out, err);
     session->class->end(session);
     return code;
 }
@@ -200,8 +200,8 @@ static wb_schema *described(struct fixture *fixture, const char *sql)
     wb_schema *schema = NULL;
     wb_err err;
     fixture_run(fixture, sql);
-    if (wb_store_schema(fixture->store, "t", contract_until(60 * 1000).deadline_us, &schema,
-                        &err) != WB_OK)
+    if (wb_store_schema(fixture->store, "t", contract_until(60 * 1000).at_us, &schema, &err) !=
+        WB_OK)
         fail_msg("%s", err.text);
     return schema;
 }
@@ -329,7 +329,7 @@ static void test_describe_fails(void **state)
     struct fixture *fixture = *state;
     wb_schema *schema = NULL;
     wb_err err = {0};
-    int64_t deadline_us = contract_until(60 * 1000).deadline_us;
+    int64_t deadline_us = contract_until(60 * 1000).at_us;
     assert_int_equal(wb_store_schema(fixture->store, "t", deadline_us, &schema, &err), WB_STORE);
     assert_int_equal(err.class, WB_HOLD);
     assert_non_null(strstr(err.text, "there is no such file"));
@@ -341,7 +341,7 @@ static void test_describe_fails(void **state)
 
     sqlite3 *db = fixture_database(fixture);
     database_run(db, "BEGIN EXCLUSIVE");
-    deadline_us = contract_until(30).deadline_us;
+    deadline_us = contract_until(30).at_us;
     assert_int_equal(wb_store_schema(fixture->store, "t", deadline_us, &schema, &err), WB_STORE);
     assert_int_equal(err.class, WB_RETRY);
     database_run(db, "ROLLBACK");

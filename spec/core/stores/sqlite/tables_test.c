@@ -158,10 +158,10 @@ static void without_memory(void **state)
     for (size_t n = 1, failed = 1; failed; n++) {
         snprintf(name, sizeof name, "t%zu", n);
         wb_batch *batch = rows_for(&writer, name, 0, 3);
-        wb_until until = contract_until(60 * 1000);
+        wb_deadline deadline = contract_until(60 * 1000);
         wb_err err;
         wb_alloc_fail_after(n);
-        failed = writer.session->class->write(writer.session, batch, &until, &err) != WB_OK;
+        failed = writer.session->class->write(writer.session, batch, &deadline, &err) != WB_OK;
         wb_alloc_fail_after(0);
         failures += failed;
         if (failed) {
