@@ -11,6 +11,7 @@
 #include "rows/row.h"
 #include "base/show.h"
 #include "base/timestamp.h"
+#include "rows/quote.h"
 #include "rows/types.h"
 
 typedef struct dialect {
@@ -25,7 +26,6 @@ static const dialect dialects[] = {
 };
 
 static const dialect *dialect_find(const char *name);
-static char *name_render(const char *name, size_t (*quote)(const char *, char *, size_t));
 static void column_put(wb_buffer *sql, const dialect *to, const wb_column_plan *plan, bool key);
 static void literal_put(wb_buffer *sql, const dialect *to, int type, const wb_value *value);
 
@@ -39,10 +39,9 @@ int wb_schema_ddl(const wb_schema *schema, const char *dialect_name, const char 
     if (!table || table[0] == '\0')
         return wb_fail(err, WB_MISUSE, "the table's name is empty");
     wb_buffer sql = WB_BUFFER_EMPTY;
-    char *name = name_render(table, wb_quote_table);
-    wb_buffer_printf(&sql, "CREATE TABLE IF NOT EXISTS %s (", name ? name : "");
-    sql.failed |= !name;
-    wb_free(name);
+    wb_buffer_put_text(&sql, "CREATE TABLE IF NOT EXISTS ");
+    wb_put_table(&sql, table);
+    wb_buffer_put_text(&sql, " (");
     bool keyed = false;
     for (size_t i = 0; i < schema->count; i++) {
         bool key = !keyed && schema->columns[i].place < 0;
@@ -66,23 +65,11 @@ static const dialect *dialect_find(const char *name)
     return NULL;
 }
 
-/* The quoted name in memory of its own; NULL: no memory. */
-static char *name_render(const char *name, size_t (*quote)(const char *, char *, size_t))
-{
-    size_t bytes = quote(name, NULL, 0) + 1;
-    char *text = wb_alloc(bytes);
-    if (text)
-        quote(name, text, bytes);
-    return text;
-}
-
 static void column_put(wb_buffer *sql, const dialect *to, const wb_column_plan *plan, bool key)
 {
     const wb_column *column = &plan->column;
-    char *name = name_render(column->name, wb_quote_name);
-    wb_buffer_printf(sql, "%s %s", name ? name : "", to->type_name(column->type));
-    sql->failed |= !name;
-    wb_free(name);
+    wb_put_name(sql, column->name);
+    wb_buffer_printf(sql, " %s", to->type_name(column->type));
     if (!column->null)
         wb_buffer_put_text(sql, " NOT NULL");
     if (key)

@@ -1,73 +1,26 @@
 /* SPDX-License-Identifier: MIT
- * Identifiers, quoted for SQL. Like snprintf: counts all, writes what fits, ends what it wrote with a NUL.
- * No state, no locks, no failure. */
-#include "rows/schema.h"
+ * See quote.h. No state, no locks. */
+#include "rows/quote.h"
 
 #include <string.h>
 
-/* Where the quoted name goes. */
-typedef struct sink {
-    char *out;
-    size_t size; /* of out, its NUL included */
-    size_t used; /* bytes so far, also those that don't fit */
-} sink;
-
-static void part_quote(sink *to, const char *name, size_t bytes);
-static size_t quoted_bytes(const char *name);
-
-static void put(sink *to, char c)
+static void put_quoted(wb_buffer *sql, const char *name, size_t bytes)
 {
-    if (to->used + 1 < to->size)
-        to->out[to->used] = c;
-    to->used++;
-}
-
-static size_t finish(sink *to)
-{
-    if (to->size > 0)
-        to->out[to->used < to->size ? to->used : to->size - 1] = '\0';
-    return to->used;
-}
-
-size_t wb_quote_name(const char *name, char *out, size_t size)
-{
-    sink to = {out, size, 0};
-    part_quote(&to, name, strlen(name));
-    return finish(&to);
-}
-
-/* Parts end at dots; one that is quoted already stays as it is. */
-size_t wb_quote_table(const char *table, char *out, size_t size)
-{
-    sink to = {out, size, 0};
-    for (;;) {
-        size_t bytes = quoted_bytes(table);
-        if (bytes > 0) {
-            for (size_t i = 0; i < bytes; i++)
-                put(&to, table[i]);
-        } else {
-            bytes = strcspn(table, ".");
-            part_quote(&to, table, bytes);
-        }
-        table += bytes;
-        if (*table != '.')
-            return finish(&to);
-        put(&to, *table++);
-    }
-}
-
-static void part_quote(sink *to, const char *name, size_t bytes)
-{
-    put(to, '"');
+    wb_buffer_put_char(sql, '"');
     for (size_t i = 0; i < bytes; i++) {
         if (name[i] == '"')
-            put(to, '"');
-        put(to, name[i]);
+            wb_buffer_put_char(sql, '"');
+        wb_buffer_put_char(sql, name[i]);
     }
-    put(to, '"');
+    wb_buffer_put_char(sql, '"');
 }
 
-/* The length of the quoted part that starts here and is followed by a dot or the end; 0: it is none. */
+void wb_put_name(wb_buffer *sql, const char *name)
+{
+    put_quoted(sql, name, strlen(name));
+}
+
+/* The length of the quoted part that starts here and is followed by a dot or the end; 0: there is none. */
 static size_t quoted_bytes(const char *name)
 {
     if (name[0] != '"')
@@ -77,4 +30,21 @@ static size_t quoted_bytes(const char *name)
         i += name[i] == '"' ? 2 : 1;
     bool whole = i > 1 && name[i] == '"' && (name[i + 1] == '.' || name[i + 1] == '\0');
     return whole ? i + 1 : 0;
+}
+
+void wb_put_table(wb_buffer *sql, const char *table)
+{
+    for (;;) {
+        size_t bytes = quoted_bytes(table);
+        if (bytes > 0) {
+            wb_buffer_put(sql, table, bytes);
+        } else {
+            bytes = strcspn(table, ".");
+            put_quoted(sql, table, bytes);
+        }
+        table += bytes;
+        if (*table != '.')
+            return;
+        wb_buffer_put_char(sql, *table++);
+    }
 }

@@ -23,10 +23,4 @@ struct wb_schema {
     wb_column_plan columns[];
 };
 
-/* An identifier, quoted for SQL: "a""b"; a table may be "schema.table", quoted by its parts (a name that
- * holds a dot can be given already quoted). The number of bytes that it needs without the NUL, as snprintf;
- * *out is filled as far as `size` goes. */
-size_t wb_quote_name(const char *name, char *out, size_t size);
-size_t wb_quote_table(const char *table, char *out, size_t size);
-
 #endif

@@ -17,7 +17,7 @@ char *wb_pg_copy_statement(const char *table, const wb_schema *schema)
     wb_buffer_printf(&sql, "COPY %s (", table);
     for (size_t i = 0; i < schema->count; i++) {
         wb_buffer_put_text(&sql, i > 0 ? ", " : "");
-        wb_pg_put_name(&sql, schema->columns[i].column.name);
+        wb_put_name(&sql, schema->columns[i].column.name);
     }
     wb_buffer_put_text(&sql, ") FROM STDIN (FORMAT binary)");
     return wb_buffer_take(&sql, NULL);

@@ -57,9 +57,9 @@ static char *question(const wb_pg_session *session)
     const char *column = target->schema->columns[target->dedupe_column].column.name;
     wb_buffer sql = WB_BUFFER_EMPTY;
     wb_buffer_put_text(&sql, "SELECT ");
-    wb_pg_put_name(&sql, column);
+    wb_put_name(&sql, column);
     wb_buffer_printf(&sql, " FROM %s WHERE ", wb_pg_aim_now(session)->table);
-    wb_pg_put_name(&sql, column);
+    wb_put_name(&sql, column);
     wb_buffer_put_text(&sql, " = ANY ($1) ORDER BY 1");
     return wb_buffer_take(&sql, NULL);
 }

@@ -13,6 +13,7 @@
 #include <libpq-fe.h>
 
 #include "base/buffer.h"
+#include "rows/quote.h"
 #include "stores/store.h"
 #include "stores/recent.h"
 
@@ -100,7 +101,6 @@ typedef struct wb_pg_params {
  * or in binary. */
 int wb_pg_run(wb_pg_session *session, const char *sql, const wb_pg_params *params, bool binary,
               const wb_deadline *deadline, PGresult **out, wb_err *err);
-void wb_pg_put_name(wb_buffer *sql, const char *name); /* quoted */
 /* Binary parameters: types, numbers, and the beginning of an array of one dimension, after which come its
  * elements, each with its length as an int32 before it. */
 enum {

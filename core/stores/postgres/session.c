@@ -11,11 +11,9 @@
 
 static char *quote_table(const char *table)
 {
-    size_t bytes = wb_quote_table(table, NULL, 0) + 1;
-    char *quoted = wb_alloc(bytes);
-    if (quoted != NULL)
-        wb_quote_table(table, quoted, bytes);
-    return quoted;
+    wb_buffer sql = WB_BUFFER_EMPTY;
+    wb_put_table(&sql, table);
+    return wb_buffer_take(&sql, NULL);
 }
 
 static char *statement_of(const char *table, const wb_target *target)

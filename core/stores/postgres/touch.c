@@ -36,9 +36,9 @@ static void put_template(wb_buffer *sql, const char *text, const char *table,
         if (strncmp(text, "$T", 2) == 0)
             wb_buffer_put_text(sql, table);
         else if (strncmp(text, "$K", 2) == 0)
-            wb_pg_put_name(sql, target->key);
+            wb_put_name(sql, target->key);
         else if (strncmp(text, "$C", 2) == 0)
-            wb_pg_put_name(sql, target->column);
+            wb_put_name(sql, target->column);
         else {
             wb_buffer_put_char(sql, *text);
             continue;

@@ -120,15 +120,6 @@ int wb_pg_run(wb_pg_session *session, const char *sql, const wb_pg_params *param
     return code == WB_OK ? collect(session, deadline, out, err) : code;
 }
 
-void wb_pg_put_name(wb_buffer *sql, const char *name)
-{
-    size_t bytes = wb_quote_name(name, NULL, 0);
-    if (!wb_buffer_reserve(sql, bytes + 1))
-        return;
-    wb_quote_name(name, sql->data + sql->bytes, bytes + 1);
-    sql->bytes += bytes;
-}
-
 /* ---- binary parameters ---- */
 
 void wb_pg_put_int32(wb_buffer *buffer, uint32_t value)

@@ -45,7 +45,7 @@ static void put_columns(wb_buffer *sql, const wb_schema *schema)
 {
     for (size_t i = 0; i < schema->count; i++) {
         wb_buffer_put_text(sql, i == 0 ? " (" : ", ");
-        wb_sqlite_put_name(sql, schema->columns[i].column.name);
+        wb_put_name(sql, schema->columns[i].column.name);
     }
     wb_buffer_put_text(sql, ") ");
 }
@@ -59,9 +59,9 @@ static void put_parameters(wb_buffer *sql, const wb_schema *schema)
 static void put_unless_there(wb_buffer *sql, const char *table, const wb_target *target)
 {
     wb_buffer_put_text(sql, " WHERE NOT EXISTS (SELECT 1 FROM ");
-    wb_sqlite_put_table(sql, table);
+    wb_put_table(sql, table);
     wb_buffer_put_text(sql, " WHERE ");
-    wb_sqlite_put_name(sql, target->schema->columns[target->dedupe_column].column.name);
+    wb_put_name(sql, target->schema->columns[target->dedupe_column].column.name);
     wb_buffer_printf(sql, " = ?%d)", target->dedupe_column + 1);
 }
 
@@ -70,7 +70,7 @@ static int insert_statement(wb_sqlite_link *link, const wb_target *target, bool 
 {
     wb_buffer sql = WB_BUFFER_EMPTY;
     wb_buffer_put_text(&sql, "INSERT INTO ");
-    wb_sqlite_put_table(&sql, link->table);
+    wb_put_table(&sql, link->table);
     put_columns(&sql, target->schema);
     wb_buffer_put_text(&sql, unless_there ? "SELECT " : "VALUES (");
     put_parameters(&sql, target->schema);

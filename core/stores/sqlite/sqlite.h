@@ -8,6 +8,7 @@
 
 #include "base/buffer.h"
 #include "base/err.h"
+#include "rows/quote.h"
 #include "stores/store.h"
 #include "stores/recent.h"
 
@@ -87,9 +88,6 @@ int wb_sqlite_table_check(const wb_sqlite_link *link, const wb_sqlite_table *tab
 bool wb_sqlite_takes_bytes(const wb_sqlite_column *column);
 /* The type that best describes a column. */
 int wb_sqlite_type(const wb_sqlite_column *column);
-/* A table's name, or a column's, put as SQL. */
-void wb_sqlite_put_table(wb_buffer *sql, const char *table);
-void wb_sqlite_put_name(wb_buffer *sql, const char *name);
 
 /* ---- reading a schema (sqlite_describe.c) ---- */
 

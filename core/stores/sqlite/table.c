@@ -67,24 +67,6 @@ static int affinity_of(const char *declared);
 
 /* ---- names ---- */
 
-void wb_sqlite_put_name(wb_buffer *sql, const char *name)
-{
-    size_t bytes = wb_quote_name(name, NULL, 0);
-    if (wb_buffer_reserve(sql, bytes + 1)) {
-        wb_quote_name(name, sql->data + sql->bytes, bytes + 1);
-        sql->bytes += bytes;
-    }
-}
-
-void wb_sqlite_put_table(wb_buffer *sql, const char *table)
-{
-    size_t bytes = wb_quote_table(table, NULL, 0);
-    if (wb_buffer_reserve(sql, bytes + 1)) {
-        wb_quote_table(table, sql->data + sql->bytes, bytes + 1);
-        sql->bytes += bytes;
-    }
-}
-
 /* Reads one quoted name, at its opening quote, into `out`; returns what follows its closing quote. */
 static const char *name_unquote(const char *quoted, char *out)
 {
@@ -101,7 +83,7 @@ static const char *name_unquote(const char *quoted, char *out)
 static int names_bind(sqlite3_stmt *statement, const char *table)
 {
     wb_buffer quoted = WB_BUFFER_EMPTY;
-    wb_sqlite_put_table(&quoted, table);
+    wb_put_table(&quoted, table);
     char *text = wb_buffer_take(&quoted, NULL);
     char *name = text == NULL ? NULL : wb_strdup(text);
     int status = name == NULL ? SQLITE_NOMEM : SQLITE_OK;

@@ -14,11 +14,11 @@ static char *tracker_ddl(const char *table, const wb_target *target)
 {
     wb_buffer sql = WB_BUFFER_EMPTY;
     wb_buffer_put_text(&sql, "CREATE TABLE ");
-    wb_sqlite_put_table(&sql, table);
+    wb_put_table(&sql, table);
     wb_buffer_put_text(&sql, " (");
-    wb_sqlite_put_name(&sql, target->key);
+    wb_put_name(&sql, target->key);
     wb_buffer_put_text(&sql, " uuid TEXT PRIMARY KEY NOT NULL, ");
-    wb_sqlite_put_name(&sql, target->column);
+    wb_put_name(&sql, target->column);
     wb_buffer_put_text(&sql, " timestamptz TEXT)");
     return wb_buffer_take(&sql, NULL);
 }

@@ -18,15 +18,15 @@ static int update_prepare(wb_sqlite_touch *touch, wb_sqlite_link *link, const wb
 {
     wb_buffer sql = WB_BUFFER_EMPTY;
     wb_buffer_put_text(&sql, "UPDATE ");
-    wb_sqlite_put_table(&sql, target->table);
+    wb_put_table(&sql, target->table);
     wb_buffer_put_text(&sql, " SET ");
-    wb_sqlite_put_name(&sql, target->column);
+    wb_put_name(&sql, target->column);
     wb_buffer_put_text(&sql, " = ?2 WHERE ");
-    wb_sqlite_put_name(&sql, target->key);
+    wb_put_name(&sql, target->key);
     wb_buffer_put_text(&sql, " = ?1 AND (");
-    wb_sqlite_put_name(&sql, target->column);
+    wb_put_name(&sql, target->column);
     wb_buffer_put_text(&sql, " IS NULL OR ");
-    wb_sqlite_put_name(&sql, target->column);
+    wb_put_name(&sql, target->column);
     wb_buffer_put_text(&sql, " < ?3)");
     return wb_sqlite_prepare_buffer(link, &sql, &touch->update, err);
 }
@@ -36,9 +36,9 @@ static int find_prepare(wb_sqlite_touch *touch, wb_sqlite_link *link, const wb_t
 {
     wb_buffer sql = WB_BUFFER_EMPTY;
     wb_buffer_put_text(&sql, "SELECT 1 FROM ");
-    wb_sqlite_put_table(&sql, target->table);
+    wb_put_table(&sql, target->table);
     wb_buffer_put_text(&sql, " WHERE ");
-    wb_sqlite_put_name(&sql, target->key);
+    wb_put_name(&sql, target->key);
     wb_buffer_put_text(&sql, " = ?1 LIMIT 1");
     return wb_sqlite_prepare_buffer(link, &sql, &touch->find, err);
 }

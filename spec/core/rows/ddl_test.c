@@ -10,6 +10,7 @@
 #include <sqlite3.h>
 
 #include "base/env.h"
+#include "rows/quote.h"
 #include "rows/schema.h"
 
 #define TEXT(literal)                                                                              \
@@ -51,18 +52,18 @@ static void test_quoting(void **state)
         {"\"\"", "\"\"\"\"\"\""},
         {"t.", "\"t\".\"\""},
     };
-    char out[64];
     for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
-        assert_int_equal(wb_quote_table(tables[i].given, out, sizeof out),
-                         strlen(tables[i].quoted));
-        assert_string_equal(out, tables[i].quoted);
+        wb_buffer sql = WB_BUFFER_EMPTY;
+        wb_put_table(&sql, tables[i].given);
+        char *text = wb_buffer_take(&sql, NULL);
+        assert_string_equal(text, tables[i].quoted);
+        wb_free(text);
     }
-    assert_int_equal(wb_quote_name("a.\"b", out, sizeof out), 7);
-    assert_string_equal(out, "\"a.\"\"b\"");
-    assert_int_equal(wb_quote_name("abcdef", NULL, 0), 8);
-    memset(out, '#', sizeof out);
-    assert_int_equal(wb_quote_name("abcdef", out, 4), 8);
-    assert_memory_equal(out, "\"ab\0#", 5);
+    wb_buffer name = WB_BUFFER_EMPTY;
+    wb_put_name(&name, "a.\"b");
+    char *text = wb_buffer_take(&name, NULL);
+    assert_string_equal(text, "\"a.\"\"b\"");
+    wb_free(text);
 }
 
 static const wb_column of_all_types[] = {
