@@ -35,7 +35,7 @@ static void fill(wb_err *err, int code, int class, const char *format, va_list a
 {
     memset(err, 0, sizeof *err);
     err->code = code;
-    err->class = class;
+    err->error_class = class;
     vsnprintf(err->text, sizeof err->text, format, arguments);
     cut_at_character(err->text, sizeof err->text);
     keep_one_line(err->text);

@@ -188,7 +188,7 @@ void wb_backlog_failed(wb_backlog *backlog, const wb_err *err, uint64_t count, b
     metrics->failures++;
     metrics->consecutive_failures = progress ? 1 : metrics->consecutive_failures + 1;
     snprintf(metrics->last_error, sizeof metrics->last_error, "%s", err->text);
-    backlog->holding = err->class == WB_HOLD;
+    backlog->holding = err->error_class == WB_HOLD;
     log_failure(backlog, err, count, now_us);
 }
 
@@ -225,7 +225,7 @@ wb_event wb_backlog_write_event(const wb_err *err, int reason, uint32_t attempt,
         .kind = WB_EVENT_FLUSH,
         .level = err == NULL ? WB_DEBUG : WB_WARN,
         .code = err == NULL ? WB_OK : err->code,
-        .class = err == NULL ? WB_RETRY : err->class,
+        .error_class = err == NULL ? WB_RETRY : err->error_class,
         .reason = reason,
         .attempt = attempt,
         .rows = count,

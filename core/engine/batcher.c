@@ -161,7 +161,7 @@ static int64_t ask_retry_us(wb_batcher *batcher, const wb_batch *batch, const wb
 {
     wb_view view;
     wb_stats stats;
-    if (batcher->outbox.asker.decider == NULL || err->class == WB_REJECT)
+    if (batcher->outbox.asker.decider == NULL || err->error_class == WB_REJECT)
         return 0;
     wb_outbox_view(&batcher->outbox, batch, &view);
     wb_backlog_stats(&batcher->outbox.backlog, &stats);

@@ -172,7 +172,7 @@ static void fail(wb_markbox *markbox, const struct wb_marks *marks, const wb_err
     uint32_t attempts = markbox->backlog.retry.attempts;
     wb_backlog_failed(&markbox->backlog, err, marks->count, false, now_us);
     markbox->attempt++;
-    if (attempts > 0 && markbox->attempt >= attempts && err->class != WB_HOLD)
+    if (attempts > 0 && markbox->attempt >= attempts && err->error_class != WB_HOLD)
         give_up(markbox, marks, err, now_us);
     else
         put_back(markbox, marks, now_us);

@@ -125,7 +125,7 @@ bool wb_pipeline_outcome(const wb_outcome *outcome, wb_err *err)
 {
     if (outcome->code == WB_OK)
         return false;
-    wb_fail_store(err, outcome->class, "%s",
+    wb_fail_store(err, outcome->error_class, "%s",
                   outcome->text != NULL ? outcome->text : "the store failed");
     err->in_doubt = outcome->in_doubt;
     return true;

@@ -91,7 +91,7 @@ static bool deliver_one(wb_pipeline *pipeline, const wb_cancel *cancel)
     if (code == WB_OK)
         wb_lifeline_renew();
     else if (atomic_load(&cancel->resumed))
-        err.class = WB_HOLD; /* it was stopped to be gone on with: nobody's last try */
+        err.error_class = WB_HOLD; /* it was stopped to be gone on with: nobody's last try */
     wb_markbox_complete(&tracker->markbox, claim, code == WB_OK ? NULL : &err, &touched,
                         wb_now_us() - began_us);
     return true;

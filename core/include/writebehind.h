@@ -122,7 +122,7 @@ typedef struct wb_event {
     int32_t kind;        /* enum wb_event_kind */
     int32_t level;       /* enum wb_level */
     int32_t code;        /* WB_OK, or why the write failed */
-    int32_t class;       /* enum wb_class */
+    int32_t error_class; /* enum wb_class */
     int32_t reason;      /* enum wb_reason */
     uint32_t attempt;    /* 1 at the first */
     uint64_t rows;       /* rows (ids) of the write; of a log line: what it is about */
@@ -134,10 +134,10 @@ typedef struct wb_event {
 
 /* How a delivery by hand ended. */
 typedef struct wb_outcome {
-    int32_t code;    /* WB_OK, or WB_STORE */
-    int32_t class;   /* enum wb_class, of a failure */
-    bool in_doubt;   /* of a failure: its fate is unknown */
-    uint64_t stored; /* of a failure: leading rows that are in */
+    int32_t code;        /* WB_OK, or WB_STORE */
+    int32_t error_class; /* enum wb_class, of a failure */
+    bool in_doubt;       /* of a failure: its fate is unknown */
+    uint64_t stored;     /* of a failure: leading rows that are in */
     int64_t
         retry_us; /* of a failure that is no rejection: when to try again; 0: as the options say; WB_NEVER:
                          not any more, the rows are dead */

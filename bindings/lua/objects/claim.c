@@ -36,7 +36,7 @@ void lwb_claim_settle(lwb_claim *claim, const wb_outcome *outcome)
 }
 
 static const wb_outcome collected = {
-    .code = WB_STORE, .class = WB_RETRY, .text = "claim collected without being completed"};
+    .code = WB_STORE, .error_class = WB_RETRY, .text = "claim collected without being completed"};
 
 void lwb_claim_drop(lwb_claim *claim)
 {
@@ -80,7 +80,7 @@ static void failure_check(lua_State *L, const lwb_claim *claim, wb_outcome *out)
 {
     luaL_argcheck(L, !lua_toboolean(L, 2), 2, "expected true, or nil and an error");
     out->code = WB_STORE;
-    out->class = class_check(L, 4);
+    out->error_class = class_check(L, 4);
     double stored = luaL_optnumber(L, 5, 0);
     luaL_argcheck(L,
                   stored >= 0 && stored <= (double)claim->count && stored == (double)(size_t)stored,
@@ -120,7 +120,7 @@ static lwb_claim *any_claim(lua_State *L)
 /* The claim is at 1. */
 static void ask_retry(lua_State *L, const lwb_claim *claim, wb_outcome *outcome)
 {
-    bool failed = outcome->code != WB_OK && outcome->class != WB_REJECT;
+    bool failed = outcome->code != WB_OK && outcome->error_class != WB_REJECT;
     if (failed && claim->pipeline != NULL && claim->pipeline->asks_retry)
         lwb_ask_retry(L, outcome);
 }

@@ -51,7 +51,7 @@ static void set_failure(lua_State *L, const wb_event *event)
     if (event->code == WB_OK)
         return;
     set_text(L, "code", wb_code_name(event->code));
-    set_text(L, "class", lwb_class_names[event->class]);
+    set_text(L, "class", lwb_class_names[event->error_class]);
     set_text(L, "error", event->text);
 }
 

@@ -8,7 +8,7 @@ static int push_failure(lua_State *L, lwb_claim *claim, const wb_err *err, uint6
     claim->in_doubt = err->in_doubt;
     lua_pushnil(L);
     lua_pushstring(L, err->text);
-    lua_pushstring(L, lwb_class_names[err->class]);
+    lua_pushstring(L, lwb_class_names[err->error_class]);
     lua_pushnumber(L, (lua_Number)stored);
     return 4;
 }

@@ -76,7 +76,7 @@ void lwb_ask_retry(lua_State *L, wb_outcome *outcome)
     lua_remove(L, -2);
     lua_pushvalue(L, 1);
     lua_pushstring(L, outcome->text);
-    lua_pushstring(L, lwb_class_names[outcome->class]);
+    lua_pushstring(L, lwb_class_names[outcome->error_class]);
     lua_call(L, 4, 1);
     if (lua_isboolean(L, -1))
         outcome->retry_us = WB_NEVER;

@@ -152,7 +152,7 @@ static int ask_retry(lua_State *L)
     worker_decider *decider = lua_touserdata(L, 1);
     lwb_state_push(L, "retry_delay");
     lua_pushstring(L, decider->failure->text);
-    lua_pushstring(L, lwb_class_names[decider->failure->class]);
+    lua_pushstring(L, lwb_class_names[decider->failure->error_class]);
     push_view(L, decider);
     lua_call(L, 8, 1);
     decider->retry_us = lua_isnumber(L, -1) ? lwb_check_delay(L, -1) : WB_NEVER;

@@ -36,7 +36,7 @@ static void lent_complete(void *core, lwb_claim *claim, const wb_outcome *outcom
     session->code = outcome->code;
     session->touched = (wb_touched){.updated = claim->updated, .unmatched = claim->unmatched};
     if (outcome->code != WB_OK) {
-        wb_fail_store(session->err, outcome->class, "%s", outcome->text);
+        wb_fail_store(session->err, outcome->error_class, "%s", outcome->text);
         session->base.stored = outcome->stored;
     }
 }

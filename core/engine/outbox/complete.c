@@ -38,7 +38,7 @@ static void succeed(wb_outbox *outbox, wb_batch *batch, int64_t now_us)
 static void try_again(wb_outbox *outbox, wb_batch *batch, const wb_ending *ending, int64_t now_us)
 {
     uint32_t attempts = outbox->backlog.retry.attempts;
-    bool last = attempts > 0 && batch->attempt >= attempts && ending->err->class != WB_HOLD;
+    bool last = attempts > 0 && batch->attempt >= attempts && ending->err->error_class != WB_HOLD;
     if (ending->retry_us == WB_NEVER || (ending->retry_us <= 0 && last)) {
         wb_outbox_give_up(outbox, batch, ending->err->text, now_us);
         return;
@@ -65,7 +65,7 @@ static void fail(wb_outbox *outbox, wb_batch *batch, const wb_ending *ending, in
         wb_outbox_grant_credit(outbox, now_us);
     if (wb_batch_left(batch) == 0)
         wb_outbox_settle(outbox, batch);
-    else if (err->class == WB_REJECT)
+    else if (err->error_class == WB_REJECT)
         wb_outbox_reject(outbox, batch, err, now_us);
     else
         try_again(outbox, batch, ending, now_us);

@@ -26,11 +26,11 @@ enum wb_class {
 };
 
 typedef struct wb_err {
-    int32_t code;     /* enum wb_code */
-    int32_t class;    /* enum wb_class, where code is WB_STORE */
-    bool in_doubt;    /* the write was sent and its fate is unknown */
-    char sqlstate[6]; /* the server's, or empty */
-    char text[256];   /* what was wrong, naming it; one line */
+    int32_t code;        /* enum wb_code */
+    int32_t error_class; /* enum wb_class, where code is WB_STORE */
+    bool in_doubt;       /* the write was sent and its fate is unknown */
+    char sqlstate[6];    /* the server's, or empty */
+    char text[256];      /* what was wrong, naming it; one line */
 } wb_err;
 
 /* The stable name of a code ("invalid", "full", …); "unknown" for any other number. */

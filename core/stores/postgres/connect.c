@@ -249,7 +249,7 @@ static int connect_any(wb_pg_session *session, const wb_deadline *deadline, wb_e
         session->host = (first + i) % count;
         if (try_host(session, &own, &now) == WB_OK)
             return WB_OK;
-        if (worst.class != WB_HOLD)
+        if (worst.error_class != WB_HOLD)
             worst = now;
         if (wb_deadline_passed(deadline))
             break;

@@ -171,7 +171,7 @@ static int write_connected(wb_pg_session *session, const wb_batch *batch,
     int code = wb_pg_connect(session, deadline, &fresh, err);
     if (code == WB_OK)
         code = try_once(session, batch, deadline, &begun, err);
-    bool was_dead = code != WB_OK && !fresh && !begun && err->class == WB_RETRY &&
+    bool was_dead = code != WB_OK && !fresh && !begun && err->error_class == WB_RETRY &&
                     PQstatus(session->conn) == CONNECTION_BAD;
     if (!was_dead || wb_deadline_passed(deadline))
         return code;

@@ -140,7 +140,7 @@ static int run_connected(wb_pg_session *session, const wb_buffer params[PARAMS],
     int code = wb_pg_connect(session, deadline, &fresh, err);
     if (code == WB_OK)
         code = run(session, params, deadline, out, err);
-    if (code == WB_OK || fresh || err->class != WB_RETRY || session->conn != NULL ||
+    if (code == WB_OK || fresh || err->error_class != WB_RETRY || session->conn != NULL ||
         wb_deadline_passed(deadline))
         return code;
     code = wb_pg_connect(session, deadline, &fresh, err);

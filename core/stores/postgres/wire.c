@@ -151,7 +151,7 @@ void wb_pg_put_array(wb_buffer *buffer, uint32_t type, size_t count)
 /* That a table is missing, does not fit, or may not be written to. */
 static bool is_of_table(const wb_err *err)
 {
-    return err->class == WB_HOLD &&
+    return err->error_class == WB_HOLD &&
            (*err->sqlstate == '\0' || strncmp(err->sqlstate, "42", 2) == 0);
 }
 
@@ -161,7 +161,7 @@ static bool is_of_table(const wb_err *err)
  * alone: a new connection may find a new primary. */
 static bool stays_good(const wb_pg_session *session, const wb_err *err)
 {
-    return err->class == WB_REJECT || strncmp(err->sqlstate, "40", 2) == 0 ||
+    return err->error_class == WB_REJECT || strncmp(err->sqlstate, "40", 2) == 0 ||
            strncmp(err->sqlstate, "55", 2) == 0 ||
            (is_of_table(err) && wb_pg_aims_others_fit(session));
 }

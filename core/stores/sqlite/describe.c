@@ -117,7 +117,7 @@ static int constant_value(wb_sqlite_link *link, const char *constant, sqlite3_va
     wb_err cause;
     int code = wb_sqlite_prepare_buffer(link, &sql, &statement, &cause);
     if (code != WB_OK)
-        return cause.class == WB_RETRY ? no_memory(link, err) : WB_OK;
+        return cause.error_class == WB_RETRY ? no_memory(link, err) : WB_OK;
     if (sqlite3_step(statement) == SQLITE_ROW)
         *out = sqlite3_value_dup(sqlite3_column_value(statement, 0));
     sqlite3_finalize(statement);

@@ -209,7 +209,7 @@ static int decide_retry(wb_script *decider, const wb_stats *stats, const wb_view
 {
     (void)stats, (void)view;
     uint64_t chance = random_below(&((struct faulty_decider *)decider)->random, 10);
-    if (chance == 0 || failure->class == WB_REJECT)
+    if (chance == 0 || failure->error_class == WB_REJECT)
         return fault(err, WB_RETRY, false);
     *retry_us = (int64_t)chance * 100;
     return WB_OK;

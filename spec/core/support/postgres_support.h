@@ -138,8 +138,8 @@ static inline void assert_failed(int code, const wb_err *err, int class, const c
 {
     assert_int_equal(code, WB_STORE);
     assert_int_equal(err->code, WB_STORE);
-    if (err->class != class || strstr(err->text, words) == NULL)
-        fail_msg("class %d, expected %d; \"%s\", expected to find \"%s\"", err->class, class,
+    if (err->error_class != class || strstr(err->text, words) == NULL)
+        fail_msg("class %d, expected %d; \"%s\", expected to find \"%s\"", err->error_class, class,
                  err->text, words);
 }
 

@@ -99,7 +99,7 @@ void contract_refused(wb_session *session, const wb_batch *batch, int class, con
     assert_int_equal(err.code, WB_STORE);
     if (strstr(err.text, text) == NULL)
         fail_msg("\"%s\" is not in \"%s\"", text, err.text);
-    assert_int_equal(err.class, class);
+    assert_int_equal(err.error_class, class);
     assert_false(err.in_doubt);
 }
 
@@ -384,7 +384,7 @@ void contract_describe(const store_probe *probe)
     int64_t deadline_us = contract_until(AMPLE_MS).at_us;
     assert_int_equal(wb_store_schema(probe->store, "absent", deadline_us, &described, &err),
                      WB_STORE);
-    assert_int_equal(err.class, WB_HOLD);
+    assert_int_equal(err.error_class, WB_HOLD);
     assert_non_null(strstr(err.text, "table \"absent\""));
     assert_null(described);
     assert_int_equal(wb_store_schema(probe->store, target.table, deadline_us, &described, &err),

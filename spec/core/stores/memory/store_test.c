@@ -195,7 +195,7 @@ static void test_write_without_memory(void **state)
         wb_alloc_fail_after(0);
         failures += code != WB_OK;
         if (code != WB_OK) {
-            assert_int_equal(err.class, WB_RETRY);
+            assert_int_equal(err.error_class, WB_RETRY);
             check_kept(store, schema, 0, 600, 600);
             contract_write(session, more);
         }

@@ -272,7 +272,7 @@ static void write_cut_off(doubt *d, wb_batch *batch, int cut)
     wb_err err;
     atomic_store(&d->proxy.cut, cut);
     assert_int_equal(write_until(d->session, batch, FOREVER_US, &err), WB_STORE);
-    assert_int_equal(err.class, WB_RETRY);
+    assert_int_equal(err.error_class, WB_RETRY);
     assert_true(err.in_doubt);
     batch->in_doubt = true;
 }
@@ -528,7 +528,7 @@ static void at_random(void **state)
             int code = write_until(d->session, batch, FOREVER_US, &err);
             if (code == WB_OK)
                 break;
-            assert_int_equal(err.class, WB_RETRY);
+            assert_int_equal(err.error_class, WB_RETRY);
             batch->in_doubt = batch->in_doubt || err.in_doubt;
             cuts++;
         }

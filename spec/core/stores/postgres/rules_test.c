@@ -67,7 +67,7 @@ static void connect_errors(void **state)
         wb_pg_fail_connect(&err, cases[i].text, cases[i].needs_password);
         assert_string_equal(err.text, cases[i].shown);
         assert_string_equal(err.sqlstate, cases[i].sqlstate);
-        assert_int_equal(err.class, cases[i].class);
+        assert_int_equal(err.error_class, cases[i].class);
     }
 }
 

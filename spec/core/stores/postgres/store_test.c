@@ -206,7 +206,7 @@ static void altered_table_is_held(void **state)
     assert_ok(write_until(session, batch, 10 * SECOND_US, &err));
     sql(f, "ALTER TABLE t ALTER n TYPE int4");
     assert_int_equal(write_until(session, batch, 10 * SECOND_US, &err), WB_STORE);
-    assert_int_not_equal(err.class, WB_REJECT);
+    assert_int_not_equal(err.error_class, WB_REJECT);
     int code = write_until(session, batch, 10 * SECOND_US, &err);
     assert_failed(code, &err, WB_HOLD, "column \"n\" is int4 in the database, int8 in the schema");
     sql(f, "ALTER TABLE t ALTER n TYPE int8");

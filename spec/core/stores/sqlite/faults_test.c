@@ -20,7 +20,7 @@ static void check_locked(wb_session *session, const wb_batch *batch, const wb_de
 {
     wb_err err = {0};
     assert_int_equal(session->class->write(session, batch, deadline, &err), WB_STORE);
-    assert_int_equal(err.class, WB_RETRY);
+    assert_int_equal(err.error_class, WB_RETRY);
     assert_false(err.in_doubt);
     assert_non_null(strstr(err.text, "no time left"));
 }
@@ -164,7 +164,7 @@ static void test_full_disk(void **state)
     int code = writer.session->class->write(writer.session, many, &deadline, &err);
     limit_files(RLIM_INFINITY);
     assert_int_equal(code, WB_STORE);
-    assert_int_equal(err.class, WB_RETRY);
+    assert_int_equal(err.error_class, WB_RETRY);
     check_query(fixture, "SELECT count(*) FROM notes", "10");
 
     many->in_doubt = err.in_doubt;
@@ -192,7 +192,7 @@ static void test_without_memory(void **state)
         if (code != WB_OK) {
             failures++;
             assert_int_equal(code, WB_STORE);
-            assert_int_equal(err.class, WB_RETRY);
+            assert_int_equal(err.error_class, WB_RETRY);
             contract_write(session, writer.batch);
         }
         check_query(fixture, "SELECT count(*) FROM notes", "10");

@@ -46,7 +46,7 @@ static int write_in_child(wb_store *store, char text[256])
         wb_err err = {0};
         int code = write_one(new_driven(store), &err);
         bool told = write(ends[1], err.text, 255) == 255;
-        _exit(!told ? 99 : code == WB_OK ? 0 : err.class == WB_HOLD ? 1 : 2);
+        _exit(!told ? 99 : code == WB_OK ? 0 : err.error_class == WB_HOLD ? 1 : 2);
     }
     assert_int_equal(read(ends[0], text, 255), 255);
     text[255] = '\0';

@@ -91,7 +91,7 @@ static void script_refused(wb_store *store, const char *sql, const char *text)
     wb_err err = {0};
     int64_t deadline_us = contract_until(60 * 1000).at_us;
     assert_int_equal(wb_store_execute(store, sql, deadline_us, &err), WB_STORE);
-    assert_int_equal(err.class, WB_HOLD);
+    assert_int_equal(err.error_class, WB_HOLD);
     if (strstr(err.text, text) == NULL)
         fail_msg("\"%s\" is not in \"%s\"", text, err.text);
 }
@@ -172,7 +172,7 @@ static void touch_refused(wb_store *store, const wb_target *target, const char *
     wb_err err = {0};
     wb_touched touched = {9, 9};
     assert_int_equal(touch_one(store, target, 1, &touched, &err), WB_STORE);
-    assert_int_equal(err.class, WB_HOLD);
+    assert_int_equal(err.error_class, WB_HOLD);
     assert_non_null(strstr(err.text, text));
     assert_int_equal(touched.updated, 9);
 }
@@ -331,7 +331,7 @@ static void test_describe_fails(void **state)
     wb_err err = {0};
     int64_t deadline_us = contract_until(60 * 1000).at_us;
     assert_int_equal(wb_store_schema(fixture->store, "t", deadline_us, &schema, &err), WB_STORE);
-    assert_int_equal(err.class, WB_HOLD);
+    assert_int_equal(err.error_class, WB_HOLD);
     assert_non_null(strstr(err.text, "there is no such file"));
     assert_int_not_equal(access(fixture->path, F_OK), 0);
 
@@ -343,7 +343,7 @@ static void test_describe_fails(void **state)
     database_run(db, "BEGIN EXCLUSIVE");
     deadline_us = contract_until(30).at_us;
     assert_int_equal(wb_store_schema(fixture->store, "t", deadline_us, &schema, &err), WB_STORE);
-    assert_int_equal(err.class, WB_RETRY);
+    assert_int_equal(err.error_class, WB_RETRY);
     database_run(db, "ROLLBACK");
     sqlite3_close(db);
     assert_null(schema);

@@ -165,7 +165,7 @@ static void without_memory(void **state)
         wb_alloc_fail_after(0);
         failures += failed;
         if (failed) {
-            assert_int_equal(err.class, WB_RETRY);
+            assert_int_equal(err.error_class, WB_RETRY);
             contract_write(writer.session, batch);
         }
         snprintf(text, sizeof text, "SELECT count(*) FROM %s", name);
