@@ -8,9 +8,10 @@
 #include <string.h>
 
 void wb_backlog_init(wb_backlog *backlog, const wb_backlog_class *class, const wb_env *env,
-                     const wb_retry *retry, wb_log *log)
+                     const wb_retry *retry, wb_log *log, bool threaded)
 {
     backlog->class = class;
+    backlog->threaded = threaded;
     wb_monitor_init(&backlog->monitor);
     wb_alarm_init(&backlog->alarm);
     backlog->env = *env;
@@ -41,19 +42,20 @@ void wb_backlog_changed(wb_backlog *backlog)
 
 static uint64_t seal_locked(wb_backlog *backlog, int reason)
 {
-    backlog->gate_us = INT64_MIN;
-    uint64_t mark = backlog->class->seal(backlog, reason);
-    wb_monitor_wake_by(&backlog->monitor, WB_NOW);
+    if (reason != WB_REASON_POLICY)
+        backlog->gate_us = INT64_MIN;
+    uint64_t ticket = backlog->class->seal(backlog, reason);
+    wb_monitor_wake_by(&backlog->monitor, backlog->class->next_due_us(backlog));
     wb_backlog_changed(backlog);
-    return mark;
+    return ticket;
 }
 
 uint64_t wb_backlog_seal(wb_backlog *backlog, int reason)
 {
     wb_monitor_lock(&backlog->monitor);
-    uint64_t mark = seal_locked(backlog, reason);
+    uint64_t ticket = seal_locked(backlog, reason);
     wb_monitor_unlock(&backlog->monitor);
-    return mark;
+    return ticket;
 }
 
 void wb_backlog_close(wb_backlog *backlog)
@@ -61,25 +63,26 @@ void wb_backlog_close(wb_backlog *backlog)
     wb_monitor_lock(&backlog->monitor);
     backlog->closing = true;
     seal_locked(backlog, WB_REASON_CLOSE);
+    wb_monitor_wake_by(&backlog->monitor, WB_NOW); /* a thread with nothing left ends */
     wb_monitor_tell(&backlog->monitor);
     wb_monitor_unlock(&backlog->monitor);
 }
 
-bool wb_backlog_settled(wb_backlog *backlog, uint64_t mark)
+bool wb_backlog_settled(wb_backlog *backlog, uint64_t ticket)
 {
     wb_monitor_lock(&backlog->monitor);
-    bool settled = backlog->class->settled(backlog, mark);
+    bool settled = backlog->class->settled(backlog, ticket);
     wb_monitor_unlock(&backlog->monitor);
     return settled;
 }
 
-bool wb_backlog_wait(wb_backlog *backlog, uint64_t mark, int64_t deadline_us)
+bool wb_backlog_wait(wb_backlog *backlog, uint64_t ticket, int64_t deadline_us)
 {
     wb_monitor_lock(&backlog->monitor);
-    while (!backlog->class->settled(backlog, mark) &&
+    while (!backlog->class->settled(backlog, ticket) &&
            wb_monitor_wait(&backlog->monitor, deadline_us))
         continue;
-    bool settled = backlog->class->settled(backlog, mark);
+    bool settled = backlog->class->settled(backlog, ticket);
     wb_monitor_unlock(&backlog->monitor);
     return settled;
 }
@@ -87,6 +90,13 @@ bool wb_backlog_wait(wb_backlog *backlog, uint64_t mark, int64_t deadline_us)
 bool wb_backlog_drained(const wb_backlog *backlog)
 {
     return backlog->closing && backlog->metrics.pending == 0;
+}
+
+bool wb_backlog_rests(wb_backlog *backlog)
+{
+    bool active = backlog->active;
+    backlog->active = false;
+    return active;
 }
 
 /* ---- looking in ---- */

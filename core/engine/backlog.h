@@ -20,9 +20,10 @@ typedef struct wb_backlog_class {
     const char *unit; /* of what is counted: "rows" */
     /* When there will be something to take; WB_NEVER where not before something is put or completed. */
     int64_t (*next_due_us)(wb_backlog *backlog);
-    /* Makes what waits due now; the mark for settled. */
+    /* Makes due now what is open, and what waits for another try unless the reason is WB_REASON_POLICY. Returns a
+     * ticket: all that was accepted so far is settled once the ticket is. */
     uint64_t (*seal)(wb_backlog *backlog, int reason);
-    bool (*settled)(const wb_backlog *backlog, uint64_t mark);
+    bool (*settled)(const wb_backlog *backlog, uint64_t ticket);
     /* Is there something for the owner's hooks besides events? NULL: never. */
     bool (*unread)(const wb_backlog *backlog);
     /* Brings derived metrics up to date. NULL: there are none. */
@@ -39,24 +40,24 @@ struct wb_backlog {
     bool threaded;   /* a flusher does what is due: the descriptor is for events alone */
     bool closing;    /* nothing new is accepted */
     bool holding;    /* the last failure was systemic */
-    bool active;     /* a write ended since the worker last had nothing to wait for */
+    bool active;     /* a write ended since wb_backlog_rests was last asked */
     int64_t gate_us; /* nothing is taken before */
     wb_metrics metrics;
     wb_alarm alarm;
 };
 
-/* Memory that is zero but for `class`; `log` outlives it. */
+/* Memory that is zero; `log` outlives it. `threaded`: a flusher does what is due. */
 void wb_backlog_init(wb_backlog *backlog, const wb_backlog_class *class, const wb_env *env,
-                     const wb_retry *retry, wb_log *log);
+                     const wb_retry *retry, wb_log *log, bool threaded);
 void wb_backlog_fini(wb_backlog *backlog);
 
 /* Unlocked. */
 
 uint64_t wb_backlog_seal(wb_backlog *backlog, int reason);
-bool wb_backlog_settled(wb_backlog *backlog, uint64_t mark);
+bool wb_backlog_settled(wb_backlog *backlog, uint64_t ticket);
 void wb_backlog_close(wb_backlog *backlog); /* refuses what is new, seals, wakes who waits */
-/* Waits until all up to the mark is settled; false at the deadline. */
-bool wb_backlog_wait(wb_backlog *backlog, uint64_t mark, int64_t deadline_us);
+/* Waits until the ticket is settled; false at the deadline. */
+bool wb_backlog_wait(wb_backlog *backlog, uint64_t ticket, int64_t deadline_us);
 void wb_backlog_stats(wb_backlog *backlog, wb_stats *out);
 int wb_backlog_fd(wb_backlog *backlog);
 bool wb_backlog_event(wb_backlog *backlog, wb_event *out);
@@ -73,6 +74,8 @@ static inline int64_t wb_backlog_now_us(const wb_backlog *backlog)
 
 void wb_backlog_changed(wb_backlog *backlog); /* after a change of state: asserts, sets the alarm */
 bool wb_backlog_drained(const wb_backlog *backlog); /* closed, and nothing is left */
+/* Has a write ended since this was last asked? */
+bool wb_backlog_rests(wb_backlog *backlog);
 /* A write of `count` units ended: counts and logs it, opens the gate or says that the store is failing. */
 void wb_backlog_succeeded(wb_backlog *backlog, uint64_t count, int64_t now_us);
 void wb_backlog_failed(wb_backlog *backlog, const wb_err *err, uint64_t count, bool progress,

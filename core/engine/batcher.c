@@ -6,15 +6,11 @@
 
 #include "engine/dead_letter.h"
 #include "base/env.h"
-#include "engine/lifeline.h"
+#include "engine/exit.h"
 #include "engine/options.h"
 #include "engine/outbox/outbox.h"
 #include "engine/pipeline.h"
 #include "base/path.h"
-
-/* A backlog goes out in writes of up to so many batches, within batch_bytes: the fewer commits, the less the
- * server waits for its disk. */
-enum { MERGED_BATCHES = 16 };
 
 /* When a write is tried again that was stopped to be gone on with: that one is nobody's last try. */
 enum { AT_ONCE_US = 1 };
@@ -22,8 +18,7 @@ enum { AT_ONCE_US = 1 };
 struct wb_batcher {
     wb_pipeline pipeline;
     wb_outbox outbox;
-    char *dead_path;  /* NULL: dead rows go to no file */
-    wb_store *policy; /* a reference: a worker that decides; NULL: none */
+    char *dead_path; /* NULL: dead rows go to no file */
 };
 
 static const wb_pipeline_class class;
@@ -39,13 +34,14 @@ static int generated_column(const wb_schema *schema)
     return -1;
 }
 
-static wb_pipeline_options owner_options(const wb_batcher_options *options)
+static wb_pipeline_options pipeline_options(const wb_batcher_options *options)
 {
     wb_pipeline_options pipeline = {
         .what = "batcher",
         .store = options->store,
         .clock = options->clock,
         .driven = options->driven,
+        .interval_us = options->interval_us,
         .close_timeout_us = options->close_timeout_us,
         .log_events = options->log_events,
         .flush_events = options->flush_events,
@@ -67,47 +63,45 @@ static wb_pipeline_options owner_options(const wb_batcher_options *options)
 
 static int check_policy(const wb_batcher_options *options, wb_err *err)
 {
-    if (options->policy == NULL)
+    bool threaded = options->store != NULL && options->clock == NULL && !options->driven;
+    if (options->policy == NULL || threaded)
         return WB_OK;
-    if (options->policy->class->decider == NULL)
-        return wb_fail(err, WB_MISUSE, "policy: a %s store has no script that decides",
-                       wb_store_kind(options->policy));
-    if (options->store == NULL || options->clock != NULL || options->driven)
-        return wb_fail(err, WB_MISUSE,
-                       "policy: a worker decides in the flusher's thread, and what is driven has "
-                       "none");
+    return wb_fail(err, WB_MISUSE,
+                   "policy: a worker decides in the flusher's thread, and what is driven has none");
+}
+
+/* The names that the options have are the caller's: the batcher has its own. */
+static int begin(wb_batcher *batcher, const wb_batcher_options *options, wb_err *err)
+{
+    wb_pipeline_options pipeline = pipeline_options(options);
+    batcher->dead_path = options->dead_path != NULL ? wb_path_absolute(options->dead_path) : NULL;
+    if (options->dead_path != NULL && batcher->dead_path == NULL)
+        return wb_fail(err, WB_MEMORY, "batcher: out of memory");
+    int code = wb_pipeline_init(&batcher->pipeline, &class, &pipeline, err);
+    if (code != WB_OK)
+        return code;
+    wb_outbox_init(&batcher->outbox, options, &batcher->pipeline.env, &batcher->pipeline.target,
+                   batcher->pipeline.threaded);
+    batcher->pipeline.backlog = &batcher->outbox.backlog;
     return WB_OK;
 }
 
 int wb_batcher_new(const wb_batcher_options *options, wb_batcher **out, wb_err *err)
 {
     int code = wb_batcher_options_check(options, err);
+    if (code == WB_OK)
+        code = check_policy(options, err);
     if (code != WB_OK)
         return code;
-    code = check_policy(options, err);
-    if (code != WB_OK)
-        return code;
-    wb_batcher *batcher = wb_alloc(sizeof *batcher);
+    wb_batcher *batcher = wb_alloc_zeroed(sizeof *batcher);
     if (batcher == NULL)
         return wb_fail(err, WB_MEMORY, "batcher: out of memory");
-    wb_pipeline_options pipeline = owner_options(options);
-    batcher->dead_path = options->dead_path != NULL ? wb_path_absolute(options->dead_path) : NULL;
-    bool named = options->dead_path == NULL || batcher->dead_path != NULL;
-    code = named ? wb_pipeline_init(&batcher->pipeline, &class, &pipeline, err)
-                 : wb_fail(err, WB_MEMORY, "batcher: out of memory");
+    code = begin(batcher, options, err);
     if (code != WB_OK) {
         wb_free(batcher->dead_path);
         wb_free(batcher);
         return code;
     }
-    wb_batcher_options kept = *options;
-    kept.table = batcher->pipeline.target.table;
-    wb_outbox_init(&batcher->outbox, &kept, &batcher->pipeline.env, batcher->pipeline.log);
-    batcher->policy = options->policy != NULL ? wb_store_ref(options->policy) : NULL;
-    if (batcher->pipeline.threaded)
-        batcher->outbox.merge_rows = options->batch_size * MERGED_BATCHES;
-    wb_pipeline_begin(&batcher->pipeline, &batcher->outbox.backlog, options->interval_us,
-                      options->close_timeout_us);
     *out = batcher;
     return WB_OK;
 }
@@ -126,7 +120,7 @@ static void bury_dead(wb_batcher *batcher)
         const char *table = batch->table != NULL ? batch->table : batcher->pipeline.target.table;
         if (wb_dead_letter_append(batcher->dead_path, table, unix_us, batch, &err) != WB_OK)
             wb_log_line(batcher->pipeline.log, WB_TOPIC_LOST, WB_ERROR,
-                        wb_pipeline_now_us(&batcher->pipeline), wb_batch_rows(batch),
+                        wb_backlog_now_us(&batcher->outbox.backlog), wb_batch_rows(batch),
                         "%zu dead rows are lost: %s", wb_batch_rows(batch), err.text);
         wb_batch_free(batch);
     }
@@ -140,41 +134,16 @@ static int write_batch(wb_batcher *batcher, const wb_batch *batch, const wb_canc
     int code = wb_pipeline_session(&batcher->pipeline, &session, err);
     if (code != WB_OK)
         return code;
-    wb_deadline deadline = wb_pipeline_until(&batcher->pipeline, cancel);
+    wb_deadline deadline = wb_pipeline_deadline(&batcher->pipeline, cancel);
     code = session->class->write(session, batch, &deadline, err);
     *stored = code != WB_OK ? session->stored : 0;
     return code;
 }
 
-static void ask_policy(wb_batcher *batcher)
-{
-    if (batcher->policy == NULL)
-        return;
-    if (batcher->outbox.asker.decider == NULL)
-        wb_outbox_ask(&batcher->outbox,
-                      batcher->policy->class->decider(batcher->policy, &batcher->pipeline.target));
-    wb_outbox_ask_flush(&batcher->outbox);
-}
-
-/* This failure is among those that the policy sees. */
-static int64_t ask_retry_us(wb_batcher *batcher, const wb_batch *batch, const wb_err *err)
-{
-    wb_view view;
-    wb_stats stats;
-    if (batcher->outbox.asker.decider == NULL || err->error_class == WB_REJECT)
-        return 0;
-    wb_outbox_view(&batcher->outbox, batch, &view);
-    wb_backlog_stats(&batcher->outbox.backlog, &stats);
-    stats.failures++;
-    stats.consecutive_failures++;
-    memcpy(stats.last_error, err->text, sizeof stats.last_error);
-    return wb_script_client_retry_us(&batcher->outbox.asker, &stats, &view, err);
-}
-
 static bool deliver_one(wb_pipeline *pipeline, const wb_cancel *cancel)
 {
     wb_batcher *batcher = (wb_batcher *)pipeline;
-    ask_policy(batcher);
+    wb_outbox_ask_flush(&batcher->outbox);
     wb_batch *batch = wb_outbox_take(&batcher->outbox);
     if (batch == NULL)
         return false;
@@ -184,11 +153,12 @@ static bool deliver_one(wb_pipeline *pipeline, const wb_cancel *cancel)
     int code = write_batch(batcher, batch, cancel, &ending.stored, &err);
     ending.elapsed_us = wb_now_us() - began_us;
     if (code == WB_OK) {
-        wb_lifeline_renew();
+        wb_exit_watch_again();
     } else {
         ending.err = &err;
-        ending.retry_us =
-            atomic_load(&cancel->resumed) ? AT_ONCE_US : ask_retry_us(batcher, batch, &err);
+        ending.retry_us = atomic_load(&cancel->resumed)
+                              ? AT_ONCE_US
+                              : wb_outbox_ask_retry_us(&batcher->outbox, batch, &err);
     }
     wb_outbox_complete(&batcher->outbox, batch, &ending);
     bury_dead(batcher);
@@ -198,7 +168,7 @@ static bool deliver_one(wb_pipeline *pipeline, const wb_cancel *cancel)
 /* Its state is the thread's. */
 static void leave(wb_pipeline *pipeline)
 {
-    wb_script_client_fini(&((wb_batcher *)pipeline)->outbox.asker);
+    wb_script_client_end(&((wb_batcher *)pipeline)->outbox.script_client);
 }
 
 static void free_all(wb_pipeline *pipeline)
@@ -206,7 +176,6 @@ static void free_all(wb_pipeline *pipeline)
     wb_batcher *batcher = (wb_batcher *)pipeline;
     wb_outbox_fini(&batcher->outbox);
     wb_pipeline_fini(&batcher->pipeline);
-    wb_store_unref(batcher->policy);
     wb_free(batcher->dead_path);
     wb_free(batcher);
 }
@@ -216,12 +185,15 @@ static const wb_pipeline_class class = {
 
 /* ---- the owner's side ---- */
 
+wb_pipeline *wb_batcher_pipeline(wb_batcher *batcher)
+{
+    return &batcher->pipeline;
+}
+
 int wb_batcher_add_as(wb_batcher *batcher, const wb_value *values, size_t count,
                       const wb_choice *choice, bool *due, wb_err *err)
 {
-    int code = wb_pipeline_enter(&batcher->pipeline, err);
-    if (code == WB_OK)
-        code = wb_pipeline_start(&batcher->pipeline, err);
+    int code = wb_pipeline_start(&batcher->pipeline, err);
     return code == WB_OK ? wb_outbox_put(&batcher->outbox, values, count, choice, due, err) : code;
 }
 
@@ -251,32 +223,6 @@ void wb_batcher_undecided(wb_batcher *batcher, const char *decision, const char 
         wb_backlog_undecided(&batcher->outbox.backlog, decision, why);
 }
 
-int wb_batcher_flush(wb_batcher *batcher, int64_t deadline_us, wb_err *err)
-{
-    return wb_pipeline_flush(&batcher->pipeline, deadline_us, err);
-}
-
-int wb_batcher_close(wb_batcher *batcher, int64_t deadline_us, wb_err *err)
-{
-    return wb_pipeline_close(&batcher->pipeline, deadline_us, err);
-}
-
-void wb_batcher_detach(wb_batcher *batcher)
-{
-    if (batcher != NULL)
-        wb_pipeline_detach(&batcher->pipeline);
-}
-
-int wb_batcher_stats(wb_batcher *batcher, wb_stats *out, wb_err *err)
-{
-    return wb_pipeline_stats(&batcher->pipeline, out, err);
-}
-
-bool wb_batcher_event(wb_batcher *batcher, wb_event *out)
-{
-    return wb_pipeline_event(&batcher->pipeline, out);
-}
-
 wb_batch *wb_batcher_dead(wb_batcher *batcher)
 {
     bool here = wb_pipeline_enter(&batcher->pipeline, NULL) == WB_OK && batcher->dead_path == NULL;
@@ -284,16 +230,6 @@ wb_batch *wb_batcher_dead(wb_batcher *batcher)
 }
 
 /* ---- driven ---- */
-
-uint64_t wb_batcher_seal(wb_batcher *batcher, int reason)
-{
-    return wb_outbox_seal(&batcher->outbox, reason);
-}
-
-bool wb_batcher_settled(wb_batcher *batcher, uint64_t mark)
-{
-    return wb_backlog_settled(&batcher->outbox.backlog, mark);
-}
 
 wb_batch *wb_batcher_take(wb_batcher *batcher)
 {
@@ -313,7 +249,7 @@ int wb_batcher_write(wb_batcher *batcher, const wb_batch *batch, uint64_t *store
 
 void wb_batcher_complete(wb_batcher *batcher, wb_batch *batch, const wb_outcome *outcome)
 {
-    int64_t elapsed_us = wb_pipeline_now_us(&batcher->pipeline) - batch->taken_us;
+    int64_t elapsed_us = wb_backlog_now_us(&batcher->outbox.backlog) - batch->taken_us;
     wb_err err;
     bool failed = wb_pipeline_outcome(outcome, &err);
     wb_ending ending = {
@@ -325,24 +261,4 @@ void wb_batcher_complete(wb_batcher *batcher, wb_batch *batch, const wb_outcome 
     wb_outbox_complete(&batcher->outbox, batch, &ending);
     bury_dead(batcher);
     wb_pipeline_unref(&batcher->pipeline);
-}
-
-int64_t wb_batcher_next_due_us(wb_batcher *batcher)
-{
-    return wb_backlog_next_due_us(&batcher->outbox.backlog);
-}
-
-int64_t wb_batcher_now_us(wb_batcher *batcher)
-{
-    return wb_pipeline_now_us(&batcher->pipeline);
-}
-
-void wb_batcher_wait_until(wb_batcher *batcher, int64_t until_us)
-{
-    batcher->pipeline.env.wait_until(batcher->pipeline.env.context, until_us);
-}
-
-int wb_batcher_fd(wb_batcher *batcher)
-{
-    return wb_pipeline_fd(&batcher->pipeline);
 }

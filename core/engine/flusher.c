@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * The thread. Lock order: the owner's monitor, then the lifeline's; both are free while the thread delivers.
- * Invariant: `ended` is set under the lock as the thread's last use of anything but its reference. */
+ * The thread. Lock order: the backlog's monitor, then the lifeline's; both are free while the thread delivers.
+ * Invariant: `ended` is set under the lock as the thread's last use of anything but its reference. Fails only where
+ * the system gives no thread. */
 #include "engine/flusher.h"
 
 #include <signal.h>
@@ -13,44 +14,36 @@
 
 static void *run(void *argument);
 
-void wb_flusher_init(wb_flusher *flusher, const wb_work *work, void *pipeline, wb_monitor *monitor,
-                     int64_t close_timeout_us)
+static wb_monitor *monitor_of(wb_pipeline *pipeline)
 {
-    memset(flusher, 0, sizeof *flusher);
-    flusher->work = work;
-    flusher->pipeline = pipeline;
-    flusher->monitor = monitor;
-    flusher->close_timeout_us = close_timeout_us;
-    flusher->cancel.fd = -1;
+    return &pipeline->backlog->monitor;
 }
 
-void wb_flusher_fini(wb_flusher *flusher)
-{
-    wb_cancel_fini(&flusher->cancel);
-}
+/* ---- starting ---- */
 
 /* The thread inherits a full mask: the process's signals stay with the threads that expect them. */
-static int create_thread(wb_flusher *flusher)
+static int create_thread(wb_pipeline *pipeline)
 {
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    int error = pthread_create(&flusher->thread, NULL, run, flusher);
+    int error = pthread_create(&pipeline->flusher.thread, NULL, run, pipeline);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return error;
 }
 
-static int start_locked(wb_flusher *flusher)
+static int start_locked(wb_pipeline *pipeline)
 {
+    wb_flusher *flusher = &pipeline->flusher;
     wb_cancel_init(&flusher->cancel);
-    flusher->work->ref(flusher->pipeline);
-    wb_lifeline_enter(flusher);
-    int error = create_thread(flusher);
+    wb_pipeline_ref(pipeline);
+    wb_lifeline_enter(pipeline);
+    int error = create_thread(pipeline);
     flusher->started = error == 0;
     if (error != 0) {
-        wb_lifeline_leave(flusher);
+        wb_lifeline_leave(pipeline);
         wb_cancel_fini(&flusher->cancel);
-        flusher->work->unref(flusher->pipeline);
+        wb_pipeline_unref(pipeline);
     }
     return error;
 }
@@ -63,68 +56,113 @@ static int started(int error, wb_err *err)
 }
 
 /* Locked throughout: who comes second must not go on before there is a thread. */
-int wb_flusher_start(wb_flusher *flusher, wb_err *err)
+int wb_flusher_start(wb_pipeline *pipeline, wb_err *err)
 {
-    wb_monitor_lock(flusher->monitor);
-    int error = flusher->started ? 0 : start_locked(flusher);
-    wb_monitor_unlock(flusher->monitor);
+    wb_monitor_lock(monitor_of(pipeline));
+    int error = pipeline->flusher.started ? 0 : start_locked(pipeline);
+    wb_monitor_unlock(monitor_of(pipeline));
     return started(error, err);
 }
 
-int wb_flusher_restart(wb_flusher *flusher, wb_err *err)
+int wb_flusher_restart(wb_pipeline *pipeline, wb_err *err)
 {
-    wb_monitor_lock(flusher->monitor);
+    wb_flusher *flusher = &pipeline->flusher;
+    wb_monitor_lock(monitor_of(pipeline));
     int error = 0;
-    if (flusher->ended && !flusher->work->drained(flusher->pipeline)) {
+    if (flusher->ended && !wb_backlog_drained(pipeline->backlog)) {
         wb_cancel_fini(&flusher->cancel);
         flusher->ended = false;
         flusher->joined = false;
-        error = start_locked(flusher);
+        error = start_locked(pipeline);
     }
-    wb_monitor_unlock(flusher->monitor);
+    wb_monitor_unlock(monitor_of(pipeline));
     return started(error, err);
 }
 
+/* ---- the thread ---- */
+
 /* Sleeps until there is work; false when there never will be. */
-static bool wait_for_work(wb_flusher *flusher)
+static bool wait_for_work(wb_pipeline *pipeline)
 {
-    const wb_work *work = flusher->work;
-    wb_monitor_lock(flusher->monitor);
-    bool goes_on = !work->drained(flusher->pipeline) && !atomic_load(&flusher->cancel.asked);
+    wb_monitor *monitor = monitor_of(pipeline);
+    wb_monitor_lock(monitor);
+    bool goes_on =
+        !wb_backlog_drained(pipeline->backlog) && !atomic_load(&pipeline->flusher.cancel.asked);
     if (goes_on) {
-        int64_t due_us = work->next_due_us(flusher->pipeline);
-        if (due_us > wb_now_us())
-            wb_monitor_sleep(flusher->monitor, due_us);
+        int64_t wake_us = wb_pipeline_wake_us(pipeline);
+        if (wake_us > wb_now_us())
+            wb_monitor_sleep(monitor, wake_us);
     }
-    wb_monitor_unlock(flusher->monitor);
+    wb_monitor_unlock(monitor);
     return goes_on;
 }
 
 static void *run(void *argument)
 {
-    wb_flusher *flusher = argument;
+    wb_pipeline *pipeline = argument;
     pthread_setname_np(pthread_self(), "writebehind");
     do
-        flusher->work->deliver(flusher->pipeline, &flusher->cancel);
-    while (wait_for_work(flusher));
+        wb_pipeline_deliver(pipeline);
+    while (wait_for_work(pipeline));
 
-    flusher->work->leave(flusher->pipeline);
-    wb_lifeline_leave(flusher);
-    wb_monitor_lock(flusher->monitor);
-    flusher->tid = gettid();
-    flusher->ended = true;
-    wb_monitor_tell(flusher->monitor);
-    wb_monitor_unlock(flusher->monitor);
-    flusher->work->unref(flusher->pipeline);
+    wb_pipeline_leave(pipeline);
+    wb_lifeline_leave(pipeline);
+    wb_monitor_lock(monitor_of(pipeline));
+    pipeline->flusher.tid = gettid();
+    pipeline->flusher.ended = true;
+    wb_monitor_tell(monitor_of(pipeline));
+    wb_monitor_unlock(monitor_of(pipeline));
+    wb_pipeline_unref(pipeline);
     return NULL;
 }
 
-bool wb_flusher_gone(wb_flusher *flusher, int64_t deadline_us)
+/* ---- its end, seen from outside ---- */
+
+void wb_flusher_stop(wb_pipeline *pipeline)
+{
+    wb_cancel_ask(&pipeline->flusher.cancel);
+    wb_monitor_lock(monitor_of(pipeline));
+    wb_monitor_wake_by(monitor_of(pipeline), WB_NOW);
+    wb_monitor_unlock(monitor_of(pipeline));
+}
+
+static bool wait_locked(wb_pipeline *pipeline, int64_t deadline_us)
+{
+    const wb_flusher *flusher = &pipeline->flusher;
+    while (flusher->started && !flusher->ended &&
+           wb_monitor_wait(monitor_of(pipeline), deadline_us))
+        continue;
+    return !flusher->started || flusher->ended;
+}
+
+bool wb_flusher_wait(wb_pipeline *pipeline, int64_t deadline_us)
+{
+    wb_monitor_lock(monitor_of(pipeline));
+    bool over = wait_locked(pipeline, deadline_us);
+    wb_monitor_unlock(monitor_of(pipeline));
+    return over;
+}
+
+/* Of several who wait, one joins. */
+bool wb_flusher_join(wb_pipeline *pipeline, int64_t deadline_us)
+{
+    wb_flusher *flusher = &pipeline->flusher;
+    wb_monitor_lock(monitor_of(pipeline));
+    bool over = wait_locked(pipeline, deadline_us);
+    bool join = over && flusher->started && !flusher->joined;
+    flusher->joined = flusher->joined || join;
+    wb_monitor_unlock(monitor_of(pipeline));
+    if (join)
+        pthread_join(flusher->thread, NULL);
+    return over;
+}
+
+bool wb_flusher_gone(wb_pipeline *pipeline, int64_t deadline_us)
 {
     const struct timespec nap = {.tv_nsec = 1000000};
-    wb_monitor_lock(flusher->monitor);
-    pid_t tid = flusher->ended ? flusher->tid : 0;
-    wb_monitor_unlock(flusher->monitor);
+    wb_monitor_lock(monitor_of(pipeline));
+    pid_t tid = pipeline->flusher.ended ? pipeline->flusher.tid : 0;
+    wb_monitor_unlock(monitor_of(pipeline));
     bool gone = tid == 0 || tgkill(getpid(), tid, 0) != 0;
     while (!gone && wb_now_us() < deadline_us) {
         nanosleep(&nap, NULL);
@@ -133,24 +171,9 @@ bool wb_flusher_gone(wb_flusher *flusher, int64_t deadline_us)
     return gone;
 }
 
-/* Of several who wait, one joins. */
-bool wb_flusher_join(wb_flusher *flusher, int64_t deadline_us)
+void wb_flusher_detach(wb_pipeline *pipeline)
 {
-    wb_monitor_lock(flusher->monitor);
-    while (flusher->started && !flusher->ended && wb_monitor_wait(flusher->monitor, deadline_us))
-        continue;
-    bool over = !flusher->started || flusher->ended;
-    bool join = flusher->started && flusher->ended && !flusher->joined;
-    flusher->joined = flusher->joined || join;
-    wb_monitor_unlock(flusher->monitor);
-    if (join)
-        pthread_join(flusher->thread, NULL);
-    return over;
-}
-
-void wb_flusher_detach(wb_flusher *flusher)
-{
-    if (flusher->started && !flusher->joined)
-        pthread_detach(flusher->thread);
-    flusher->joined = true;
+    if (pipeline->flusher.started && !pipeline->flusher.joined)
+        pthread_detach(pipeline->flusher.thread);
+    pipeline->flusher.joined = true;
 }

@@ -45,7 +45,7 @@ typedef struct wb_markbox {
 
 /* The caller's memory; `log` outlives it. WB_MEMORY leaves nothing behind. */
 int wb_markbox_init(wb_markbox *markbox, const wb_tracker_options *options, const wb_env *env,
-                    wb_log *log, wb_err *err);
+                    wb_log *log, bool threaded, wb_err *err);
 void wb_markbox_fini(wb_markbox *markbox); /* with nothing taken */
 
 /* Unlocked. See wb_tracker_*. */

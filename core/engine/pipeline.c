@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT
- * The common part of batchers and trackers. No lock of its own: `used` and `process` are atomic, the session
- * belongs to the flusher's thread, the rest does not change. */
+ * The ground of a pipeline: what it is made of, and how what is due is delivered. No lock of its own: `used`,
+ * `started` and `process` are atomic, the session belongs to who delivers, the rest does not change. Fails with
+ * WB_MEMORY, WB_FORK or WB_MISUSE. */
 #include "engine/pipeline.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "engine/lifeline.h"
+#include "base/err.h"
 
 static bool copy_names(wb_target *target, const wb_target *from)
 {
@@ -30,6 +30,9 @@ int wb_pipeline_init(wb_pipeline *pipeline, const wb_pipeline_class *class,
     pipeline->env = options->clock != NULL ? wb_env_of_clock(options->clock) : wb_env_system;
     pipeline->clock = options->clock != NULL ? wb_clock_ref(options->clock) : NULL;
     pipeline->store = options->store != NULL ? wb_store_ref(options->store) : NULL;
+    pipeline->interval_us = options->interval_us;
+    pipeline->close_timeout_us = options->close_timeout_us;
+    pipeline->flusher.cancel.fd = -1;
     pipeline->threaded = options->store != NULL && options->clock == NULL && !options->driven;
     pipeline->target = options->target;
     if (pipeline->target.schema != NULL)
@@ -57,6 +60,22 @@ void wb_pipeline_fini(wb_pipeline *pipeline)
     wb_clock_unref(pipeline->clock);
 }
 
+void wb_pipeline_ref(wb_pipeline *pipeline)
+{
+    atomic_fetch_add(&pipeline->references, 1);
+}
+
+void wb_pipeline_unref(wb_pipeline *pipeline)
+{
+    if (atomic_fetch_sub(&pipeline->references, 1) > 1)
+        return;
+    wb_pipeline_end_session(pipeline);
+    wb_cancel_fini(&pipeline->flusher.cancel);
+    pipeline->class->free(pipeline);
+}
+
+/* ---- may it be used? ---- */
+
 int wb_pipeline_enter(wb_pipeline *pipeline, wb_err *err)
 {
     unsigned process = wb_fork_generation_now();
@@ -69,20 +88,29 @@ int wb_pipeline_enter(wb_pipeline *pipeline, wb_err *err)
     return WB_OK;
 }
 
-int wb_pipeline_start(wb_pipeline *pipeline, wb_err *err)
+bool wb_pipeline_may_take(wb_pipeline *pipeline)
 {
-    if (atomic_load_explicit(&pipeline->started, memory_order_relaxed))
-        return WB_OK;
-    atomic_store(&pipeline->used, true); /* first: a fork from now on must not take it for unused */
-    int code = WB_OK;
-    if (pipeline->threaded)
-        code = wb_flusher_start(&pipeline->flusher, err);
-    else if (!atomic_exchange(&pipeline->started, true))
-        wb_lifeline_enter(&pipeline->flusher); /* exit says what its driver left undone */
-    if (code == WB_OK)
-        atomic_store(&pipeline->started, true);
-    return code;
+    return !pipeline->threaded && wb_pipeline_enter(pipeline, NULL) == WB_OK;
 }
+
+int wb_pipeline_may_write(wb_pipeline *pipeline, wb_err *err)
+{
+    if (pipeline->store == NULL || pipeline->threaded)
+        return wb_fail(err, WB_MISUSE, "write: there is no store of its own to drive");
+    return wb_pipeline_enter(pipeline, err);
+}
+
+bool wb_pipeline_outcome(const wb_outcome *outcome, wb_err *err)
+{
+    if (outcome->code == WB_OK)
+        return false;
+    wb_fail_store(err, outcome->error_class, "%s",
+                  outcome->text != NULL ? outcome->text : "the store failed");
+    err->in_doubt = outcome->in_doubt;
+    return true;
+}
+
+/* ---- delivering ---- */
 
 int wb_pipeline_session(wb_pipeline *pipeline, wb_session **out, wb_err *err)
 {
@@ -101,218 +129,46 @@ void wb_pipeline_end_session(wb_pipeline *pipeline)
     pipeline->session = NULL;
 }
 
-int wb_pipeline_may_write(wb_pipeline *pipeline, wb_err *err)
+wb_deadline wb_pipeline_deadline(const wb_pipeline *pipeline, const wb_cancel *cancel)
 {
-    if (pipeline->store == NULL || pipeline->threaded)
-        return wb_fail(err, WB_MISUSE, "write: there is no store of its own to drive");
-    return wb_pipeline_enter(pipeline, err);
+    int64_t at_us = wb_after_us(wb_now_us(), pipeline->target.write_timeout_us);
+    return (wb_deadline){.at_us = at_us, .cancel = cancel};
 }
 
-wb_deadline wb_pipeline_until(const wb_pipeline *pipeline, const wb_cancel *cancel)
+void wb_pipeline_deliver(wb_pipeline *pipeline)
 {
-    int64_t now_us = wb_now_us();
-    int64_t timeout_us = pipeline->target.write_timeout_us;
-    bool never = timeout_us >= WB_NEVER - now_us;
-    return (wb_deadline){.at_us = never ? WB_NEVER : now_us + timeout_us, .cancel = cancel};
-}
-
-int64_t wb_pipeline_now_us(const wb_pipeline *pipeline)
-{
-    return pipeline->env.now_us(pipeline->env.context);
-}
-
-bool wb_pipeline_outcome(const wb_outcome *outcome, wb_err *err)
-{
-    if (outcome->code == WB_OK)
-        return false;
-    wb_fail_store(err, outcome->error_class, "%s",
-                  outcome->text != NULL ? outcome->text : "the store failed");
-    err->in_doubt = outcome->in_doubt;
-    return true;
-}
-
-/* ---- the flusher's side ---- */
-
-static void deliver(void *pipeline, const wb_cancel *cancel)
-{
-    wb_pipeline *self = pipeline;
-    while (!atomic_load(&cancel->asked) && self->class->deliver_one(self, cancel))
+    const wb_cancel *cancel = &pipeline->flusher.cancel;
+    while (!atomic_load(&cancel->asked) && pipeline->class->deliver_one(pipeline, cancel))
         continue;
 }
 
 /* After work the thread naps for an interval before it sleeps without end: what comes meanwhile is due later
  * than the nap is over, so it need not wake the thread. */
-static int64_t next_due_us(void *pipeline)
+int64_t wb_pipeline_wake_us(wb_pipeline *pipeline)
 {
-    wb_pipeline *self = pipeline;
-    int64_t due_us = self->backlog->class->next_due_us(self->backlog);
-    if (due_us != WB_NEVER || !self->backlog->active)
+    int64_t due_us = pipeline->backlog->class->next_due_us(pipeline->backlog);
+    if (due_us != WB_NEVER || !wb_backlog_rests(pipeline->backlog))
         return due_us;
-    self->backlog->active = false;
-    return wb_after_us(wb_now_us(), self->interval_us);
+    return wb_after_us(wb_now_us(), pipeline->interval_us);
 }
 
-static bool drained(void *pipeline)
+void wb_pipeline_leave(wb_pipeline *pipeline)
 {
-    return wb_backlog_drained(((wb_pipeline *)pipeline)->backlog);
-}
-
-static void leave(void *pipeline)
-{
-    wb_pipeline *self = pipeline;
-    wb_pipeline_end_session(self);
-    if (self->class->leave != NULL)
-        self->class->leave(self);
-}
-
-static void close_now(void *pipeline)
-{
-    wb_backlog_close(((wb_pipeline *)pipeline)->backlog);
-}
-
-static void report_lost(void *pipeline)
-{
-    wb_pipeline *self = pipeline;
-    wb_stats stats;
-    wb_backlog_stats(self->backlog, &stats);
-    if (stats.pending == 0)
-        return;
-    wb_log_orphan(self->log);
-    wb_log_line(self->log, WB_TOPIC_LOST, WB_ERROR, wb_pipeline_now_us(self), stats.pending,
-                "%llu accepted %s were not stored%s%s", (unsigned long long)stats.pending,
-                self->backlog->class->unit, stats.last_error[0] != '\0' ? ": " : "",
-                stats.last_error);
-    wb_log_print(self->log);
-}
-
-static void ref(void *pipeline)
-{
-    wb_pipeline_ref(pipeline);
-}
-
-static void unref(void *pipeline)
-{
-    wb_pipeline_unref(pipeline);
-}
-
-static const wb_work work = {
-    .deliver = deliver,
-    .next_due_us = next_due_us,
-    .drained = drained,
-    .leave = leave,
-    .close = close_now,
-    .lost = report_lost,
-    .ref = ref,
-    .unref = unref,
-};
-
-void wb_pipeline_begin(wb_pipeline *pipeline, wb_backlog *backlog, int64_t interval_us,
-                       int64_t close_timeout_us)
-{
-    pipeline->backlog = backlog;
-    pipeline->interval_us = interval_us;
-    backlog->threaded = pipeline->threaded;
-    wb_flusher_init(&pipeline->flusher, &work, pipeline, &backlog->monitor, close_timeout_us);
-}
-
-int wb_pipeline_fd(wb_pipeline *pipeline)
-{
-    if (wb_pipeline_enter(pipeline, NULL) != WB_OK) {
-        errno = ECHILD;
-        return -1;
-    }
-    atomic_store(&pipeline->used, true);
-    return wb_backlog_fd(pipeline->backlog);
-}
-
-void wb_pipeline_ref(wb_pipeline *pipeline)
-{
-    atomic_fetch_add(&pipeline->references, 1);
-}
-
-void wb_pipeline_unref(wb_pipeline *pipeline)
-{
-    if (atomic_fetch_sub(&pipeline->references, 1) > 1)
-        return;
     wb_pipeline_end_session(pipeline);
-    wb_flusher_fini(&pipeline->flusher);
-    pipeline->class->free(pipeline);
+    if (pipeline->class->leave != NULL)
+        pipeline->class->leave(pipeline);
 }
 
-/* ---- the owner's side ---- */
-
-static int not_settled(wb_pipeline *pipeline, wb_err *err)
+void wb_pipeline_report_lost(wb_pipeline *pipeline)
 {
     wb_stats stats;
     wb_backlog_stats(pipeline->backlog, &stats);
     if (stats.pending == 0)
-        return wb_fail(err, WB_TIMEOUT, "all %s are settled; the store is still being closed",
-                       pipeline->backlog->class->unit);
-    const char *why = stats.consecutive_failures > 0 ? stats.last_error : "";
-    return wb_fail(err, WB_TIMEOUT, "%llu %s are not settled yet%s%s",
-                   (unsigned long long)stats.pending, pipeline->backlog->class->unit,
-                   why[0] != '\0' ? ": " : "", why);
-}
-
-/* What is driven is settled by its driver: there is nothing to wait for in here. */
-static bool wait_settled(wb_pipeline *pipeline, uint64_t mark, int64_t deadline_us)
-{
-    return pipeline->threaded ? wb_backlog_wait(pipeline->backlog, mark, deadline_us)
-                              : wb_backlog_settled(pipeline->backlog, mark);
-}
-
-int wb_pipeline_flush(wb_pipeline *pipeline, int64_t deadline_us, wb_err *err)
-{
-    int code = wb_pipeline_enter(pipeline, err);
-    if (code != WB_OK)
-        return code;
-    uint64_t mark = wb_backlog_seal(pipeline->backlog, WB_REASON_FLUSH);
-    return wait_settled(pipeline, mark, deadline_us) ? WB_OK : not_settled(pipeline, err);
-}
-
-int wb_pipeline_close(wb_pipeline *pipeline, int64_t deadline_us, wb_err *err)
-{
-    int code = wb_pipeline_enter(pipeline, err);
-    if (code != WB_OK)
-        return code;
-    wb_backlog_close(pipeline->backlog);
-    bool settled = wait_settled(pipeline, UINT64_MAX, deadline_us);
-    if (!settled || !wb_flusher_join(&pipeline->flusher, deadline_us))
-        return not_settled(pipeline, err);
-    if (!pipeline->threaded)
-        wb_pipeline_end_session(pipeline);
-    return WB_OK;
-}
-
-/* One that an ancestor used is left as it is: its lock may be held, and its connection is not ours. */
-void wb_pipeline_detach(wb_pipeline *pipeline)
-{
-    if (wb_pipeline_enter(pipeline, NULL) != WB_OK)
         return;
-    if (pipeline->threaded) {
-        wb_backlog_close(pipeline->backlog);
-    } else {
-        wb_lifeline_leave(&pipeline->flusher);
-        report_lost(pipeline);
-    }
-    wb_flusher_detach(&pipeline->flusher);
-    wb_pipeline_unref(pipeline);
-}
-
-int wb_pipeline_stats(wb_pipeline *pipeline, wb_stats *out, wb_err *err)
-{
-    int code = wb_pipeline_enter(pipeline, err);
-    if (code == WB_OK)
-        wb_backlog_stats(pipeline->backlog, out);
-    return code;
-}
-
-bool wb_pipeline_event(wb_pipeline *pipeline, wb_event *out)
-{
-    return wb_pipeline_enter(pipeline, NULL) == WB_OK && wb_backlog_event(pipeline->backlog, out);
-}
-
-bool wb_pipeline_may_take(wb_pipeline *pipeline)
-{
-    return !pipeline->threaded && wb_pipeline_enter(pipeline, NULL) == WB_OK;
+    wb_log_orphan(pipeline->log);
+    wb_log_line(pipeline->log, WB_TOPIC_LOST, WB_ERROR, wb_backlog_now_us(pipeline->backlog),
+                stats.pending, "%llu accepted %s were not stored%s%s",
+                (unsigned long long)stats.pending, pipeline->backlog->class->unit,
+                stats.last_error[0] != '\0' ? ": " : "", stats.last_error);
+    wb_log_print(pipeline->log);
 }

@@ -3,7 +3,7 @@
  * is here besides does not change after wb_tracker_new. References as a batcher's. */
 #include <stddef.h>
 
-#include "engine/lifeline.h"
+#include "engine/exit.h"
 #include "engine/markbox.h"
 #include "engine/options.h"
 #include "engine/pipeline.h"
@@ -23,6 +23,7 @@ static wb_pipeline_options owner_options(const wb_tracker_options *options)
         .what = "tracker",
         .store = options->store,
         .clock = options->clock,
+        .interval_us = options->interval_us,
         .close_timeout_us = options->close_timeout_us,
         .log_events = options->log_events,
         .flush_events = options->flush_events,
@@ -53,14 +54,13 @@ int wb_tracker_new(const wb_tracker_options *options, wb_tracker **out, wb_err *
         return code;
     }
     code = wb_markbox_init(&tracker->markbox, options, &tracker->pipeline.env,
-                           tracker->pipeline.log, err);
+                           tracker->pipeline.log, tracker->pipeline.threaded, err);
     if (code != WB_OK) {
         wb_pipeline_fini(&tracker->pipeline);
         wb_free(tracker);
         return code;
     }
-    wb_pipeline_begin(&tracker->pipeline, &tracker->markbox.backlog, options->interval_us,
-                      options->close_timeout_us);
+    tracker->pipeline.backlog = &tracker->markbox.backlog;
     *out = tracker;
     return WB_OK;
 }
@@ -74,25 +74,25 @@ static int touch(wb_tracker *tracker, const wb_marks *marks, const wb_cancel *ca
     int code = wb_pipeline_session(&tracker->pipeline, &session, err);
     if (code != WB_OK)
         return code;
-    wb_deadline deadline = wb_pipeline_until(&tracker->pipeline, cancel);
+    wb_deadline deadline = wb_pipeline_deadline(&tracker->pipeline, cancel);
     return session->class->touch(session, marks, &deadline, touched, err);
 }
 
 static bool deliver_one(wb_pipeline *pipeline, const wb_cancel *cancel)
 {
     wb_tracker *tracker = (wb_tracker *)pipeline;
-    wb_chunk *claim = wb_markbox_take(&tracker->markbox);
-    if (claim == NULL)
+    wb_chunk *chunk = wb_markbox_take(&tracker->markbox);
+    if (chunk == NULL)
         return false;
     wb_err err = {0};
     wb_touched touched = {0};
     int64_t began_us = wb_now_us();
-    int code = touch(tracker, &claim->marks, cancel, &touched, &err);
+    int code = touch(tracker, &chunk->marks, cancel, &touched, &err);
     if (code == WB_OK)
-        wb_lifeline_renew();
+        wb_exit_watch_again();
     else if (atomic_load(&cancel->resumed))
         err.error_class = WB_HOLD; /* it was stopped to be gone on with: nobody's last try */
-    wb_markbox_complete(&tracker->markbox, claim, code == WB_OK ? NULL : &err, &touched,
+    wb_markbox_complete(&tracker->markbox, chunk, code == WB_OK ? NULL : &err, &touched,
                         wb_now_us() - began_us);
     return true;
 }
@@ -109,63 +109,30 @@ static const wb_pipeline_class class = {.deliver_one = deliver_one, .free = free
 
 /* ---- the owner's side ---- */
 
+wb_pipeline *wb_tracker_pipeline(wb_tracker *tracker)
+{
+    return &tracker->pipeline;
+}
+
 int wb_tracker_add(wb_tracker *tracker, const uint8_t id[16], int64_t unix_us, bool *due,
                    wb_err *err)
 {
-    int code = wb_pipeline_enter(&tracker->pipeline, err);
-    if (code == WB_OK)
-        code = wb_pipeline_start(&tracker->pipeline, err);
+    int code = wb_pipeline_start(&tracker->pipeline, err);
     return code == WB_OK ? wb_markbox_put(&tracker->markbox, id, unix_us, due, err) : code;
-}
-
-int wb_tracker_flush(wb_tracker *tracker, int64_t deadline_us, wb_err *err)
-{
-    return wb_pipeline_flush(&tracker->pipeline, deadline_us, err);
-}
-
-int wb_tracker_close(wb_tracker *tracker, int64_t deadline_us, wb_err *err)
-{
-    return wb_pipeline_close(&tracker->pipeline, deadline_us, err);
-}
-
-void wb_tracker_detach(wb_tracker *tracker)
-{
-    if (tracker != NULL)
-        wb_pipeline_detach(&tracker->pipeline);
-}
-
-int wb_tracker_stats(wb_tracker *tracker, wb_stats *out, wb_err *err)
-{
-    return wb_pipeline_stats(&tracker->pipeline, out, err);
-}
-
-bool wb_tracker_event(wb_tracker *tracker, wb_event *out)
-{
-    return wb_pipeline_event(&tracker->pipeline, out);
 }
 
 /* ---- driven ---- */
 
-uint64_t wb_tracker_seal(wb_tracker *tracker, int reason)
-{
-    return wb_backlog_seal(&tracker->markbox.backlog, reason);
-}
-
-bool wb_tracker_settled(wb_tracker *tracker, uint64_t mark)
-{
-    return wb_backlog_settled(&tracker->markbox.backlog, mark);
-}
-
-/* The claim's first member is the marks. */
+/* The chunk's first member is the marks. */
 wb_marks *wb_tracker_take(wb_tracker *tracker)
 {
     if (!wb_pipeline_may_take(&tracker->pipeline))
         return NULL;
-    wb_chunk *claim = wb_markbox_take(&tracker->markbox);
-    if (claim == NULL)
+    wb_chunk *chunk = wb_markbox_take(&tracker->markbox);
+    if (chunk == NULL)
         return NULL;
     wb_pipeline_ref(&tracker->pipeline); /* until it is completed */
-    return &claim->marks;
+    return &chunk->marks;
 }
 
 int wb_tracker_write(wb_tracker *tracker, const wb_marks *marks, uint64_t *updated,
@@ -185,31 +152,11 @@ int wb_tracker_write(wb_tracker *tracker, const wb_marks *marks, uint64_t *updat
 void wb_tracker_complete(wb_tracker *tracker, wb_marks *marks, const wb_outcome *outcome,
                          uint64_t updated, uint64_t unmatched)
 {
-    wb_chunk *claim = (wb_chunk *)marks;
+    wb_chunk *chunk = (wb_chunk *)marks;
     wb_touched touched = {.updated = updated, .unmatched = unmatched};
     wb_err err;
     bool failed = wb_pipeline_outcome(outcome, &err);
-    int64_t elapsed_us = wb_pipeline_now_us(&tracker->pipeline) - claim->taken_us;
-    wb_markbox_complete(&tracker->markbox, claim, failed ? &err : NULL, &touched, elapsed_us);
+    int64_t elapsed_us = wb_backlog_now_us(&tracker->markbox.backlog) - chunk->taken_us;
+    wb_markbox_complete(&tracker->markbox, chunk, failed ? &err : NULL, &touched, elapsed_us);
     wb_pipeline_unref(&tracker->pipeline);
-}
-
-int64_t wb_tracker_next_due_us(wb_tracker *tracker)
-{
-    return wb_backlog_next_due_us(&tracker->markbox.backlog);
-}
-
-int64_t wb_tracker_now_us(wb_tracker *tracker)
-{
-    return wb_pipeline_now_us(&tracker->pipeline);
-}
-
-void wb_tracker_wait_until(wb_tracker *tracker, int64_t until_us)
-{
-    tracker->pipeline.env.wait_until(tracker->pipeline.env.context, until_us);
-}
-
-int wb_tracker_fd(wb_tracker *tracker)
-{
-    return wb_pipeline_fd(&tracker->pipeline);
 }

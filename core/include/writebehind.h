@@ -144,6 +144,33 @@ typedef struct wb_outcome {
     const char *text;
 } wb_outcome;
 
+/* What is accepted and delivered: the common part of a batcher and of a tracker, which lives as long as they do. Of a
+ * process that forked, only the parent may use it, unless it was not used before: WB_FORK. */
+typedef struct wb_pipeline wb_pipeline;
+
+/* Threaded: waits until every row accepted before the call is settled. WB_TIMEOUT says how many are not. */
+WB_API int wb_pipeline_flush(wb_pipeline *pipeline, int64_t deadline_us, wb_err *err);
+/* Refuses new rows, drains until the deadline. Idempotent. Driven: WB_TIMEOUT while rows are pending. */
+WB_API int wb_pipeline_close(wb_pipeline *pipeline, int64_t deadline_us, wb_err *err);
+/* Lets go of the batcher or tracker: a threaded one drains on its own, what a driven one still holds is reported as
+ * lost. NULL is fine. */
+WB_API void wb_pipeline_detach(wb_pipeline *pipeline);
+WB_API int wb_pipeline_stats(wb_pipeline *pipeline, wb_stats *out, wb_err *err);
+/* The next event for the owner's hooks: true where there was one. */
+WB_API bool wb_pipeline_event(wb_pipeline *pipeline, wb_event *out);
+/* Marks what was accepted so far for delivery now, for `reason` (WB_REASON_FLUSH, WB_REASON_CLOSE or
+ * WB_REASON_POLICY, which leaves what waits for another try to its time), and answers a ticket; settled says
+ * whether all that it stands for is. */
+WB_API uint64_t wb_pipeline_seal(wb_pipeline *pipeline, int reason);
+WB_API bool wb_pipeline_settled(wb_pipeline *pipeline, uint64_t ticket);
+/* When take will next have something, on the pipeline's clock; WB_NEVER: not before something is added. */
+WB_API int64_t wb_pipeline_next_due_us(wb_pipeline *pipeline);
+WB_API int64_t wb_pipeline_now_us(wb_pipeline *pipeline);
+/* Lets time pass until then on the pipeline's clock: sleeps, or advances the manual one. */
+WB_API void wb_pipeline_wait_until(wb_pipeline *pipeline, int64_t until_us);
+/* A descriptor that is readable while work or events are due; -1 with errno where none can be made. */
+WB_API int wb_pipeline_fd(wb_pipeline *pipeline);
+
 /* ---- batcher ---- */
 
 enum wb_overflow {
@@ -154,6 +181,9 @@ enum wb_overflow {
     WB_OVERFLOW_ASK, /* of one add: WB_FULL, and nothing is counted: the caller comes again, decided */
 };
 enum wb_dedupe { WB_DEDUPE_NONE, WB_DEDUPE_COLUMN };
+
+/* A module that decides: what a worker of a binding makes. Counted. */
+typedef struct wb_policy wb_policy;
 
 typedef struct wb_batcher_options {
     wb_store
@@ -179,7 +209,7 @@ typedef struct wb_batcher_options {
     bool log_events;   /* keep log lines for the owner's hook instead of writing them to stderr */
     bool flush_events; /* keep flush events for the owner's hook */
     bool driven;       /* although there is a store: by wb_batcher_write */
-    wb_store *policy;  /* a worker whose script decides, in the flusher's thread; NULL: none */
+    wb_policy *policy; /* decides in the flusher's thread; NULL: none */
 } wb_batcher_options;
 
 typedef struct wb_batcher wb_batcher;
@@ -202,6 +232,7 @@ typedef struct wb_view {
 WB_API void wb_batcher_options_init(wb_batcher_options *options); /* the defaults */
 /* Copies the options. WB_MISUSE names the option that is wrong. No thread, no connection yet. */
 WB_API int wb_batcher_new(const wb_batcher_options *options, wb_batcher **out, wb_err *err);
+WB_API wb_pipeline *wb_batcher_pipeline(wb_batcher *batcher);
 /* Adds one row: `count` values for the given columns, in order; missing ones are WB_ABSENT.
  * WB_INVALID, WB_FULL, WB_CLOSED, WB_FORK, WB_MEMORY. *due (may be NULL) says that work is due now. */
 WB_API int wb_batcher_add(wb_batcher *batcher, const wb_value *values, size_t count, bool *due,
@@ -215,24 +246,10 @@ WB_API int wb_batcher_route(wb_batcher *batcher, const char *table, uint32_t *ou
 WB_API void wb_batcher_view(wb_batcher *batcher, const wb_batch *batch, wb_view *out);
 /* Counts and logs that a policy's decision ("route", …) failed, so that the built-in rule decided. */
 WB_API void wb_batcher_undecided(wb_batcher *batcher, const char *decision, const char *why);
-/* Threaded: waits until every row accepted before the call is settled. WB_TIMEOUT says how many are not. */
-WB_API int wb_batcher_flush(wb_batcher *batcher, int64_t deadline_us, wb_err *err);
-/* Refuses new rows, drains until the deadline. Idempotent. Driven: WB_TIMEOUT while rows are pending. */
-WB_API int wb_batcher_close(wb_batcher *batcher, int64_t deadline_us, wb_err *err);
-/* Lets go: a threaded batcher drains on its own, what a driven one still holds is reported as lost. */
-WB_API void wb_batcher_detach(wb_batcher *batcher);
-WB_API int wb_batcher_stats(wb_batcher *batcher, wb_stats *out, wb_err *err);
-/* The next event for the owner's hooks: true where there was one. */
-WB_API bool wb_batcher_event(wb_batcher *batcher, wb_event *out);
 /* The next dead rows for the owner's hook, which it frees with wb_batch_free; NULL: there are none. At most
  * max_pending_rows are kept; past that the oldest are forgotten, with a log line. */
 WB_API wb_batch *wb_batcher_dead(wb_batcher *batcher);
 
-/* Marks what was accepted so far for delivery now, for `reason` (WB_REASON_FLUSH, WB_REASON_CLOSE or
- * WB_REASON_POLICY, which leaves what waits for another try to its time), and answers a mark; settled says
- * whether all up to the mark is. */
-WB_API uint64_t wb_batcher_seal(wb_batcher *batcher, int reason);
-WB_API bool wb_batcher_settled(wb_batcher *batcher, uint64_t mark);
 /* Driven. Lends the next due batch, or NULL. It must be completed, exactly once. */
 WB_API wb_batch *wb_batcher_take(wb_batcher *batcher);
 /* Writes a taken batch to the batcher's own store, in this thread: blocks up to write_timeout. Of a failure
@@ -240,13 +257,6 @@ WB_API wb_batch *wb_batcher_take(wb_batcher *batcher);
 WB_API int wb_batcher_write(wb_batcher *batcher, const wb_batch *batch, uint64_t *stored,
                             wb_err *err);
 WB_API void wb_batcher_complete(wb_batcher *batcher, wb_batch *batch, const wb_outcome *outcome);
-/* When take will next have a batch, on the batcher's clock; WB_NEVER: not before something is added. */
-WB_API int64_t wb_batcher_next_due_us(wb_batcher *batcher);
-WB_API int64_t wb_batcher_now_us(wb_batcher *batcher);
-/* Lets time pass until then on the batcher's clock: sleeps, or advances the manual one. */
-WB_API void wb_batcher_wait_until(wb_batcher *batcher, int64_t until_us);
-/* A descriptor that is readable while work or events are due; -1 with errno where none can be made. */
-WB_API int wb_batcher_fd(wb_batcher *batcher);
 
 /* ---- tracker ---- */
 
@@ -279,16 +289,10 @@ WB_API uint32_t wb_marks_attempt(const wb_marks *marks);
 
 WB_API void wb_tracker_options_init(wb_tracker_options *options);
 WB_API int wb_tracker_new(const wb_tracker_options *options, wb_tracker **out, wb_err *err);
+WB_API wb_pipeline *wb_tracker_pipeline(wb_tracker *tracker);
 /* Marks an id as used at unix_us, or now where it is WB_NEVER. */
 WB_API int wb_tracker_add(wb_tracker *tracker, const uint8_t id[16], int64_t unix_us, bool *due,
                           wb_err *err);
-WB_API int wb_tracker_flush(wb_tracker *tracker, int64_t deadline_us, wb_err *err);
-WB_API int wb_tracker_close(wb_tracker *tracker, int64_t deadline_us, wb_err *err);
-WB_API void wb_tracker_detach(wb_tracker *tracker);
-WB_API int wb_tracker_stats(wb_tracker *tracker, wb_stats *out, wb_err *err);
-WB_API bool wb_tracker_event(wb_tracker *tracker, wb_event *out);
-WB_API uint64_t wb_tracker_seal(wb_tracker *tracker, int reason);
-WB_API bool wb_tracker_settled(wb_tracker *tracker, uint64_t mark);
 WB_API wb_marks *wb_tracker_take(wb_tracker *tracker);
 /* As wb_batcher_write; what moved forward, and how many ids have no row. */
 WB_API int wb_tracker_write(wb_tracker *tracker, const wb_marks *marks, uint64_t *updated,
@@ -296,9 +300,5 @@ WB_API int wb_tracker_write(wb_tracker *tracker, const wb_marks *marks, uint64_t
 /* Of a failure, `stored` is ignored: times only move forward, so the whole chunk is merged back. */
 WB_API void wb_tracker_complete(wb_tracker *tracker, wb_marks *marks, const wb_outcome *outcome,
                                 uint64_t updated, uint64_t unmatched);
-WB_API int64_t wb_tracker_next_due_us(wb_tracker *tracker);
-WB_API int64_t wb_tracker_now_us(wb_tracker *tracker);
-WB_API void wb_tracker_wait_until(wb_tracker *tracker, int64_t until_us);
-WB_API int wb_tracker_fd(wb_tracker *tracker);
 
 #endif

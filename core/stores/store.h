@@ -75,8 +75,6 @@ struct wb_store_class {
                     wb_schema **out, wb_err *err);
     /* Runs a script in one transaction. NULL: the store has no SQL. */
     int (*execute)(wb_store *store, const char *sql, const wb_deadline *deadline, wb_err *err);
-    /* A policy of the store's script, for the batcher of that target. NULL: the store has no script. */
-    wb_script *(*decider)(wb_store *store, const wb_target *target);
     void (*free)(wb_store *store);
 };
 

@@ -7,13 +7,6 @@
 #define LONGEST_US INT64_C(1000000000000000)   /* a step */
 #define LAST_US    INT64_C(253402300800000000) /* the year 10000: no time is after it */
 
-typedef struct lwb_clock {
-    const lwb_kind *kind;
-    wb_clock *clock;
-} lwb_clock;
-
-const lwb_kind lwb_clock_kind = {"clock", sizeof(lwb_clock)};
-
 static wb_clock *clock_check(lua_State *L)
 {
     lwb_clock *object = lwb_check(L, 1, &lwb_clock_kind);

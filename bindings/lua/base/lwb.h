@@ -24,7 +24,9 @@ static inline void *lwb_test(lua_State *L, int index, const lwb_kind *kind)
     return *object == kind ? object : NULL;
 }
 
-/* The same, raising when it is another thing. */
+/* "batcher", …; NULL for anything that is no object of this library. */
+const char *lwb_kind_name(lua_State *L, int index);
+/* As lwb_test, raising when it is another thing. */
 void *lwb_check(lua_State *L, int index, const lwb_kind *kind);
 /* Pushes a zeroed object with the kind's own metatable. */
 void *lwb_new(lua_State *L, const lwb_kind *kind);
@@ -104,13 +106,15 @@ void lwb_push_names(lua_State *L, const wb_schema *schema, bool given); /* a lis
 typedef struct lwb_store {
     const lwb_kind *kind;
     wb_store *store;
+    wb_policy *policy; /* of the same module, part of it: a worker's; NULL: it can't decide */
 } lwb_store;
 
 wb_store *lwb_store_check(lua_State *L, int index);
-int lwb_store_rows(lua_State *L);
-int lwb_store_count(lua_State *L);
-int lwb_store_put(lua_State *L);
-int lwb_store_time(lua_State *L);
+
+typedef struct lwb_clock {
+    const lwb_kind *kind;
+    wb_clock *clock;
+} lwb_clock;
 
 wb_clock *lwb_clock_field(lua_State *L,
                           int index); /* of the field `clock`; NULL where there is none */
@@ -118,22 +122,6 @@ wb_clock *lwb_clock_field(lua_State *L,
 /* ---- batchers and trackers: owners of rows, and claims on what is due ---- */
 
 struct lwb_claim;
-
-/* What a batcher and a tracker do alike. */
-typedef struct lwb_engine {
-    int (*flush)(void *core, int64_t deadline_us, wb_err *err);
-    int (*close)(void *core, int64_t deadline_us, wb_err *err);
-    void (*detach)(void *core);
-    int (*stats)(void *core, wb_stats *out, wb_err *err);
-    bool (*event)(void *core, wb_event *out);
-    uint64_t (*seal)(void *core, int reason);
-    bool (*settled)(void *core, uint64_t mark);
-    void (*complete)(void *core, struct lwb_claim *claim, const wb_outcome *outcome);
-    int64_t (*next_due_us)(void *core);
-    int64_t (*now_us)(void *core);
-    void (*wait_until)(void *core, int64_t until_us);
-    int (*fd)(void *core);
-} lwb_engine;
 
 enum { LWB_PLAN_COLUMNS = 64 };
 
@@ -149,10 +137,13 @@ void lwb_plan_init(lua_State *L, lwb_plan *plan, int names, int count);
 /* Reads the row at the top, at `row`, into values for the given columns; false: it needs the slow path. */
 bool lwb_row_read(lua_State *L, lwb_plan *plan, int row, wb_value *values);
 
-typedef struct lwb_pipeline {
+typedef struct lwb_pipeline lwb_pipeline;
+struct lwb_pipeline {
     const lwb_kind *kind;
-    const lwb_engine *engine;
-    void *core;               /* wb_batcher or wb_tracker; NULL: not made yet, or collected */
+    void *core;            /* wb_batcher or wb_tracker; NULL: not made yet, or collected */
+    wb_pipeline *pipeline; /* of it */
+    /* Completes a claim that was lent by it. */
+    void (*complete)(lwb_pipeline *pipeline, struct lwb_claim *claim, const wb_outcome *outcome);
     wb_schema *schema;        /* a reference; a batcher's */
     struct lwb_claim *claims; /* taken and not completed */
     uint64_t refused; /* rows refused here, before the core saw them; added to its `rejected` */
@@ -161,7 +152,7 @@ typedef struct lwb_pipeline {
     bool driven;
     bool asks_retry; /* a policy says when a failed batch is tried again */
     lwb_plan plan;   /* a batcher's */
-} lwb_pipeline;
+};
 
 /* A batch or marks, lent by its owner until completed; its user value is a list: owner, column names. */
 typedef struct lwb_claim {
@@ -181,8 +172,7 @@ typedef struct lwb_claim {
 
 lwb_pipeline *lwb_pipeline_check(lua_State *L, int index); /* either kind, alive */
 /* Pushes a new owner with the metatable at `meta` (0: the kind's) and the user value at `peer`. */
-lwb_pipeline *lwb_pipeline_new(lua_State *L, const lwb_kind *kind, const lwb_engine *engine,
-                               int meta, int peer);
+lwb_pipeline *lwb_pipeline_new(lua_State *L, const lwb_kind *kind, int meta, int peer);
 void lwb_pipeline_methods(lua_State *L); /* sets the shared methods in the table at the top */
 /* core.raw: what drivers use besides the methods, in a table. */
 void lwb_raw(lua_State *L);
@@ -205,8 +195,6 @@ int lwb_claim_gc(lua_State *L);
 void lwb_push_row(lua_State *L, const lwb_claim *claim, size_t index, int names);
 int lwb_dead(lua_State *L);  /* core.dead(batcher) */
 int lwb_write(lua_State *L); /* core.write(batch or marks) */
-/* Asks the policy when the claim at 1 is to be tried again. */
-void lwb_ask_retry(lua_State *L, wb_outcome *outcome);
 /* raw.add, raw.add_values: with a policy's choice. */
 int lwb_batcher_add_as(lua_State *L);
 int lwb_batcher_add_values_as(lua_State *L);
@@ -229,6 +217,7 @@ int lwb_store_postgres(lua_State *L);
 int lwb_store_sqlite(lua_State *L);
 int lwb_store_memory(lua_State *L);
 int lwb_store_open(lua_State *L);
-int lwb_store_worker(lua_State *L); /* core.worker(module, path, cpath, args) */
+/* core.worker(module, path, cpath, args); upvalue: what opens this module */
+int lwb_store_worker(lua_State *L);
 
 #endif

@@ -6,18 +6,32 @@
 
 #include "lua/base/lwb.h"
 
+const lwb_kind lwb_schema_kind = {"schema", sizeof(lwb_schema)};
+const lwb_kind lwb_store_kind = {"store", sizeof(lwb_store)};
+const lwb_kind lwb_batcher_kind = {"batcher", sizeof(lwb_pipeline)};
+const lwb_kind lwb_tracker_kind = {"tracker", sizeof(lwb_pipeline)};
+const lwb_kind lwb_batch_kind = {"batch", sizeof(lwb_claim)};
+const lwb_kind lwb_marks_kind = {"marks", sizeof(lwb_claim)};
+const lwb_kind lwb_clock_kind = {"clock", sizeof(lwb_clock)};
+
 static const lwb_kind *const kinds[] = {
     &lwb_schema_kind, &lwb_store_kind, &lwb_batcher_kind, &lwb_tracker_kind,
     &lwb_batch_kind,  &lwb_marks_kind, &lwb_clock_kind,
 };
 
-static const char *type_name(lua_State *L, int index)
+const char *lwb_kind_name(lua_State *L, int index)
 {
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         if (lwb_test(L, index, kinds[i]) != NULL)
             return kinds[i]->name;
     }
-    return luaL_typename(L, index);
+    return NULL;
+}
+
+static const char *type_name(lua_State *L, int index)
+{
+    const char *name = lwb_kind_name(L, index);
+    return name != NULL ? name : luaL_typename(L, index);
 }
 
 void *lwb_check(lua_State *L, int index, const lwb_kind *kind)

@@ -9,8 +9,6 @@
 
 enum { LOCAL_COLUMNS = 64, LOCAL_TEXT = 512 };
 
-const lwb_kind lwb_batch_kind = {"batch", sizeof(lwb_claim)};
-
 static wb_batch *batch_check(lua_State *L)
 {
     return lwb_claim_check(L, 1, &lwb_batch_kind)->work;

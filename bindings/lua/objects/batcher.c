@@ -8,8 +8,6 @@
 
 enum { LOCAL_VALUES = 64 };
 
-const lwb_kind lwb_batcher_kind = {"batcher", sizeof(lwb_pipeline)};
-
 static lwb_pipeline *batcher_check(lua_State *L)
 {
     lwb_pipeline *pipeline = lwb_test(L, 1, &lwb_batcher_kind);

@@ -1,73 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * A batcher made from Lua: its engine, which is the core's functions under one shape with the tracker's, and
- * the constructor, which reads the option table that Lua has checked. */
+ * A batcher made from Lua: the constructor, which reads the option table that Lua has checked. */
+#include "base/err.h"
 #include "lua/base/lwb.h"
-
-static int engine_flush(void *core, int64_t deadline_us, wb_err *err)
-{
-    return wb_batcher_flush(core, deadline_us, err);
-}
-
-static int engine_close(void *core, int64_t deadline_us, wb_err *err)
-{
-    return wb_batcher_close(core, deadline_us, err);
-}
-
-static void engine_detach(void *core)
-{
-    wb_batcher_detach(core);
-}
-
-static int engine_stats(void *core, wb_stats *out, wb_err *err)
-{
-    return wb_batcher_stats(core, out, err);
-}
-
-static bool engine_event(void *core, wb_event *out)
-{
-    return wb_batcher_event(core, out);
-}
-
-static uint64_t engine_seal(void *core, int reason)
-{
-    return wb_batcher_seal(core, reason);
-}
-
-static bool engine_settled(void *core, uint64_t mark)
-{
-    return wb_batcher_settled(core, mark);
-}
-
-static void engine_complete(void *core, lwb_claim *claim, const wb_outcome *outcome)
-{
-    wb_batcher_complete(core, claim->work, outcome);
-}
-
-static int64_t engine_next_due_us(void *core)
-{
-    return wb_batcher_next_due_us(core);
-}
-
-static int64_t engine_now_us(void *core)
-{
-    return wb_batcher_now_us(core);
-}
-
-static void engine_wait_until(void *core, int64_t until_us)
-{
-    wb_batcher_wait_until(core, until_us);
-}
-
-static int engine_fd(void *core)
-{
-    return wb_batcher_fd(core);
-}
-
-static const lwb_engine engine = {
-    engine_flush,       engine_close,  engine_detach,     engine_stats,
-    engine_event,       engine_seal,   engine_settled,    engine_complete,
-    engine_next_due_us, engine_now_us, engine_wait_until, engine_fd,
-};
 
 static void read_limits(lua_State *L, wb_batcher_options *options)
 {
@@ -103,7 +37,7 @@ static void read_options(lua_State *L, wb_batcher_options *options)
     options->dead_path = lua_tostring(L, -1); /* anchored in the table */
     lua_pop(L, 1);
     lwb_store *policy = lwb_field_object(L, 1, "policy_worker", &lwb_store_kind);
-    options->policy = policy == NULL ? NULL : policy->store;
+    options->policy = policy == NULL ? NULL : policy->policy;
     lwb_field_bool(L, 1, "driven", &options->driven);
     lwb_field_bool(L, 1, "dead_events", &options->dead_events);
     lwb_field_bool(L, 1, "log_events", &options->log_events);
@@ -124,6 +58,22 @@ static void name_columns(lua_State *L, const wb_schema *schema)
     }
 }
 
+/* Is what is to decide a worker, where there is something? Else the error says so. */
+static bool has_script(lua_State *L, wb_err *err)
+{
+    const lwb_store *worker = lwb_field_object(L, 1, "policy_worker", &lwb_store_kind);
+    if (worker == NULL || worker->policy != NULL)
+        return true;
+    wb_fail(err, WB_MISUSE, "policy: a %s store has no script that decides",
+            wb_store_kind(worker->store));
+    return false;
+}
+
+static void complete(lwb_pipeline *pipeline, lwb_claim *claim, const wb_outcome *outcome)
+{
+    wb_batcher_complete(pipeline->core, claim->work, outcome);
+}
+
 /* core.batcher(options [, metatable]): nil, message, code where the core refuses them. */
 int lwb_batcher_new(lua_State *L)
 {
@@ -133,13 +83,17 @@ int lwb_batcher_new(lua_State *L)
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 2);
     read_options(L, &options);
+    if (!has_script(L, &err))
+        return lwb_refused(L, WB_MISUSE, &err);
     luaL_argcheck(L, options.schema != NULL, 1, "no schema");
-    lwb_pipeline *pipeline = lwb_pipeline_new(L, &lwb_batcher_kind, &engine, 2, 1);
+    lwb_pipeline *pipeline = lwb_pipeline_new(L, &lwb_batcher_kind, 2, 1);
     name_columns(L, options.schema);
     int code = wb_batcher_new(&options, &batcher, &err);
     if (code != WB_OK)
         return lwb_refused(L, code, &err);
+    pipeline->complete = complete;
     pipeline->core = batcher;
+    pipeline->pipeline = wb_batcher_pipeline(batcher);
     pipeline->schema = wb_schema_ref(options.schema);
     pipeline->given = (int)wb_schema_given(options.schema);
     pipeline->driven = options.store == NULL || options.clock != NULL || options.driven;

@@ -30,7 +30,7 @@ void lwb_claim_settle(lwb_claim *claim, const wb_outcome *outcome)
     while (*link != claim)
         link = &(*link)->next;
     *link = claim->next;
-    pipeline->engine->complete(pipeline->core, claim, outcome);
+    pipeline->complete(pipeline, claim, outcome);
     claim->work = NULL;
     claim->pipeline = NULL;
 }
@@ -73,6 +73,24 @@ static const char *error_text(lua_State *L, int index)
         lua_replace(L, index);
     }
     return lua_tostring(L, index);
+}
+
+/* helpers.retry(batcher, batch, err, class) → seconds, false to give up, or nil for the built-in rule */
+static void call_retry(lua_State *L, wb_outcome *outcome)
+{
+    lwb_helper(L, "retry");
+    lwb_getuservalue(L, 1);
+    lua_rawgeti(L, -1, 1);
+    lua_remove(L, -2);
+    lua_pushvalue(L, 1);
+    lua_pushstring(L, outcome->text);
+    lua_pushstring(L, lwb_class_names[outcome->error_class]);
+    lua_call(L, 4, 1);
+    if (lua_isboolean(L, -1))
+        outcome->retry_us = WB_NEVER;
+    else if (lua_isnumber(L, -1))
+        outcome->retry_us = lwb_check_delay(L, -1);
+    lua_pop(L, 1);
 }
 
 /* complete(nil, err [, class [, stored]]) */
@@ -122,7 +140,7 @@ static void ask_retry(lua_State *L, const lwb_claim *claim, wb_outcome *outcome)
 {
     bool failed = outcome->code != WB_OK && outcome->error_class != WB_REJECT;
     if (failed && claim->pipeline != NULL && claim->pipeline->asks_retry)
-        lwb_ask_retry(L, outcome);
+        call_retry(L, outcome);
 }
 
 int lwb_claim_complete(lua_State *L)

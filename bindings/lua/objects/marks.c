@@ -5,8 +5,6 @@
 
 #include "lua/base/lwb.h"
 
-const lwb_kind lwb_marks_kind = {"marks", sizeof(lwb_claim)};
-
 static wb_marks *marks_check(lua_State *L)
 {
     return lwb_claim_check(L, 1, &lwb_marks_kind)->work;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * What batchers and trackers do alike, through the engine of each. The user value of an owner is its peer:
+ * What batchers and trackers do alike. The user value of an owner is its peer:
  * the option table it was made of, which anchors schema, store and hooks and in which drivers keep state.
  * Claims are listed in their owner; whichever is collected first, a claim is completed exactly once and
  * never after its owner was detached. */
@@ -24,11 +24,9 @@ lwb_pipeline *lwb_pipeline_check(lua_State *L, int index)
     return pipeline;
 }
 
-lwb_pipeline *lwb_pipeline_new(lua_State *L, const lwb_kind *kind, const lwb_engine *engine,
-                               int meta, int peer)
+lwb_pipeline *lwb_pipeline_new(lua_State *L, const lwb_kind *kind, int meta, int peer)
 {
     lwb_pipeline *pipeline = lwb_new(L, kind);
-    pipeline->engine = engine;
     lua_pushvalue(L, peer);
     lwb_setuservalue(L, -2);
     if (lua_istable(L, meta)) {
@@ -43,7 +41,7 @@ static int owner_flush(lua_State *L)
     wb_err err;
     lwb_pipeline *pipeline = lwb_pipeline_check(L, 1);
     int64_t deadline_us = lwb_check_deadline(L, 2, pipeline->close_timeout_us);
-    return lwb_result(L, pipeline->engine->flush(pipeline->core, deadline_us, &err), &err);
+    return lwb_result(L, wb_pipeline_flush(pipeline->pipeline, deadline_us, &err), &err);
 }
 
 static int owner_close(lua_State *L)
@@ -51,7 +49,7 @@ static int owner_close(lua_State *L)
     wb_err err;
     lwb_pipeline *pipeline = lwb_pipeline_check(L, 1);
     int64_t deadline_us = lwb_check_deadline(L, 2, pipeline->close_timeout_us);
-    return lwb_result(L, pipeline->engine->close(pipeline->core, deadline_us, &err), &err);
+    return lwb_result(L, wb_pipeline_close(pipeline->pipeline, deadline_us, &err), &err);
 }
 
 int lwb_pipeline_autoclose(lua_State *L)
@@ -66,7 +64,7 @@ static int owner_stats(lua_State *L)
     wb_err err;
     wb_stats stats;
     lwb_pipeline *pipeline = lwb_pipeline_check(L, 1);
-    int code = pipeline->engine->stats(pipeline->core, &stats, &err);
+    int code = wb_pipeline_stats(pipeline->pipeline, &stats, &err);
     if (code != WB_OK)
         return lwb_result(L, code, &err);
     stats.rejected += pipeline->refused;
@@ -80,7 +78,7 @@ static int owner_health(lua_State *L)
     wb_err err;
     wb_stats stats;
     lwb_pipeline *pipeline = lwb_pipeline_check(L, 1);
-    int code = pipeline->engine->stats(pipeline->core, &stats, &err);
+    int code = wb_pipeline_stats(pipeline->pipeline, &stats, &err);
     if (code != WB_OK)
         return lwb_result(L, code, &err);
     lua_pushstring(L, wb_health_name(stats.health));
@@ -102,7 +100,7 @@ static int owner_poll(lua_State *L)
 static int owner_fd(lua_State *L)
 {
     lwb_pipeline *pipeline = lwb_pipeline_check(L, 1);
-    int fd = pipeline->engine->fd(pipeline->core);
+    int fd = wb_pipeline_fd(pipeline->pipeline);
     if (fd >= 0) {
         lua_pushinteger(L, fd);
         return 1;
@@ -117,8 +115,8 @@ static int owner_fd(lua_State *L)
 static int owner_next_due(lua_State *L)
 {
     lwb_pipeline *pipeline = lwb_pipeline_check(L, 1);
-    int64_t due_us = pipeline->engine->next_due_us(pipeline->core);
-    int64_t now_us = due_us == WB_NEVER ? 0 : pipeline->engine->now_us(pipeline->core);
+    int64_t due_us = wb_pipeline_next_due_us(pipeline->pipeline);
+    int64_t now_us = due_us == WB_NEVER ? 0 : wb_pipeline_now_us(pipeline->pipeline);
     lwb_push_seconds(L, due_us > now_us ? due_us - now_us : 0);
     return 1;
 }
@@ -146,7 +144,7 @@ int lwb_pipeline_gc(lua_State *L)
         return 0;
     if (pipeline->core != NULL) {
         claims_drop(pipeline);
-        pipeline->engine->detach(pipeline->core);
+        wb_pipeline_detach(pipeline->pipeline);
         pipeline->core = NULL;
     }
     wb_schema_unref(pipeline->schema);

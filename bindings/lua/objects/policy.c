@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * What a scripted policy needs of core.raw: adding with a decision, looking at a batch, naming a route, counting
- * a decision that failed; and asking, in the owner's state, when a failed batch is tried again. The policy itself
- * is called in Lua, protected: what it throws never gets here. */
+ * What a scripted policy needs of core.raw: adding with a decision, looking at a batch, naming a route, counting a
+ * decision that failed. The policy itself is called in Lua, protected: what it throws never gets here. */
 #include "lua/base/lwb.h"
 
 static lwb_pipeline *batcher_check(lua_State *L)
@@ -49,7 +48,7 @@ static int raw_undecided(lua_State *L)
 /* flush_open(batcher): what is open is due, for the reason "policy". */
 static int raw_flush_open(lua_State *L)
 {
-    wb_batcher_seal(batcher_check(L)->core, WB_REASON_POLICY);
+    wb_pipeline_seal(batcher_check(L)->pipeline, WB_REASON_POLICY);
     return 0;
 }
 
@@ -65,22 +64,4 @@ void lwb_raw_policy(lua_State *L)
         {NULL, NULL},
     };
     lwb_setfuncs(L, functions);
-}
-
-/* helpers.retry(batcher, batch, err, class) → seconds, false to give up, or nil for the built-in rule */
-void lwb_ask_retry(lua_State *L, wb_outcome *outcome)
-{
-    lwb_helper(L, "retry");
-    lwb_getuservalue(L, 1);
-    lua_rawgeti(L, -1, 1);
-    lua_remove(L, -2);
-    lua_pushvalue(L, 1);
-    lua_pushstring(L, outcome->text);
-    lua_pushstring(L, lwb_class_names[outcome->error_class]);
-    lua_call(L, 4, 1);
-    if (lua_isboolean(L, -1))
-        outcome->retry_us = WB_NEVER;
-    else if (lua_isnumber(L, -1))
-        outcome->retry_us = lwb_check_delay(L, -1);
-    lua_pop(L, 1);
 }

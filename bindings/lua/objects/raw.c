@@ -31,17 +31,8 @@ static int raw_peer(lua_State *L)
 /* kind(anything) → "batcher", "schema", …, or nil. */
 static int raw_kind(lua_State *L)
 {
-    static const lwb_kind *const kinds[] = {
-        &lwb_schema_kind, &lwb_store_kind, &lwb_batcher_kind, &lwb_tracker_kind,
-        &lwb_batch_kind,  &lwb_marks_kind, &lwb_clock_kind,
-    };
-    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
-        if (lwb_test(L, 1, kinds[i]) != NULL) {
-            lua_pushstring(L, kinds[i]->name);
-            return 1;
-        }
-    }
-    return 0;
+    lua_pushstring(L, lwb_kind_name(L, 1));
+    return 1;
 }
 
 /* seal(object, closing) → mark. */
@@ -49,7 +40,7 @@ static int raw_seal(lua_State *L)
 {
     lwb_pipeline *pipeline = lwb_pipeline_check(L, 1);
     int reason = lua_toboolean(L, 2) ? WB_REASON_CLOSE : WB_REASON_FLUSH;
-    lua_pushnumber(L, (double)pipeline->engine->seal(pipeline->core, reason));
+    lua_pushnumber(L, (double)wb_pipeline_seal(pipeline->pipeline, reason));
     return 1;
 }
 
@@ -58,21 +49,21 @@ static int raw_settled(lua_State *L)
     lwb_pipeline *pipeline = lwb_pipeline_check(L, 1);
     double mark = luaL_checknumber(L, 2);
     luaL_argcheck(L, mark >= 0 && mark < 9e15, 2, "expected a mark of seal");
-    lua_pushboolean(L, pipeline->engine->settled(pipeline->core, (uint64_t)mark));
+    lua_pushboolean(L, wb_pipeline_settled(pipeline->pipeline, (uint64_t)mark));
     return 1;
 }
 
 static int raw_now(lua_State *L)
 {
     lwb_pipeline *pipeline = lwb_pipeline_check(L, 1);
-    push_us(L, pipeline->engine->now_us(pipeline->core));
+    push_us(L, wb_pipeline_now_us(pipeline->pipeline));
     return 1;
 }
 
 static int raw_due(lua_State *L)
 {
     lwb_pipeline *pipeline = lwb_pipeline_check(L, 1);
-    push_us(L, pipeline->engine->next_due_us(pipeline->core));
+    push_us(L, wb_pipeline_next_due_us(pipeline->pipeline));
     return 1;
 }
 
@@ -81,8 +72,8 @@ static int raw_wait_until(lua_State *L)
     lwb_pipeline *pipeline = lwb_pipeline_check(L, 1);
     double until_us = luaL_checknumber(L, 2);
     luaL_argcheck(L, until_us < 9.2e18, 2, "expected a time in µs");
-    if (until_us > (double)pipeline->engine->now_us(pipeline->core))
-        pipeline->engine->wait_until(pipeline->core, (int64_t)until_us);
+    if (until_us > (double)wb_pipeline_now_us(pipeline->pipeline))
+        wb_pipeline_wait_until(pipeline->pipeline, (int64_t)until_us);
     return 0;
 }
 
@@ -91,7 +82,7 @@ static int raw_event(lua_State *L)
 {
     wb_event event;
     lwb_pipeline *pipeline = lwb_pipeline_check(L, 1);
-    return pipeline->engine->event(pipeline->core, &event) ? lwb_push_event(L, &event) : 0;
+    return wb_pipeline_event(pipeline->pipeline, &event) ? lwb_push_event(L, &event) : 0;
 }
 
 static int raw_close_timeout(lua_State *L)

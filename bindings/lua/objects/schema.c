@@ -5,8 +5,6 @@
 
 #include "lua/base/convert.h"
 
-const lwb_kind lwb_schema_kind = {"schema", sizeof(lwb_schema)};
-
 static const char *const generate_names[] = {[WB_UUIDV4] = "uuidv4", [WB_UUIDV7] = "uuidv7"};
 
 wb_schema *lwb_schema_check(lua_State *L, int index)

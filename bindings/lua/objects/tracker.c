@@ -5,8 +5,6 @@
 
 #include "lua/base/lwb.h"
 
-const lwb_kind lwb_tracker_kind = {"tracker", sizeof(lwb_pipeline)};
-
 static lwb_pipeline *tracker_check(lua_State *L)
 {
     lwb_pipeline *pipeline = lwb_check(L, 1, &lwb_tracker_kind);

@@ -1,73 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * A tracker made from Lua: its engine, which is the core's functions under one shape with the batcher's, and
- * the constructor, which reads the option table that Lua has checked. */
+ * A tracker made from Lua: the constructor, which reads the option table that Lua has checked. */
 #include "lua/base/lwb.h"
-
-static int engine_flush(void *core, int64_t deadline_us, wb_err *err)
-{
-    return wb_tracker_flush(core, deadline_us, err);
-}
-
-static int engine_close(void *core, int64_t deadline_us, wb_err *err)
-{
-    return wb_tracker_close(core, deadline_us, err);
-}
-
-static void engine_detach(void *core)
-{
-    wb_tracker_detach(core);
-}
-
-static int engine_stats(void *core, wb_stats *out, wb_err *err)
-{
-    return wb_tracker_stats(core, out, err);
-}
-
-static bool engine_event(void *core, wb_event *out)
-{
-    return wb_tracker_event(core, out);
-}
-
-static uint64_t engine_seal(void *core, int reason)
-{
-    return wb_tracker_seal(core, reason);
-}
-
-static bool engine_settled(void *core, uint64_t mark)
-{
-    return wb_tracker_settled(core, mark);
-}
-
-static void engine_complete(void *core, lwb_claim *claim, const wb_outcome *outcome)
-{
-    wb_tracker_complete(core, claim->work, outcome, claim->updated, claim->unmatched);
-}
-
-static int64_t engine_next_due_us(void *core)
-{
-    return wb_tracker_next_due_us(core);
-}
-
-static int64_t engine_now_us(void *core)
-{
-    return wb_tracker_now_us(core);
-}
-
-static void engine_wait_until(void *core, int64_t until_us)
-{
-    wb_tracker_wait_until(core, until_us);
-}
-
-static int engine_fd(void *core)
-{
-    return wb_tracker_fd(core);
-}
-
-static const lwb_engine engine = {
-    engine_flush,       engine_close,  engine_detach,     engine_stats,
-    engine_event,       engine_seal,   engine_settled,    engine_complete,
-    engine_next_due_us, engine_now_us, engine_wait_until, engine_fd,
-};
 
 static void read_names(lua_State *L, wb_tracker_options *options)
 {
@@ -100,6 +33,11 @@ static void read_options(lua_State *L, wb_tracker_options *options)
     read_times(L, options);
 }
 
+static void complete(lwb_pipeline *pipeline, lwb_claim *claim, const wb_outcome *outcome)
+{
+    wb_tracker_complete(pipeline->core, claim->work, outcome, claim->updated, claim->unmatched);
+}
+
 /* core.tracker(options [, metatable]): nil, message, code where the core refuses them. */
 int lwb_tracker_new(lua_State *L)
 {
@@ -109,11 +47,13 @@ int lwb_tracker_new(lua_State *L)
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 2);
     read_options(L, &options);
-    lwb_pipeline *pipeline = lwb_pipeline_new(L, &lwb_tracker_kind, &engine, 2, 1);
+    lwb_pipeline *pipeline = lwb_pipeline_new(L, &lwb_tracker_kind, 2, 1);
     int code = wb_tracker_new(&options, &tracker, &err);
     if (code != WB_OK)
         return lwb_refused(L, code, &err);
+    pipeline->complete = complete;
     pipeline->core = tracker;
+    pipeline->pipeline = wb_tracker_pipeline(tracker);
     pipeline->driven = options.store == NULL || options.clock != NULL;
     pipeline->close_timeout_us = options.close_timeout_us;
     return 1;

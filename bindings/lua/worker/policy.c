@@ -4,6 +4,7 @@
  * throws is the error of the call. */
 #include "lua/worker/worker.h"
 
+#include <stddef.h>
 #include <string.h>
 
 #include "base/env.h"
@@ -15,7 +16,7 @@ enum { TABLE_BYTES = 256 };
 static const char claim_key, names_key;
 
 /* What a question is about, and its answer. */
-typedef struct worker_decider {
+typedef struct worker_script {
     wb_script base;
     lwb_state state;
     lwb_claim *claim; /* anchored; it holds a batch while a row of it is pushed */
@@ -28,18 +29,18 @@ typedef struct worker_decider {
     bool own_table;
     char table[TABLE_BYTES];
     int64_t retry_us;
-} worker_decider;
+} worker_script;
 
 /* WB_OK, or what went wrong in there. */
-static int ask(worker_decider *decider, lua_CFunction question, wb_err *err)
+static int ask(worker_script *script, lua_CFunction question, wb_err *err)
 {
-    lua_State *L = decider->state.L;
+    lua_State *L = script->state.L;
     int code = WB_OK;
-    if (lwb_state_call(L, question, decider) != 0)
-        code = wb_fail_store(err, WB_RETRY, "worker \"%s\": %s", decider->state.worker->module,
+    if (lwb_state_call(L, question, script) != 0)
+        code = wb_fail_store(err, WB_RETRY, "worker \"%s\": %s", script->state.worker->module,
                              lwb_state_error(L));
-    if (decider->claim != NULL)
-        decider->claim->work = NULL; /* the batch is only the question's */
+    if (script->claim != NULL)
+        script->claim->work = NULL; /* the batch is only the question's */
     lua_settop(L, 0);
     return code;
 }
@@ -56,147 +57,167 @@ static bool has(lua_State *L, const char *name)
 
 static int look(lua_State *L)
 {
-    worker_decider *decider = lua_touserdata(L, 1);
-    decider->base.should_flush = has(L, "should_flush");
-    decider->base.route = has(L, "route");
-    decider->base.retry = has(L, "retry_delay");
-    decider->claim = lwb_claim_blank(L, &lwb_batch_kind, 1);
+    worker_script *script = lua_touserdata(L, 1);
+    script->base.should_flush = has(L, "should_flush");
+    script->base.route = has(L, "route");
+    script->base.retry = has(L, "retry_delay");
+    script->claim = lwb_claim_blank(L, &lwb_batch_kind, 1);
     lwb_state_keep(L, &claim_key, -1);
-    lwb_push_names(L, decider->state.target->schema, false);
+    lwb_push_names(L, script->state.target->schema, false);
     lwb_state_keep(L, &names_key, -1);
     return 0;
 }
 
-static int decider_open(wb_script *base, wb_err *err)
+static int script_open(wb_script *base, wb_err *err)
 {
-    worker_decider *decider = (worker_decider *)base;
-    int code = lwb_state_open(&decider->state, "writebehind.worker.policy", err);
+    worker_script *script = (worker_script *)base;
+    int code = lwb_state_open(&script->state, "writebehind.worker.policy", err);
     if (code != WB_OK)
         return code;
-    code = ask(decider, look, err);
+    code = ask(script, look, err);
     if (code != WB_OK) {
-        decider->claim = NULL; /* it goes with its state */
-        lwb_state_close(&decider->state);
+        script->claim = NULL; /* it goes with its state */
+        lwb_state_close(&script->state);
     }
     return code;
 }
 
 /* ---- the questions ---- */
 
-static void push_view(lua_State *L, const worker_decider *decider)
+static void push_view(lua_State *L, const worker_script *script)
 {
-    lwb_push_stats(L, decider->stats);
-    lwb_push_int64(L, (int64_t)decider->view->rows);
-    lwb_push_int64(L, (int64_t)decider->view->bytes);
-    lwb_push_seconds(L, decider->view->age_us);
-    lwb_push_int64(L, decider->view->attempt);
-    lua_pushstring(L, decider->view->table);
+    lwb_push_stats(L, script->stats);
+    lwb_push_int64(L, (int64_t)script->view->rows);
+    lwb_push_int64(L, (int64_t)script->view->bytes);
+    lwb_push_seconds(L, script->view->age_us);
+    lwb_push_int64(L, script->view->attempt);
+    lua_pushstring(L, script->view->table);
 }
 
 static int ask_flush(lua_State *L)
 {
-    worker_decider *decider = lua_touserdata(L, 1);
+    worker_script *script = lua_touserdata(L, 1);
     lwb_state_push(L, "should_flush");
-    push_view(L, decider);
+    push_view(L, script);
     lua_call(L, 6, 1);
-    decider->flush = lua_toboolean(L, -1);
+    script->flush = lua_toboolean(L, -1);
     return 0;
 }
 
-static int decider_flush(wb_script *base, const wb_stats *stats, const wb_view *view, bool *flush,
-                         wb_err *err)
+static int script_flush(wb_script *base, const wb_stats *stats, const wb_view *view, bool *flush,
+                        wb_err *err)
 {
-    worker_decider *decider = (worker_decider *)base;
-    decider->stats = stats;
-    decider->view = view;
-    int code = ask(decider, ask_flush, err);
+    worker_script *script = (worker_script *)base;
+    script->stats = stats;
+    script->view = view;
+    int code = ask(script, ask_flush, err);
     if (code == WB_OK)
-        *flush = decider->flush;
+        *flush = script->flush;
     return code;
 }
 
 static int ask_route(lua_State *L)
 {
-    worker_decider *decider = lua_touserdata(L, 1);
+    worker_script *script = lua_touserdata(L, 1);
     lwb_state_push(L, "route");
     lwb_state_kept(L, &names_key);
-    decider->claim->work = (void *)decider->batch;
-    lwb_push_row(L, decider->claim, decider->index, lua_gettop(L));
-    decider->claim->work = NULL;
+    script->claim->work = (void *)script->batch;
+    lwb_push_row(L, script->claim, script->index, lua_gettop(L));
+    script->claim->work = NULL;
     lua_remove(L, -2);
     lua_call(L, 1, 1);
-    decider->own_table = lua_isnil(L, -1);
-    if (decider->own_table)
+    script->own_table = lua_isnil(L, -1);
+    if (script->own_table)
         return 0;
-    if (lwb_rawlen(L, -1) >= sizeof decider->table)
+    if (lwb_rawlen(L, -1) >= sizeof script->table)
         return luaL_error(L, "route answered the name of a table of %d bytes; expected up to %d",
-                          (int)lwb_rawlen(L, -1), (int)sizeof decider->table - 1);
-    strcpy(decider->table, lua_tostring(L, -1));
+                          (int)lwb_rawlen(L, -1), (int)sizeof script->table - 1);
+    strcpy(script->table, lua_tostring(L, -1));
     return 0;
 }
 
-static int decider_route(wb_script *base, const wb_batch *batch, size_t index, const char **table,
-                         wb_err *err)
+static int script_route(wb_script *base, const wb_batch *batch, size_t index, const char **table,
+                        wb_err *err)
 {
-    worker_decider *decider = (worker_decider *)base;
-    decider->batch = batch;
-    decider->index = index;
-    int code = ask(decider, ask_route, err);
-    if (code == WB_OK && !decider->own_table)
-        *table = decider->table;
+    worker_script *script = (worker_script *)base;
+    script->batch = batch;
+    script->index = index;
+    int code = ask(script, ask_route, err);
+    if (code == WB_OK && !script->own_table)
+        *table = script->table;
     return code;
 }
 
 static int ask_retry(lua_State *L)
 {
-    worker_decider *decider = lua_touserdata(L, 1);
+    worker_script *script = lua_touserdata(L, 1);
     lwb_state_push(L, "retry_delay");
-    lua_pushstring(L, decider->failure->text);
-    lua_pushstring(L, lwb_class_names[decider->failure->error_class]);
-    push_view(L, decider);
+    lua_pushstring(L, script->failure->text);
+    lua_pushstring(L, lwb_class_names[script->failure->error_class]);
+    push_view(L, script);
     lua_call(L, 8, 1);
-    decider->retry_us = lua_isnumber(L, -1) ? lwb_check_delay(L, -1) : WB_NEVER;
+    script->retry_us = lua_isnumber(L, -1) ? lwb_check_delay(L, -1) : WB_NEVER;
     return 0;
 }
 
-static int decider_retry(wb_script *base, const wb_stats *stats, const wb_view *view,
-                         const wb_err *failure, int64_t *retry_us, wb_err *err)
+static int script_retry(wb_script *base, const wb_stats *stats, const wb_view *view,
+                        const wb_err *failure, int64_t *retry_us, wb_err *err)
 {
-    worker_decider *decider = (worker_decider *)base;
-    decider->stats = stats;
-    decider->view = view;
-    decider->failure = failure;
-    int code = ask(decider, ask_retry, err);
+    worker_script *script = (worker_script *)base;
+    script->stats = stats;
+    script->view = view;
+    script->failure = failure;
+    int code = ask(script, ask_retry, err);
     if (code == WB_OK)
-        *retry_us = decider->retry_us;
+        *retry_us = script->retry_us;
     return code;
 }
 
 /* ---- its life ---- */
 
-static void decider_end(wb_script *base)
+static void script_end(wb_script *base)
 {
-    worker_decider *decider = (worker_decider *)base;
-    lwb_state_close(&decider->state);
-    wb_store_unref(&decider->state.worker->base);
-    wb_free(decider);
+    worker_script *script = (worker_script *)base;
+    lwb_state_close(&script->state);
+    wb_store_unref(&script->state.worker->base);
+    wb_free(script);
 }
 
 static const wb_script_class class = {
-    .open = decider_open,
-    .should_flush = decider_flush,
-    .route = decider_route,
-    .retry = decider_retry,
-    .end = decider_end,
+    .open = script_open,
+    .should_flush = script_flush,
+    .route = script_route,
+    .retry = script_retry,
+    .end = script_end,
 };
 
-wb_script *lwb_worker_script(wb_store *store, const wb_target *target)
+/* ---- the policy ---- */
+
+static lwb_worker *worker_of(wb_policy *policy)
 {
-    worker_decider *decider = wb_alloc_zeroed(sizeof *decider);
-    if (decider == NULL)
-        return NULL;
-    decider->base.class = &class;
-    decider->state.worker = (lwb_worker *)wb_store_ref(store);
-    decider->state.target = target;
-    return &decider->base;
+    return (lwb_worker *)((char *)policy - offsetof(lwb_worker, policy));
 }
+
+static void policy_ref(wb_policy *policy)
+{
+    wb_store_ref(&worker_of(policy)->base);
+}
+
+static void policy_unref(wb_policy *policy)
+{
+    wb_store_unref(&worker_of(policy)->base);
+}
+
+static wb_script *policy_script(wb_policy *policy, const wb_target *target)
+{
+    worker_script *script = wb_alloc_zeroed(sizeof *script);
+    if (script == NULL)
+        return NULL;
+    policy_ref(policy);
+    script->base.class = &class;
+    script->state.worker = worker_of(policy);
+    script->state.target = target;
+    return &script->base;
+}
+
+const wb_policy_class lwb_worker_policy_class = {policy_script, policy_ref, policy_unref};

@@ -29,9 +29,9 @@ typedef struct worker_session {
 
 /* ---- a session's life ---- */
 
-static void lent_complete(void *core, lwb_claim *claim, const wb_outcome *outcome)
+static void lent_complete(lwb_pipeline *lender, lwb_claim *claim, const wb_outcome *outcome)
 {
-    worker_session *session = core;
+    worker_session *session = lender->core;
     session->answered = true;
     session->code = outcome->code;
     session->touched = (wb_touched){.updated = claim->updated, .unmatched = claim->unmatched};
@@ -41,8 +41,6 @@ static void lent_complete(void *core, lwb_claim *claim, const wb_outcome *outcom
     }
 }
 
-static const lwb_engine lent_engine = {.complete = lent_complete};
-
 wb_session *lwb_worker_session(wb_store *base, const wb_target *target)
 {
     worker_session *session = wb_alloc_zeroed(sizeof *session);
@@ -51,7 +49,7 @@ wb_session *lwb_worker_session(wb_store *base, const wb_target *target)
     session->base.class = base->class;
     session->state.worker = (lwb_worker *)wb_store_ref(base);
     session->state.target = target;
-    session->lender.engine = &lent_engine;
+    session->lender.complete = lent_complete;
     session->lender.core = session;
     return &session->base;
 }

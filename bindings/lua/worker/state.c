@@ -92,7 +92,7 @@ static void set_package(lua_State *L, const lwb_worker *worker)
     lua_pushstring(L, worker->cpath);
     lua_setfield(L, -2, "cpath");
     lua_getfield(L, -1, "preload");
-    lua_pushcfunction(L, luaopen_writebehind_core);
+    lua_pushcfunction(L, worker->open_core);
     lua_setfield(L, -2, "writebehind.core");
     lua_getglobal(L, "os");
     lua_pushcfunction(L, refuse_exit);

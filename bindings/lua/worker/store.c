@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * A worker's description, as a store. It is made in the caller's state and holds no Lua value, so that any thread
- * may use and free it. What runs is in worker_session.c and worker_policy.c. */
+ * may use and free it. What runs is in session.c and policy.c. */
 #include "lua/worker/worker.h"
 
 #include <string.h>
@@ -39,6 +39,7 @@ static lwb_worker *worker_new(const char *module, const char *path, const char *
         return NULL;
     }
     worker->base.class = &worker_class;
+    worker->policy.class = &lwb_worker_policy_class;
     atomic_init(&worker->base.references, 1);
     worker->module = wb_strdup(module);
     worker->path = wb_strdup(path);
@@ -68,7 +69,9 @@ int lwb_store_worker(lua_State *L)
     lwb_worker *worker = worker_new(module, path, cpath, &args);
     if (worker == NULL)
         return lwb_refused(L, wb_fail(&err, WB_MEMORY, "worker: out of memory"), &err);
+    worker->open_core = lua_tocfunction(L, lua_upvalueindex(1));
     object->store = &worker->base;
+    object->policy = &worker->policy;
     return 1;
 }
 
@@ -79,7 +82,5 @@ static const wb_store_class worker_class = {
     .touch = lwb_worker_touch,
     .end = lwb_worker_end,
     .describe = worker_describe,
-    .execute = NULL,
-    .decider = lwb_worker_script,
     .free = worker_free,
 };

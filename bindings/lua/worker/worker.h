@@ -11,6 +11,8 @@
 
 typedef struct lwb_worker {
     wb_store base;
+    wb_policy policy;            /* counted as the store is */
+    lua_CFunction open_core;     /* what opens this module in a private state */
     char *module, *path, *cpath; /* the maker's package.path and .cpath */
     char *args;                  /* as lwb_args_encode has it */
 } lwb_worker;
@@ -51,8 +53,6 @@ int lwb_worker_write(wb_session *session, const wb_batch *batch, const wb_deadli
 int lwb_worker_touch(wb_session *session, const wb_marks *marks, const wb_deadline *deadline,
                      wb_touched *out, wb_err *err);
 void lwb_worker_end(wb_session *session);
-wb_script *lwb_worker_script(wb_store *store, const wb_target *target);
-
-int luaopen_writebehind_core(lua_State *L);
+extern const wb_policy_class lwb_worker_policy_class;
 
 #endif

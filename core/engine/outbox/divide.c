@@ -98,7 +98,7 @@ static void ask_routes(wb_outbox *outbox, wb_batch *batch)
     wb_err err = {0};
     for (size_t i = 0; i < wb_batch_left(batch); i++) {
         uint32_t route = 0;
-        const char *table = wb_script_client_route(&outbox->asker, batch, i);
+        const char *table = wb_script_client_route(&outbox->script_client, batch, i);
         if (table != NULL && wb_outbox_route(outbox, table, &route, &err) != WB_OK)
             wb_backlog_undecided(&outbox->backlog, "route", err.text);
         batch->rows[batch->first + i].route = route;
@@ -232,7 +232,7 @@ wb_batch *wb_outbox_gathered(wb_outbox *outbox, wb_batch *batch, bool routing)
 {
     if (!routing || batch->divided)
         return batch->merge_next != NULL ? merge(outbox, batch) : batch;
-    if (outbox->asker.decider != NULL && wb_script_client_routes(&outbox->asker)) {
+    if (wb_script_client_routes(&outbox->script_client)) {
         for (wb_batch *part = batch; part != NULL; part = part->merge_next)
             ask_routes(outbox, part);
     }

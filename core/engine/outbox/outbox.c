@@ -6,16 +6,20 @@
 #include <assert.h>
 #include <string.h>
 
+/* What waits goes out in writes of up to so many batches, within batch_bytes: the fewer commits, the less the server
+ * waits for its disk. */
+enum { MERGED_BATCHES = 16 };
+
 static const wb_backlog_class class;
 
 void wb_outbox_init(wb_outbox *outbox, const wb_batcher_options *options, const wb_env *env,
-                    wb_log *log)
+                    const wb_target *target, bool threaded)
 {
     memset(outbox, 0, sizeof *outbox);
-    wb_backlog_init(&outbox->backlog, &class, env, &options->retry, log);
+    wb_backlog_init(&outbox->backlog, &class, env, &options->retry, target->log, threaded);
     wb_uuid_source_init(&outbox->ids, env);
-    outbox->schema = options->schema;
-    outbox->table = options->table;
+    outbox->schema = target->schema;
+    outbox->table = target->table;
     outbox->ask_us = WB_NEVER;
     outbox->asking = outbox->routing = options->policy != NULL;
     outbox->policy = wb_thresholds_of(options);
@@ -23,6 +27,8 @@ void wb_outbox_init(wb_outbox *outbox, const wb_batcher_options *options, const 
     outbox->max_bytes = options->max_pending_bytes;
     outbox->overflow = options->overflow;
     outbox->block_timeout_us = options->block_timeout_us;
+    outbox->merge_rows = threaded ? options->batch_size * MERGED_BATCHES : 0;
+    wb_script_client_init(&outbox->script_client, options->policy, target, &outbox->backlog);
     outbox->keep_dead = options->dead_path != NULL || options->dead_events;
 }
 
@@ -33,7 +39,7 @@ void wb_outbox_fini(wb_outbox *outbox)
     wb_batch_free_list(outbox->sealed.first);
     wb_batch_free_list(outbox->spares);
     wb_batch_free_list(outbox->dead);
-    wb_script_client_fini(&outbox->asker);
+    wb_script_client_fini(&outbox->script_client);
     wb_routes_fini(&outbox->routes);
     wb_backlog_fini(&outbox->backlog);
 }
@@ -124,18 +130,18 @@ static uint64_t seal(wb_backlog *backlog, int reason)
     wb_outbox *outbox = (wb_outbox *)backlog;
     wb_outbox_seal_open(outbox, reason);
     for (wb_batch *batch = outbox->sealed.first; batch != NULL; batch = batch->next) {
-        if (!batch->suspect)
+        if (reason != WB_REASON_POLICY && !batch->suspect)
             wb_batch_list_delay(&outbox->sealed, batch, INT64_MIN);
     }
     return outbox->serial;
 }
 
-static bool settled(const wb_backlog *backlog, uint64_t mark)
+static bool settled(const wb_backlog *backlog, uint64_t ticket)
 {
     const wb_outbox *outbox = (const wb_outbox *)backlog;
-    if (outbox->sealed.first != NULL && outbox->sealed.first->serial <= mark)
+    if (outbox->sealed.first != NULL && outbox->sealed.first->serial <= ticket)
         return false;
-    return outbox->taken.first == NULL || outbox->taken.first->serial > mark;
+    return outbox->taken.first == NULL || outbox->taken.first->serial > ticket;
 }
 
 static bool unread(const wb_backlog *backlog)
@@ -150,16 +156,3 @@ static const wb_backlog_class class = {
     .settled = settled,
     .unread = unread,
 };
-
-uint64_t wb_outbox_seal(wb_outbox *outbox, int reason)
-{
-    if (reason != WB_REASON_POLICY)
-        return wb_backlog_seal(&outbox->backlog, reason);
-    wb_monitor_lock(&outbox->backlog.monitor);
-    wb_outbox_seal_open(outbox, reason);
-    uint64_t mark = outbox->serial;
-    wb_monitor_wake_by(&outbox->backlog.monitor, wb_outbox_next_due_us(&outbox->backlog));
-    wb_backlog_changed(&outbox->backlog);
-    wb_monitor_unlock(&outbox->backlog.monitor);
-    return mark;
-}

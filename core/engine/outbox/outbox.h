@@ -57,12 +57,12 @@ typedef struct wb_outbox {
     bool routing;   /* rows may be of several tables: batches are divided when they are taken */
     int64_t ask_us; /* when a policy is to be asked about the open batch; WB_NEVER */
     bool asking;    /* it has a say in it */
-    wb_script_client asker; /* of who delivers, not locked */
+    wb_script_client script_client; /* of who delivers, not locked */
 } wb_outbox;
 
-/* The caller's memory. `log` and the options' schema and table outlive it. */
+/* The caller's memory. The target and the policy of the options outlive it. */
 void wb_outbox_init(wb_outbox *outbox, const wb_batcher_options *options, const wb_env *env,
-                    wb_log *log);
+                    const wb_target *target, bool threaded);
 void wb_outbox_fini(wb_outbox *outbox); /* with nothing taken */
 
 /* Unlocked, all of these. */
@@ -75,11 +75,10 @@ void wb_outbox_complete(wb_outbox *outbox, wb_batch *batch, const wb_ending *end
 /* See wb_batcher_route, wb_batcher_view. */
 int wb_outbox_route(wb_outbox *outbox, const char *table, uint32_t *out, wb_err *err);
 void wb_outbox_view(wb_outbox *outbox, const wb_batch *batch, wb_view *out);
-uint64_t wb_outbox_seal(wb_outbox *outbox, int reason); /* see wb_batcher_seal */
-/* From now on the decider is asked; it is ended with the outbox, or before by wb_script_client_fini. */
-void wb_outbox_ask(wb_outbox *outbox, wb_script *decider);
-/* Asks whether to flush, where it is time to, and seals what is open. */
+/* For who delivers, where a worker's script decides: whether to flush, where it is time to ask, sealing what is open;
+ * and when to try a batch again (as wb_outcome.retry_us). */
 void wb_outbox_ask_flush(wb_outbox *outbox);
+int64_t wb_outbox_ask_retry_us(wb_outbox *outbox, const wb_batch *batch, const wb_err *err);
 wb_batch *wb_outbox_next_dead(wb_outbox *outbox); /* the caller frees it; NULL: there is none */
 
 /* Locked; between the outbox's own parts. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * What a policy asks of the outbox and decides for it: the routes of rows, what is known of a batch, and whether
- * to flush what is open. See ask.h for what happens where a decision fails. */
+ * to flush what is open. See script_client.h for what happens where a decision fails. */
 #include "engine/outbox/outbox.h"
 
 #include <string.h>
@@ -50,12 +50,7 @@ void wb_outbox_view(wb_outbox *outbox, const wb_batch *batch, wb_view *out)
     wb_monitor_unlock(&outbox->backlog.monitor);
 }
 
-/* ---- a worker's should_flush ---- */
-
-void wb_outbox_ask(wb_outbox *outbox, wb_script *decider)
-{
-    wb_script_client_init(&outbox->asker, decider, &outbox->backlog);
-}
+/* ---- what a worker's script decides ---- */
 
 static bool is_time_to_ask(wb_outbox *outbox, wb_view *view)
 {
@@ -82,11 +77,26 @@ void wb_outbox_ask_flush(wb_outbox *outbox)
 {
     wb_view view;
     wb_stats stats;
-    if (!is_time_to_ask(outbox, &view) || outbox->asker.decider == NULL)
-        return; /* without a decider too, the next time to ask is later: there was no memory for one */
+    if (outbox->script_client.policy == NULL || !is_time_to_ask(outbox, &view))
+        return;
     wb_backlog_stats(&outbox->backlog, &stats);
-    if (wb_script_client_should_flush(&outbox->asker, &stats, &view))
-        wb_outbox_seal(outbox, WB_REASON_POLICY);
-    else if (outbox->asker.open && !outbox->asker.decider->should_flush)
+    if (wb_script_client_should_flush(&outbox->script_client, &stats, &view))
+        wb_backlog_seal(&outbox->backlog, WB_REASON_POLICY);
+    else if (!wb_script_client_may_flush(&outbox->script_client))
         ask_no_more(outbox);
+}
+
+/* This failure is among those that the script sees. */
+int64_t wb_outbox_ask_retry_us(wb_outbox *outbox, const wb_batch *batch, const wb_err *err)
+{
+    wb_view view;
+    wb_stats stats;
+    if (outbox->script_client.policy == NULL || err->error_class == WB_REJECT)
+        return 0;
+    wb_outbox_view(outbox, batch, &view);
+    wb_backlog_stats(&outbox->backlog, &stats);
+    stats.failures++;
+    stats.consecutive_failures++;
+    memcpy(stats.last_error, err->text, sizeof stats.last_error);
+    return wb_script_client_retry_us(&outbox->script_client, &stats, &view, err);
 }

@@ -72,11 +72,12 @@ static void rejoin(wb_outbox *outbox)
 /* The parts of the batch that `part` is of are held; all others wait with them. */
 static void hold(wb_outbox *outbox, const wb_batch *part, int64_t now_us)
 {
-    const wb_batch origin = {.serial = part->serial, .route = part->route};
+    uint64_t serial = part->serial;
+    uint32_t route = part->route;
     outbox->backlog.holding = true;
     rejoin(outbox); /* `part` may be gone after it */
     wb_batch *batch = outbox->sealed.first;
-    while (!wb_outbox_same_origin(batch, &origin))
+    while (batch->serial != serial || batch->route != route)
         batch = batch->next;
     wb_batch_list_remove(&outbox->sealed, batch);
     wb_outbox_delay(outbox, batch, now_us);

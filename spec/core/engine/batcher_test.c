@@ -61,7 +61,7 @@ static void test_rows_arrive_in_order(void **state)
     wb_batcher *batcher = memory_batcher(store, SECOND);
     for (int64_t i = 0; i < 5000; i++)
         assert_ok(add(batcher, i));
-    assert_ok(wb_batcher_flush(batcher, in_seconds(60), NULL));
+    assert_ok(wb_pipeline_flush(wb_batcher_pipeline(batcher), in_seconds(60), NULL));
     wb_batch *rows = NULL;
     assert_ok(wb_store_memory_rows(store, "t", &rows, NULL, NULL));
     assert_int_equal(wb_batch_rows(rows), 5000);
@@ -73,10 +73,10 @@ static void test_rows_arrive_in_order(void **state)
     }
     wb_batch_free(rows);
     wb_stats stats;
-    assert_ok(wb_batcher_stats(batcher, &stats, NULL));
+    assert_ok(wb_pipeline_stats(wb_batcher_pipeline(batcher), &stats, NULL));
     assert_int_equal(stats.stored, 5000);
     assert_int_equal(stats.latency.count, 5000);
-    wb_batcher_detach(batcher);
+    wb_pipeline_detach(wb_batcher_pipeline(batcher));
     wb_store_unref(store);
 }
 
@@ -87,15 +87,15 @@ static void test_close_drains_and_is_idempotent(void **state)
     wb_batcher *batcher = memory_batcher(store, 3600 * SECOND);
     for (int64_t i = 0; i < 10; i++)
         assert_ok(add(batcher, i));
-    assert_ok(wb_batcher_close(batcher, in_seconds(60), NULL));
-    assert_ok(wb_batcher_close(batcher, in_seconds(60), NULL));
+    assert_ok(wb_pipeline_close(wb_batcher_pipeline(batcher), in_seconds(60), NULL));
+    assert_ok(wb_pipeline_close(wb_batcher_pipeline(batcher), in_seconds(60), NULL));
     assert_int_equal(add(batcher, 11), WB_CLOSED);
     assert_int_equal(stored_in(store), 10);
     wb_stats stats;
-    assert_ok(wb_batcher_stats(batcher, &stats, NULL));
+    assert_ok(wb_pipeline_stats(wb_batcher_pipeline(batcher), &stats, NULL));
     assert_int_equal(stats.health, WB_HEALTH_CLOSED);
     assert_int_equal(stats.stored, 10);
-    wb_batcher_detach(batcher);
+    wb_pipeline_detach(wb_batcher_pipeline(batcher));
     wb_store_unref(store);
 }
 
@@ -104,9 +104,9 @@ static void test_unused_batcher_closes(void **state)
     (void)state;
     wb_store *store = memory_store();
     wb_batcher *batcher = memory_batcher(store, SECOND);
-    assert_ok(wb_batcher_flush(batcher, in_seconds(1), NULL));
-    assert_ok(wb_batcher_close(batcher, in_seconds(1), NULL));
-    wb_batcher_detach(batcher);
+    assert_ok(wb_pipeline_flush(wb_batcher_pipeline(batcher), in_seconds(1), NULL));
+    assert_ok(wb_pipeline_close(wb_batcher_pipeline(batcher), in_seconds(1), NULL));
+    wb_pipeline_detach(wb_batcher_pipeline(batcher));
     wb_store_unref(store);
 }
 
@@ -118,7 +118,7 @@ static void test_detached_batcher_goes_on(void **state)
         wb_batcher *batcher = memory_batcher(store, 3600 * SECOND);
         for (int64_t i = 0; i < 100; i++)
             assert_ok(add(batcher, i));
-        wb_batcher_detach(batcher);
+        wb_pipeline_detach(wb_batcher_pipeline(batcher));
     }
     int64_t deadline_us = in_seconds(60);
     while (stored_in(store) < 5000 && wb_now_us() < deadline_us)
@@ -137,7 +137,7 @@ static void test_interval_flushes_without_a_push(void **state)
     while (stored_in(store) < 1 && wb_now_us() < deadline_us)
         usleep(1000);
     assert_int_equal(stored_in(store), 1);
-    wb_batcher_detach(batcher);
+    wb_pipeline_detach(wb_batcher_pipeline(batcher));
     wb_store_unref(store);
 }
 
@@ -160,7 +160,7 @@ static int add_and_close(void *argument)
     int code = add(batcher, 1);
     if (code != WB_OK)
         return code;
-    return wb_batcher_close(batcher, in_seconds(60), NULL);
+    return wb_pipeline_close(wb_batcher_pipeline(batcher), in_seconds(60), NULL);
 }
 
 static void test_unused_batcher_works_in_a_child(void **state)
@@ -170,9 +170,9 @@ static void test_unused_batcher_works_in_a_child(void **state)
     wb_batcher *batcher = memory_batcher(store, SECOND);
     assert_int_equal(in_child(add_and_close, batcher), WB_OK);
     assert_ok(add(batcher, 2));
-    assert_ok(wb_batcher_close(batcher, in_seconds(60), NULL));
+    assert_ok(wb_pipeline_close(wb_batcher_pipeline(batcher), in_seconds(60), NULL));
     assert_int_equal(stored_in(store), 1);
-    wb_batcher_detach(batcher);
+    wb_pipeline_detach(wb_batcher_pipeline(batcher));
     wb_store_unref(store);
 }
 
@@ -180,11 +180,11 @@ static int use_all(void *argument)
 {
     wb_batcher *batcher = argument;
     wb_stats stats;
-    bool refused = wb_batcher_flush(batcher, in_seconds(1), NULL) == WB_FORK &&
-                   wb_batcher_close(batcher, in_seconds(1), NULL) == WB_FORK &&
-                   wb_batcher_stats(batcher, &stats, NULL) == WB_FORK;
+    bool refused = wb_pipeline_flush(wb_batcher_pipeline(batcher), in_seconds(1), NULL) == WB_FORK &&
+                   wb_pipeline_close(wb_batcher_pipeline(batcher), in_seconds(1), NULL) == WB_FORK &&
+                   wb_pipeline_stats(wb_batcher_pipeline(batcher), &stats, NULL) == WB_FORK;
     int code = add(batcher, 1);
-    wb_batcher_detach(batcher);
+    wb_pipeline_detach(wb_batcher_pipeline(batcher));
     return refused ? code : WB_MISUSE;
 }
 
@@ -196,9 +196,9 @@ static void test_used_batcher_is_refused_in_a_child(void **state)
     assert_ok(add(batcher, 1));
     assert_int_equal(in_child(use_all, batcher), WB_FORK);
     assert_ok(add(batcher, 2));
-    assert_ok(wb_batcher_close(batcher, in_seconds(60), NULL));
+    assert_ok(wb_pipeline_close(wb_batcher_pipeline(batcher), in_seconds(60), NULL));
     assert_int_equal(stored_in(store), 2);
-    wb_batcher_detach(batcher);
+    wb_pipeline_detach(wb_batcher_pipeline(batcher));
     wb_store_unref(store);
 }
 
@@ -220,18 +220,18 @@ static void test_tracker_marks_memory(void **state)
     assert_ok(wb_tracker_add(tracker, known, 30, NULL, NULL));
     assert_ok(wb_tracker_add(tracker, known, 20, NULL, NULL));
     assert_ok(wb_tracker_add(tracker, unknown, 20, NULL, NULL));
-    assert_ok(wb_tracker_flush(tracker, in_seconds(60), NULL));
+    assert_ok(wb_pipeline_flush(wb_tracker_pipeline(tracker), in_seconds(60), NULL));
     assert_int_equal(wb_store_memory_time_us(store, "w", known), 30);
     assert_ok(wb_tracker_add(tracker, known, 25, NULL, NULL));
-    assert_ok(wb_tracker_close(tracker, in_seconds(60), NULL));
+    assert_ok(wb_pipeline_close(wb_tracker_pipeline(tracker), in_seconds(60), NULL));
     assert_int_equal(wb_store_memory_time_us(store, "w", known), 30);
     wb_stats stats;
-    assert_ok(wb_tracker_stats(tracker, &stats, NULL));
+    assert_ok(wb_pipeline_stats(wb_tracker_pipeline(tracker), &stats, NULL));
     assert_int_equal(stats.accepted, 4);
     assert_int_equal(stats.unique, 3);
     assert_int_equal(stats.updated, 1);
     assert_int_equal(stats.unmatched, 1);
-    wb_tracker_detach(tracker);
+    wb_pipeline_detach(wb_tracker_pipeline(tracker));
     wb_store_unref(store);
 }
 

@@ -159,7 +159,7 @@ static void add_rows(int64_t from)
         if (wb_batcher_add(batcher, values, 2, NULL, NULL) != WB_OK)
             abort();
     }
-    wb_batcher_detach(batcher);
+    wb_pipeline_detach(wb_batcher_pipeline(batcher));
 }
 
 static void add_marks(int from)

@@ -257,9 +257,9 @@ static void exit_detached(void)
     for (int i = 0; i < 20; i++) {
         wb_batcher *batcher = new_batcher();
         add_rows(batcher, 1 + i);
-        wb_batcher_detach(batcher);
+        wb_pipeline_detach(wb_batcher_pipeline(batcher));
     }
-    wb_batcher_detach(new_batcher()); /* never used */
+    wb_pipeline_detach(wb_batcher_pipeline(new_batcher())); /* never used */
     exit(EXIT_CODE);
 }
 
@@ -275,7 +275,7 @@ static void exit_closed(void)
 {
     wb_batcher *batcher = new_batcher();
     add_rows(batcher, ROWS);
-    if (wb_batcher_close(batcher, WB_NEVER, NULL) != WB_OK)
+    if (wb_pipeline_close(wb_batcher_pipeline(batcher), WB_NEVER, NULL) != WB_OK)
         abort();
     exit(EXIT_CODE);
 }
@@ -366,10 +366,10 @@ static wb_batcher *the_batcher;
 static void add_and_close(void)
 {
     if (add_row(the_batcher, 0) != WB_CLOSED ||
-        wb_batcher_flush(the_batcher, WB_NEVER, NULL) != WB_OK ||
-        wb_batcher_close(the_batcher, WB_NEVER, NULL) != WB_OK)
+        wb_pipeline_flush(wb_batcher_pipeline(the_batcher), WB_NEVER, NULL) != WB_OK ||
+        wb_pipeline_close(wb_batcher_pipeline(the_batcher), WB_NEVER, NULL) != WB_OK)
         abort();
-    wb_batcher_detach(the_batcher);
+    wb_pipeline_detach(wb_batcher_pipeline(the_batcher));
 }
 
 static void exit_and_use(void)
@@ -398,10 +398,10 @@ static void exit_with_library(void)
     wb_batcher *batcher = new_batcher();
     atomic_store(&slow.hold_first, 1);
     add_rows(batcher, ROWS);
-    wb_batcher_flush(batcher, 0, NULL);
+    wb_pipeline_flush(wb_batcher_pipeline(batcher), 0, NULL);
     atexit(take_down);
     atomic_store(&slow.hold_first, 0);
-    while (wb_batcher_flush(batcher, WB_NEVER, NULL) != WB_OK)
+    while (wb_pipeline_flush(wb_batcher_pipeline(batcher), WB_NEVER, NULL) != WB_OK)
         continue;
     add_rows(batcher, ROWS);
     exit(EXIT_CODE);
@@ -463,16 +463,16 @@ static void fork_and_exit(void)
     wb_batcher *batcher = new_batcher();
     atomic_store(&slow.hold_first, 1);
     add_rows(batcher, ROWS);
-    wb_batcher_flush(batcher, 0, NULL);
+    wb_pipeline_flush(wb_batcher_pipeline(batcher), 0, NULL);
     pid_t pid = fork();
     if (pid == 0) {
         alarm(LONGEST_S);
         wb_stats stats;
         bool refused = add_row(batcher, 0) == WB_FORK &&
-                       wb_batcher_flush(batcher, WB_NEVER, NULL) == WB_FORK &&
-                       wb_batcher_close(batcher, WB_NEVER, NULL) == WB_FORK &&
-                       wb_batcher_stats(batcher, &stats, NULL) == WB_FORK;
-        wb_batcher_detach(batcher);
+                       wb_pipeline_flush(wb_batcher_pipeline(batcher), WB_NEVER, NULL) == WB_FORK &&
+                       wb_pipeline_close(wb_batcher_pipeline(batcher), WB_NEVER, NULL) == WB_FORK &&
+                       wb_pipeline_stats(wb_batcher_pipeline(batcher), &stats, NULL) == WB_FORK;
+        wb_pipeline_detach(wb_batcher_pipeline(batcher));
         exit(refused ? EXIT_CODE : 1);
     }
     int code = code_of(pid);
@@ -499,7 +499,7 @@ static void fork_and_work(void)
         add_rows(unused, ROWS);
         wb_batcher *own = new_batcher();
         add_rows(own, ROWS);
-        wb_batcher_detach(own);
+        wb_pipeline_detach(wb_batcher_pipeline(own));
         exit(EXIT_CODE);
     }
     int code = code_of(pid);
@@ -530,7 +530,7 @@ static void fork_often(void)
         pid_t pid = fork();
         if (pid == 0) {
             alarm(LONGEST_S);
-            wb_batcher_detach(new_batcher());
+            wb_pipeline_detach(wb_batcher_pipeline(new_batcher()));
             exit(EXIT_CODE);
         }
         if (code_of(pid) != EXIT_CODE)

@@ -25,7 +25,7 @@ static void open_box(struct backlog *backlog, uint64_t chunk)
     options.chunk = chunk;
     options.max_pending_ids = 1000;
     options.exact = true;
-    assert_ok(wb_markbox_init(&backlog->markbox, &options, &backlog->env, backlog->log, NULL));
+    assert_ok(wb_markbox_init(&backlog->markbox, &options, &backlog->env, backlog->log, false, NULL));
 }
 
 static void shut_box(struct backlog *backlog)
@@ -42,12 +42,12 @@ static int mark(struct backlog *backlog, uint32_t number, int64_t at_us)
     return wb_markbox_put(&backlog->markbox, id, at_us, NULL, NULL);
 }
 
-static void settle(struct backlog *backlog, wb_chunk *claim, bool fail)
+static void settle(struct backlog *backlog, wb_chunk *chunk, bool fail)
 {
     wb_err err;
     wb_fail_store(&err, WB_RETRY, "down");
-    wb_touched touched = {.updated = claim->marks.count};
-    wb_markbox_complete(&backlog->markbox, claim, fail ? &err : NULL, &touched, 0);
+    wb_touched touched = {.updated = chunk->marks.count};
+    wb_markbox_complete(&backlog->markbox, chunk, fail ? &err : NULL, &touched, 0);
 }
 
 static wb_stats stats_of(struct backlog *backlog)
@@ -82,10 +82,10 @@ static void test_interval_then_sorted_chunks(void **state)
     wb_clock_advance(backlog.clock, 60 * SECOND);
     const size_t counts[] = {10, 10, 5};
     const uint8_t *last = NULL;
-    wb_chunk *claims[3];
+    wb_chunk *chunks[3];
     for (int i = 0; i < 3; i++) {
-        claims[i] = wb_markbox_take(&backlog.markbox);
-        const wb_marks *marks = &claims[i]->marks;
+        chunks[i] = wb_markbox_take(&backlog.markbox);
+        const wb_marks *marks = &chunks[i]->marks;
         assert_int_equal(wb_marks_count(marks), counts[i]);
         assert_int_equal(wb_marks_at_us(marks), 1060 * SECOND);
         assert_int_equal(wb_marks_time_us(marks, 0), 1000 * SECOND);
@@ -97,7 +97,7 @@ static void test_interval_then_sorted_chunks(void **state)
     }
     assert_null(wb_markbox_take(&backlog.markbox));
     for (int i = 0; i < 3; i++)
-        settle(&backlog, claims[i], false);
+        settle(&backlog, chunks[i], false);
     wb_stats stats = stats_of(&backlog);
     assert_int_equal(stats.accepted, 26);
     assert_int_equal(stats.stored, 26);
@@ -113,20 +113,20 @@ static void test_failure_merges_back_and_newest_wins(void **state)
     for (uint32_t i = 0; i < 4; i++)
         assert_ok(mark(&backlog, i, 100 + i));
     uint64_t sealed = wb_backlog_seal(&backlog.markbox.backlog, WB_REASON_FLUSH);
-    wb_chunk *claim = wb_markbox_take(&backlog.markbox);
+    wb_chunk *chunk = wb_markbox_take(&backlog.markbox);
     assert_ok(mark(&backlog, 0, 50));  /* older than what was taken */
     assert_ok(mark(&backlog, 1, 500)); /* newer */
-    settle(&backlog, claim, true);
+    settle(&backlog, chunk, true);
     assert_false(wb_backlog_settled(&backlog.markbox.backlog, sealed));
     assert_int_equal(stats_of(&backlog).pending, 6);
     wb_backlog_seal(&backlog.markbox.backlog, WB_REASON_FLUSH);
     const int64_t times[] = {100, 500, 102, 103};
     for (int i = 0; i < 2; i++) {
-        claim = wb_markbox_take(&backlog.markbox);
-        assert_int_equal(claim->marks.attempt, i == 0 ? 2 : 1);
-        assert_int_equal(wb_marks_time_us(&claim->marks, 0), times[2 * i]);
-        assert_int_equal(wb_marks_time_us(&claim->marks, 1), times[2 * i + 1]);
-        settle(&backlog, claim, false);
+        chunk = wb_markbox_take(&backlog.markbox);
+        assert_int_equal(chunk->marks.attempt, i == 0 ? 2 : 1);
+        assert_int_equal(wb_marks_time_us(&chunk->marks, 0), times[2 * i]);
+        assert_int_equal(wb_marks_time_us(&chunk->marks, 1), times[2 * i + 1]);
+        settle(&backlog, chunk, false);
     }
     assert_true(wb_backlog_settled(&backlog.markbox.backlog, sealed));
     assert_int_equal(stats_of(&backlog).stored, 6);
@@ -179,13 +179,13 @@ static void test_marks_are_conserved_whatever_happens(void **state)
         if (flight[i] != NULL)
             settle(&backlog, flight[i], false);
     }
-    wb_chunk *claim;
+    wb_chunk *chunk;
     do {
         wb_backlog_seal(&backlog.markbox.backlog, WB_REASON_FLUSH);
-        claim = wb_markbox_take(&backlog.markbox);
-        if (claim != NULL)
-            settle(&backlog, claim, false);
-    } while (claim != NULL);
+        chunk = wb_markbox_take(&backlog.markbox);
+        if (chunk != NULL)
+            settle(&backlog, chunk, false);
+    } while (chunk != NULL);
     wb_stats stats = stats_of(&backlog);
     assert_int_equal(stats.pending, 0);
     assert_true(stats.dead > 0 && stats.stored > 0);

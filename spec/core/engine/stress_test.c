@@ -174,62 +174,70 @@ static int touch_ids(wb_session *session, const wb_marks *marks, const wb_deadli
 
 /* ---- a policy that is asked on the flusher's thread ---- */
 
-struct faulty_decider {
+struct faulty_script {
     wb_script base;
     uint64_t random; /* used unlocked: it is its thread's */
 };
 
-static int open_decider(wb_script *decider, wb_err *err)
+static int open_script(wb_script *script, wb_err *err)
 {
     (void)err;
-    decider->should_flush = decider->route = decider->retry = true;
+    script->should_flush = script->route = script->retry = true;
     return WB_OK;
 }
 
-static int decide_flush(wb_script *decider, const wb_stats *stats, const wb_view *view, bool *flush,
+static int decide_flush(wb_script *script, const wb_stats *stats, const wb_view *view, bool *flush,
                         wb_err *err)
 {
-    uint64_t chance = random_below(&((struct faulty_decider *)decider)->random, 10);
+    uint64_t chance = random_below(&((struct faulty_script *)script)->random, 10);
     if (chance == 0)
         return fault(err, WB_RETRY, false);
     *flush = chance < 5 && view->rows <= stats->accepted;
     return WB_OK;
 }
 
-static int decide_route(wb_script *decider, const wb_batch *batch, size_t index, const char **table,
+static int decide_route(wb_script *script, const wb_batch *batch, size_t index, const char **table,
                         wb_err *err)
 {
-    (void)decider, (void)err;
+    (void)script, (void)err;
     *table = table_of(row_n(batch, index));
     return WB_OK;
 }
 
-static int decide_retry(wb_script *decider, const wb_stats *stats, const wb_view *view,
+static int decide_retry(wb_script *script, const wb_stats *stats, const wb_view *view,
                         const wb_err *failure, int64_t *retry_us, wb_err *err)
 {
     (void)stats, (void)view;
-    uint64_t chance = random_below(&((struct faulty_decider *)decider)->random, 10);
+    uint64_t chance = random_below(&((struct faulty_script *)script)->random, 10);
     if (chance == 0 || failure->error_class == WB_REJECT)
         return fault(err, WB_RETRY, false);
     *retry_us = (int64_t)chance * 100;
     return WB_OK;
 }
 
-static void end_decider(wb_script *decider)
+static void end_script(wb_script *script)
 {
-    free(decider);
+    free(script);
 }
 
-static wb_script *new_decider(wb_store *store, const wb_target *target)
+static wb_script *new_script(wb_policy *policy, const wb_target *target)
 {
-    static const wb_script_class class = {open_decider, decide_flush, decide_route, decide_retry,
-                                          end_decider};
-    (void)store, (void)target;
-    struct faulty_decider *decider = calloc(1, sizeof *decider);
-    decider->base.class = &class;
-    decider->random = 3;
-    return &decider->base;
+    static const wb_script_class class = {open_script, decide_flush, decide_route, decide_retry,
+                                          end_script};
+    (void)policy, (void)target;
+    struct faulty_script *script = calloc(1, sizeof *script);
+    script->base.class = &class;
+    script->random = 3;
+    return &script->base;
 }
+
+static void count_policy(wb_policy *policy)
+{
+    (void)policy;
+}
+
+static const wb_policy_class policy_class = {new_script, count_policy, count_policy};
+static wb_policy the_policy = {.class = &policy_class};
 
 static void free_store(wb_store *store)
 {
@@ -242,7 +250,6 @@ static const wb_store_class faulty_class = {
     .write = write_batch,
     .touch = touch_ids,
     .end = end_session,
-    .decider = new_decider,
     .free = free_store,
 };
 
@@ -301,7 +308,7 @@ static wb_batcher *new_batcher(wb_schema *schema)
     options.retry = (wb_retry){.initial_us = 50, .max_us = 1000};
     options.log_events = true;
     options.flush_events = true;
-    options.policy = the_store.routing == BY_WORKER ? &the_store.base : NULL;
+    options.policy = the_store.routing == BY_WORKER ? &the_policy : NULL;
     wb_batcher *batcher = NULL;
     assert_ok(wb_batcher_new(&options, &batcher, NULL));
     return batcher;
@@ -348,7 +355,7 @@ static void *add_rows(void *argument)
         if (code != WB_OK)
             atomic_fetch_add(&crew->mistakes, 1);
         if (random_below(&random, 1000) > 0 ||
-            wb_batcher_flush(crew->batcher, wb_now_us() + SECOND / 10, NULL) != WB_OK)
+            wb_pipeline_flush(wb_batcher_pipeline(crew->batcher), wb_now_us() + SECOND / 10, NULL) != WB_OK)
             continue;
         for (int64_t i = adder->from; i <= n; i++) {
             if (!is_bad(i) && times_in(i) != 1)
@@ -364,7 +371,7 @@ static void *flush_often(void *argument)
     uint64_t random = 99;
     while (!atomic_load(&crew->done)) {
         int64_t wait_us = (int64_t)random_below(&random, 3000);
-        int code = wb_batcher_flush(crew->batcher, wb_now_us() + wait_us, NULL);
+        int code = wb_pipeline_flush(wb_batcher_pipeline(crew->batcher), wb_now_us() + wait_us, NULL);
         if (code != WB_OK && code != WB_TIMEOUT)
             atomic_fetch_add(&crew->mistakes, 1);
         pause_us(2000);
@@ -377,12 +384,12 @@ static void *look_on(void *argument)
     struct crew *crew = argument;
     wb_stats stats;
     wb_event event;
-    if (wb_batcher_fd(crew->batcher) < 0)
+    if (wb_pipeline_fd(wb_batcher_pipeline(crew->batcher)) < 0)
         atomic_fetch_add(&crew->mistakes, 1);
     while (!atomic_load(&crew->done)) {
-        if (wb_batcher_stats(crew->batcher, &stats, NULL) != WB_OK || !is_conserved(&stats))
+        if (wb_pipeline_stats(wb_batcher_pipeline(crew->batcher), &stats, NULL) != WB_OK || !is_conserved(&stats))
             atomic_fetch_add(&crew->mistakes, 1);
-        while (wb_batcher_event(crew->batcher, &event))
+        while (wb_pipeline_event(wb_batcher_pipeline(crew->batcher), &event))
             continue;
         pause_us(300);
     }
@@ -397,8 +404,8 @@ static void settle_all(wb_batcher *batcher, int64_t n)
         assert_true(n < PLACES);
         if (!is_bad(n))
             assert_ok(add_row(batcher, n));
-        wb_batcher_flush(batcher, wb_now_us() + SECOND / 20, NULL);
-        assert_ok(wb_batcher_stats(batcher, &stats, NULL));
+        wb_pipeline_flush(wb_batcher_pipeline(batcher), wb_now_us() + SECOND / 20, NULL);
+        assert_ok(wb_pipeline_stats(wb_batcher_pipeline(batcher), &stats, NULL));
     }
 }
 
@@ -443,11 +450,11 @@ static void every_row_once(void)
     assert_int_equal(atomic_load(&crew.mistakes), 0);
 
     settle_all(crew.batcher, (int64_t)ADDERS * ROWS);
-    assert_ok(wb_batcher_close(crew.batcher, wb_now_us() + 20 * SECOND, NULL));
+    assert_ok(wb_pipeline_close(wb_batcher_pipeline(crew.batcher), wb_now_us() + 20 * SECOND, NULL));
     wb_stats stats;
-    assert_ok(wb_batcher_stats(crew.batcher, &stats, NULL));
+    assert_ok(wb_pipeline_stats(wb_batcher_pipeline(crew.batcher), &stats, NULL));
     check_rows(&stats, (int64_t)ADDERS * ROWS);
-    wb_batcher_detach(crew.batcher);
+    wb_pipeline_detach(wb_batcher_pipeline(crew.batcher));
     wb_schema_unref(schema);
 }
 
@@ -502,10 +509,10 @@ static void *close_it(void *argument)
     struct closing *closing = argument;
     pause_us(500);
     wb_stats stats;
-    if (wb_batcher_close(closing->batcher, wb_now_us() + 20 * SECOND, NULL) != WB_OK ||
-        wb_batcher_close(closing->batcher, wb_now_us(), NULL) != WB_OK ||
-        wb_batcher_flush(closing->batcher, wb_now_us(), NULL) != WB_OK ||
-        wb_batcher_stats(closing->batcher, &stats, NULL) != WB_OK || stats.pending != 0)
+    if (wb_pipeline_close(wb_batcher_pipeline(closing->batcher), wb_now_us() + 20 * SECOND, NULL) != WB_OK ||
+        wb_pipeline_close(wb_batcher_pipeline(closing->batcher), wb_now_us(), NULL) != WB_OK ||
+        wb_pipeline_flush(wb_batcher_pipeline(closing->batcher), wb_now_us(), NULL) != WB_OK ||
+        wb_pipeline_stats(wb_batcher_pipeline(closing->batcher), &stats, NULL) != WB_OK || stats.pending != 0)
         atomic_fetch_add(&closing->mistakes, 1);
     return NULL;
 }
@@ -524,7 +531,7 @@ static void test_closed_by_several(void **state)
                 0);
         for (int i = 0; i < 5; i++)
             pthread_join(threads[i], NULL);
-        wb_batcher_detach(closing.batcher);
+        wb_pipeline_detach(wb_batcher_pipeline(closing.batcher));
     }
     assert_int_equal(atomic_load(&closing.mistakes), 0);
     uint64_t in = 0;
@@ -545,7 +552,7 @@ static void test_let_go_at_once(void **state)
         wb_batcher *batcher = new_batcher(schema);
         for (int i = 0; i < 3; i++)
             assert_ok(add_row(batcher, 8 + round * 3 + i));
-        wb_batcher_detach(batcher);
+        wb_pipeline_detach(wb_batcher_pipeline(batcher));
     }
     wb_schema_unref(schema);
     for (int n = 8; n < 608; n++) {
@@ -575,7 +582,7 @@ static void *mark_ids(void *argument)
         if (wb_tracker_add(marker->tracker, id, time_us, NULL, NULL) != WB_OK)
             atomic_fetch_add(&marker->mistakes, 1);
         if (i % 1500 != 700 ||
-            wb_tracker_flush(marker->tracker, wb_now_us() + 5 * SECOND, NULL) != WB_OK)
+            wb_pipeline_flush(wb_tracker_pipeline(marker->tracker), wb_now_us() + 5 * SECOND, NULL) != WB_OK)
             continue;
         pthread_mutex_lock(&the_store.lock);
         if (the_store.marked[number] < time_us)
@@ -588,7 +595,7 @@ static void *mark_ids(void *argument)
 static void *close_tracker(void *argument)
 {
     struct marker *marker = argument;
-    if (wb_tracker_close(marker->tracker, wb_now_us() + 20 * SECOND, NULL) != WB_OK)
+    if (wb_pipeline_close(wb_tracker_pipeline(marker->tracker), wb_now_us() + 20 * SECOND, NULL) != WB_OK)
         atomic_fetch_add(&marker->mistakes, 1);
     return NULL;
 }
@@ -624,10 +631,10 @@ static void test_every_mark_arrives(void **state)
         assert_int_equal(atomic_load(&markers[i].mistakes), 0);
     }
     wb_stats stats;
-    assert_ok(wb_tracker_stats(tracker, &stats, NULL));
+    assert_ok(wb_pipeline_stats(wb_tracker_pipeline(tracker), &stats, NULL));
     assert_int_equal(stats.stored, ADDERS * ROWS);
     assert_int_equal(stats.accepted, ADDERS * ROWS);
-    wb_tracker_detach(tracker);
+    wb_pipeline_detach(wb_tracker_pipeline(tracker));
     for (int64_t i = ROWS - IDS; i < ROWS; i++)
         assert_int_equal(the_store.marked[(i * 7) % IDS], 1 + (ADDERS - 1) * ROWS + i);
 }
@@ -650,8 +657,8 @@ static void test_no_memory_for_a_while(void **state)
         accepted[n] = add_row(batcher, n) == WB_OK;
     }
     wb_alloc_fail_after(0);
-    assert_ok(wb_batcher_close(batcher, wb_now_us() + 20 * SECOND, NULL));
-    wb_batcher_detach(batcher);
+    assert_ok(wb_pipeline_close(wb_batcher_pipeline(batcher), wb_now_us() + 20 * SECOND, NULL));
+    wb_pipeline_detach(wb_batcher_pipeline(batcher));
     wb_schema_unref(schema);
     for (int n = 0; n < 3000; n++)
         assert_int_equal(the_store.times[n], accepted[n]);

@@ -11,11 +11,12 @@ void open_box_at(struct backlog *backlog, int64_t start_us, void (*change)(wb_ba
     backlog->schema = small_schema();
     wb_batcher_options options;
     wb_batcher_options_init(&options);
+    backlog->target = (wb_target){.table = "t", .schema = backlog->schema, .log = backlog->log};
     options.schema = backlog->schema;
     options.table = "t";
     if (change != NULL)
         change(&options);
-    wb_outbox_init(&backlog->outbox, &options, &backlog->env, backlog->log);
+    wb_outbox_init(&backlog->outbox, &options, &backlog->env, &backlog->target, false);
 }
 
 void open_box(struct backlog *backlog, void (*change)(wb_batcher_options *))

@@ -16,6 +16,7 @@ struct backlog {
     wb_env env;
     wb_log *log;
     wb_schema *schema;
+    wb_target target;
     wb_outbox outbox;
     int64_t next; /* the next row's n */
 };

@@ -314,13 +314,13 @@ static void test_waiting_for_what_is_due_leaves_a_manual_clock(void **state)
     options.clock = clock;
     assert_ok(wb_batcher_new(&options, &batcher, NULL));
     assert_ok(wb_batcher_add(batcher, values, 2, NULL, NULL));
-    wb_batcher_seal(batcher, WB_REASON_FLUSH);
-    wb_batcher_wait_until(batcher, wb_batcher_next_due_us(batcher));
-    assert_int_equal(wb_batcher_now_us(batcher), 1000 * SECOND);
+    wb_pipeline_seal(wb_batcher_pipeline(batcher), WB_REASON_FLUSH);
+    wb_pipeline_wait_until(wb_batcher_pipeline(batcher), wb_pipeline_next_due_us(wb_batcher_pipeline(batcher)));
+    assert_int_equal(wb_pipeline_now_us(wb_batcher_pipeline(batcher)), 1000 * SECOND);
     wb_batch *batch = wb_batcher_take(batcher);
     assert_non_null(batch);
     wb_batcher_complete(batcher, batch, &(wb_outcome){.code = WB_OK});
-    wb_batcher_detach(batcher);
+    wb_pipeline_detach(wb_batcher_pipeline(batcher));
     wb_clock_unref(clock);
     wb_schema_unref(schema);
 }

@@ -56,7 +56,7 @@ static wb_batch *take(struct backlog *backlog)
 
 static void seal(struct backlog *backlog)
 {
-    wb_outbox_seal(&backlog->outbox, WB_REASON_FLUSH);
+    wb_backlog_seal(&backlog->outbox.backlog, WB_REASON_FLUSH);
 }
 
 /* ---- routes ---- */
@@ -67,9 +67,9 @@ static void one_table_a_batch(void **state)
     struct backlog backlog;
     open_box(&backlog, NULL);
     put_round(&backlog, 30);
-    uint64_t mark = wb_outbox_seal(&backlog.outbox, WB_REASON_FLUSH);
+    uint64_t ticket = wb_backlog_seal(&backlog.outbox.backlog, WB_REASON_FLUSH);
     for (int i = 0; i < TABLES; i++) {
-        assert_false(wb_backlog_settled(&backlog.outbox.backlog, mark));
+        assert_false(wb_backlog_settled(&backlog.outbox.backlog, ticket));
         wb_batch *batch = take(&backlog);
         assert_int_equal(wb_batch_rows(batch), 10);
         assert_int_equal(first_n(batch), i);
@@ -77,7 +77,7 @@ static void one_table_a_batch(void **state)
         assert_int_equal(batch->reason, WB_REASON_FLUSH);
         store_batch(&backlog, batch);
     }
-    assert_true(wb_backlog_settled(&backlog.outbox.backlog, mark));
+    assert_true(wb_backlog_settled(&backlog.outbox.backlog, ticket));
     assert_null(take(&backlog));
     assert_int_equal(stats_of(&backlog).batches, TABLES);
     assert_int_equal(stats_of(&backlog).pending_bytes, 0);
@@ -317,7 +317,7 @@ static void a_policy_does_not_hurry_what_failed(void **state)
     seal(&backlog);
     end_with(&backlog, wb_outbox_take(&backlog.outbox), WB_RETRY, 7 * SECOND);
     put_rows(&backlog, 3);
-    wb_outbox_seal(&backlog.outbox, WB_REASON_POLICY);
+    wb_backlog_seal(&backlog.outbox.backlog, WB_REASON_POLICY);
     assert_null(wb_outbox_take(&backlog.outbox));
     wb_clock_advance(backlog.clock, 7 * SECOND);
     wb_batch *batch = wb_outbox_take(&backlog.outbox);
@@ -356,7 +356,7 @@ static void a_view_tells(void **state)
     shut_box(&backlog);
 }
 
-/* ---- a decider ---- */
+/* ---- a script ---- */
 
 typedef struct scripted {
     wb_script base;
@@ -418,13 +418,36 @@ static const wb_script_class scripted_class = {
     .end = scripted_end,
 };
 
-/* The outbox looks at whether there is a policy alone. */
+/* ---- its policy ---- */
+
+static struct scripted_policy {
+    wb_policy base;
+    scripted *script; /* the only one that it makes; NULL: there is no memory for one */
+    int references;
+} policy;
+
+static wb_script *policy_script(wb_policy *base, const wb_target *target)
+{
+    assert_string_equal(target->table, "t");
+    scripted *script = ((struct scripted_policy *)base)->script;
+    return script != NULL ? &script->base : NULL;
+}
+
+static void policy_ref(wb_policy *base)
+{
+    ((struct scripted_policy *)base)->references++;
+}
+
+static void policy_unref(wb_policy *base)
+{
+    ((struct scripted_policy *)base)->references--;
+}
+
 static void with_policy(wb_batcher_options *options)
 {
-    static wb_store *store;
-    if (store == NULL)
-        assert_ok(wb_store_memory(0, &store, NULL));
-    options->policy = store;
+    static const wb_policy_class class = {policy_script, policy_ref, policy_unref};
+    policy.base.class = &class;
+    options->policy = &policy.base;
 }
 
 static void decided(void **state)
@@ -432,8 +455,8 @@ static void decided(void **state)
     (void)state;
     struct backlog backlog;
     scripted script = {.base.class = &scripted_class};
+    policy.script = &script;
     open_box(&backlog, with_policy);
-    wb_outbox_ask(&backlog.outbox, &script.base);
     for (int i = 0; i < 9; i++)
         put_rows(&backlog, 1);
     assert_int_equal(wb_outbox_next_due_us(&backlog.outbox.backlog),
@@ -471,8 +494,8 @@ static void undecided(void **state)
     wb_stats stats;
     wb_view view = {.attempt = 1};
     wb_err err = {0};
+    policy.script = &script;
     open_box(&backlog, with_policy);
-    wb_outbox_ask(&backlog.outbox, &script.base);
     put_rows(&backlog, 3);
     wb_clock_advance(backlog.clock, WB_ASK_EVERY_US);
     wb_outbox_ask_flush(&backlog.outbox);
@@ -481,7 +504,7 @@ static void undecided(void **state)
     for (int i = 0; i < TABLES; i++) /* the row of table t is not routed: t is the own table */
         store_batch(&backlog, take(&backlog));
     stats = stats_of(&backlog);
-    assert_int_equal(wb_script_client_retry_us(&backlog.outbox.asker, &stats, &view, &err), 0);
+    assert_int_equal(wb_script_client_retry_us(&backlog.outbox.script_client, &stats, &view, &err), 0);
     assert_int_equal(stats_of(&backlog).policy_errors, 3);
     assert_int_equal(stats_of(&backlog).stored, 3);
     assert_true(wb_log_next(backlog.log, &event));
@@ -495,8 +518,8 @@ static void not_to_be_opened(void **state)
     (void)state;
     struct backlog backlog;
     scripted script = {.base.class = &scripted_class, .missing = true};
+    policy.script = &script;
     open_box(&backlog, with_policy);
-    wb_outbox_ask(&backlog.outbox, &script.base);
     for (int i = 0; i < 100; i++) {
         put_rows(&backlog, 1);
         wb_clock_advance(backlog.clock, WB_ASK_EVERY_US);
@@ -518,9 +541,9 @@ static void unrouted_rows_stay_where_they_were_written_to(void **state)
     (void)state;
     struct backlog backlog;
     scripted script = {.base.class = &scripted_class, .missing = true};
+    policy.script = &script;
     open_box(&backlog, with_policy);
     backlog.outbox.merge_rows = 100;
-    wb_outbox_ask(&backlog.outbox, &script.base);
     for (int i = 0; i < 2; i++) {
         put_rows(&backlog, 3);
         seal(&backlog);
@@ -550,6 +573,7 @@ static void nobody_to_ask(void **state)
 {
     (void)state;
     struct backlog backlog;
+    policy.script = NULL;
     open_box(&backlog, with_policy);
     put_rows(&backlog, 1);
     wb_clock_advance(backlog.clock, WB_ASK_EVERY_US);

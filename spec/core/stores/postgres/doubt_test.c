@@ -566,15 +566,15 @@ static void batcher_at_random(void **state)
         if (i % 200 == 0)
             atomic_store(&d->proxy.cut, (int)random_below(&seed, CUTS));
         if (i % 1000 == 0)
-            assert_ok(wb_batcher_flush(batcher, wb_now_us() + FOREVER_US, NULL));
+            assert_ok(wb_pipeline_flush(wb_batcher_pipeline(batcher), wb_now_us() + FOREVER_US, NULL));
     }
-    assert_ok(wb_batcher_close(batcher, wb_now_us() + FOREVER_US, NULL));
-    assert_ok(wb_batcher_stats(batcher, &stats, NULL));
+    assert_ok(wb_pipeline_close(wb_batcher_pipeline(batcher), wb_now_us() + FOREVER_US, NULL));
+    assert_ok(wb_pipeline_stats(wb_batcher_pipeline(batcher), &stats, NULL));
     assert_int_equal(stats.stored, ROWS);
     assert_int_equal(stats.dead, 0);
     assert_true(stats.retries > 10);
     assert_each_once(d, "20000 20000");
-    wb_batcher_detach(batcher);
+    wb_pipeline_detach(wb_batcher_pipeline(batcher));
 }
 
 int main(void)

@@ -79,7 +79,7 @@ static void drive_one(wb_batcher *batcher)
 {
     uint64_t stored;
     add(batcher, 0);
-    wb_batcher_seal(batcher, WB_REASON_FLUSH);
+    wb_pipeline_seal(wb_batcher_pipeline(batcher), WB_REASON_FLUSH);
     wb_batch *batch = wb_batcher_take(batcher);
     if (wb_batcher_write(batcher, batch, &stored, NULL) != WB_OK)
         abort();

@@ -28,7 +28,7 @@ static int write_one(wb_batcher *batcher, wb_err *err)
     uint64_t stored;
     wb_value values[2] = {int_value(1), text_value("a row")};
     assert_ok(wb_batcher_add(batcher, values, 2, NULL, NULL));
-    wb_batcher_seal(batcher, WB_REASON_FLUSH);
+    wb_pipeline_seal(wb_batcher_pipeline(batcher), WB_REASON_FLUSH);
     wb_batch *batch = wb_batcher_take(batcher);
     int code = wb_batcher_write(batcher, batch, &stored, err);
     wb_batcher_complete(batcher, batch, &(wb_outcome){.code = WB_OK});
@@ -69,9 +69,9 @@ static void an_open_database_is_the_parents_alone(void **state)
     assert_int_equal(write_in_child(store, text), 1);
     assert_non_null(strstr(text, "it was open when this process was forked"));
     assert_ok(write_one(batcher, NULL));
-    assert_ok(wb_batcher_close(batcher, wb_now_us(), NULL));
+    assert_ok(wb_pipeline_close(wb_batcher_pipeline(batcher), wb_now_us(), NULL));
     assert_int_equal(write_in_child(store, text), 0);
-    wb_batcher_detach(batcher);
+    wb_pipeline_detach(wb_batcher_pipeline(batcher));
     wb_store_unref(store);
     static const char *const suffixes[] = {"", "-wal", "-shm"};
     for (int i = 0; i < 3; i++) {
