@@ -19,13 +19,19 @@ static void open_classes(lua_State *L)
 int luaopen_writebehind_core(lua_State *L)
 {
     static const luaL_Reg functions[] = {
-        {"schema", lwb_schema_new},   {"postgres", lwb_store_postgres},
-        {"sqlite", lwb_store_sqlite}, {"memory", lwb_store_memory},
-        {"open", lwb_store_open},     {"batcher", lwb_batcher_new},
-        {"tracker", lwb_tracker_new}, {"clock", lwb_clock_new},
-        {"dead", lwb_dead},           {"write", lwb_write},
-        {"variant", lwb_variant},     {"helpers", lwb_helpers},
-        {"fast", lwb_fast},           {NULL, NULL},
+        {"schema", lwb_schema_new},
+        {"postgres", lwb_store_postgres},
+        {"sqlite", lwb_store_sqlite},
+        {"memory", lwb_store_memory},
+        {"open", lwb_store_open},
+        {"batcher", lwb_batcher_new},
+        {"tracker", lwb_tracker_new},
+        {"clock", lwb_clock_new},
+        {"dead", lwb_dead},
+        {"write", lwb_write},
+        {"variant", lwb_variant},
+        {"helpers", lwb_helpers},
+        {NULL, NULL},
     };
     open_classes(L);
     lua_newtable(L);

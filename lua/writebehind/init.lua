@@ -4,7 +4,6 @@
 -- the other modules when they are first asked for.
 
 local core = require "writebehind.core"
-local fast = require "writebehind.forms.fast"
 local options = require "writebehind.options"
 
 local writebehind = {
@@ -114,18 +113,10 @@ function make_form.driven(noun, policy)
     return require("writebehind.forms.driven").variant(noun, ADDS[noun], policy)
 end
 
-function make_form.plain(noun)
-    local meta = core.variant(noun)
-    fast.wrap(meta.__index)
-    return meta
-end
-
 function make_form.hooked(noun, policy)
     local meta = core.variant(noun)
     if policy then
         policy.wrap_adds(meta.__index)
-    elseif noun == "tracker" then
-        fast.wrap(meta.__index)
     end
     require("writebehind.forms.hooks").wrap(meta, noun)
     if policy then
@@ -143,7 +134,7 @@ local function form_of(name, noun, decides)
     return forms[key]
 end
 
--- The metatable of the form that these options ask for; nil: a threaded batcher without hooks, which is C alone.
+-- The metatable of the form that these options ask for; nil: a threaded object without hooks, which is C alone.
 local function form(noun, flat)
     if not flat.native or flat.clock or flat.driven then
         local meta = form_of("driven", noun, flat.policy)
@@ -155,7 +146,6 @@ local function form(noun, flat)
     elseif flat.log or flat.on_flush or flat.dead_events or flat.policy then
         return form_of("hooked", noun, flat.policy)
     end
-    return noun == "tracker" and form_of("plain", noun) or nil
 end
 
 local function make(noun, given)
@@ -165,7 +155,6 @@ local function make(noun, given)
     end
     local object, text, code = core[noun](flat, form(noun, flat))
     if object then
-        fast.register(object)
         return object
     elseif code == "misuse" then
         error(('%s: option %s'):format(noun, (text:gsub("^([%w_]+)", '"%1"', 1))), 3)

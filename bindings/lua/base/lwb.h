@@ -199,7 +199,6 @@ int lwb_write(lua_State *L); /* core.write(batch or marks) */
 int lwb_batcher_add_as(lua_State *L);
 int lwb_batcher_add_values_as(lua_State *L);
 void lwb_raw_policy(lua_State *L); /* sets a policy's functions in the table at the top */
-int lwb_fast(lua_State *L);        /* core.fast() → a table: see fast.c */
 
 /* ---- the openers of the parts ---- */
 
