@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * What an outbox (of batches) and a markbox (of marks) have in common: a place where what was accepted waits
- * under one lock until it is delivered. Here are the lock, the counters, closing, waiting, health, the backoff
- * of the whole and the descriptor for loops; how things are kept and taken is the class's.
+ * What an outbox (of batches) and a markbox (of marks) have in common: what was accepted waits there, under one lock,
+ * until it is delivered. The backlog has the lock, the counters, closing, waiting, health, the backoff of the whole
+ * and the descriptor for loops. Its class keeps and takes things.
  * Invariant, asserted at each change of state: accepted == stored + pending + dead + dropped. */
 #ifndef WB_BACKLOG_H
 #define WB_BACKLOG_H
@@ -18,7 +18,7 @@ typedef struct wb_backlog wb_backlog;
 /* Locked, all of them. */
 typedef struct wb_backlog_class {
     const char *unit; /* of what is counted: "rows" */
-    /* When there will be something to take; WB_NEVER where not before something is put or completed. */
+    /* When there will be something to take; WB_NEVER: not before something is put or completed. */
     int64_t (*next_due_us)(wb_backlog *backlog);
     /* Makes due now what is open, and what waits for another try unless the reason is WB_REASON_POLICY. Returns a
      * ticket: all that was accepted so far is settled once the ticket is. */
@@ -80,8 +80,7 @@ bool wb_backlog_rests(wb_backlog *backlog);
 void wb_backlog_succeeded(wb_backlog *backlog, uint64_t count, int64_t now_us);
 void wb_backlog_failed(wb_backlog *backlog, const wb_err *err, uint64_t count, bool progress,
                        int64_t now_us);
-/* A number in [0, 1) for delays, and the delay of that many failures: short while closing, since there may be
- * no later. */
+/* A random number in [0, 1), and the delay after so many failures: at most a second while closing. */
 double wb_backlog_fraction(wb_backlog *backlog);
 int64_t wb_backlog_delay_us(const wb_backlog *backlog, uint64_t failures, double fraction);
 int64_t wb_backlog_bounded_us(const wb_backlog *backlog, int64_t delay_us);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The batcher: an outbox, and for a native store a flusher that empties it. The outbox has the lock; what is
- * here besides does not change after wb_batcher_new. References: the owner's, the thread's while it runs,
- * the exit handler's while it waits. */
+ * The batcher: a pipeline whose backlog is an outbox. The outbox has the lock; nothing else changes after
+ * wb_batcher_new. */
 #include <string.h>
 
 #include "engine/dead_letter.h"
@@ -12,7 +11,7 @@
 #include "engine/pipeline.h"
 #include "base/path.h"
 
-/* When a write is tried again that was stopped to be gone on with: that one is nobody's last try. */
+/* A write that was stopped only to go on in another thread is tried again at once, and counts as no last try. */
 enum { AT_ONCE_US = 1 };
 
 struct wb_batcher {

@@ -40,8 +40,8 @@ static bool all_ended(wb_pipeline *leaving, int64_t deadline_us)
     return leaving == NULL;
 }
 
-/* At its deadline a thread is told to stop. → when nothing is waited for any more: what the threads run in may be
- * taken down once the handlers are through. */
+/* Tells each thread to stop at its deadline. Returns when the wait for the last one ends: after the handlers, what
+ * the threads run in may be taken down. */
 static int64_t cut_late(wb_pipeline *leaving, int64_t started_us)
 {
     int64_t last_us = started_us;
@@ -92,8 +92,7 @@ static bool stop_all(wb_pipeline *leaving, int64_t deadline_us)
     return stopped;
 }
 
-/* The child does not take along what is driven. A database that it has open would seem to be open in the child too, by
- * locks that end with this process. */
+/* What is driven stays here. In the child its database would seem to be open, by locks that end with this process. */
 static void end_driven(wb_pipeline *leaving)
 {
     for (; leaving != NULL; leaving = leaving->next_leaving) {
@@ -112,7 +111,7 @@ static void restart_all(wb_pipeline *leaving)
     }
 }
 
-/* To its end, without a hurry, since nobody knows of this process. */
+/* Nobody knows of this process, so nothing hurries it. */
 static void go_on(wb_pipeline *leaving, int64_t started_us)
 {
     restart_all(leaving);

@@ -3,8 +3,8 @@
  * set is taken out whole, sorted, as a round, and handed out in chunks. What fails goes back into the set,
  * where the newest time wins, together with the chunks of its round that nobody took.
  *
- * Invariants, under the box's lock: a mark is in the set,
- * in the round's untaken part, or in exactly one taken chunk; a round begins when the last is settled. */
+ * Invariants, under the backlog's lock: a mark is in the set, in the round's untaken part, or in exactly one
+ * taken chunk; a round begins when the last one is settled. */
 #ifndef WB_MARKBOX_H
 #define WB_MARKBOX_H
 
@@ -52,7 +52,7 @@ void wb_markbox_fini(wb_markbox *markbox); /* with nothing taken */
 int wb_markbox_put(wb_markbox *markbox, const uint8_t id[16], int64_t unix_us, bool *due,
                    wb_err *err);
 wb_chunk *wb_markbox_take(wb_markbox *markbox);
-/* Frees the claim. err: NULL where all its ids are settled. */
+/* Frees the chunk. err: NULL where all its ids are settled. */
 void wb_markbox_complete(wb_markbox *markbox, wb_chunk *claim, const wb_err *err,
                          const wb_touched *touched, int64_t elapsed_us);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * nginx tells its state through variables that it exports to its modules; elsewhere they are not there. Nothing
- * here fails but fork. */
+ * nginx tells its state through variables that it exports to its modules. They are weak here: in other programs they
+ * don't exist. Only fork can fail. */
 #include "engine/nginx.h"
 
 #include <dirent.h>
@@ -29,8 +29,8 @@ struct channel_message {
     int fd;
 };
 
-/* A worker that is stopped after it has left its loop is told through the channel alone, which nobody but us
- * reads any more. */
+/* A worker that is stopped after it has left its loop is told only through the channel. By then nobody else reads
+ * it. */
 static bool is_told_to_stop(void)
 {
     struct channel_message message;
@@ -71,7 +71,7 @@ static void close_sockets(void)
     closedir(folder);
 }
 
-/* Who reads what this process prints would wait for the child too. */
+/* A reader of this process's output would wait for the child too. */
 static void leave_output(void)
 {
     int nowhere = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -94,7 +94,7 @@ pid_t wb_nginx_fork(void)
     return child;
 }
 
-/* The host may have a handler that waits for any child; then there is none any more. */
+/* The host may wait for any child in a handler of its own; then waitpid finds none. */
 static bool is_running(pid_t child)
 {
     pid_t answer = waitpid(child, NULL, WNOHANG);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * A process that ends and is not given the time: when nginx stops (TERM), its master process kills the workers
- * 1.5 s later. A child of fork is no process of nginx's, and can go on. */
+ * A worker of nginx's that ends has little time: at TERM the master process kills it 1.5 s later. A child of fork is no
+ * process of nginx's, and can go on. Tried with nginx 1.22 (Debian 12); the variables and the channel are as they
+ * have been since 1.0. */
 #ifndef WB_NGINX_H
 #define WB_NGINX_H
 
@@ -8,7 +9,7 @@
 
 #include <writebehind.h>
 
-/* How long after a hurried exit began it is still without risk to wait here. */
+/* So long after a hurried exit began it is safe to wait in the worker itself. */
 enum { WB_NGINX_SAFE_US = 500000 };
 
 /* Is this process a worker of nginx's that was told to stop? It may become so at any time; once true, it need not

@@ -142,8 +142,8 @@ void wb_pipeline_deliver(wb_pipeline *pipeline)
         continue;
 }
 
-/* After work the thread naps for an interval before it sleeps without end: what comes meanwhile is due later
- * than the nap is over, so it need not wake the thread. */
+/* After work the thread naps for an interval before it sleeps without end. What comes meanwhile is due after the nap,
+ * so that add need not wake the thread. */
 int64_t wb_pipeline_wake_us(wb_pipeline *pipeline)
 {
     int64_t due_us = pipeline->backlog->class->next_due_us(pipeline->backlog);

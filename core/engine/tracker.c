@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The tracker: a markbox, and for a native store a flusher that empties it. The markbox has the lock; what
- * is here besides does not change after wb_tracker_new. References as a batcher's. */
+ * The tracker: a pipeline whose backlog is a markbox. The markbox has the lock; nothing else changes after
+ * wb_tracker_new. */
 #include <stddef.h>
 
 #include "engine/exit.h"
@@ -91,7 +91,7 @@ static bool deliver_one(wb_pipeline *pipeline, const wb_cancel *cancel)
     if (code == WB_OK)
         wb_exit_watch_again();
     else if (atomic_load(&cancel->resumed))
-        err.error_class = WB_HOLD; /* it was stopped to be gone on with: nobody's last try */
+        err.error_class = WB_HOLD; /* it was stopped only to go on in another thread: no last try */
     wb_markbox_complete(&tracker->markbox, chunk, code == WB_OK ? NULL : &err, &touched,
                         wb_now_us() - began_us);
     return true;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * See batches.h. Invariant: where the earliest due time is known it is that of a batch in the list, and none is due
+ * See batch_list.h. Invariant: where the earliest due time is known it is that of a batch in the list, and none is due
  * before. What comes last goes to the end at once: nearly all do. */
 #include "engine/outbox/batch_list.h"
 
@@ -40,7 +40,7 @@ void wb_batch_list_remove(wb_batch_list *list, wb_batch *batch)
         list->due_known = false;
 }
 
-/* Most that wait are due at once, so that the look is a short one. */
+/* Most batches that wait are due at once, so the look is short. */
 int64_t wb_batch_list_due_us(wb_batch_list *list)
 {
     if (list->due_known)

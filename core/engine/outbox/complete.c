@@ -34,7 +34,7 @@ static void succeed(wb_outbox *outbox, wb_batch *batch, int64_t now_us)
     wb_outbox_grant_credit(outbox, now_us);
 }
 
-/* What a policy decided, or the rule where it did not. */
+/* A policy's decision comes first, then the built-in rule. */
 static void try_again(wb_outbox *outbox, wb_batch *batch, const wb_ending *ending, int64_t now_us)
 {
     uint32_t attempts = outbox->backlog.retry.attempts;
@@ -49,7 +49,7 @@ static void try_again(wb_outbox *outbox, wb_batch *batch, const wb_ending *endin
             wb_after_us(now_us, wb_backlog_bounded_us(&outbox->backlog, ending->retry_us));
         wb_batch_list_delay(&outbox->sealed, batch, due_us);
         if (due_us < outbox->backlog.gate_us)
-            outbox->backlog.gate_us = due_us; /* others wait no longer than they did without it */
+            outbox->backlog.gate_us = due_us; /* the policy's delay is this batch's alone */
     }
 }
 

@@ -5,7 +5,7 @@
 
 #include "base/env.h"
 
-/* Rows that nobody will see, or no longer. */
+/* Dead rows that nobody will see. */
 static void forget(wb_outbox *outbox, wb_batch *batch, int64_t now_us)
 {
     wb_log_line(outbox->backlog.log, WB_TOPIC_LOST, WB_ERROR, now_us, wb_batch_left(batch),

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * From what was taken to what is written: one batch, of rows of one table. Waiting batches that were taken
- * together are merged; where a policy routes rows, they are sorted by table first, one table is written now, and
- * the others go back, due. Rows are read, and told their routes, without the lock: they are the taker's alone.
- * Rows keep their order within a table. Without memory nothing is changed. */
+ * What was taken becomes one batch, of rows of one table. Batches that were taken together are merged. Where a policy
+ * routes rows, they are sorted by table: one table is written now, the others go back, due. Rows keep their order
+ * within a table. The rows belong to the taker, so that they are read without the lock. Without memory nothing is
+ * changed. */
 #include "engine/outbox/outbox.h"
 
 #include <string.h>
@@ -20,7 +20,7 @@ static void inherit(wb_batch *whole, const wb_batch *batch)
     memcpy(whole->id, batch->id, sizeof whole->id);
 }
 
-static wb_batch *concatenate(const wb_batch *batch)
+static wb_batch *merge_rows(const wb_batch *batch)
 {
     wb_batch *whole = wb_batch_new(batch->schema);
     size_t bytes = 0;
@@ -47,7 +47,7 @@ static void unlend(wb_outbox *outbox, wb_batch *batch)
     wb_batch_list_put(&outbox->sealed, batch);
 }
 
-static void unlend_joins(wb_outbox *outbox, wb_batch *batch)
+static void unlend_others(wb_outbox *outbox, wb_batch *batch)
 {
     for (wb_batch *part = batch->merge_next, *next; part != NULL; part = next) {
         next = part->merge_next;
@@ -78,10 +78,10 @@ static void become_taken(wb_outbox *outbox, wb_batch *batch)
 /* The whole takes its parts' place. Without memory for it, the batch goes out alone. */
 static wb_batch *merge(wb_outbox *outbox, wb_batch *batch)
 {
-    wb_batch *whole = concatenate(batch);
+    wb_batch *whole = merge_rows(batch);
     wb_monitor_lock(&outbox->backlog.monitor);
     if (whole == NULL) {
-        unlend_joins(outbox, batch);
+        unlend_others(outbox, batch);
     } else {
         settle_all(outbox, batch);
         become_taken(outbox, whole);
@@ -183,14 +183,14 @@ static void publish(wb_outbox *outbox, wb_batch *batch, wb_batch *parts)
 
 static void give_back(wb_outbox *outbox, wb_batch *batch)
 {
-    unlend_joins(outbox, batch);
+    unlend_others(outbox, batch);
     wb_batch_list_remove(&outbox->taken, batch);
     outbox->taken_count--;
     wb_outbox_put_back(outbox, batch, wb_backlog_now_us(&outbox->backlog));
     wb_backlog_ended(&outbox->backlog);
 }
 
-/* Parts that wait are many where tables are, and small: they keep no more memory than they need. */
+/* Many tables make many small parts that wait: they keep no more memory than they need. */
 static void shrink_all(wb_batch *parts)
 {
     for (; parts != NULL; parts = parts->next)
@@ -226,9 +226,9 @@ static wb_batch *divide(wb_outbox *outbox, wb_batch *batch)
     return first;
 }
 
-/* Rows that nobody could be asked about are their batcher's own table's, and stay so: a write of them may be in that
- * nobody heard of. */
-wb_batch *wb_outbox_gathered(wb_outbox *outbox, wb_batch *batch, bool routing)
+/* Where nobody can be asked, rows go to the batcher's own table, and stay there: an earlier write of them may have
+ * been committed without an answer. */
+wb_batch *wb_outbox_to_one_table(wb_outbox *outbox, wb_batch *batch, bool routing)
 {
     if (!routing || batch->divided)
         return batch->merge_next != NULL ? merge(outbox, batch) : batch;

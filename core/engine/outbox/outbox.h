@@ -3,9 +3,9 @@
  * and of the lock. Rows are put in one by one; batches are taken out, delivered by whoever took them, and
  * completed, each exactly once.
  *
- * Invariants, under the box's lock: a batch is in exactly one of `open`, `sealed`, `taken`. Only the one who took a
- * batch reads or changes its rows; whoever else has the lock looks at how many they are.
- * Taking: the batches that are due, the least tried first, then the oldest, so that one that always fails
+ * Invariants, under the backlog's lock: a batch is in exactly one of `open`, `sealed`, `taken`. Only the one who took
+ * a batch reads or changes its rows; others, who have the lock, only look at how many they are.
+ * Of the batches that are due the least tried is taken first, then the oldest, so that a batch that always fails
  * can't stop the others. After a failure nothing is taken before `gate_us`, and one at a time. */
 #ifndef WB_OUTBOX_H
 #define WB_OUTBOX_H
@@ -37,7 +37,7 @@ typedef struct wb_outbox {
     int overflow;                 /* enum wb_overflow */
     int64_t block_timeout_us;
 
-    unsigned credit;   /* rejected rows that may be given up: see outbox_reject.c */
+    unsigned credit;   /* rejected rows that may be given up: see reject.c */
     int64_t unix_skew; /* wall clock less monotonic clock, read with each new open batch */
     uint64_t serial;   /* of the last sealed batch */
     size_t taken_count;
@@ -86,27 +86,27 @@ int64_t wb_outbox_next_due_us(wb_backlog *backlog);
 void wb_outbox_seal_open(wb_outbox *outbox, int reason);
 void wb_outbox_release(wb_outbox *outbox, wb_batch *batch); /* settled: kept as a spare or freed */
 void wb_outbox_settle(wb_outbox *outbox, wb_batch *batch);
-/* Of a batch that is in no list: not to be taken before a delay that grows with its failures; nor is any other, with
- * all of theirs. */
+/* Sets when a batch that is in no list may be taken again, by its own failures, and when any batch may be, by all
+ * failures in a row. */
 void wb_outbox_delay(wb_outbox *outbox, wb_batch *batch, int64_t now_us);
-/* A taken batch, back among the sealed after that delay. */
+/* Puts a taken batch back among the sealed, with that delay. */
 void wb_outbox_put_back(wb_outbox *outbox, wb_batch *batch, int64_t now_us);
 /* Of one origin: pieces of one rejected batch. */
 static inline bool wb_outbox_same_origin(const wb_batch *batch, const wb_batch *other)
 {
     return batch->serial == other->serial && batch->route == other->route;
 }
-/* Unlocked. What was taken becomes one batch of one table: parts are merged, and rows of other tables go back,
- * sealed. NULL: no memory, all is back. */
-wb_batch *wb_outbox_gathered(wb_outbox *outbox, wb_batch *batch, bool routing);
+/* Unlocked. Makes one batch of one table of what was taken: merges what was taken together, and puts rows of other
+ * tables back, sealed. NULL: no memory, all is back. */
+wb_batch *wb_outbox_to_one_table(wb_outbox *outbox, wb_batch *batch, bool routing);
 void wb_outbox_give_up(wb_outbox *outbox, wb_batch *batch, const char *why, int64_t now_us);
 /* A taken batch was rejected: some row of it is bad, or the store is. */
 void wb_outbox_reject(wb_outbox *outbox, wb_batch *batch, const wb_err *err, int64_t now_us);
 /* A piece was stored: the half that follows it must have the bad row, so it is halved without a write. */
 void wb_outbox_halve_follower(wb_outbox *outbox, const wb_batch *piece);
-/* A part of a rejected batch is gone without a verdict: suspects that are left alone are held. */
+/* A part of a rejected batch is gone. Where only suspects are left of that batch, they are held. */
 void wb_outbox_check_suspects(wb_outbox *outbox, int64_t now_us);
-/* The store took rows: rejected rows that wait for a verdict have it. */
+/* The store took rows: suspects may be given up on the strength of it. */
 void wb_outbox_grant_credit(wb_outbox *outbox, int64_t now_us);
 
 #endif

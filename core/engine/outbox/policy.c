@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * What a policy asks of the outbox and decides for it: the routes of rows, what is known of a batch, and whether
- * to flush what is open. See script_client.h for what happens where a decision fails. */
+ * What a policy asks of the outbox (the numbers of routes, what is known of a batch), and what a worker's script
+ * decides for it. See script_client.h for what happens where a decision fails. */
 #include "engine/outbox/outbox.h"
 
 #include <string.h>

@@ -39,7 +39,7 @@ static bool fits(const wb_outbox *outbox, size_t weight)
            outbox->backlog.metrics.pending_bytes + weight <= outbox->max_bytes;
 }
 
-/* When the policy is asked about what is open, if it was not to be asked before. */
+/* The next time to ask the policy about what is open; one that is set stays. */
 static void ask_later(wb_outbox *outbox, int64_t now_us)
 {
     if (outbox->ask_us != WB_NEVER)

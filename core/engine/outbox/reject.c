@@ -40,21 +40,21 @@ static bool is_part(const wb_batch *batch)
     return batch->piece || batch->suspect;
 }
 
-/* What may have been committed goes out again as it went: a store knows it by its id. */
-static bool can_join(const wb_batch *batch, const wb_batch *more)
+/* A batch in doubt goes out again as it is: a store knows it by its id. */
+static bool can_merge(const wb_batch *batch, const wb_batch *more)
 {
     return is_part(more) && wb_outbox_same_origin(batch, more) && !batch->in_doubt &&
            !more->in_doubt;
 }
 
 /* Parts that follow each other and are of one batch become one again. Without memory they stay apart. */
-static void rejoin(wb_outbox *outbox)
+static void merge_pieces(wb_outbox *outbox)
 {
     for (wb_batch *batch = outbox->sealed.first; batch != NULL; batch = batch->next) {
         if (!is_part(batch))
             continue;
         wb_batch *more = batch->next;
-        while (more != NULL && can_join(batch, more) && wb_batch_merge(batch, more)) {
+        while (more != NULL && can_merge(batch, more) && wb_batch_merge(batch, more)) {
             wb_batch_list_remove(&outbox->sealed, more);
             wb_outbox_settle(outbox, more);
             more = batch->next;
@@ -75,7 +75,7 @@ static void hold(wb_outbox *outbox, const wb_batch *part, int64_t now_us)
     uint64_t serial = part->serial;
     uint32_t route = part->route;
     outbox->backlog.holding = true;
-    rejoin(outbox); /* `part` may be gone after it */
+    merge_pieces(outbox); /* `part` may be gone after it */
     wb_batch *batch = outbox->sealed.first;
     while (batch->serial != serial || batch->route != route)
         batch = batch->next;
@@ -88,7 +88,7 @@ static void hold(wb_outbox *outbox, const wb_batch *part, int64_t now_us)
         (unsigned long long)outbox->backlog.metrics.pending, outbox->backlog.metrics.last_error);
 }
 
-/* Does a part of the batch wait that may still be taken by the store? */
+/* May the store still take some part of the batch? */
 static bool is_going_on(const wb_outbox *outbox, const wb_batch *part)
 {
     for (const wb_batch *batch = outbox->taken.first; batch != NULL; batch = batch->next) {
@@ -125,7 +125,7 @@ static void make_due(wb_outbox *outbox, wb_batch *batch)
     wb_batch_list_put(&outbox->sealed, batch);
 }
 
-/* Of a batch that is in no list. False: no memory, nothing is changed. */
+/* The batch is in no list. False: no memory, nothing is changed. */
 static bool halve(wb_outbox *outbox, wb_batch *batch)
 {
     wb_batch *rest = wb_batch_split(batch, wb_batch_left(batch) / 2);
@@ -139,7 +139,7 @@ static bool halve(wb_outbox *outbox, wb_batch *batch)
     return true;
 }
 
-/* The piece that waits for the judgement of its earlier half: of each batch there is at most one. */
+/* The piece that waits until its earlier half is judged. There is at most one of each batch. */
 static wb_batch *follower(const wb_outbox *outbox, const wb_batch *piece)
 {
     wb_batch *batch = outbox->sealed.first;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The tables that a batcher's rows go to, each name kept once and known by a number. A name stays where it is
- * until the end. Not locked: its owner's lock holds. */
+ * The tables that a batcher's rows go to. Each name is kept once, until the end, and known by a number. Not locked:
+ * its owner's lock holds. */
 #ifndef WB_ROUTES_H
 #define WB_ROUTES_H
 

@@ -25,7 +25,7 @@ static wb_batch *choose(wb_outbox *outbox, int64_t now_us)
     return waiting;
 }
 
-/* What else may be open is taken along into the same write. */
+/* An open batch that is due is sealed, so that it may go out in the same write. */
 static void seal_due(wb_outbox *outbox, int64_t now_us)
 {
     const wb_batch *open = outbox->open;
@@ -44,7 +44,7 @@ static void lend(wb_outbox *outbox, wb_batch *batch)
     wb_batch_list_put(&outbox->taken, batch);
 }
 
-static bool may_join(const wb_batch *batch, const wb_batch *more)
+static bool may_merge(const wb_batch *batch, const wb_batch *more)
 {
     bool fresh = more->attempt == 0 && !more->piece && more->serial >= batch->serial;
     return fresh && more->divided == batch->divided && more->route == batch->route;
@@ -52,13 +52,13 @@ static bool may_join(const wb_batch *batch, const wb_batch *more)
 
 /* Younger batches of its table that were never tried go out in the same write, up to its limits. The pieces of a rejected
  * batch stay as they are: the bad row is found only while they shrink. */
-static void gather(wb_outbox *outbox, wb_batch *batch)
+static void merge_along(wb_outbox *outbox, wb_batch *batch)
 {
     size_t rows = wb_batch_left(batch), bytes = batch->bytes;
     wb_batch **last = &batch->merge_next, *next;
     for (wb_batch *more = outbox->sealed.first; more != NULL; more = next) {
         next = more->next;
-        if (!may_join(batch, more))
+        if (!may_merge(batch, more))
             continue;
         rows += wb_batch_left(more);
         bytes += more->bytes;
@@ -81,7 +81,7 @@ static wb_batch *take_locked(wb_outbox *outbox)
         return NULL;
     lend(outbox, batch);
     if (batch->attempt == 0 && !batch->piece && outbox->merge_rows > 0)
-        gather(outbox, batch);
+        merge_along(outbox, batch);
     outbox->taken_count++;
     batch->taken_us = now_us;
     if (batch->attempt++ == 0)
@@ -98,5 +98,5 @@ wb_batch *wb_outbox_take(wb_outbox *outbox)
     wb_batch *batch = take_locked(outbox);
     bool routing = outbox->routing;
     wb_monitor_unlock(&outbox->backlog.monitor);
-    return batch != NULL ? wb_outbox_gathered(outbox, batch, routing) : NULL;
+    return batch != NULL ? wb_outbox_to_one_table(outbox, batch, routing) : NULL;
 }
