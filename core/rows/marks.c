@@ -29,13 +29,16 @@ uint32_t wb_marks_attempt(const wb_marks *marks)
     return marks->attempt;
 }
 
+/* A microsecond before all times, where no time is early enough. */
+int64_t wb_marks_latest_us(const wb_marks *marks, int64_t min_advance_us)
+{
+    bool none = min_advance_us > marks->at_us - WB_TIME_MIN_US;
+    return none ? WB_TIME_MIN_US - 1 : marks->at_us - min_advance_us;
+}
+
 int64_t wb_marks_bound_us(const wb_marks *marks, size_t index, int64_t min_advance_us)
 {
-    int64_t bound_us = marks->exact ? marks->marks[index].time_us : marks->at_us;
-    if (min_advance_us <= 0)
-        return bound_us;
-    if (min_advance_us > marks->at_us - WB_TIME_MIN_US)
-        return WB_TIME_MIN_US;
-    int64_t oldest_us = marks->at_us - min_advance_us + 1;
-    return oldest_us < bound_us ? oldest_us : bound_us;
+    int64_t time_us = wb_marks_time_us(marks, index);
+    int64_t latest_us = wb_marks_latest_us(marks, min_advance_us);
+    return min_advance_us > 0 && latest_us < time_us ? latest_us + 1 : time_us;
 }

@@ -13,6 +13,9 @@ struct wb_marks {
     uint32_t attempt;
 };
 
+/* The latest stored time that is at least min_advance_us before the flush. One after it stays. */
+int64_t wb_marks_latest_us(const wb_marks *marks, int64_t min_advance_us);
+
 /* The stored time of mark `index` moves forward where it is before this: before the mark's own time, and at
  * least min_advance_us before the flush. */
 int64_t wb_marks_bound_us(const wb_marks *marks, size_t index, int64_t min_advance_us);

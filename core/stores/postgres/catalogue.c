@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: MIT
- * Does the table fit? Binary COPY wants exact types, and what it can't notice (a float8 where an int8 is
- * sent) it stores as garbage. So the columns are compared with the catalogue on every new connection, a
- * table when it is first written to, and again after every failed write to it. The comparison is made before the statement, not in its transaction: a
- * table that is altered between two good writes is noticed at the next failure or connection.
+ * Does the table fit? Binary COPY wants exact types, and what it can't notice (a float8 where an int8 is sent) it
+ * stores as garbage. So the columns are compared with the catalogue before the first write to a table on a
+ * connection, and before the next one after a write that failed. The comparison is made before the statement, not
+ * in its transaction: a table that is altered between two good writes is noticed at the next failure or connection.
  *
- * A domain counts as the type below it, its NOT NULL and its default as the column's; its checks are the
- * server's. varchar counts as text; a value too long for it is that row's error.
- * Fails with WB_STORE, HOLD, naming the first column that does not fit. */
+ * A domain counts as the type below it, its NOT NULL and its default as the column's; its checks are the server's.
+ * varchar counts as text; a value too long for it is that row's error.
+ * Used by the session's thread, so not locked. Fails with HOLD, naming the first column that does not fit, or as
+ * wire.c does. */
 #include "stores/postgres/postgres.h"
-#include "rows/types.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+#include "rows/types.h"
 
 enum { VARCHAR_OID = 1043 };
 
@@ -58,12 +60,10 @@ int wb_pg_type(const PGresult *columns, int row)
 
 int wb_pg_columns(wb_pg_session *session, const wb_deadline *deadline, PGresult **out, wb_err *err)
 {
-    static const Oid text = 25;
-    static const int as_text = 0;
-    const char *table = wb_pg_aim_now(session)->table;
-    int bytes = (int)strlen(table);
-    wb_pg_params params = {1, &text, &table, &bytes, &as_text};
+    const char *table = wb_pg_table_now(session)->quoted;
+    wb_pg_params params = {0};
     PGresult *columns = NULL;
+    wb_pg_bind(&params, WB_PG_TEXT, table, strlen(table));
     int code = wb_pg_run(session, columns_sql, &params, false, deadline, &columns, err);
     if (code != WB_OK)
         return code;
@@ -123,7 +123,7 @@ static int check_column(const PGresult *columns, const wb_column *column, wb_err
     return WB_OK;
 }
 
-/* A column that the schema leaves out, and that the server has nothing to fill with. */
+/* The columns that the schema leaves out: the server must have something to fill each with. */
 static int check_rest(const PGresult *columns, const wb_schema *schema, wb_err *err)
 {
     for (int row = 0; row < PQntuples(columns); row++) {
@@ -173,9 +173,9 @@ int wb_pg_check(wb_pg_session *session, const wb_deadline *deadline, wb_err *err
     const wb_target *target = &session->target;
     code = target->schema != NULL ? check_schema(columns, target->schema, err)
                                   : check_tracker(columns, target, err);
-    wb_pg_aim *aim = wb_pg_aim_now(session);
-    aim->checked = code == WB_OK;
-    aim->unique = code == WB_OK && is_unique(columns, target);
+    wb_pg_table *table = wb_pg_table_now(session);
+    table->checked = code == WB_OK;
+    table->unique = code == WB_OK && is_unique(columns, target);
     PQclear(columns);
     return code;
 }

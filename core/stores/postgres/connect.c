@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: MIT
- * One connection of a session: made, looked at, dropped. Invariant: session->conn is NULL or a connection
- * that is set up and non-blocking. Used by one thread, so not locked.
+ * Making a session's connection: host by host, setting it up, looking whether it is still alive. Invariant:
+ * session->conn is NULL or a connection that is set up and non-blocking. Used by one thread, so not locked.
  *
- * Every wait is bounded by the deadline, and PQfinish does not wait: it tries to send its farewell once.
- * The one thing that is not bounded is the look-up of a host's name, which libpq leaves to the system's
- * resolver; hostaddr, or a resolver with a short timeout, avoids that.
+ * Every wait is bounded by the deadline, but one: libpq leaves the look-up of a host's name to the system's
+ * resolver. hostaddr, or a resolver with a short timeout, avoids that. PQfinish does not wait: it tries once to send
+ * its farewell.
  * Fails with WB_STORE: HOLD where the server refuses us (no such database, wrong password), else RETRY. */
 #include "stores/postgres/postgres.h"
 
-#include <errno.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,13 +27,6 @@ struct arguments {
     const char **keywords, **values;
     char tcp_user_timeout[16];
 };
-
-void wb_pg_drop(wb_pg_session *session)
-{
-    PQfinish(session->conn);
-    session->conn = NULL;
-    wb_pg_aims_doubt(session);
-}
 
 static int64_t timeout_us(const wb_pg_session *session)
 {
@@ -69,13 +60,13 @@ static void take_notice(void *context, const PGresult *notice)
         return;
     int level = level_of(PQresultErrorField(notice, PG_DIAG_SEVERITY_NONLOCALIZED));
     wb_log_line(session->target.log, WB_TOPIC_NOTICE, level, wb_now_us(), 0,
-                "table \"%s\": the server says: %.*s", session->aims->name,
+                "table \"%s\": the server says: %.*s", session->tables->name,
                 (int)strcspn(text, "\n"), text);
 }
 
 /* ---- connecting ---- */
 
-static void argue(struct arguments *arguments, const char *keyword, const char *value)
+static void put_option(struct arguments *arguments, const char *keyword, const char *value)
 {
     if (value == NULL)
         return;
@@ -90,25 +81,25 @@ static bool names_host(const char *keyword)
 }
 
 /* tcp_user_timeout also bounds the wait for one address of a name that has several. */
-static void argue_all(struct arguments *arguments, const wb_pg_session *session)
+static void put_options(struct arguments *arguments, const wb_pg_session *session)
 {
     const wb_pg_store *store = session->store;
     const PQconninfoOption *option = store->options;
     for (; option->keyword != NULL; option++)
         if (store->hosts == NULL || !names_host(option->keyword))
-            argue(arguments, option->keyword, option->val);
+            put_option(arguments, option->keyword, option->val);
     if (store->hosts != NULL) {
-        argue(arguments, "host", store->hosts[session->host].host);
-        argue(arguments, "hostaddr", store->hosts[session->host].hostaddr);
-        argue(arguments, "port", store->hosts[session->host].port);
+        put_option(arguments, "host", store->hosts[session->host].host);
+        put_option(arguments, "hostaddr", store->hosts[session->host].hostaddr);
+        put_option(arguments, "port", store->hosts[session->host].port);
     }
     if (wb_pg_option(store, "tcp_user_timeout") == NULL) {
         snprintf(arguments->tcp_user_timeout, sizeof arguments->tcp_user_timeout, "%d",
                  share_ms(session, 50));
-        argue(arguments, "tcp_user_timeout", arguments->tcp_user_timeout);
+        put_option(arguments, "tcp_user_timeout", arguments->tcp_user_timeout);
     }
-    argue(arguments, "fallback_application_name", "writebehind");
-    argue(arguments, "client_encoding", "UTF8");
+    put_option(arguments, "fallback_application_name", "writebehind");
+    put_option(arguments, "client_encoding", "UTF8");
 }
 
 static size_t options_count(const wb_pg_store *store)
@@ -128,7 +119,7 @@ static PGconn *start(const wb_pg_session *session)
         return NULL;
     arguments.keywords = both;
     arguments.values = both + room;
-    argue_all(&arguments, session);
+    put_options(&arguments, session);
     PGconn *conn = PQconnectStartParams(arguments.keywords, arguments.values, 0);
     wb_free(both);
     return conn;
@@ -261,30 +252,6 @@ static int connect_any(wb_pg_session *session, const wb_deadline *deadline, wb_e
 }
 
 /* ---- is it alive? ---- */
-
-static bool readable(int fd)
-{
-    struct pollfd polled = {.fd = fd, .events = POLLIN};
-    int ready;
-    do {
-        ready = poll(&polled, 1, 0);
-    } while (ready < 0 && errno == EINTR);
-    return ready > 0;
-}
-
-bool wb_pg_peek(PGconn *conn)
-{
-    enum { LOOKS = 4 }; /* the server's last words, then the end of the stream */
-    for (int looks = 0; looks < LOOKS; looks++) {
-        if (PQstatus(conn) != CONNECTION_OK)
-            return false;
-        if (!readable(PQsocket(conn)))
-            return true;
-        if (!PQconsumeInput(conn))
-            return false;
-    }
-    return PQstatus(conn) == CONNECTION_OK;
-}
 
 static bool looks_alive(PGconn *conn)
 {

@@ -1,33 +1,20 @@
 /* SPDX-License-Identifier: MIT
- * A batch written by one COPY in PostgreSQL's binary format: the tuples go out as they are, between the
- * stream's header and its trailer. One statement is one transaction, so all rows are in or none is.
+ * A batch written by one COPY in PostgreSQL's binary format: the tuples go out as they are, between the stream's
+ * header and its trailer. One statement is one transaction, so all rows are in or none is.
  *
- * A failure before the stream's end (CopyDone) was handed to libpq left nothing behind: the server throws
- * away a COPY whose stream breaks off. After it, without an answer, the commit is in doubt. */
+ * The server throws away a COPY whose stream breaks off. So a failure before libpq was handed the stream's end
+ * (CopyDone) leaves nothing behind; after it, without an answer, the commit is in doubt. Used by the session's
+ * thread, so not locked. Fails as wire.c and errors.c say. */
 #include "stores/postgres/postgres.h"
 
-#include "base/env.h"
-
-/* Large enough for the calls not to count, small enough for libpq's copy to stay in the cache. */
+/* Large enough that the calls cost nothing, small enough that libpq's copy stays in the cache. */
 enum { CHUNK_BYTES = 64 * 1024 };
-
-char *wb_pg_copy_statement(const char *table, const wb_schema *schema)
-{
-    wb_buffer sql = WB_BUFFER_EMPTY;
-    wb_buffer_printf(&sql, "COPY %s (", table);
-    for (size_t i = 0; i < schema->count; i++) {
-        wb_buffer_put_text(&sql, i > 0 ? ", " : "");
-        wb_put_name(&sql, schema->columns[i].column.name);
-    }
-    wb_buffer_put_text(&sql, ") FROM STDIN (FORMAT binary)");
-    return wb_buffer_take(&sql, NULL);
-}
 
 /* From the statement to the server's readiness for the stream. */
 static int begin(wb_pg_session *session, const wb_deadline *deadline, wb_err *err)
 {
     PGresult *result = NULL;
-    if (!PQsendQuery(session->conn, wb_pg_aim_now(session)->statement))
+    if (!PQsendQuery(session->conn, wb_pg_table_now(session)->statement))
         return wb_pg_lost(session, err);
     int code = wb_pg_flush(session, deadline, err);
     if (code == WB_OK)
@@ -67,7 +54,7 @@ static int put_run(wb_pg_session *session, const char *data, size_t left,
     return code;
 }
 
-/* Row by row: what is missing of a batch is nearly always all of it or nothing. */
+/* Row by row, which is slow but rare: nearly always all rows are missing, or none. */
 static int put_missing(wb_pg_session *session, const wb_batch *batch, const bool *there,
                        const wb_deadline *deadline, wb_err *err)
 {
@@ -106,7 +93,7 @@ static int put_end(wb_pg_session *session, const wb_deadline *deadline, wb_err *
     return queued > 0 ? wb_pg_flush(session, deadline, err) : wb_pg_lost(session, err);
 }
 
-/* Once the server has said that it is done, what comes after it can't change it any more. */
+/* Once the server has said that it is done, nothing that follows changes that. */
 static int answer(wb_pg_session *session, const wb_deadline *deadline, bool *in_doubt, wb_err *err)
 {
     PGresult *result = NULL;
@@ -126,8 +113,8 @@ static int answer(wb_pg_session *session, const wb_deadline *deadline, bool *in_
     return code;
 }
 
-/* libpq keeps a failed send to itself until a result is asked for. So the look before CopyDone: on a
- * connection that broke earlier it is never sent, and nothing is in doubt. */
+/* libpq tells of a failed send only when a result is asked for. So we look before CopyDone: on a connection that
+ * broke earlier it is never sent, and nothing is in doubt. */
 static int end(wb_pg_session *session, const wb_deadline *deadline, wb_err *err)
 {
     if (!wb_pg_peek(session->conn))
@@ -150,43 +137,4 @@ int wb_pg_copy(wb_pg_session *session, const wb_batch *batch, const bool *there,
     *begun = true;
     code = put_tuples(session, batch, there, deadline, err);
     return code == WB_OK ? end(session, deadline, err) : code;
-}
-
-static int try_once(wb_pg_session *session, const wb_batch *batch, const wb_deadline *deadline,
-                    bool *begun, wb_err *err)
-{
-    int code = wb_pg_aim_now(session)->checked ? WB_OK : wb_pg_check(session, deadline, err);
-    if (code != WB_OK)
-        return code;
-    bool ask = batch->in_doubt && session->target.dedupe == WB_DEDUPE_COLUMN;
-    return ask ? wb_pg_copy_missing(session, batch, deadline, begun, err)
-               : wb_pg_copy(session, batch, NULL, deadline, begun, err);
-}
-
-/* A connection that had idled may turn out dead at the first word; that is no reason to fail. */
-static int write_connected(wb_pg_session *session, const wb_batch *batch,
-                           const wb_deadline *deadline, wb_err *err)
-{
-    bool fresh, begun = false;
-    int code = wb_pg_connect(session, deadline, &fresh, err);
-    if (code == WB_OK)
-        code = try_once(session, batch, deadline, &begun, err);
-    bool was_dead = code != WB_OK && !fresh && !begun && err->error_class == WB_RETRY &&
-                    PQstatus(session->conn) == CONNECTION_BAD;
-    if (!was_dead || wb_deadline_passed(deadline))
-        return code;
-    wb_pg_drop(session);
-    code = wb_pg_connect(session, deadline, &fresh, err);
-    return code == WB_OK ? try_once(session, batch, deadline, &begun, err) : code;
-}
-
-int wb_pg_write(wb_pg_session *session, const wb_batch *batch, const wb_deadline *deadline,
-                wb_err *err)
-{
-    if (wb_batch_left(batch) == 0)
-        return WB_OK;
-    int code = wb_pg_aim_at(session, wb_target_table(&session->target, batch), err);
-    if (code != WB_OK)
-        return code;
-    return wb_pg_settle(session, write_connected(session, batch, deadline, err), err);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * A column's default, as pg_get_expr writes it: is it a constant, or does it make a uuid? Pure functions.
- * What they don't know they take for an expression, which stays the server's business. */
+ * A column's default, as pg_get_expr writes it: is it a constant, or does it make a uuid? Pure functions, so no
+ * locks, and nothing fails: what they don't know they take for an expression, which stays the server's business.
+ * A skip_… moves *at behind what it names; false: that is not there. */
 #include "stores/postgres/postgres.h"
 
 #include <ctype.h>
@@ -131,7 +132,7 @@ static bool ends_with(const char *text, const char *end)
     return bytes >= end_bytes && strcmp(text + bytes - end_bytes, end) == 0;
 }
 
-/* What a time's text means must not hang on the session, as 'now' does, and a date without a zone. */
+/* A time's text must mean the same in every session. That of 'now' does not, nor that of a date without a zone. */
 static bool is_fixed_time(const char *sql, int type)
 {
     const char *cast = type == WB_TYPE_DATE ? "'::date" : "'::timestamp with time zone";

@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: MIT
- * A schema read from a live table. In it is what a row can be given; what the server fills by itself
- * (identities, generated columns, defaults that are no constants) is left out and stays the server's. A
- * uuid that the server would make at random is made here instead, so that a row has the same id at every
- * attempt; and so is the primary key that is one uuid without a default.
- * Fails with WB_STORE, or with WB_INVALID naming a column that must be given but has no supported type. */
+ * A schema read from a live table. It has the columns that a row can be given. What the server fills by itself is
+ * left out: identities, generated columns, defaults that are no constants. A uuid that the server would make at
+ * random is made here instead, so that a row has the same id at every attempt. So is a primary key that is one uuid
+ * without a default.
+ * Used by one thread, so not locked. Fails with WB_STORE, with WB_MEMORY, or with WB_INVALID naming a column that
+ * must be given but has no supported type. */
 #include "stores/postgres/postgres.h"
-#include "rows/types.h"
 
 #include <string.h>
 
 #include "base/env.h"
-#include "rows/row.h"
 #include "base/timestamp.h"
+#include "rows/row.h"
+#include "rows/types.h"
 
 /* A column on its way into the schema. Its name and texts point into results. */
 struct draft {
@@ -98,22 +99,16 @@ static int take_columns(struct drafts *drafts, const PGresult *columns, wb_err *
 
 /* ---- the values of constant defaults ---- */
 
-static void put_32(uint8_t *to, uint32_t value)
-{
-    for (int i = 0; i < 4; i++)
-        to[i] = (uint8_t)(value >> (24 - 8 * i));
-}
-
 static bool in_range_us(int64_t unix_us)
 {
     return unix_us >= WB_TIME_MIN_US && unix_us <= WB_TIME_MAX_US;
 }
 
-/* As it would be given to add. False: it can't be ("infinity", a year before 1). */
+/* The value as a row would be given it. False: a row can't be given it ("infinity", a year before 1). */
 static bool take_fixed(struct draft *draft, const char *data, int bytes)
 {
     wb_value *value = &draft->column.default_value;
-    put_32(draft->field, (uint32_t)bytes);
+    draft->field[3] = (uint8_t)bytes; /* the end of an int32, which was zero */
     memcpy(draft->field + 4, data, (size_t)bytes);
     wb_field_value(draft->column.type, draft->field, value);
     if (draft->column.type == WB_TYPE_DATE)

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: MIT
- * Writing a batch whose earlier write may be in, or may still get in: its connection broke after the end of
- * the stream was sent. A row keeps the id that was made when it was added, so a row whose id is in the table
- * is stored, and only the others are written.
+ * Writing a batch in doubt: the connection of its earlier write broke after the end of the stream was sent, so its
+ * rows may be in, or may still get in. A row keeps the id that was made when it was added. So a row whose id is in
+ * the table is stored, and only the others are written.
  *
- * That an id is not there yet is no proof that it won't come: the server may be at work on the earlier write.
- * The unique index is what decides. COPY waits on an id that another transaction has put there, and goes on
- * where that one rolls back; where it commits, COPY fails (23505), and asking again finds what came. Each
- * turn finds more than the one before, or ends.
+ * An id that is not there yet may still come: the server may be at work on the earlier write. The unique index
+ * decides. COPY waits for another transaction that has put the same id there. Where that one rolls back, COPY goes
+ * on; where it commits, COPY fails (23505), and asking again finds what came. Each turn finds more than the one
+ * before, or ends.
  *
- * Without a unique index nothing waits, and asking would read the whole table: then the rows are written
- * again, and the log says so. Without the right to read the column the rows are tried; that an id is
- * there shows as 23505 then, and the batch is held, naming the right that is missing. */
+ * Without a unique index nothing waits, and asking would read the whole table: the rows are written again, and the
+ * log says so. Without the right to read the column the rows are tried. An id that is there shows as 23505 then,
+ * and the batch is held, with an error that names the missing right.
+ * Used by the session's thread, so not locked. Fails as wire.c and copy.c do, or with RETRY without memory. */
 #include "stores/postgres/postgres.h"
 
 #include <string.h>
@@ -42,26 +43,11 @@ static const char *id_of(const wb_batch *batch, size_t row, int column)
 static void put_ids(wb_buffer *ids, const wb_batch *batch, int column)
 {
     size_t rows = wb_batch_left(batch);
-    wb_buffer_reserve(ids, WB_PG_ARRAY_BYTES + rows * (4 + ID_BYTES));
-    wb_pg_put_array(ids, WB_PG_UUID, rows);
+    wb_pg_put_array(ids, WB_PG_UUID, rows, ID_BYTES);
     for (size_t row = 0; row < rows; row++) {
         wb_pg_put_int32(ids, ID_BYTES);
         wb_buffer_put(ids, id_of(batch, row, column), ID_BYTES);
     }
-}
-
-/* NULL: no memory. The server sorts uuids as memcmp does. */
-static char *question(const wb_pg_session *session)
-{
-    const wb_target *target = &session->target;
-    const char *column = target->schema->columns[target->dedupe_column].column.name;
-    wb_buffer sql = WB_BUFFER_EMPTY;
-    wb_buffer_put_text(&sql, "SELECT ");
-    wb_put_name(&sql, column);
-    wb_buffer_printf(&sql, " FROM %s WHERE ", wb_pg_aim_now(session)->table);
-    wb_put_name(&sql, column);
-    wb_buffer_put_text(&sql, " = ANY ($1) ORDER BY 1");
-    return wb_buffer_take(&sql, NULL);
 }
 
 static bool holds(const PGresult *sorted, const char *id)
@@ -90,27 +76,19 @@ static void take_answer(struct answer *answer, const wb_batch *batch, int column
     }
 }
 
-static int ask_with(wb_pg_session *session, const char *sql, const wb_buffer *ids,
-                    const wb_deadline *deadline, PGresult **out, wb_err *err)
-{
-    static const Oid type = WB_PG_UUIDS;
-    static const int binary = 1;
-    const char *value = ids->data;
-    int bytes = (int)ids->bytes;
-    wb_pg_params params = {1, &type, &value, &bytes, &binary};
-    return wb_pg_run(session, sql, &params, true, deadline, out, err);
-}
-
 static int ask(wb_pg_session *session, const wb_batch *batch, const wb_deadline *deadline,
                struct answer *answer, wb_err *err)
 {
     int column = session->target.dedupe_column;
     wb_buffer ids = WB_BUFFER_EMPTY;
+    wb_pg_params params = {0};
     PGresult *sorted = NULL;
     put_ids(&ids, batch, column);
-    char *sql = question(session);
-    int code = sql == NULL || ids.failed ? wb_fail_store(err, WB_RETRY, "out of memory for the ids")
-                                         : ask_with(session, sql, &ids, deadline, &sorted, err);
+    wb_pg_bind(&params, WB_PG_UUIDS, ids.data, ids.bytes);
+    char *sql = wb_pg_which_statement(wb_pg_table_now(session)->quoted, &session->target);
+    int code = sql == NULL || ids.failed
+                   ? wb_fail_store(err, WB_RETRY, "out of memory for the ids")
+                   : wb_pg_run(session, sql, &params, true, deadline, &sorted, err);
     if (code == WB_OK)
         take_answer(answer, batch, column, sorted);
     PQclear(sorted);
@@ -121,6 +99,7 @@ static int ask(wb_pg_session *session, const wb_batch *batch, const wb_deadline 
 
 /* ---- writing ---- */
 
+/* WB_OK too where asking is not allowed. */
 static int ask_if_allowed(wb_pg_session *session, const wb_batch *batch,
                           const wb_deadline *deadline, struct answer *answer, wb_err *err)
 {
@@ -165,14 +144,14 @@ static void warn(const wb_pg_session *session, const wb_batch *batch)
         wb_log_line(target->log, WB_TOPIC_NOTICE, WB_WARN, wb_now_us(), wb_batch_left(batch),
                     "table \"%s\": column \"%s\" has no unique index: the rows of an interrupted "
                     "write are written again and may be there twice",
-                    session->aims->name,
+                    session->tables->name,
                     target->schema->columns[target->dedupe_column].column.name);
 }
 
 int wb_pg_copy_missing(wb_pg_session *session, const wb_batch *batch, const wb_deadline *deadline,
                        bool *begun, wb_err *err)
 {
-    if (!wb_pg_aim_now(session)->unique) {
+    if (!wb_pg_table_now(session)->unique) {
         warn(session, batch);
         return wb_pg_copy(session, batch, NULL, deadline, begun, err);
     }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
- * What the server's errors mean for the rows. Pure: no connection, no state.
+ * What the server's errors mean for the rows. Pure: no connection, no state, no locks; nothing fails.
  *
- * The table goes from the SQLSTATE's class to its exceptions; the longest prefix counts. Three questions
- * decide. Would the same rows do later, or elsewhere? RETRY. Is it the fault of some row, so that others
- * would do? REJECT. Else HOLD, which no row can die of: so that is also what an unknown state means. */
+ * The table has classes of SQLSTATEs and their exceptions; the longest prefix counts. Three questions decide. Would
+ * the same rows do later, or elsewhere? RETRY. Is it the fault of some row, so that others would do? REJECT. Else
+ * HOLD, of which no row can die: so an unknown state is HOLD too. */
 #include "stores/postgres/postgres.h"
 
 #include <ctype.h>
@@ -63,8 +63,8 @@ int wb_pg_class(const char *sqlstate)
     return class;
 }
 
-/* An error of the server means that it rolled back. A pooler's does not: it lost its server, and says so
- * in class 08 (PgBouncer) or 58; 40003 says so of itself. */
+/* An error of the server means that it rolled back. A pooler's does not: it has lost its server, and says so in
+ * class 08 (PgBouncer) or 58. 40003 means that the server does not know. */
 bool wb_pg_doubtful(const char *sqlstate)
 {
     return starts_with(sqlstate, "08") || starts_with(sqlstate, "58") ||
@@ -103,8 +103,8 @@ static bool is_sqlstate(const char *text)
     return text[5] == ':' && text[6] == ' ';
 }
 
-/* libpq gives no fields of an error at connecting, only text: "FATAL:  28P01: …", the severity in the
- * server's language. */
+/* At connecting libpq gives an error as text alone: "FATAL:  28P01: …", with the severity in the server's
+ * language. */
 void wb_pg_sqlstate_in(const char *text, char sqlstate[6])
 {
     sqlstate[0] = '\0';
@@ -116,8 +116,8 @@ void wb_pg_sqlstate_in(const char *text, char sqlstate[6])
     }
 }
 
-/* The last attempt speaks: libpq may have tried without TLS, or another address, before. Of several lines
- * the first one that tells. */
+/* The last attempt counts: libpq may have tried without TLS, or another address, before. Its first line is
+ * shown. */
 int wb_pg_fail_connect(wb_err *err, const char *text, bool needs_password)
 {
     char sqlstate[6];

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT
- * What a conninfo says, and the servers that it names. libpq walks several hosts by itself, but without
- * connect_timeout (which only its blocking connect heeds) a dead first one would use up the deadline. So
- * the list is split here, and postgres_connect.c gives each host its share. The list stays libpq's where
- * splitting would change its meaning: prefer-standby looks at all hosts twice, a service file is read at
- * connecting only, and lists of different lengths are an error that libpq words best.
+ * What a conninfo says, and the servers that it names. libpq can walk several hosts by itself, but a dead first one
+ * would use up the deadline: only libpq's blocking connect heeds connect_timeout. So the list is split here, and
+ * connect.c gives each host its share of the time. Where splitting would change its meaning, the list stays
+ * libpq's: prefer-standby looks at all hosts twice, a service file is read at connecting only, and lists of
+ * different lengths are an error that libpq words best.
  *
- * Fails with WB_INVALID or WB_MEMORY. Never shows a password: libpq's messages quote what they could not
- * read, which may be part of one. */
+ * Runs while a store is made, so not locked. Fails with WB_INVALID or WB_MEMORY. Never shows a password: libpq's
+ * messages quote what they could not read, which may be part of one. */
 #include "stores/postgres/postgres.h"
 
 #include <string.h>
@@ -23,7 +23,7 @@ const char *wb_pg_option(const wb_pg_store *store, const char *keyword)
 
 /* ---- bad conninfo ---- */
 
-/* Where the quoted words may be shown: they stand nowhere near a password. */
+/* May the quoted words be shown? They may where they stand nowhere near a password. */
 static bool may_show(const char *conninfo, const char *quoted, size_t bytes)
 {
     if (strstr(conninfo, "password") != NULL || strstr(conninfo, "secret") != NULL ||

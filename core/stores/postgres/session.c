@@ -1,81 +1,59 @@
 /* SPDX-License-Identifier: MIT
- * A session and the tables that it writes to. What is known of a table is good for one connection: whether
- * it fits, and whether a unique index holds the ids. Invariant: there is a table, and the first is the one
- * that the call under way is about. Used by one thread, so not locked. Fails only without memory, and is
- * then as it was. */
+ * A session: its tables, and how far it can be trusted after a failure. What is known of a table (it fits, a
+ * unique index holds its ids) is good for one connection. Invariant: there is a table, and the first is that of
+ * the call under way. Used by one thread, so not locked. Fails only without memory, and is then as it was. */
 #include "stores/postgres/postgres.h"
+
+#include <string.h>
 
 #include "base/env.h"
 
 /* ---- a table ---- */
 
-static char *quote_table(const char *table)
-{
-    wb_buffer sql = WB_BUFFER_EMPTY;
-    wb_put_table(&sql, table);
-    return wb_buffer_take(&sql, NULL);
-}
-
-static char *statement_of(const char *table, const wb_target *target)
+static char *statement_of(const char *quoted, const wb_target *target)
 {
     if (target->schema != NULL)
-        return wb_pg_copy_statement(table, target->schema);
+        return wb_pg_copy_statement(quoted, target->schema);
     if (target->key != NULL)
-        return wb_pg_touch_statement(table, target);
+        return wb_pg_touch_statement(quoted, target);
     return wb_strdup("");
 }
 
-static void aim_free(wb_recent *base)
+static void table_free(wb_recent *base)
 {
-    wb_pg_aim *aim = (wb_pg_aim *)base;
-    if (aim == NULL)
+    wb_pg_table *table = (wb_pg_table *)base;
+    if (table == NULL)
         return;
-    wb_free(aim->base.name);
-    wb_free(aim->table);
-    wb_free(aim->statement);
-    wb_free(aim);
+    wb_free(table->base.name);
+    wb_free(table->quoted);
+    wb_free(table->statement);
+    wb_free(table);
 }
 
-static wb_pg_aim *aim_new(const char *table, const wb_target *target)
+static wb_pg_table *table_new(const char *name, const wb_target *target)
 {
-    wb_pg_aim *aim = wb_alloc_zeroed(sizeof *aim);
-    if (aim == NULL)
+    wb_pg_table *table = wb_alloc_zeroed(sizeof *table);
+    if (table == NULL)
         return NULL;
-    aim->base.name = wb_strdup(table);
-    aim->table = quote_table(table);
-    if (aim->table != NULL)
-        aim->statement = statement_of(aim->table, target);
-    if (aim->base.name != NULL && aim->statement != NULL)
-        return aim;
-    aim_free(&aim->base);
+    table->base.name = wb_strdup(name);
+    table->quoted = wb_pg_quote_table(name);
+    if (table->quoted != NULL)
+        table->statement = statement_of(table->quoted, target);
+    if (table->base.name != NULL && table->statement != NULL)
+        return table;
+    table_free(&table->base);
     return NULL;
 }
 
-/* ---- a session's tables ---- */
-
-int wb_pg_aim_at(wb_pg_session *session, const char *table, wb_err *err)
+int wb_pg_table_use(wb_pg_session *session, const char *name, wb_err *err)
 {
-    if (wb_recent_find(&session->aims, table) != NULL)
+    if (wb_recent_find(&session->tables, name) != NULL)
         return WB_OK;
-    wb_pg_aim *aim = aim_new(table, &session->target);
-    if (aim == NULL)
+    wb_pg_table *table = table_new(name, &session->target);
+    if (table == NULL)
         return wb_fail_store(err, WB_RETRY, "out of memory for a statement");
-    aim_free(wb_recent_put(&session->aims, &aim->base));
+    table_free(wb_recent_put(&session->tables, &table->base));
     return WB_OK;
-}
-
-void wb_pg_aims_doubt(wb_pg_session *session)
-{
-    for (wb_recent *at = session->aims; at != NULL; at = at->next)
-        ((wb_pg_aim *)at)->checked = false;
-}
-
-bool wb_pg_aims_others_fit(const wb_pg_session *session)
-{
-    const wb_recent *at = session->aims->next;
-    while (at != NULL && !((const wb_pg_aim *)at)->checked)
-        at = at->next;
-    return at != NULL;
 }
 
 /* ---- a session ---- */
@@ -89,7 +67,7 @@ wb_pg_session *wb_pg_session_new(wb_pg_store *store, const wb_target *target)
     session->store = store;
     wb_store_ref(&store->base);
     session->target = *target;
-    if (wb_pg_aim_at(session, target->table, NULL) == WB_OK)
+    if (wb_pg_table_use(session, target->table, NULL) == WB_OK)
         return session;
     wb_pg_session_free(session);
     return NULL;
@@ -98,8 +76,54 @@ wb_pg_session *wb_pg_session_new(wb_pg_store *store, const wb_target *target)
 void wb_pg_session_free(wb_pg_session *session)
 {
     wb_pg_drop(session);
-    while (session->aims != NULL)
-        aim_free(wb_recent_take(&session->aims));
+    while (session->tables != NULL)
+        table_free(wb_recent_take(&session->tables));
     wb_store_unref(&session->store->base);
     wb_free(session);
+}
+
+/* ---- after a failure ---- */
+
+void wb_pg_drop(wb_pg_session *session)
+{
+    PQfinish(session->conn);
+    session->conn = NULL;
+    for (wb_recent *at = session->tables; at != NULL; at = at->next)
+        ((wb_pg_table *)at)->checked = false;
+}
+
+static bool another_table_fits(const wb_pg_session *session)
+{
+    const wb_recent *at = session->tables->next;
+    while (at != NULL && !((const wb_pg_table *)at)->checked)
+        at = at->next;
+    return at != NULL;
+}
+
+/* The table is missing, does not fit, or may not be written to. */
+static bool is_of_table(const wb_err *err)
+{
+    return err->error_class == WB_HOLD &&
+           (*err->sqlstate == '\0' || strncmp(err->sqlstate, "42", 2) == 0);
+}
+
+/* A row's fault says nothing about the connection. Nor does another transaction in the way (40, 55). A table's
+ * fault does not where the connection serves another table: dropping it would have all tables checked again at
+ * each try of the bad one. Any other fault may be that of this server or backend alone, and a new connection may
+ * find a new primary. */
+static bool stays_good(const wb_pg_session *session, const wb_err *err)
+{
+    return err->error_class == WB_REJECT || strncmp(err->sqlstate, "40", 2) == 0 ||
+           strncmp(err->sqlstate, "55", 2) == 0 ||
+           (is_of_table(err) && another_table_fits(session));
+}
+
+int wb_pg_distrust(wb_pg_session *session, int code, const wb_err *err)
+{
+    if (code == WB_OK)
+        return code;
+    wb_pg_table_now(session)->checked = false;
+    if (!stays_good(session, err))
+        wb_pg_drop(session);
+    return code;
 }

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT
- * The PostgreSQL store: batches by COPY BINARY, times by one ordered UPDATE (postgres_copy.c,
- * postgres_touch.c), each in a transaction of its own. What a session assumes, and how its calls end in
- * time, is said in postgres.h.
+ * The PostgreSQL store: batches by COPY (copy.c), times by one ordered UPDATE (touch.c), each in a transaction of
+ * its own. Here is what all calls share: connecting, checking the table, trying again, naming the table in errors.
+ * What a session assumes, and how its calls end in time, is said in postgres.h.
  *
- * A store never changes after it was made, and a session is one thread's, so nothing is locked. Each call
- * wraps its error in the table's name; errors go through a wb_err of its own, since the rules for dropping
- * a connection read it. */
+ * A store never changes after it was made, and a session is one thread's, so nothing is locked. Errors go through a
+ * wb_err of this file, since wb_pg_distrust reads it and the caller may give none. */
 #include "stores/postgres/postgres.h"
 
 #include <string.h>
@@ -35,9 +34,11 @@ static const wb_store_class class = {
     .free = store_free,
 };
 
-/* OpenSSL registers its exit handler when it is first used: without this, by the first connection, in the
- * middle of which the process may end. Encrypting a password is libpq's only use of it that needs no
- * connection; a libpq without OpenSSL just does it. */
+/* ---- a store and its sessions ---- */
+
+/* OpenSSL registers its exit handler when it is first used. That must not be by the first connection, in the
+ * middle of which the process may end. Encrypting a password is libpq's only use of it that needs no connection; a
+ * libpq without OpenSSL just does it. */
 static void start_tls_library(void)
 {
     static atomic_flag started = ATOMIC_FLAG_INIT;
@@ -80,6 +81,45 @@ static void session_end(wb_session *session)
     wb_pg_session_free((wb_pg_session *)session);
 }
 
+/* ---- writing ---- */
+
+/* What a call does: writes a batch, or moves times. */
+struct job {
+    const wb_batch *batch; /* NULL: marks */
+    const wb_marks *marks;
+    wb_touched *touched;
+};
+
+static int do_once(wb_pg_session *session, const struct job *job, const wb_deadline *deadline,
+                   bool *begun, wb_err *err)
+{
+    int code = wb_pg_table_now(session)->checked ? WB_OK : wb_pg_check(session, deadline, err);
+    if (code != WB_OK)
+        return code;
+    if (job->batch == NULL)
+        return wb_pg_touch(session, job->marks, deadline, job->touched, err);
+    bool ask = job->batch->in_doubt && session->target.dedupe == WB_DEDUPE_COLUMN;
+    return ask ? wb_pg_copy_missing(session, job->batch, deadline, begun, err)
+               : wb_pg_copy(session, job->batch, NULL, deadline, begun, err);
+}
+
+/* A connection that was idle may turn out dead at the first word. That is no reason to fail: the job is done once
+ * more, on a new one. */
+static int do_connected(wb_pg_session *session, const struct job *job, const wb_deadline *deadline,
+                        wb_err *err)
+{
+    bool fresh, begun = false;
+    int code = wb_pg_connect(session, deadline, &fresh, err);
+    if (code == WB_OK)
+        code = do_once(session, job, deadline, &begun, err);
+    bool was_dead = code != WB_OK && !fresh && !begun && err->error_class == WB_RETRY &&
+                    PQstatus(session->conn) == CONNECTION_BAD; /* of NULL too */
+    if (!was_dead || wb_deadline_passed(deadline))
+        return code;
+    code = wb_pg_connect(session, deadline, &fresh, err);
+    return code == WB_OK ? do_once(session, job, deadline, &begun, err) : code;
+}
+
 static int finish(int code, wb_err *own, const char *table, wb_err *err)
 {
     if (code == WB_OK)
@@ -90,22 +130,37 @@ static int finish(int code, wb_err *own, const char *table, wb_err *err)
     return code;
 }
 
-static int session_write(wb_session *session, const wb_batch *batch, const wb_deadline *deadline,
-                         wb_err *err)
+static int do_job(wb_session *session, const char *table, const struct job *job,
+                  const wb_deadline *deadline, wb_err *err)
 {
     wb_pg_session *own = (wb_pg_session *)session;
     wb_err why = {.code = WB_OK};
-    return finish(wb_pg_write(own, batch, deadline, &why), &why,
-                  wb_target_table(&own->target, batch), err);
+    int code = wb_pg_table_use(own, table, &why);
+    if (code == WB_OK)
+        code = wb_pg_distrust(own, do_connected(own, job, deadline, &why), &why);
+    return finish(code, &why, table, err);
+}
+
+static int session_write(wb_session *session, const wb_batch *batch, const wb_deadline *deadline,
+                         wb_err *err)
+{
+    const char *table = wb_target_table(&((wb_pg_session *)session)->target, batch);
+    struct job job = {.batch = batch};
+    return wb_batch_left(batch) == 0 ? WB_OK : do_job(session, table, &job, deadline, err);
 }
 
 static int session_touch(wb_session *session, const wb_marks *marks, const wb_deadline *deadline,
                          wb_touched *out, wb_err *err)
 {
-    wb_pg_session *own = (wb_pg_session *)session;
-    wb_err why = {.code = WB_OK};
-    return finish(wb_pg_touch(own, marks, deadline, out, &why), &why, own->target.table, err);
+    const char *table = ((wb_pg_session *)session)->target.table;
+    struct job job = {.marks = marks, .touched = out};
+    if (marks->count > 0)
+        return do_job(session, table, &job, deadline, err);
+    *out = (wb_touched){0, 0};
+    return WB_OK;
 }
+
+/* ---- other calls, each with a session of its own ---- */
 
 static int store_describe(wb_store *store, const char *table, const wb_deadline *deadline,
                           wb_schema **out, wb_err *err)

@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: MIT
- * Statements on a session's connection, each wait bounded by the deadline. Invariant: after a failure on
- * the wire, or at the deadline, the connection is gone; after an error of the server it is idle and
- * usable. Used by one thread, so not locked. */
+ * Bytes to and from the server: statements, their parameters and their results, each wait bounded by the deadline.
+ * Invariant: after a failure on the wire, or at the deadline, the connection is gone; after an error of the server
+ * it is idle and usable. Used by one thread, so not locked. A failure on the wire is RETRY; errors.c says what an
+ * error of the server is. */
 #include "stores/postgres/postgres.h"
 
+#include <errno.h>
+#include <poll.h>
 #include <string.h>
+
+/* ---- waiting ---- */
 
 static int timed_out(wb_pg_session *session, const wb_deadline *deadline, wb_err *err)
 {
@@ -23,6 +28,30 @@ int wb_pg_lost(wb_pg_session *session, wb_err *err)
     return WB_STORE;
 }
 
+static bool readable(int fd)
+{
+    struct pollfd polled = {.fd = fd, .events = POLLIN};
+    int ready;
+    do {
+        ready = poll(&polled, 1, 0);
+    } while (ready < 0 && errno == EINTR);
+    return ready > 0;
+}
+
+bool wb_pg_peek(PGconn *conn)
+{
+    enum { LOOKS = 4 }; /* the server's last words, then the end of the stream */
+    for (int looks = 0; looks < LOOKS; looks++) {
+        if (PQstatus(conn) != CONNECTION_OK)
+            return false;
+        if (!readable(PQsocket(conn)))
+            return true;
+        if (!PQconsumeInput(conn))
+            return false;
+    }
+    return PQstatus(conn) == CONNECTION_OK;
+}
+
 int wb_pg_flush(wb_pg_session *session, const wb_deadline *deadline, wb_err *err)
 {
     for (;;) {
@@ -35,13 +64,13 @@ int wb_pg_flush(wb_pg_session *session, const wb_deadline *deadline, wb_err *err
             wb_deadline_wait(deadline, PQsocket(session->conn), WB_WAIT_READ | WB_WAIT_WRITE);
         if (ready == 0)
             return timed_out(session, deadline, err);
-        /* A server that has something to say may not read on before we have read it. */
+        /* A server that speaks may not read on before it was heard. */
         if ((ready & WB_WAIT_READ) && !PQconsumeInput(session->conn))
             return wb_pg_lost(session, err);
     }
 }
 
-/* A lost connection is a result too, with the server's last words where it had any. */
+/* A lost connection gives a result too: the server's last words, or libpq's. */
 int wb_pg_result(wb_pg_session *session, const wb_deadline *deadline, PGresult **out, wb_err *err)
 {
     while (PQisBusy(session->conn)) {
@@ -70,13 +99,15 @@ int wb_pg_drain(wb_pg_session *session, const wb_deadline *deadline, wb_err *err
     }
 }
 
+/* ---- statements ---- */
+
 static bool is_good(const PGresult *result)
 {
     ExecStatusType status = PQresultStatus(result);
     return status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK || status == PGRES_EMPTY_QUERY;
 }
 
-/* The last result, in *out where it is asked for. An error keeps its words, and the connection. */
+/* Reads all results; the last goes to *out, which may be NULL. An error ends it, and leaves the connection idle. */
 static int collect(wb_pg_session *session, const wb_deadline *deadline, PGresult **out, wb_err *err)
 {
     PGresult *last = NULL, *result = NULL;
@@ -103,12 +134,13 @@ static int collect(wb_pg_session *session, const wb_deadline *deadline, PGresult
 static int send_statement(PGconn *conn, const char *sql, const wb_pg_params *params, bool binary)
 {
     static const wb_pg_params none = {0};
+    static const int formats[WB_PG_PARAMS] = {1, 1, 1}; /* binary */
     if (params == NULL && !binary)
         return PQsendQuery(conn, sql);
     if (params == NULL)
         params = &none;
     return PQsendQueryParams(conn, sql, params->count, params->types, params->values, params->bytes,
-                             params->binary, binary);
+                             formats, binary);
 }
 
 int wb_pg_run(wb_pg_session *session, const char *sql, const wb_pg_params *params, bool binary,
@@ -121,6 +153,14 @@ int wb_pg_run(wb_pg_session *session, const char *sql, const wb_pg_params *param
 }
 
 /* ---- binary parameters ---- */
+
+void wb_pg_bind(wb_pg_params *params, Oid type, const char *data, size_t bytes)
+{
+    int i = params->count++;
+    params->types[i] = type;
+    params->values[i] = data;
+    params->bytes[i] = (int)bytes;
+}
 
 void wb_pg_put_int32(wb_buffer *buffer, uint32_t value)
 {
@@ -135,43 +175,14 @@ void wb_pg_put_int64(wb_buffer *buffer, int64_t value)
     wb_pg_put_int32(buffer, (uint32_t)value);
 }
 
-/* PostgreSQL, src/backend/utils/adt/arrayfuncs.c, array_recv: dimensions, whether there are NULLs, type,
- * and of the one dimension its length and lower bound. */
-void wb_pg_put_array(wb_buffer *buffer, uint32_t type, size_t count)
+/* As array_recv reads it (PostgreSQL, src/backend/utils/adt/arrayfuncs.c): the number of dimensions, whether there
+ * are NULLs, the type; then of each dimension its length and lower bound. */
+void wb_pg_put_array(wb_buffer *buffer, Oid type, size_t count, size_t element_bytes)
 {
+    wb_buffer_reserve(buffer, 5 * sizeof(int32_t) + count * (sizeof(int32_t) + element_bytes));
     wb_pg_put_int32(buffer, 1);
     wb_pg_put_int32(buffer, 0);
     wb_pg_put_int32(buffer, type);
     wb_pg_put_int32(buffer, (uint32_t)count);
     wb_pg_put_int32(buffer, 1);
-}
-
-/* ---- after a failure ---- */
-
-/* That a table is missing, does not fit, or may not be written to. */
-static bool is_of_table(const wb_err *err)
-{
-    return err->error_class == WB_HOLD &&
-           (*err->sqlstate == '\0' || strncmp(err->sqlstate, "42", 2) == 0);
-}
-
-/* The rows' own fault leaves the connection good, and so does another transaction in the way, or a table's
- * fault where the connection served another table well: or else a table that is missing for long would have
- * all others checked again at each of its tries. Anything else may be this server's, or this backend's,
- * alone: a new connection may find a new primary. */
-static bool stays_good(const wb_pg_session *session, const wb_err *err)
-{
-    return err->error_class == WB_REJECT || strncmp(err->sqlstate, "40", 2) == 0 ||
-           strncmp(err->sqlstate, "55", 2) == 0 ||
-           (is_of_table(err) && wb_pg_aims_others_fit(session));
-}
-
-int wb_pg_settle(wb_pg_session *session, int code, const wb_err *err)
-{
-    if (code == WB_OK)
-        return code;
-    wb_pg_aim_now(session)->checked = false;
-    if (!stays_good(session, err))
-        wb_pg_drop(session);
-    return code;
 }

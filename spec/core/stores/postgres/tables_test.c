@@ -106,7 +106,7 @@ static void assert_connections(fixture *f, const char *count)
 static int remembered(const wb_session *session)
 {
     int tables = 0;
-    for (const wb_recent *at = ((const wb_pg_session *)session)->aims; at != NULL; at = at->next)
+    for (const wb_recent *at = ((const wb_pg_session *)session)->tables; at != NULL; at = at->next)
         tables++;
     return tables;
 }
@@ -255,7 +255,7 @@ static void without_memory(void **state)
         if (code == WB_OK)
             break;
         assert_failed(code, &err, WB_RETRY, "b\": out of memory for a statement");
-        assert_string_equal(((wb_pg_session *)session)->aims->name, in_space(f, "a"));
+        assert_string_equal(((wb_pg_session *)session)->tables->name, in_space(f, "a"));
         failures++;
     }
     assert_in_range(failures, 3, 20);
