@@ -111,6 +111,7 @@ static int ask_if_allowed(wb_pg_session *session, const wb_batch *batch,
     return WB_OK;
 }
 
+/* Where a turn ends without new rows there, *err is that of the COPY before it. */
 static int write_missing(wb_pg_session *session, const wb_batch *batch, const wb_deadline *deadline,
                          struct answer *answer, bool *begun, wb_err *err)
 {
@@ -123,7 +124,7 @@ static int write_missing(wb_pg_session *session, const wb_batch *batch, const wb
             code = own.code;
         }
         if (code == WB_OK && again && answer->count == before)
-            return WB_STORE; /* the conflict is with another row: *err tells */
+            return WB_STORE; /* the conflict is with a row of another batch */
         if (code != WB_OK) {
             *err = own;
             return code;

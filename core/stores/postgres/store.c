@@ -11,76 +11,6 @@
 
 #include "base/env.h"
 
-static wb_session *session_new(wb_store *store, const wb_target *target);
-static int session_write(wb_session *session, const wb_batch *batch, const wb_deadline *deadline,
-                         wb_err *err);
-static int session_touch(wb_session *session, const wb_marks *marks, const wb_deadline *deadline,
-                         wb_touched *out, wb_err *err);
-static void session_end(wb_session *session);
-static int store_describe(wb_store *store, const char *table, const wb_deadline *deadline,
-                          wb_schema **out, wb_err *err);
-static int store_execute(wb_store *store, const char *sql, const wb_deadline *deadline,
-                         wb_err *err);
-static void store_free(wb_store *store);
-
-static const wb_store_class class = {
-    .kind = "postgresql",
-    .session = session_new,
-    .write = session_write,
-    .touch = session_touch,
-    .end = session_end,
-    .describe = store_describe,
-    .execute = store_execute,
-    .free = store_free,
-};
-
-/* ---- a store and its sessions ---- */
-
-/* OpenSSL registers its exit handler when it is first used. That must not be by the first connection, in the
- * middle of which the process may end. Encrypting a password is libpq's only use of it that needs no connection; a
- * libpq without OpenSSL just does it. */
-static void start_tls_library(void)
-{
-    static atomic_flag started = ATOMIC_FLAG_INIT;
-    if (atomic_flag_test_and_set(&started))
-        return;
-    PQfreemem(PQencryptPassword("", ""));
-    wb_store_exit_handler_made();
-}
-
-int wb_store_postgres(const char *conninfo, wb_store **out, wb_err *err)
-{
-    start_tls_library();
-    wb_pg_store *store = wb_alloc_zeroed(sizeof *store);
-    if (store == NULL)
-        return wb_fail(err, WB_MEMORY, "out of memory for a store");
-    store->base.class = &class;
-    atomic_init(&store->base.references, 1);
-    int code = wb_pg_hosts_parse(store, conninfo, err);
-    if (code == WB_OK)
-        *out = &store->base;
-    else
-        store_free(&store->base);
-    return code;
-}
-
-static void store_free(wb_store *store)
-{
-    wb_pg_hosts_free((wb_pg_store *)store);
-    wb_free(store);
-}
-
-static wb_session *session_new(wb_store *store, const wb_target *target)
-{
-    wb_pg_session *session = wb_pg_session_new((wb_pg_store *)store, target);
-    return session == NULL ? NULL : &session->base;
-}
-
-static void session_end(wb_session *session)
-{
-    wb_pg_session_free((wb_pg_session *)session);
-}
-
 /* ---- writing ---- */
 
 /* What a call does: writes a batch, or moves times. */
@@ -190,5 +120,63 @@ static int store_execute(wb_store *store, const char *sql, const wb_deadline *de
     wb_pg_session_free(session);
     if (code != WB_OK && err != NULL)
         *err = why;
+    return code;
+}
+
+/* ---- a store and its sessions ---- */
+
+static wb_session *session_new(wb_store *store, const wb_target *target)
+{
+    wb_pg_session *session = wb_pg_session_new((wb_pg_store *)store, target);
+    return session == NULL ? NULL : &session->base;
+}
+
+static void session_end(wb_session *session)
+{
+    wb_pg_session_free((wb_pg_session *)session);
+}
+
+static void store_free(wb_store *store)
+{
+    wb_pg_hosts_free((wb_pg_store *)store);
+    wb_free(store);
+}
+
+static const wb_store_class class = {
+    .kind = "postgresql",
+    .session = session_new,
+    .write = session_write,
+    .touch = session_touch,
+    .end = session_end,
+    .describe = store_describe,
+    .execute = store_execute,
+    .free = store_free,
+};
+
+/* OpenSSL registers its exit handler when it is first used. That must not be by the first connection, in the
+ * middle of which the process may end. Encrypting a password is libpq's only use of it that needs no connection; a
+ * libpq without OpenSSL just does it. */
+static void start_tls_library(void)
+{
+    static atomic_flag started = ATOMIC_FLAG_INIT;
+    if (atomic_flag_test_and_set(&started))
+        return;
+    PQfreemem(PQencryptPassword("", ""));
+    wb_store_exit_handler_made();
+}
+
+int wb_store_postgres(const char *conninfo, wb_store **out, wb_err *err)
+{
+    start_tls_library();
+    wb_pg_store *store = wb_alloc_zeroed(sizeof *store);
+    if (store == NULL)
+        return wb_fail(err, WB_MEMORY, "out of memory for a store");
+    store->base.class = &class;
+    atomic_init(&store->base.references, 1);
+    int code = wb_pg_hosts_parse(store, conninfo, err);
+    if (code == WB_OK)
+        *out = &store->base;
+    else
+        store_free(&store->base);
     return code;
 }
