@@ -566,7 +566,8 @@ static void batcher_at_random(void **state)
         if (i % 200 == 0)
             atomic_store(&d->proxy.cut, (int)random_below(&seed, CUTS));
         if (i % 1000 == 0)
-            assert_ok(wb_pipeline_flush(wb_batcher_pipeline(batcher), wb_now_us() + FOREVER_US, NULL));
+            assert_ok(
+                wb_pipeline_flush(wb_batcher_pipeline(batcher), wb_now_us() + FOREVER_US, NULL));
     }
     assert_ok(wb_pipeline_close(wb_batcher_pipeline(batcher), wb_now_us() + FOREVER_US, NULL));
     assert_ok(wb_pipeline_stats(wb_batcher_pipeline(batcher), &stats, NULL));

@@ -358,5 +358,5 @@ int main(void)
         T(altered_table_is_held),     T(reconnects_between_writes), T(locked_table_ends_in_time),
         T(server_gives_up_by_itself), T(in_doubt_after_the_stream), T(notices_are_logged),
     };
-    return cmocka_run_group_tests_name("store_postgres", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("postgres_store", tests, NULL, NULL);
 }
