@@ -275,12 +275,84 @@ static void killed_while_waiting(void **state)
     wb_schema_unref(schema);
 }
 
+/* ---- a connection that is dead without looking so ---- */
+
+static void *close_at_first_word(void *peer)
+{
+    char word;
+    bool heard = read(*(int *)peer, &word, 1) == 1;
+    close(*(int *)peer);
+    return heard ? peer : NULL;
+}
+
+/* From now on the session's connection leads to nobody. Who joins the thread hears whether something was said. */
+static pthread_t cut_line(wb_session *session, int *peer)
+{
+    int pair[2], fd = PQsocket(((wb_pg_session *)session)->conn);
+    pthread_t thread;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+    assert_int_equal(dup2(pair[0], fd), fd);
+    close(pair[0]);
+    *peer = pair[1];
+    assert_int_equal(pthread_create(&thread, NULL, close_at_first_word, peer), 0);
+    return thread;
+}
+
+static void assert_heard(pthread_t thread)
+{
+    void *heard = NULL;
+    pthread_join(thread, &heard);
+    assert_non_null(heard);
+}
+
+static void write_on_a_dead_line(void **state)
+{
+    fixture *f = *state;
+    wb_schema *schema = small_schema();
+    wb_batch *batch = rows_with_notes(schema, 2);
+    wb_err err;
+    int peer;
+    sql(f, "CREATE TABLE t (n int8, note text)");
+    wb_session *session = writer(f, "t", schema);
+    assert_ok(write_until(session, batch, 10 * SECOND_US, &err));
+    pthread_t thread = cut_line(session, &peer);
+    assert_ok(write_until(session, batch, 10 * SECOND_US, &err));
+    assert_heard(thread);
+    assert_string_equal(sql(f, "SELECT count(*) FROM t"), "4");
+    session->class->end(session);
+    wb_batch_free(batch);
+    wb_schema_unref(schema);
+}
+
+static void touch_on_a_dead_line(void **state)
+{
+    fixture *f = *state;
+    wb_target target = {.table = in_space(f, "w"), .key = "id", .column = "used"};
+    wb_mark mark = {.count = 1};
+    wb_marks marks = {.marks = &mark, .count = 1, .at_us = wb_unix_us()};
+    wb_deadline deadline = in_us(10 * SECOND_US);
+    wb_touched touched;
+    wb_err err;
+    int peer;
+    sql(f, "CREATE TABLE w (id uuid, used timestamptz); INSERT INTO w VALUES (lpad('', 32, "
+           "'0')::uuid)");
+    wb_session *session = f->store->class->session(f->store, &target);
+    assert_ok(session->class->touch(session, &marks, &deadline, &touched, &err));
+    pthread_t thread = cut_line(session, &peer);
+    marks.at_us++;
+    assert_ok(session->class->touch(session, &marks, &deadline, &touched, &err));
+    assert_heard(thread);
+    assert_int_equal(touched.updated, 1);
+    session->class->end(session);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        T(unreachable_server), T(another_host),         T(refusals),  T(read_only_server),
-        T(frozen_backend),     T(killed_while_waiting), T(cancelled),
+        T(unreachable_server), T(another_host),         T(refusals),
+        T(read_only_server),   T(frozen_backend),       T(killed_while_waiting),
+        T(cancelled),          T(write_on_a_dead_line), T(touch_on_a_dead_line),
     };
     return cmocka_run_group_tests_name("postgres_outage", tests, NULL, NULL);
 }
