@@ -39,7 +39,7 @@ int wb_store_execute(wb_store *store, const char *sql, int64_t deadline_us, wb_e
     return store->class->execute(store, sql, &deadline, err);
 }
 
-void wb_store_exit_handler_made(void)
+void wb_store_count_exit_handler(void)
 {
     atomic_fetch_add(&exit_handlers, 1);
 }

@@ -78,10 +78,10 @@ struct wb_store_class {
     void (*free)(wb_store *store);
 };
 
-/* A library that a store uses may register an exit handler of its own, after which it can't be used any
- * more. A store has that done when it is made, and says so; whoever must use stores in an exit handler
- * registers it after that: anew, where the count has changed. */
-void wb_store_exit_handler_made(void);
-unsigned wb_store_exit_handlers(void); /* how many times */
+/* Exit handlers run in the reverse of their order. A library under a store may register one that makes the
+ * library unusable; who uses stores in an exit handler has to register it later than that. So a store starts
+ * its library when the store is made, and counts; where the count has changed, the user registers anew. */
+void wb_store_count_exit_handler(void);
+unsigned wb_store_exit_handlers(void); /* counted so far */
 
 #endif

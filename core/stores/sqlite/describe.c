@@ -16,49 +16,52 @@ typedef struct findings {
     size_t count;
 } findings;
 
-static int collect(wb_sqlite_link *link, const wb_sqlite_table *table, wb_schema **out,
+static int collect(wb_sqlite_connection *connection, const wb_sqlite_table *table, wb_schema **out,
                    wb_err *err);
-static int column_add(findings *found, wb_sqlite_link *link, const wb_sqlite_table *table,
-                      const wb_sqlite_column *column, wb_err *err);
+static int column_add(findings *found, wb_sqlite_connection *connection,
+                      const wb_sqlite_table *table, const wb_sqlite_column *column, wb_err *err);
 
-int wb_sqlite_describe(wb_sqlite_link *link, wb_schema **out, wb_err *err)
+int wb_sqlite_describe(wb_sqlite_connection *connection, wb_schema **out, wb_err *err)
 {
     wb_sqlite_table table;
-    int code = wb_sqlite_table_read(link, &table, err);
+    int code = wb_sqlite_table_read(connection, &table, err);
     if (code == WB_OK && table.count == 0)
         code = wb_fail_store(err, WB_HOLD, "table \"%s\": there is none in database \"%s\"",
-                             link->table, link->path);
+                             connection->table, connection->path);
     if (code == WB_OK)
-        code = collect(link, &table, out, err);
+        code = collect(connection, &table, out, err);
     wb_sqlite_table_fini(&table);
     return code;
 }
 
-static int no_memory(const wb_sqlite_link *link, wb_err *err)
+static int no_memory(const wb_sqlite_connection *connection, wb_err *err)
 {
-    return wb_fail(err, WB_MEMORY, "table \"%s\": out of memory", link->table);
+    return wb_fail(err, WB_MEMORY, "table \"%s\": out of memory", connection->table);
 }
 
-static int finish(const wb_sqlite_link *link, const findings *found, wb_schema **out, wb_err *err)
+static int finish(const wb_sqlite_connection *connection, const findings *found, wb_schema **out,
+                  wb_err *err)
 {
     if (found->count == 0)
-        return wb_fail_store(
-            err, WB_HOLD, "table \"%s\": the database fills every column by itself", link->table);
+        return wb_fail_store(err, WB_HOLD,
+                             "table \"%s\": the database fills every column by itself",
+                             connection->table);
     int code = wb_schema_new(found->columns, found->count, out, err);
-    return code == WB_OK ? WB_OK : wb_wrap(err, code, "table \"%s\"", link->table);
+    return code == WB_OK ? WB_OK : wb_wrap(err, code, "table \"%s\"", connection->table);
 }
 
-static int collect(wb_sqlite_link *link, const wb_sqlite_table *table, wb_schema **out, wb_err *err)
+static int collect(wb_sqlite_connection *connection, const wb_sqlite_table *table, wb_schema **out,
+                   wb_err *err)
 {
     findings found = {
         .columns = wb_alloc_zeroed(table->count * sizeof *found.columns),
         .values = wb_alloc_zeroed(table->count * sizeof *found.values),
     };
-    int code = found.columns && found.values ? WB_OK : no_memory(link, err);
+    int code = found.columns && found.values ? WB_OK : no_memory(connection, err);
     for (size_t i = 0; code == WB_OK && i < table->count; i++)
-        code = column_add(&found, link, table, &table->columns[i], err);
+        code = column_add(&found, connection, table, &table->columns[i], err);
     if (code == WB_OK)
-        code = finish(link, &found, out, err);
+        code = finish(connection, &found, out, err);
     for (size_t i = 0; i < found.count; i++)
         sqlite3_value_free(found.values[i]);
     wb_free(found.columns);
@@ -108,20 +111,20 @@ static bool is_constant(const char *sql)
 }
 
 /* What a constant is worth; *out stays NULL where SQLite can't read it. */
-static int constant_value(wb_sqlite_link *link, const char *constant, sqlite3_value **out,
-                          wb_err *err)
+static int constant_value(wb_sqlite_connection *connection, const char *constant,
+                          sqlite3_value **out, wb_err *err)
 {
     wb_buffer sql = WB_BUFFER_EMPTY;
     wb_buffer_printf(&sql, "SELECT %s", constant);
     sqlite3_stmt *statement = NULL;
     wb_err cause;
-    int code = wb_sqlite_prepare_buffer(link, &sql, &statement, &cause);
+    int code = wb_sqlite_prepare_buffer(connection, &sql, &statement, &cause);
     if (code != WB_OK)
-        return cause.error_class == WB_RETRY ? no_memory(link, err) : WB_OK;
+        return cause.error_class == WB_RETRY ? no_memory(connection, err) : WB_OK;
     if (sqlite3_step(statement) == SQLITE_ROW)
         *out = sqlite3_value_dup(sqlite3_column_value(statement, 0));
     sqlite3_finalize(statement);
-    return *out != NULL ? WB_OK : no_memory(link, err);
+    return *out != NULL ? WB_OK : no_memory(connection, err);
 }
 
 /* As the column's affinity would keep it: DEFAULT '0' is a number in a column of numbers. */
@@ -163,13 +166,13 @@ static int default_check(const wb_column *column)
 /* ---- columns ---- */
 
 /* NULL in *out: the column has no default, or none that a schema could have; *fits says which. */
-static int default_read(wb_sqlite_link *link, const wb_sqlite_column *column, sqlite3_value **out,
-                        bool *fits, wb_err *err)
+static int default_read(wb_sqlite_connection *connection, const wb_sqlite_column *column,
+                        sqlite3_value **out, bool *fits, wb_err *err)
 {
     *fits = column->default_sql == NULL;
     if (*fits || !is_constant(column->default_sql))
         return WB_OK;
-    int code = constant_value(link, column->default_sql, out, err);
+    int code = constant_value(connection, column->default_sql, out, err);
     *fits = *out != NULL;
     return code;
 }
@@ -180,12 +183,12 @@ static bool is_generated(const wb_sqlite_table *table, const wb_sqlite_column *c
            column->default_sql == NULL;
 }
 
-static int column_add(findings *found, wb_sqlite_link *link, const wb_sqlite_table *table,
-                      const wb_sqlite_column *column, wb_err *err)
+static int column_add(findings *found, wb_sqlite_connection *connection,
+                      const wb_sqlite_table *table, const wb_sqlite_column *column, wb_err *err)
 {
     sqlite3_value *value = NULL;
     bool fits = false;
-    int code = default_read(link, column, &value, &fits, err);
+    int code = default_read(connection, column, &value, &fits, err);
     if (code != WB_OK || !fits || column->rowid) {
         sqlite3_value_free(value);
         return code;
@@ -201,7 +204,7 @@ static int column_add(findings *found, wb_sqlite_link *link, const wb_sqlite_tab
     code = default_check(&described);
     if (code != WB_OK) {
         sqlite3_value_free(value);
-        return code == WB_MEMORY ? no_memory(link, err) : WB_OK;
+        return code == WB_MEMORY ? no_memory(connection, err) : WB_OK;
     }
     found->values[found->count] = value;
     found->columns[found->count++] = described;

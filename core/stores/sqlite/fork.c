@@ -4,7 +4,7 @@
  * not the locks: a connection that it opened to such a file would lock nothing, and the next process to close the
  * file would remove the log beneath it, with rows that were stored (https://sqlite.org/howtocorrupt.html, 2.6). So
  * such a file is not opened.
- * The list's lock is held for links only, and over a fork. Without memory for a file nothing is opened. */
+ * The list's lock is held for a look or a link only, and over a fork. Without memory for a file nothing is opened. */
 #include <pthread.h>
 #include <sys/stat.h>
 

@@ -4,7 +4,7 @@
  * declared BLOB), a timestamptz as RFC 3339 with six digits and Z, a date as YYYY-MM-DD, a bool as 0 or 1.
  * Invariant: between two writes the statement is reset and bound to nothing of a batch.
  * Of a batch in doubt a row is written only where its id is not there: what is in already stays alone.
- * Fails as sqlite_link.c says; and WB_REJECT for NaN, which SQLite would turn into NULL. */
+ * Fails as connection.c says; and WB_REJECT for NaN, which SQLite would turn into NULL. */
 #include <math.h>
 #include <string.h>
 
@@ -12,14 +12,14 @@
 #include "stores/sqlite/sqlite.h"
 #include "base/timestamp.h"
 
-static int insert_statement(wb_sqlite_link *link, const wb_target *target, bool unless_there,
-                            sqlite3_stmt **out, wb_err *err);
-static int insert_in_transaction(wb_sqlite_insert *insert, wb_sqlite_link *link,
+static int insert_statement(wb_sqlite_connection *connection, const wb_target *target,
+                            bool unless_there, sqlite3_stmt **out, wb_err *err);
+static int insert_in_transaction(wb_sqlite_insert *insert, wb_sqlite_connection *connection,
                                  const wb_target *target, const wb_batch *batch, wb_err *err);
-static int rows_step(wb_sqlite_insert *insert, wb_sqlite_link *link, sqlite3_stmt *statement,
-                     const wb_batch *batch, wb_err *err);
+static int rows_step(wb_sqlite_insert *insert, wb_sqlite_connection *connection,
+                     sqlite3_stmt *statement, const wb_batch *batch, wb_err *err);
 
-/* ---- preparing; all for the link's table ---- */
+/* ---- preparing; all for the connection's table ---- */
 
 static int room_make(wb_sqlite_insert *insert, const wb_schema *schema)
 {
@@ -29,16 +29,16 @@ static int room_make(wb_sqlite_insert *insert, const wb_schema *schema)
     return insert->as_bytes && insert->values && insert->texts ? WB_OK : WB_MEMORY;
 }
 
-int wb_sqlite_insert_prepare(wb_sqlite_insert *insert, wb_sqlite_link *link,
+int wb_sqlite_insert_prepare(wb_sqlite_insert *insert, wb_sqlite_connection *connection,
                              const wb_target *target, const wb_sqlite_table *table, wb_err *err)
 {
     const wb_schema *schema = target->schema;
     if (room_make(insert, schema) != WB_OK)
-        return wb_fail_store(err, WB_RETRY, "table \"%s\": out of memory", link->table);
+        return wb_fail_store(err, WB_RETRY, "table \"%s\": out of memory", connection->table);
     for (size_t i = 0; i < schema->count; i++)
         insert->as_bytes[i] =
             wb_sqlite_takes_bytes(wb_sqlite_column_find(table, schema->columns[i].column.name));
-    return insert_statement(link, target, false, &insert->insert, err);
+    return insert_statement(connection, target, false, &insert->insert, err);
 }
 
 static void put_columns(wb_buffer *sql, const wb_schema *schema)
@@ -65,20 +65,20 @@ static void put_unless_there(wb_buffer *sql, const char *table, const wb_target 
     wb_buffer_printf(sql, " = ?%d)", target->dedupe_column + 1);
 }
 
-static int insert_statement(wb_sqlite_link *link, const wb_target *target, bool unless_there,
-                            sqlite3_stmt **out, wb_err *err)
+static int insert_statement(wb_sqlite_connection *connection, const wb_target *target,
+                            bool unless_there, sqlite3_stmt **out, wb_err *err)
 {
     wb_buffer sql = WB_BUFFER_EMPTY;
     wb_buffer_put_text(&sql, "INSERT INTO ");
-    wb_put_table(&sql, link->table);
+    wb_put_table(&sql, connection->table);
     put_columns(&sql, target->schema);
     wb_buffer_put_text(&sql, unless_there ? "SELECT " : "VALUES (");
     put_parameters(&sql, target->schema);
     if (unless_there)
-        put_unless_there(&sql, link->table, target);
+        put_unless_there(&sql, connection->table, target);
     else
         wb_buffer_put_char(&sql, ')');
-    return wb_sqlite_prepare_buffer(link, &sql, out, err);
+    return wb_sqlite_prepare_buffer(connection, &sql, out, err);
 }
 
 void wb_sqlite_insert_fini(wb_sqlite_insert *insert)
@@ -92,33 +92,33 @@ void wb_sqlite_insert_fini(wb_sqlite_insert *insert)
 
 /* ---- writing ---- */
 
-int wb_sqlite_insert_rows(wb_sqlite_insert *insert, wb_sqlite_link *link, const wb_target *target,
-                          const wb_batch *batch, wb_err *err)
+int wb_sqlite_insert_rows(wb_sqlite_insert *insert, wb_sqlite_connection *connection,
+                          const wb_target *target, const wb_batch *batch, wb_err *err)
 {
-    int code = wb_sqlite_begin(link, err);
+    int code = wb_sqlite_begin(connection, err);
     if (code != WB_OK)
         return code;
-    code = insert_in_transaction(insert, link, target, batch, err);
-    return wb_sqlite_settle(link, code, err);
+    code = insert_in_transaction(insert, connection, target, batch, err);
+    return wb_sqlite_end(connection, code, err);
 }
 
-static int insert_unless_there(wb_sqlite_insert *insert, wb_sqlite_link *link,
+static int insert_unless_there(wb_sqlite_insert *insert, wb_sqlite_connection *connection,
                                const wb_target *target, const wb_batch *batch, wb_err *err)
 {
     sqlite3_stmt *statement = NULL;
-    int code = insert_statement(link, target, true, &statement, err);
+    int code = insert_statement(connection, target, true, &statement, err);
     if (code == WB_OK)
-        code = rows_step(insert, link, statement, batch, err);
+        code = rows_step(insert, connection, statement, batch, err);
     sqlite3_finalize(statement);
     return code;
 }
 
-static int insert_in_transaction(wb_sqlite_insert *insert, wb_sqlite_link *link,
+static int insert_in_transaction(wb_sqlite_insert *insert, wb_sqlite_connection *connection,
                                  const wb_target *target, const wb_batch *batch, wb_err *err)
 {
     if (batch->in_doubt && target->dedupe == WB_DEDUPE_COLUMN)
-        return insert_unless_there(insert, link, target, batch, err);
-    return rows_step(insert, link, insert->insert, batch, err);
+        return insert_unless_there(insert, connection, target, batch, err);
+    return rows_step(insert, connection, insert->insert, batch, err);
 }
 
 /* ---- binding ---- */
@@ -178,37 +178,38 @@ static int value_bind(wb_sqlite_insert *insert, sqlite3_stmt *statement, size_t 
 }
 
 /* A statement has as many parameters as the schema has columns, so SQLITE_RANGE stands for NaN alone. */
-static int bind_fail(wb_sqlite_link *link, const wb_column *column, int status, wb_err *err)
+static int bind_fail(wb_sqlite_connection *connection, const wb_column *column, int status,
+                     wb_err *err)
 {
     if (status == SQLITE_RANGE)
         return wb_fail_store(err, WB_REJECT,
                              "table \"%s\": column \"%s\" (%s): SQLite can't store NaN",
-                             link->table, column->name, wb_type_name(column->type));
-    return wb_sqlite_fail(link, status, err);
+                             connection->table, column->name, wb_type_name(column->type));
+    return wb_sqlite_fail(connection, status, err);
 }
 
-static int row_bind(wb_sqlite_insert *insert, wb_sqlite_link *link, sqlite3_stmt *statement,
-                    const wb_schema *schema, wb_err *err)
+static int row_bind(wb_sqlite_insert *insert, wb_sqlite_connection *connection,
+                    sqlite3_stmt *statement, const wb_schema *schema, wb_err *err)
 {
     for (size_t i = 0; i < schema->count; i++) {
         const wb_column *column = &schema->columns[i].column;
         int status = value_bind(insert, statement, i, column->type);
         if (status != SQLITE_OK)
-            return bind_fail(link, column, status, err);
+            return bind_fail(connection, column, status, err);
     }
     return WB_OK;
 }
 
-static int rows_step(wb_sqlite_insert *insert, wb_sqlite_link *link, sqlite3_stmt *statement,
-                     const wb_batch *batch, wb_err *err)
+static int rows_step(wb_sqlite_insert *insert, wb_sqlite_connection *connection,
+                     sqlite3_stmt *statement, const wb_batch *batch, wb_err *err)
 {
     const uint8_t *tuple = batch->tuples + wb_batch_begin(batch);
     int code = WB_OK;
     for (size_t row = batch->first; code == WB_OK && row < batch->count; row++) {
         wb_row_values(batch->schema, tuple, insert->values);
-        code = row_bind(insert, link, statement, batch->schema, err);
+        code = row_bind(insert, connection, statement, batch->schema, err);
         if (code == WB_OK)
-            code = wb_sqlite_run(link, statement, err);
+            code = wb_sqlite_run(connection, statement, err);
         tuple = batch->tuples + batch->rows[row].end;
     }
     sqlite3_clear_bindings(statement);

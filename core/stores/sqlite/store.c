@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT
  * The SQLite store: a path, and sessions of one connection each, opened by the first write or touch. What a
- * session keeps of a table is made by the first write to it after that (sqlite_aim.c).
+ * session keeps of a table is made by the first write to it after that (table_plan.c).
  * Invariant: a session is either closed (no connection, no table) or open, with tables whose statements are
  * prepared; whatever breaks the connection closes it, and the next call opens it again. A table that is
  * found missing or unfit before it is written to breaks nothing. A file that was moved or removed is noticed
  * before a write.
  * Locks: none; a session belongs to one thread, and connections meet in the database alone.
- * Fails as sqlite_link.c says. WB_HOLD for a missing file. */
+ * Fails as connection.c says. WB_HOLD for a missing file. */
 #include <string.h>
 
 #include "base/env.h"
@@ -23,8 +23,8 @@ typedef struct sqlite_session {
     wb_session base;
     sqlite_store *store; /* a reference */
     const wb_target *target;
-    wb_sqlite_link link;
-    wb_recent *aims; /* wb_sqlite_aim */
+    wb_sqlite_connection connection;
+    wb_recent *plans; /* wb_sqlite_plan */
 } sqlite_session;
 
 static int session_open(sqlite_session *session, wb_err *err);
@@ -39,16 +39,16 @@ static wb_session *sqlite_session_new(wb_store *base, const wb_target *target)
     session->base.class = base->class;
     session->store = (sqlite_store *)wb_store_ref(base);
     session->target = target;
-    session->link.path = session->store->path;
-    session->link.table = target->table;
+    session->connection.path = session->store->path;
+    session->connection.table = target->table;
     return &session->base;
 }
 
 static void session_close(sqlite_session *session)
 {
-    while (session->aims != NULL)
-        wb_sqlite_aim_free((wb_sqlite_aim *)wb_recent_take(&session->aims));
-    wb_sqlite_close(&session->link);
+    while (session->plans != NULL)
+        wb_sqlite_plan_free((wb_sqlite_plan *)wb_recent_take(&session->plans));
+    wb_sqlite_close(&session->connection);
 }
 
 static void sqlite_session_end(wb_session *base)
@@ -64,11 +64,12 @@ static void sqlite_session_end(wb_session *base)
 /* Before every write: open, in time, and on the file that the path names. */
 static int session_ready(sqlite_session *session, wb_err *err)
 {
-    if (wb_deadline_passed(session->link.deadline))
-        return wb_fail_store(err, WB_RETRY, "table \"%s\": no time left", session->link.table);
-    if (session->link.db != NULL && wb_sqlite_moved(&session->link))
+    if (wb_deadline_passed(session->connection.deadline))
+        return wb_fail_store(err, WB_RETRY, "table \"%s\": no time left",
+                             session->connection.table);
+    if (session->connection.db != NULL && wb_sqlite_moved(&session->connection))
         session_close(session);
-    if (session->link.db != NULL)
+    if (session->connection.db != NULL)
         return WB_OK;
     int code = session_open(session, err);
     if (code != WB_OK)
@@ -83,25 +84,26 @@ static int flags_of(const sqlite_store *store)
 
 static int session_open(sqlite_session *session, wb_err *err)
 {
-    int code = wb_sqlite_open(&session->link, flags_of(session->store), err);
-    return code == WB_OK ? wb_sqlite_tune(&session->link, err) : code;
+    int code = wb_sqlite_open(&session->connection, flags_of(session->store), err);
+    return code == WB_OK ? wb_sqlite_tune(&session->connection, err) : code;
 }
 
-/* The record of the link's table, which is the first from now on. */
-static int session_aim(sqlite_session *session, wb_sqlite_aim **out, wb_err *err)
+/* The record of the connection's table, which is the first from now on. */
+static int session_plan(sqlite_session *session, wb_sqlite_plan **out, wb_err *err)
 {
     int code = session_ready(session, err);
     if (code != WB_OK)
         return code;
-    wb_sqlite_aim *aim = (wb_sqlite_aim *)wb_recent_find(&session->aims, session->link.table);
-    if (aim == NULL) {
-        code =
-            wb_sqlite_aim_new(&session->link, session->target, session->store->create, &aim, err);
+    wb_sqlite_plan *plan =
+        (wb_sqlite_plan *)wb_recent_find(&session->plans, session->connection.table);
+    if (plan == NULL) {
+        code = wb_sqlite_plan_new(&session->connection, session->target, session->store->create,
+                                  &plan, err);
         if (code != WB_OK)
             return code;
-        wb_sqlite_aim_free((wb_sqlite_aim *)wb_recent_put(&session->aims, &aim->base));
+        wb_sqlite_plan_free((wb_sqlite_plan *)wb_recent_put(&session->plans, &plan->base));
     }
-    *out = aim;
+    *out = plan;
     return WB_OK;
 }
 
@@ -110,9 +112,9 @@ static int session_aim(sqlite_session *session, wb_sqlite_aim **out, wb_err *err
 /* The batch's own table may be gone afterwards. */
 static int session_leave(sqlite_session *session, int code)
 {
-    session->link.deadline = NULL;
-    session->link.table = session->target->table;
-    if (code != WB_OK && session->link.broken)
+    session->connection.deadline = NULL;
+    session->connection.table = session->target->table;
+    if (code != WB_OK && session->connection.broken)
         session_close(session);
     return code;
 }
@@ -121,12 +123,13 @@ static int sqlite_write(wb_session *base, const wb_batch *batch, const wb_deadli
                         wb_err *err)
 {
     sqlite_session *session = (sqlite_session *)base;
-    wb_sqlite_aim *aim = NULL;
-    session->link.deadline = deadline;
-    session->link.table = wb_target_table(session->target, batch);
-    int code = session_aim(session, &aim, err);
+    wb_sqlite_plan *plan = NULL;
+    session->connection.deadline = deadline;
+    session->connection.table = wb_target_table(session->target, batch);
+    int code = session_plan(session, &plan, err);
     if (code == WB_OK)
-        code = wb_sqlite_insert_rows(&aim->insert, &session->link, session->target, batch, err);
+        code =
+            wb_sqlite_insert_rows(&plan->insert, &session->connection, session->target, batch, err);
     return session_leave(session, code);
 }
 
@@ -134,11 +137,12 @@ static int sqlite_touch(wb_session *base, const wb_marks *marks, const wb_deadli
                         wb_touched *out, wb_err *err)
 {
     sqlite_session *session = (sqlite_session *)base;
-    wb_sqlite_aim *aim = NULL;
-    session->link.deadline = deadline;
-    int code = session_aim(session, &aim, err);
+    wb_sqlite_plan *plan = NULL;
+    session->connection.deadline = deadline;
+    int code = session_plan(session, &plan, err);
     if (code == WB_OK)
-        code = wb_sqlite_touch_marks(&aim->touch, &session->link, session->target, marks, out, err);
+        code = wb_sqlite_touch_marks(&plan->touch, &session->connection, session->target, marks,
+                                     out, err);
     return session_leave(session, code);
 }
 
@@ -146,32 +150,32 @@ static int sqlite_describe(wb_store *base, const char *table, const wb_deadline 
                            wb_schema **out, wb_err *err)
 {
     const sqlite_store *store = (const sqlite_store *)base;
-    wb_sqlite_link link = {.path = store->path, .table = table, .deadline = deadline};
-    int code = wb_sqlite_open(&link, SQLITE_OPEN_READWRITE, err);
+    wb_sqlite_connection connection = {.path = store->path, .table = table, .deadline = deadline};
+    int code = wb_sqlite_open(&connection, SQLITE_OPEN_READWRITE, err);
     if (code == WB_OK)
-        code = wb_sqlite_describe(&link, out, err);
-    wb_sqlite_close(&link);
+        code = wb_sqlite_describe(&connection, out, err);
+    wb_sqlite_close(&connection);
     return code;
 }
 
-static int script_run(wb_sqlite_link *link, const char *sql, wb_err *err)
+static int script_run(wb_sqlite_connection *connection, const char *sql, wb_err *err)
 {
-    int code = wb_sqlite_begin(link, err);
+    int code = wb_sqlite_begin(connection, err);
     if (code != WB_OK)
         return code;
-    return wb_sqlite_settle(link, wb_sqlite_exec(link, sql, err), err);
+    return wb_sqlite_end(connection, wb_sqlite_exec(connection, sql, err), err);
 }
 
 static int sqlite_execute(wb_store *base, const char *sql, const wb_deadline *deadline, wb_err *err)
 {
     const sqlite_store *store = (const sqlite_store *)base;
-    wb_sqlite_link link = {.path = store->path, .deadline = deadline};
-    int code = wb_sqlite_open(&link, flags_of(store), err);
+    wb_sqlite_connection connection = {.path = store->path, .deadline = deadline};
+    int code = wb_sqlite_open(&connection, flags_of(store), err);
     if (code == WB_OK)
-        code = wb_sqlite_tune(&link, err);
+        code = wb_sqlite_tune(&connection, err);
     if (code == WB_OK)
-        code = script_run(&link, sql, err);
-    wb_sqlite_close(&link);
+        code = script_run(&connection, sql, err);
+    wb_sqlite_close(&connection);
     return code;
 }
 

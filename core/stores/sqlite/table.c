@@ -60,7 +60,7 @@ static const int type_of_affinity[] = {
     [WB_AFF_REAL] = WB_TYPE_FLOAT8,
 };
 
-static int columns_read(wb_sqlite_link *link, sqlite3_stmt *rows, wb_sqlite_table *out,
+static int columns_read(wb_sqlite_connection *connection, sqlite3_stmt *rows, wb_sqlite_table *out,
                         wb_err *err);
 static bool column_read(sqlite3_stmt *rows, wb_sqlite_table *out);
 static int affinity_of(const char *declared);
@@ -105,35 +105,36 @@ static int names_bind(sqlite3_stmt *statement, const char *table)
 
 /* An INTEGER PRIMARY KEY names the rowid unless the key has an index of its own, as it does in a table
  * WITHOUT ROWID. */
-int wb_sqlite_table_read(wb_sqlite_link *link, wb_sqlite_table *out, wb_err *err)
+int wb_sqlite_table_read(wb_sqlite_connection *connection, wb_sqlite_table *out, wb_err *err)
 {
     *out = (wb_sqlite_table){0};
     sqlite3_stmt *rows = NULL;
-    int code = wb_sqlite_prepare(link,
+    int code = wb_sqlite_prepare(connection,
                                  "SELECT name, type, \"notnull\", dflt_value, pk, EXISTS (SELECT 1 "
                                  "FROM pragma_index_list(?1, ?2) WHERE origin = 'pk') "
                                  "FROM pragma_table_info(?1, ?2)",
                                  &rows, err);
     if (code != WB_OK)
         return code;
-    int status = names_bind(rows, link->table);
-    code = status == SQLITE_OK ? columns_read(link, rows, out, err)
-                               : wb_sqlite_fail(link, status, err);
+    int status = names_bind(rows, connection->table);
+    code = status == SQLITE_OK ? columns_read(connection, rows, out, err)
+                               : wb_sqlite_fail(connection, status, err);
     sqlite3_finalize(rows);
     if (code != WB_OK)
         wb_sqlite_table_fini(out);
     return code;
 }
 
-static int columns_read(wb_sqlite_link *link, sqlite3_stmt *rows, wb_sqlite_table *out, wb_err *err)
+static int columns_read(wb_sqlite_connection *connection, sqlite3_stmt *rows, wb_sqlite_table *out,
+                        wb_err *err)
 {
     int status;
     while ((status = sqlite3_step(rows)) == SQLITE_ROW) {
         if (!column_read(rows, out))
-            return wb_fail_store(err, WB_RETRY, "table \"%s\": out of memory", link->table);
+            return wb_fail_store(err, WB_RETRY, "table \"%s\": out of memory", connection->table);
     }
     if (status != SQLITE_DONE)
-        return wb_sqlite_fail(link, status, err);
+        return wb_sqlite_fail(connection, status, err);
     for (size_t i = 0; i < out->count; i++)
         out->columns[i].rowid = out->columns[i].rowid && out->keys == 1;
     return WB_OK;
@@ -264,22 +265,22 @@ const wb_sqlite_column *wb_sqlite_column_find(const wb_sqlite_table *table, cons
     return NULL;
 }
 
-int wb_sqlite_column_check(const wb_sqlite_link *link, const wb_sqlite_table *table,
+int wb_sqlite_column_check(const wb_sqlite_connection *connection, const wb_sqlite_table *table,
                            const char *name, int type, wb_err *err)
 {
     const wb_sqlite_column *column = wb_sqlite_column_find(table, name);
     if (column == NULL)
         return wb_fail_store(err, WB_HOLD,
                              "table \"%s\": it has no column \"%s\" (%s in the schema)",
-                             link->table, name, wb_type_name(type));
+                             connection->table, name, wb_type_name(type));
     if (!type_fits(column, type))
         return wb_fail_store(err, WB_HOLD,
                              "table \"%s\": column \"%s\" is %s in the database, %s in the schema",
-                             link->table, name, column->declared, wb_type_name(type));
+                             connection->table, name, column->declared, wb_type_name(type));
     return WB_OK;
 }
 
-static int extra_check(const wb_sqlite_link *link, const wb_sqlite_column *column,
+static int extra_check(const wb_sqlite_connection *connection, const wb_sqlite_column *column,
                        const wb_schema *schema, wb_err *err)
 {
     if (!column->not_null || column->default_sql != NULL || column->rowid)
@@ -292,18 +293,18 @@ static int extra_check(const wb_sqlite_link *link, const wb_sqlite_column *colum
         err, WB_HOLD,
         "table \"%s\": column \"%s\" (%s) is NOT NULL without a default, and the schema "
         "lacks it",
-        link->table, column->name, column->declared);
+        connection->table, column->name, column->declared);
 }
 
-int wb_sqlite_table_check(const wb_sqlite_link *link, const wb_sqlite_table *table,
+int wb_sqlite_table_check(const wb_sqlite_connection *connection, const wb_sqlite_table *table,
                           const wb_schema *schema, wb_err *err)
 {
     int code = WB_OK;
     for (size_t i = 0; code == WB_OK && i < schema->count; i++) {
         const wb_column *column = &schema->columns[i].column;
-        code = wb_sqlite_column_check(link, table, column->name, column->type, err);
+        code = wb_sqlite_column_check(connection, table, column->name, column->type, err);
     }
     for (size_t i = 0; code == WB_OK && i < table->count; i++)
-        code = extra_check(link, &table->columns[i], schema, err);
+        code = extra_check(connection, &table->columns[i], schema, err);
     return code;
 }
