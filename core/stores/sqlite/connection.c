@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT
- * One connection to an SQLite database, every call of which ends soon after its deadline: a lock is waited
- * for in short sleeps that see a request to stop, a long statement is interrupted. COMMIT and ROLLBACK are
- * not: an interrupted COMMIT would leave it open whether the rows are in.
- * Durability: write-ahead log with synchronous=FULL, so that a commit is on disk before a row is reported
- * as stored. synchronous=NORMAL never syncs at a commit, and loses the last ones with the power; it gains
- * little where one commit carries a thousand rows.
+ * One connection to an SQLite database. Every call ends soon after its deadline: it waits for a lock in short sleeps
+ * that notice a request to stop, and a long statement is interrupted. COMMIT and ROLLBACK are not, since after an
+ * interrupted COMMIT nobody knows whether the rows are in.
+ * Durability: a write-ahead log with synchronous=FULL, so a commit is on disk before a row is reported as stored.
+ * synchronous=NORMAL doesn't sync at a commit: a loss of power takes the last ones. It gains little where one
+ * commit carries a thousand rows.
+ * Invariant: between two calls no transaction is open, unless the connection is broken.
  * Locks: none; a connection belongs to one thread, so SQLite's own mutexes are off.
- * Fails by SQLite's status: locks, I/O, memory and interrupts are WB_RETRY, a row's own fault WB_REJECT,
+ * Fails by SQLite's status: locks, I/O, memory and interrupts are WB_RETRY, a row's own fault is WB_REJECT,
  * everything else WB_HOLD. A COMMIT that failed in I/O is in doubt: its frames may be in the log, where a
  * later recovery would find them. */
 #include <errno.h>
@@ -16,7 +17,7 @@
 #include "stores/sqlite/sqlite.h"
 
 enum {
-    LOOK_EVERY_OPS = 5000, /* of SQLite's machine: between two looks at the deadline */
+    LOOK_EVERY_OPS = 5000, /* between two looks at the deadline, in steps of SQLite's machine */
     FIRST_NAP_US = 500,    /* while another connection holds the lock; doubles */
     LONGEST_NAP_US = 10 * 1000,
     DOUBLINGS = 5,
@@ -57,8 +58,8 @@ int wb_sqlite_open(wb_sqlite_connection *connection, int flags, wb_err *err)
                          connection->path, sqlite3_errstr(status));
 }
 
-/* That the log can't be switched on is no failure: another connection is at it, or the file system has no
- * shared memory; commits are as durable without. What is wrong with the file shows at its first reading. */
+/* It is no failure if the log can't be switched on (another connection uses the database, or the file system has no
+ * shared memory): commits are as durable without it. A damaged file shows when it is first read. */
 int wb_sqlite_tune(wb_sqlite_connection *connection, wb_err *err)
 {
     sqlite3_exec(connection->db, "PRAGMA journal_mode = WAL", NULL, NULL, NULL);
@@ -127,7 +128,7 @@ static int class_of(int status)
     }
 }
 
-/* What another try on the same connection might see again for no better reason than its state. */
+/* The connection itself may be the cause, so the next try needs a new one. */
 static bool breaks(int status)
 {
     int primary = status & 0xff;
@@ -145,6 +146,11 @@ int wb_sqlite_fail(wb_sqlite_connection *connection, int status, wb_err *err)
                          connection->table != NULL ? "table" : "database",
                          connection->table != NULL ? connection->table : connection->path,
                          late ? "no time left: " : "", sqlite3_errmsg(connection->db));
+}
+
+int wb_sqlite_no_memory(const wb_sqlite_connection *connection, wb_err *err)
+{
+    return wb_fail_store(err, WB_RETRY, "table \"%s\": out of memory", connection->table);
 }
 
 /* ---- statements ---- */
@@ -167,17 +173,21 @@ int wb_sqlite_prepare_buffer(wb_sqlite_connection *connection, wb_buffer *sql, s
 {
     char *text = wb_buffer_take(sql, NULL);
     if (text == NULL)
-        return wb_fail_store(err, WB_RETRY, "table \"%s\": out of memory", connection->table);
+        return wb_sqlite_no_memory(connection, err);
     int code = wb_sqlite_prepare(connection, text, out, err);
     wb_free(text);
     return code;
 }
 
-int wb_sqlite_run(wb_sqlite_connection *connection, sqlite3_stmt *statement, wb_err *err)
+int wb_sqlite_run(wb_sqlite_connection *connection, sqlite3_stmt *statement, bool *found,
+                  wb_err *err)
 {
     int status = sqlite3_step(statement);
-    int code = status == SQLITE_DONE ? WB_OK : wb_sqlite_fail(connection, status, err);
+    bool answered = status == SQLITE_ROW || status == SQLITE_DONE;
+    int code = answered ? WB_OK : wb_sqlite_fail(connection, status, err);
     sqlite3_reset(statement);
+    if (found != NULL)
+        *found = status == SQLITE_ROW;
     return code;
 }
 

@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: MIT
- * The schema of a table in an SQLite database. A constant default becomes the schema's; a column that the
- * database fills by itself (the rowid's name, a default that is computed or does not fit the type) is left
- * to it and is not in the schema. A uuid that is the whole primary key is generated.
- * Fails with WB_HOLD, naming the table, where there is nothing to describe. */
+ * The schema of a table in an SQLite database. A constant default becomes the schema's. The schema leaves out a
+ * column that the database fills by itself: the rowid's name, and one whose default is computed or does not fit its
+ * type. A uuid that is the whole primary key is generated.
+ * Invariant: a default's text lies in a value of SQLite's, which lives until the schema is made.
+ * Locks: none. Fails as connection.c says, with WB_HOLD where there is nothing to describe, and with WB_MEMORY. */
 #include <string.h>
 
 #include "base/env.h"
 #include "rows/row.h"
 #include "stores/sqlite/sqlite.h"
 
-/* The columns while they are collected; values hold the text of the defaults. */
+/* The columns that go into the schema. */
 typedef struct findings {
     wb_column *columns;
-    sqlite3_value **values;
+    sqlite3_value **values; /* of the defaults, whose texts they hold; NULL: none */
     size_t count;
 } findings;
 
@@ -26,8 +27,7 @@ int wb_sqlite_describe(wb_sqlite_connection *connection, wb_schema **out, wb_err
     wb_sqlite_table table;
     int code = wb_sqlite_table_read(connection, &table, err);
     if (code == WB_OK && table.count == 0)
-        code = wb_fail_store(err, WB_HOLD, "table \"%s\": there is none in database \"%s\"",
-                             connection->table, connection->path);
+        code = wb_sqlite_no_table(connection, err);
     if (code == WB_OK)
         code = collect(connection, &table, out, err);
     wb_sqlite_table_fini(&table);
@@ -76,7 +76,7 @@ static bool ends(const char *sql)
     return sql[strspn(sql, " \t\n")] == '\0';
 }
 
-/* At the opening quote of a string that takes up the rest. */
+/* Is `sql`, at an opening quote, one string to its end? */
 static bool is_string(const char *sql)
 {
     for (sql++; *sql != '\0'; sql++) {
@@ -110,7 +110,7 @@ static bool is_constant(const char *sql)
     return is_number(sql);
 }
 
-/* What a constant is worth; *out stays NULL where SQLite can't read it. */
+/* A constant's value; *out stays NULL where SQLite can't read it. */
 static int constant_value(wb_sqlite_connection *connection, const char *constant,
                           sqlite3_value **out, wb_err *err)
 {
@@ -127,7 +127,7 @@ static int constant_value(wb_sqlite_connection *connection, const char *constant
     return *out != NULL ? WB_OK : no_memory(connection, err);
 }
 
-/* As the column's affinity would keep it: DEFAULT '0' is a number in a column of numbers. */
+/* Reads a default as the column would keep it: in a column of numbers, DEFAULT '0' is a number. */
 static wb_value value_read(sqlite3_value *value, int type)
 {
     bool number = type <= WB_TYPE_FLOAT8;
@@ -146,7 +146,7 @@ static wb_value value_read(sqlite3_value *value, int type)
     }
 }
 
-/* WB_INVALID where the type can't have the default. */
+/* WB_INVALID: the default is no value of the type. */
 static int default_check(const wb_column *column)
 {
     const wb_value *value = &column->default_value;
@@ -165,7 +165,7 @@ static int default_check(const wb_column *column)
 
 /* ---- columns ---- */
 
-/* NULL in *out: the column has no default, or none that a schema could have; *fits says which. */
+/* *out stays NULL where the column has no default. *fits: a schema can say so, or can have the default. */
 static int default_read(wb_sqlite_connection *connection, const wb_sqlite_column *column,
                         sqlite3_value **out, bool *fits, wb_err *err)
 {

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT
- * The SQLite store: a path, and sessions of one connection each, opened by the first write or touch. What a
- * session keeps of a table is made by the first write to it after that (table_plan.c).
- * Invariant: a session is either closed (no connection, no table) or open, with tables whose statements are
- * prepared; whatever breaks the connection closes it, and the next call opens it again. A table that is
- * found missing or unfit before it is written to breaks nothing. A file that was moved or removed is noticed
- * before a write.
+ * The SQLite store: a path, and sessions of one connection each. The first write or touch opens the connection;
+ * the first of a table makes its plan (table_plan.c).
+ * Invariant: a session that is closed has no plans. A failure that breaks the connection closes the session, and
+ * the next call opens it again. A table that is missing or does not fit breaks nothing. A file that was moved or
+ * removed is noticed before a write.
  * Locks: none; a session belongs to one thread, and connections meet in the database alone.
- * Fails as connection.c says. WB_HOLD for a missing file. */
+ * Fails as connection.c says, and with WB_HOLD for a missing file. */
 #include <string.h>
 
 #include "base/env.h"
@@ -15,7 +14,7 @@
 
 typedef struct sqlite_store {
     wb_store base;
-    char *path; /* absolute: the process may change its directory before a session opens */
+    char *path; /* absolute, since the process may change its directory */
     bool create;
 } sqlite_store;
 
@@ -27,7 +26,7 @@ typedef struct sqlite_session {
     wb_recent *plans; /* wb_sqlite_plan */
 } sqlite_session;
 
-static int session_open(sqlite_session *session, wb_err *err);
+static int store_connect(const sqlite_store *store, wb_sqlite_connection *connection, wb_err *err);
 
 /* ---- a session's life ---- */
 
@@ -40,7 +39,6 @@ static wb_session *sqlite_session_new(wb_store *base, const wb_target *target)
     session->store = (sqlite_store *)wb_store_ref(base);
     session->target = target;
     session->connection.path = session->store->path;
-    session->connection.table = target->table;
     return &session->base;
 }
 
@@ -59,61 +57,43 @@ static void sqlite_session_end(wb_session *base)
     wb_free(session);
 }
 
-/* ---- opening ---- */
+/* ---- a call ---- */
 
-/* Before every write: open, in time, and on the file that the path names. */
+/* Open, in time, and on the file that the path names. */
 static int session_ready(sqlite_session *session, wb_err *err)
 {
-    if (wb_deadline_passed(session->connection.deadline))
-        return wb_fail_store(err, WB_RETRY, "table \"%s\": no time left",
-                             session->connection.table);
-    if (session->connection.db != NULL && wb_sqlite_moved(&session->connection))
+    wb_sqlite_connection *connection = &session->connection;
+    if (wb_deadline_passed(connection->deadline))
+        return wb_fail_store(err, WB_RETRY, "table \"%s\": no time left", connection->table);
+    if (connection->db != NULL && wb_sqlite_moved(connection))
         session_close(session);
-    if (session->connection.db != NULL)
-        return WB_OK;
-    int code = session_open(session, err);
-    if (code != WB_OK)
-        session_close(session);
-    return code;
+    return connection->db != NULL ? WB_OK : store_connect(session->store, connection, err);
 }
 
-static int flags_of(const sqlite_store *store)
+/* Begins a call, which ends with session_leave also where this failed. *out is the table's plan. */
+static int session_enter(sqlite_session *session, const char *table, const wb_deadline *deadline,
+                         wb_sqlite_plan **out, wb_err *err)
 {
-    return SQLITE_OPEN_READWRITE | (store->create ? SQLITE_OPEN_CREATE : 0);
-}
-
-static int session_open(sqlite_session *session, wb_err *err)
-{
-    int code = wb_sqlite_open(&session->connection, flags_of(session->store), err);
-    return code == WB_OK ? wb_sqlite_tune(&session->connection, err) : code;
-}
-
-/* The record of the connection's table, which is the first from now on. */
-static int session_plan(sqlite_session *session, wb_sqlite_plan **out, wb_err *err)
-{
+    session->connection.table = table;
+    session->connection.deadline = deadline;
     int code = session_ready(session, err);
     if (code != WB_OK)
         return code;
-    wb_sqlite_plan *plan =
-        (wb_sqlite_plan *)wb_recent_find(&session->plans, session->connection.table);
-    if (plan == NULL) {
-        code = wb_sqlite_plan_new(&session->connection, session->target, session->store->create,
-                                  &plan, err);
-        if (code != WB_OK)
-            return code;
-        wb_sqlite_plan_free((wb_sqlite_plan *)wb_recent_put(&session->plans, &plan->base));
-    }
-    *out = plan;
-    return WB_OK;
+    *out = (wb_sqlite_plan *)wb_recent_find(&session->plans, table);
+    if (*out != NULL)
+        return WB_OK;
+    code =
+        wb_sqlite_plan_new(&session->connection, session->target, session->store->create, out, err);
+    if (code == WB_OK)
+        wb_sqlite_plan_free((wb_sqlite_plan *)wb_recent_put(&session->plans, &(*out)->base));
+    return code;
 }
 
-/* ---- calls ---- */
-
-/* The batch's own table may be gone afterwards. */
+/* The batch's table and the deadline may be gone afterwards. */
 static int session_leave(sqlite_session *session, int code)
 {
+    session->connection.table = NULL;
     session->connection.deadline = NULL;
-    session->connection.table = session->target->table;
     if (code != WB_OK && session->connection.broken)
         session_close(session);
     return code;
@@ -124,12 +104,10 @@ static int sqlite_write(wb_session *base, const wb_batch *batch, const wb_deadli
 {
     sqlite_session *session = (sqlite_session *)base;
     wb_sqlite_plan *plan = NULL;
-    session->connection.deadline = deadline;
-    session->connection.table = wb_target_table(session->target, batch);
-    int code = session_plan(session, &plan, err);
+    const char *table = wb_target_table(session->target, batch);
+    int code = session_enter(session, table, deadline, &plan, err);
     if (code == WB_OK)
-        code =
-            wb_sqlite_insert_rows(&plan->insert, &session->connection, session->target, batch, err);
+        code = wb_sqlite_insert_rows(&plan->insert, batch, err);
     return session_leave(session, code);
 }
 
@@ -138,13 +116,13 @@ static int sqlite_touch(wb_session *base, const wb_marks *marks, const wb_deadli
 {
     sqlite_session *session = (sqlite_session *)base;
     wb_sqlite_plan *plan = NULL;
-    session->connection.deadline = deadline;
-    int code = session_plan(session, &plan, err);
+    int code = session_enter(session, session->target->table, deadline, &plan, err);
     if (code == WB_OK)
-        code = wb_sqlite_touch_marks(&plan->touch, &session->connection, session->target, marks,
-                                     out, err);
+        code = wb_sqlite_touch_marks(&plan->touch, marks, out, err);
     return session_leave(session, code);
 }
+
+/* ---- calls without a session ---- */
 
 static int sqlite_describe(wb_store *base, const char *table, const wb_deadline *deadline,
                            wb_schema **out, wb_err *err)
@@ -158,23 +136,28 @@ static int sqlite_describe(wb_store *base, const char *table, const wb_deadline 
     return code;
 }
 
-static int script_run(wb_sqlite_connection *connection, const char *sql, wb_err *err)
+/* A connection that can write; it is closed where this fails. */
+static int store_connect(const sqlite_store *store, wb_sqlite_connection *connection, wb_err *err)
 {
-    int code = wb_sqlite_begin(connection, err);
+    int flags = SQLITE_OPEN_READWRITE | (store->create ? SQLITE_OPEN_CREATE : 0);
+    int code = wb_sqlite_open(connection, flags, err);
+    if (code == WB_OK)
+        code = wb_sqlite_tune(connection, err);
     if (code != WB_OK)
-        return code;
-    return wb_sqlite_end(connection, wb_sqlite_exec(connection, sql, err), err);
+        wb_sqlite_close(connection);
+    return code;
 }
 
 static int sqlite_execute(wb_store *base, const char *sql, const wb_deadline *deadline, wb_err *err)
 {
     const sqlite_store *store = (const sqlite_store *)base;
     wb_sqlite_connection connection = {.path = store->path, .deadline = deadline};
-    int code = wb_sqlite_open(&connection, flags_of(store), err);
+    int code = store_connect(store, &connection, err);
+    if (code != WB_OK)
+        return code;
+    code = wb_sqlite_begin(&connection, err);
     if (code == WB_OK)
-        code = wb_sqlite_tune(&connection, err);
-    if (code == WB_OK)
-        code = script_run(&connection, sql, err);
+        code = wb_sqlite_end(&connection, wb_sqlite_exec(&connection, sql, err), err);
     wb_sqlite_close(&connection);
     return code;
 }
