@@ -2,7 +2,7 @@
  * The schema of a table in an SQLite database. A constant default becomes the schema's. The schema leaves out a
  * column that the database fills by itself: the rowid's name, and one whose default is computed or does not fit its
  * type. A uuid that is the whole primary key is generated.
- * Invariant: a default's text lies in a value of SQLite's, which lives until the schema is made.
+ * Invariant: the values that hold the defaults' texts live until the schema is made.
  * Locks: none. Fails as connection.c says, with WB_HOLD where there is nothing to describe, and with WB_MEMORY. */
 #include <string.h>
 
@@ -10,17 +10,18 @@
 #include "rows/row.h"
 #include "stores/sqlite/sqlite.h"
 
-/* The columns that go into the schema. */
+/* The columns that go into the schema. `values` has a place for each column of the table: its constant default, whose
+ * text lies there, or NULL. */
 typedef struct findings {
     wb_column *columns;
-    sqlite3_value **values; /* of the defaults, whose texts they hold; NULL: none */
     size_t count;
+    sqlite3_value **values;
 } findings;
 
 static int collect(wb_sqlite_connection *connection, const wb_sqlite_table *table, wb_schema **out,
                    wb_err *err);
 static int column_add(findings *found, wb_sqlite_connection *connection,
-                      const wb_sqlite_table *table, const wb_sqlite_column *column, wb_err *err);
+                      const wb_sqlite_table *table, size_t index, wb_err *err);
 
 int wb_sqlite_describe(wb_sqlite_connection *connection, wb_schema **out, wb_err *err)
 {
@@ -59,10 +60,10 @@ static int collect(wb_sqlite_connection *connection, const wb_sqlite_table *tabl
     };
     int code = found.columns && found.values ? WB_OK : no_memory(connection, err);
     for (size_t i = 0; code == WB_OK && i < table->count; i++)
-        code = column_add(&found, connection, table, &table->columns[i], err);
+        code = column_add(&found, connection, table, i, err);
     if (code == WB_OK)
         code = finish(connection, &found, out, err);
-    for (size_t i = 0; i < found.count; i++)
+    for (size_t i = 0; found.values != NULL && i < table->count; i++)
         sqlite3_value_free(found.values[i]);
     wb_free(found.columns);
     wb_free(found.values);
@@ -165,18 +166,6 @@ static int default_check(const wb_column *column)
 
 /* ---- columns ---- */
 
-/* *out stays NULL where the column has no default. *fits: a schema can say so, or can have the default. */
-static int default_read(wb_sqlite_connection *connection, const wb_sqlite_column *column,
-                        sqlite3_value **out, bool *fits, wb_err *err)
-{
-    *fits = column->default_sql == NULL;
-    if (*fits || !is_constant(column->default_sql))
-        return WB_OK;
-    int code = constant_value(connection, column->default_sql, out, err);
-    *fits = *out != NULL;
-    return code;
-}
-
 static bool is_generated(const wb_sqlite_table *table, const wb_sqlite_column *column, int type)
 {
     return column->key == 1 && table->keys == 1 && type == WB_TYPE_UUID &&
@@ -184,29 +173,26 @@ static bool is_generated(const wb_sqlite_table *table, const wb_sqlite_column *c
 }
 
 static int column_add(findings *found, wb_sqlite_connection *connection,
-                      const wb_sqlite_table *table, const wb_sqlite_column *column, wb_err *err)
+                      const wb_sqlite_table *table, size_t index, wb_err *err)
 {
-    sqlite3_value *value = NULL;
-    bool fits = false;
-    int code = default_read(connection, column, &value, &fits, err);
-    if (code != WB_OK || !fits || column->rowid) {
-        sqlite3_value_free(value);
+    const wb_sqlite_column *column = &table->columns[index];
+    const char *sql = column->default_sql;
+    sqlite3_value **value = &found->values[index];
+    int code =
+        sql != NULL && is_constant(sql) ? constant_value(connection, sql, value, err) : WB_OK;
+    bool computed = sql != NULL && *value == NULL;
+    if (code != WB_OK || computed || column->rowid)
         return code;
-    }
     wb_column described = {
         .name = column->name,
         .type = wb_sqlite_type(column),
         .null = !column->not_null && column->key == 0,
     };
     described.generate = is_generated(table, column, described.type) ? WB_UUIDV7 : WB_GIVEN;
-    if (value != NULL)
-        described.default_value = value_read(value, described.type);
+    if (*value != NULL)
+        described.default_value = value_read(*value, described.type);
     code = default_check(&described);
-    if (code != WB_OK) {
-        sqlite3_value_free(value);
-        return code == WB_MEMORY ? no_memory(connection, err) : WB_OK;
-    }
-    found->values[found->count] = value;
-    found->columns[found->count++] = described;
-    return WB_OK;
+    if (code == WB_OK)
+        found->columns[found->count++] = described;
+    return code == WB_MEMORY ? no_memory(connection, err) : WB_OK;
 }
