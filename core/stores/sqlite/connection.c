@@ -17,7 +17,7 @@
 #include "stores/sqlite/sqlite.h"
 
 enum {
-    LOOK_EVERY_OPS = 5000, /* between two looks at the deadline, in steps of SQLite's machine */
+    LOOK_EVERY_OPS = 5000, /* of SQLite's machine, between two looks at the deadline */
     FIRST_NAP_US = 500,    /* while another connection holds the lock; doubles */
     LONGEST_NAP_US = 10 * 1000,
     DOUBLINGS = 5,

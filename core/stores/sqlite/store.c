@@ -70,7 +70,7 @@ static int session_ready(sqlite_session *session, wb_err *err)
     return connection->db != NULL ? WB_OK : store_connect(session->store, connection, err);
 }
 
-/* Begins a call, which ends with session_leave also where this failed. *out is the table's plan. */
+/* Begins a call, and finds the table's plan or makes it. session_leave ends the call, also where this failed. */
 static int session_enter(sqlite_session *session, const char *table, const wb_deadline *deadline,
                          wb_sqlite_plan **out, wb_err *err)
 {
@@ -136,7 +136,7 @@ static int sqlite_describe(wb_store *base, const char *table, const wb_deadline 
     return code;
 }
 
-/* A connection that can write; it is closed where this fails. */
+/* Opens a connection that can write. Where this fails it is closed again. */
 static int store_connect(const sqlite_store *store, wb_sqlite_connection *connection, wb_err *err)
 {
     int flags = SQLITE_OPEN_READWRITE | (store->create ? SQLITE_OPEN_CREATE : 0);
