@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * A URL to a store: the one file that knows all kinds. An error never shows a URL beyond its scheme: the rest may
- * hold a password. */
+ * From a URL to a store. This is the one file that knows all kinds.
+ * Locks: none. Fails with WB_INVALID for a URL, and as the store does that it names. An error shows no more of a
+ * URL than its scheme, since the rest may hold a password; a path of SQLite's it shows. */
 #include <string.h>
 
 #include "base/err.h"
@@ -10,7 +11,7 @@ static int open_sqlite(const char *path, bool create, wb_store **out, wb_err *er
 static int open_memory(const char *rest, wb_store **out, wb_err *err);
 static int refuse_url(const char *url, wb_err *err);
 
-/* What follows the scheme, or NULL where the URL has another one. */
+/* What follows the scheme. NULL: the URL has another one. */
 static const char *after_scheme(const char *url, const char *scheme)
 {
     size_t bytes = strlen(scheme);
@@ -30,7 +31,7 @@ int wb_store_open(const char *url, bool create, wb_store **out, wb_err *err)
     return refuse_url(url, err);
 }
 
-/* "//" would begin a host; "///path" is an absolute path all the same. */
+/* "//" begins a host, which is refused. "///path" is an absolute path. */
 static int open_sqlite(const char *path, bool create, wb_store **out, wb_err *err)
 {
     if (path[0] == '/' && path[1] == '/' && path[2] != '/')

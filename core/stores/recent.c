@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * Invariant: the list is in the order of use, the last used first, and has WB_RECENT_TABLES at most; so one
- * table costs one comparison, and the longest walk is short beside a write. Names are compared by what they
- * say: those of batches are borrowed, and another may come to lie where one was. Not locked; can't fail. */
+ * A list in the order of use. One table costs one comparison, and the longest walk is short beside a write. Names are
+ * compared as text, not by address: a batch's name is borrowed, so another name may have its address later.
+ * Invariant: the last used is the first, and there are WB_RECENT_TABLES at most.
+ * Locks: none. It can't fail. */
 #include "stores/recent.h"
 
 #include <stddef.h>

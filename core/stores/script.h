@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * A policy that decides in the flusher's thread: what a worker fills. A policy is a description, shared and counted;
- * a script is one batcher's use of it, made, opened, asked and ended in that thread alone. It is asked only for what
- * it has a function. A call that fails leaves its output as it was: the built-in rule decides then. */
+ * A policy that decides in the flusher's thread; a worker's is one. A policy is a description, shared and counted. A
+ * script is one batcher's use of it: made, opened, asked and ended in that thread alone, and only asked for the
+ * decisions that it has a function for. A call that fails leaves its output as it was: the built-in rule decides. */
 #ifndef WB_SCRIPT_H
 #define WB_SCRIPT_H
 
@@ -26,10 +26,10 @@ typedef struct wb_script_class {
     int (*open)(wb_script *script, wb_err *err);
     int (*should_flush)(wb_script *script, const wb_stats *stats, const wb_view *view, bool *flush,
                         wb_err *err);
-    /* The table for row `index` of a batch; its name lives until the next call. */
+    /* The table for row `index` of the batch. Its name lives until the next call. */
     int (*route)(wb_script *script, const wb_batch *batch, size_t index, const char **table,
                  wb_err *err);
-    /* When to try a batch again that failed, as wb_outcome.retry_us has it. */
+    /* When a batch that failed is tried again, in the form of wb_outcome.retry_us. */
     int (*retry)(wb_script *script, const wb_stats *stats, const wb_view *view,
                  const wb_err *failure, int64_t *retry_us, wb_err *err);
     void (*end)(wb_script *script);
@@ -37,7 +37,7 @@ typedef struct wb_script_class {
 
 struct wb_script {
     const wb_script_class *class;
-    bool should_flush, route, retry; /* after open: there is such a function */
+    bool should_flush, route, retry; /* set by open: it has that function */
 };
 
 #endif

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT
- * What every kind of store shares: counting references, reading a table's schema, running a script. A store
- * never changes after it was made, but for its count, so it needs no lock here. */
+ * What every kind of store shares: counting references, reading a table's schema, running SQL, counting exit handlers.
+ * Invariant: a store never changes after it was made, but for its count.
+ * Locks: none; the counts are atomic. Fails as the store's class does, and with WB_MISUSE where it has no SQL. */
 #include "stores/store.h"
 
 #include "base/err.h"
 
-static atomic_uint exit_handlers; /* zero at first */
+static atomic_uint exit_handlers;
 
 wb_store *wb_store_ref(wb_store *store)
 {
@@ -39,7 +40,7 @@ int wb_store_execute(wb_store *store, const char *sql, int64_t deadline_us, wb_e
     return store->class->execute(store, sql, &deadline, err);
 }
 
-void wb_store_exit_handler_made(void)
+void wb_store_count_exit_handler(void)
 {
     atomic_fetch_add(&exit_handlers, 1);
 }

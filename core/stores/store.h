@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: MIT
- * What a native store fills. A store is a description, shared and counted; a session is one flusher's use
- * of it: one connection, opened at the first write or touch, opened again after it broke. A session is used
- * by one thread at a time; it is made in that thread and ended there.
+ * The contract of a store, which each kind fills. A store is a description, shared and counted. A session is one
+ * flusher's use of it: one connection, which the first write or touch opens, and the next one after it broke. One
+ * thread makes, uses and ends a session.
  *
- * A session writes to as many tables as its batches name, over its one connection: a batch goes to its own
- * table, one that names none to the target's (wb_target_table). What is wrong with one table leaves the
- * writes to the others alone.
- * A write is atomic: after WB_OK all rows are in and committed; after an error with in_doubt false none is,
- * unless the session's `stored` says that some are.
- * Every call ends soon after its deadline, or after cancel was asked for, with a WB_STORE error (class
- * WB_RETRY, in_doubt where the commit had been sent).
- * Errors: code WB_STORE; class by enum wb_class; sqlstate where the server gave one; text names the table
- * and, where it is known, the column. */
+ * A session writes to all the tables that its batches name, over its one connection: a batch goes to its own table,
+ * or to the target's if it names none (wb_target_table). What is wrong with one table leaves the others alone.
+ * A write is atomic: after WB_OK all rows are committed; after an error none is in, unless the error is in_doubt or
+ * the session's `stored` says that some are.
+ * Every call ends soon after its deadline, or after a request to stop, with WB_STORE (class WB_RETRY; in_doubt if
+ * the commit had been sent).
+ * Errors: code WB_STORE; class by enum wb_class; sqlstate where the server gave one. The text names the table and, if
+ * it is known, the column. */
 #ifndef WB_STORE_H
 #define WB_STORE_H
 
@@ -26,7 +25,7 @@
 typedef struct wb_session wb_session;
 typedef struct wb_store_class wb_store_class;
 
-/* What a session is for. Lives longer than the session. */
+/* What a session is for. It lives longer than the session. */
 typedef struct wb_target {
     const char *table; /* of batches that name none, and of marks */
     wb_schema *schema; /* a batcher's, of all its tables; NULL for a tracker */
@@ -47,11 +46,11 @@ struct wb_store {
 
 struct wb_session {
     const wb_store_class *class;
-    uint64_t
-        stored; /* after a write that failed: leading rows that are in; 0 where writes are atomic */
+    /* After a write that failed: how many leading rows are in. 0 where writes are atomic. */
+    uint64_t stored;
 };
 
-/* Where a batch goes; lives as long as both. */
+/* The table that a batch goes to. The name lives as long as both do. */
 static inline const char *wb_target_table(const wb_target *target, const wb_batch *batch)
 {
     return batch->table != NULL ? batch->table : target->table;
@@ -73,15 +72,15 @@ struct wb_store_class {
     void (*end)(wb_session *session);
     int (*describe)(wb_store *store, const char *table, const wb_deadline *deadline,
                     wb_schema **out, wb_err *err);
-    /* Runs a script in one transaction. NULL: the store has no SQL. */
+    /* Runs SQL in one transaction. NULL: the store has no SQL. */
     int (*execute)(wb_store *store, const char *sql, const wb_deadline *deadline, wb_err *err);
     void (*free)(wb_store *store);
 };
 
-/* A library that a store uses may register an exit handler of its own, after which it can't be used any
- * more. A store has that done when it is made, and says so; whoever must use stores in an exit handler
- * registers it after that: anew, where the count has changed. */
-void wb_store_exit_handler_made(void);
-unsigned wb_store_exit_handlers(void); /* how many times */
+/* Exit handlers run in the reverse of their order. A library under a store may register one that makes the
+ * library unusable; who uses stores in an exit handler has to register it later than that. So a store starts
+ * its library when the store is made, and counts; where the count has changed, the user registers anew. */
+void wb_store_count_exit_handler(void);
+unsigned wb_store_exit_handlers(void); /* counted so far */
 
 #endif

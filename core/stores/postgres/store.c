@@ -162,7 +162,7 @@ static void start_tls_library(void)
     if (atomic_flag_test_and_set(&started))
         return;
     PQfreemem(PQencryptPassword("", ""));
-    wb_store_exit_handler_made();
+    wb_store_count_exit_handler();
 }
 
 int wb_store_postgres(const char *conninfo, wb_store **out, wb_err *err)

@@ -1,65 +1,69 @@
 /* SPDX-License-Identifier: MIT
- * The schema of a table in an SQLite database. A constant default becomes the schema's; a column that the
- * database fills by itself (the rowid's name, a default that is computed or does not fit the type) is left
- * to it and is not in the schema. A uuid that is the whole primary key is generated.
- * Fails with WB_HOLD, naming the table, where there is nothing to describe. */
+ * The schema of a table in an SQLite database. A constant default becomes the schema's. The schema leaves out a
+ * column that the database fills by itself: the rowid's name, and one whose default is computed or does not fit its
+ * type. A uuid that is the whole primary key is generated.
+ * Invariant: the values that hold the defaults' texts live until the schema is made.
+ * Locks: none. Fails as connection.c says, with WB_HOLD where there is nothing to describe, and with WB_MEMORY. */
 #include <string.h>
 
 #include "base/env.h"
 #include "rows/row.h"
 #include "stores/sqlite/sqlite.h"
 
-/* The columns while they are collected; values hold the text of the defaults. */
+/* The columns that go into the schema. `values` has a place for each column of the table: its constant default, whose
+ * text lies there, or NULL. */
 typedef struct findings {
     wb_column *columns;
-    sqlite3_value **values;
     size_t count;
+    sqlite3_value **values;
 } findings;
 
-static int collect(wb_sqlite_link *link, const wb_sqlite_table *table, wb_schema **out,
+static int collect(wb_sqlite_connection *connection, const wb_sqlite_table *table, wb_schema **out,
                    wb_err *err);
-static int column_add(findings *found, wb_sqlite_link *link, const wb_sqlite_table *table,
-                      const wb_sqlite_column *column, wb_err *err);
+static int column_add(findings *found, wb_sqlite_connection *connection,
+                      const wb_sqlite_table *table, size_t index, wb_err *err);
 
-int wb_sqlite_describe(wb_sqlite_link *link, wb_schema **out, wb_err *err)
+int wb_sqlite_describe(wb_sqlite_connection *connection, wb_schema **out, wb_err *err)
 {
     wb_sqlite_table table;
-    int code = wb_sqlite_table_read(link, &table, err);
+    int code = wb_sqlite_table_read(connection, &table, err);
     if (code == WB_OK && table.count == 0)
-        code = wb_fail_store(err, WB_HOLD, "table \"%s\": there is none in database \"%s\"",
-                             link->table, link->path);
+        code = wb_sqlite_no_table(connection, err);
     if (code == WB_OK)
-        code = collect(link, &table, out, err);
+        code = collect(connection, &table, out, err);
     wb_sqlite_table_fini(&table);
     return code;
 }
 
-static int no_memory(const wb_sqlite_link *link, wb_err *err)
+static int no_memory(const wb_sqlite_connection *connection, wb_err *err)
 {
-    return wb_fail(err, WB_MEMORY, "table \"%s\": out of memory", link->table);
+    return wb_fail(err, WB_MEMORY, "table \"%s\": out of memory", connection->table);
 }
 
-static int finish(const wb_sqlite_link *link, const findings *found, wb_schema **out, wb_err *err)
+static int finish(const wb_sqlite_connection *connection, const findings *found, wb_schema **out,
+                  wb_err *err)
 {
     if (found->count == 0)
-        return wb_fail_store(
-            err, WB_HOLD, "table \"%s\": the database fills every column by itself", link->table);
+        return wb_fail_store(err, WB_HOLD,
+                             "table \"%s\": the database fills every column by itself",
+                             connection->table);
     int code = wb_schema_new(found->columns, found->count, out, err);
-    return code == WB_OK ? WB_OK : wb_wrap(err, code, "table \"%s\"", link->table);
+    return code == WB_OK ? WB_OK : wb_wrap(err, code, "table \"%s\"", connection->table);
 }
 
-static int collect(wb_sqlite_link *link, const wb_sqlite_table *table, wb_schema **out, wb_err *err)
+static int collect(wb_sqlite_connection *connection, const wb_sqlite_table *table, wb_schema **out,
+                   wb_err *err)
 {
     findings found = {
         .columns = wb_alloc_zeroed(table->count * sizeof *found.columns),
         .values = wb_alloc_zeroed(table->count * sizeof *found.values),
     };
-    int code = found.columns && found.values ? WB_OK : no_memory(link, err);
+    int code = found.columns && found.values ? WB_OK : no_memory(connection, err);
     for (size_t i = 0; code == WB_OK && i < table->count; i++)
-        code = column_add(&found, link, table, &table->columns[i], err);
+        code = column_add(&found, connection, table, i, err);
     if (code == WB_OK)
-        code = finish(link, &found, out, err);
-    for (size_t i = 0; i < found.count; i++)
+        code = finish(connection, &found, out, err);
+    for (size_t i = 0; found.values != NULL && i < table->count; i++)
         sqlite3_value_free(found.values[i]);
     wb_free(found.columns);
     wb_free(found.values);
@@ -73,7 +77,7 @@ static bool ends(const char *sql)
     return sql[strspn(sql, " \t\n")] == '\0';
 }
 
-/* At the opening quote of a string that takes up the rest. */
+/* Is `sql`, at an opening quote, one string to its end? */
 static bool is_string(const char *sql)
 {
     for (sql++; *sql != '\0'; sql++) {
@@ -107,24 +111,24 @@ static bool is_constant(const char *sql)
     return is_number(sql);
 }
 
-/* What a constant is worth; *out stays NULL where SQLite can't read it. */
-static int constant_value(wb_sqlite_link *link, const char *constant, sqlite3_value **out,
-                          wb_err *err)
+/* A constant's value; *out stays NULL where SQLite can't read it. */
+static int constant_value(wb_sqlite_connection *connection, const char *constant,
+                          sqlite3_value **out, wb_err *err)
 {
     wb_buffer sql = WB_BUFFER_EMPTY;
     wb_buffer_printf(&sql, "SELECT %s", constant);
     sqlite3_stmt *statement = NULL;
     wb_err cause;
-    int code = wb_sqlite_prepare_buffer(link, &sql, &statement, &cause);
+    int code = wb_sqlite_prepare_buffer(connection, &sql, &statement, &cause);
     if (code != WB_OK)
-        return cause.error_class == WB_RETRY ? no_memory(link, err) : WB_OK;
+        return cause.error_class == WB_RETRY ? no_memory(connection, err) : WB_OK;
     if (sqlite3_step(statement) == SQLITE_ROW)
         *out = sqlite3_value_dup(sqlite3_column_value(statement, 0));
     sqlite3_finalize(statement);
-    return *out != NULL ? WB_OK : no_memory(link, err);
+    return *out != NULL ? WB_OK : no_memory(connection, err);
 }
 
-/* As the column's affinity would keep it: DEFAULT '0' is a number in a column of numbers. */
+/* Reads a default as the column would keep it: in a column of numbers, DEFAULT '0' is a number. */
 static wb_value value_read(sqlite3_value *value, int type)
 {
     bool number = type <= WB_TYPE_FLOAT8;
@@ -143,7 +147,7 @@ static wb_value value_read(sqlite3_value *value, int type)
     }
 }
 
-/* WB_INVALID where the type can't have the default. */
+/* WB_INVALID: the default is no value of the type. */
 static int default_check(const wb_column *column)
 {
     const wb_value *value = &column->default_value;
@@ -162,48 +166,33 @@ static int default_check(const wb_column *column)
 
 /* ---- columns ---- */
 
-/* NULL in *out: the column has no default, or none that a schema could have; *fits says which. */
-static int default_read(wb_sqlite_link *link, const wb_sqlite_column *column, sqlite3_value **out,
-                        bool *fits, wb_err *err)
-{
-    *fits = column->default_sql == NULL;
-    if (*fits || !is_constant(column->default_sql))
-        return WB_OK;
-    int code = constant_value(link, column->default_sql, out, err);
-    *fits = *out != NULL;
-    return code;
-}
-
 static bool is_generated(const wb_sqlite_table *table, const wb_sqlite_column *column, int type)
 {
     return column->key == 1 && table->keys == 1 && type == WB_TYPE_UUID &&
            column->default_sql == NULL;
 }
 
-static int column_add(findings *found, wb_sqlite_link *link, const wb_sqlite_table *table,
-                      const wb_sqlite_column *column, wb_err *err)
+static int column_add(findings *found, wb_sqlite_connection *connection,
+                      const wb_sqlite_table *table, size_t index, wb_err *err)
 {
-    sqlite3_value *value = NULL;
-    bool fits = false;
-    int code = default_read(link, column, &value, &fits, err);
-    if (code != WB_OK || !fits || column->rowid) {
-        sqlite3_value_free(value);
+    const wb_sqlite_column *column = &table->columns[index];
+    const char *sql = column->default_sql;
+    sqlite3_value **value = &found->values[index];
+    int code =
+        sql != NULL && is_constant(sql) ? constant_value(connection, sql, value, err) : WB_OK;
+    bool computed = sql != NULL && *value == NULL;
+    if (code != WB_OK || computed || column->rowid)
         return code;
-    }
     wb_column described = {
         .name = column->name,
         .type = wb_sqlite_type(column),
         .null = !column->not_null && column->key == 0,
     };
     described.generate = is_generated(table, column, described.type) ? WB_UUIDV7 : WB_GIVEN;
-    if (value != NULL)
-        described.default_value = value_read(value, described.type);
+    if (*value != NULL)
+        described.default_value = value_read(*value, described.type);
     code = default_check(&described);
-    if (code != WB_OK) {
-        sqlite3_value_free(value);
-        return code == WB_MEMORY ? no_memory(link, err) : WB_OK;
-    }
-    found->values[found->count] = value;
-    found->columns[found->count++] = described;
-    return WB_OK;
+    if (code == WB_OK)
+        found->columns[found->count++] = described;
+    return code == WB_MEMORY ? no_memory(connection, err) : WB_OK;
 }

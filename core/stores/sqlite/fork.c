@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
- * Which database files this process, or the one that it was forked from, has open. SQLite keeps a record of each file
- * that its process has open, with the locks that it believes to hold on it. A child of fork inherits the record and
- * not the locks: a connection that it opened to such a file would lock nothing, and the next process to close the
- * file would remove the log beneath it, with rows that were stored (https://sqlite.org/howtocorrupt.html, 2.6). So
- * such a file is not opened.
- * The list's lock is held for links only, and over a fork. Without memory for a file nothing is opened. */
+ * The database files that this process has open, and those that its parent had open at the fork. SQLite records
+ * each file that its process has open, with the locks that it holds on it. A child of fork inherits the record
+ * without the locks: a connection that it opened to such a file would lock nothing, and the next process to close
+ * the file would remove the log beneath it, with rows that were stored (https://sqlite.org/howtocorrupt.html, 2.6).
+ * So such a file is not opened.
+ * Invariant: every open connection has its file in the list; files of a parent stay there for good.
+ * Locks: one, held while the list is read or changed, and over a fork. Fails without memory: then nothing is opened. */
 #include <pthread.h>
 #include <sys/stat.h>
 
@@ -15,7 +16,7 @@ struct wb_sqlite_file {
     wb_sqlite_file *next;
     dev_t device;
     ino_t inode;
-    unsigned process; /* fork generation in which it was opened */
+    unsigned process; /* the fork generation that opened it */
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
- * A batch into an SQLite table: one transaction, one prepared INSERT stepped for every row, the values bound
- * where they lie in the batch. A uuid goes as 36 lower-case characters (16 bytes where the column is
- * declared BLOB), a timestamptz as RFC 3339 with six digits and Z, a date as YYYY-MM-DD, a bool as 0 or 1.
- * Invariant: between two writes the statement is reset and bound to nothing of a batch.
- * Of a batch in doubt a row is written only where its id is not there: what is in already stays alone.
- * Fails as sqlite_link.c says; and WB_REJECT for NaN, which SQLite would turn into NULL. */
+ * Writes a batch into an SQLite table: one transaction, with one prepared INSERT for every row. SQLite reads the values
+ * where they lie in the batch. A uuid is written as 36 lower-case characters (as 16 bytes where the column is declared
+ * BLOB), a timestamptz as RFC 3339 with six digits and Z, a date as YYYY-MM-DD, a bool as 0 or 1.
+ * Invariant: between two writes the statement is reset and has no bindings.
+ * A row of a batch in doubt is written only if its id isn't in the table yet; so a row that is in stays as it is.
+ * Locks: none. Fails as connection.c says, and with WB_REJECT for NaN, which SQLite would turn into NULL. */
 #include <math.h>
 #include <string.h>
 
@@ -12,14 +12,12 @@
 #include "stores/sqlite/sqlite.h"
 #include "base/timestamp.h"
 
-static int insert_statement(wb_sqlite_link *link, const wb_target *target, bool unless_there,
-                            sqlite3_stmt **out, wb_err *err);
-static int insert_in_transaction(wb_sqlite_insert *insert, wb_sqlite_link *link,
-                                 const wb_target *target, const wb_batch *batch, wb_err *err);
-static int rows_step(wb_sqlite_insert *insert, wb_sqlite_link *link, sqlite3_stmt *statement,
-                     const wb_batch *batch, wb_err *err);
+static int insert_statement(const wb_sqlite_insert *insert, bool unless_there, sqlite3_stmt **out,
+                            wb_err *err);
+static int rows_step(wb_sqlite_insert *insert, sqlite3_stmt *statement, const wb_batch *batch,
+                     wb_err *err);
 
-/* ---- preparing; all for the link's table ---- */
+/* ---- preparing ---- */
 
 static int room_make(wb_sqlite_insert *insert, const wb_schema *schema)
 {
@@ -29,16 +27,18 @@ static int room_make(wb_sqlite_insert *insert, const wb_schema *schema)
     return insert->as_bytes && insert->values && insert->texts ? WB_OK : WB_MEMORY;
 }
 
-int wb_sqlite_insert_prepare(wb_sqlite_insert *insert, wb_sqlite_link *link,
+int wb_sqlite_insert_prepare(wb_sqlite_insert *insert, wb_sqlite_connection *connection,
                              const wb_target *target, const wb_sqlite_table *table, wb_err *err)
 {
     const wb_schema *schema = target->schema;
+    insert->connection = connection;
+    insert->target = target;
     if (room_make(insert, schema) != WB_OK)
-        return wb_fail_store(err, WB_RETRY, "table \"%s\": out of memory", link->table);
+        return wb_sqlite_no_memory(connection, err);
     for (size_t i = 0; i < schema->count; i++)
         insert->as_bytes[i] =
             wb_sqlite_takes_bytes(wb_sqlite_column_find(table, schema->columns[i].column.name));
-    return insert_statement(link, target, false, &insert->insert, err);
+    return insert_statement(insert, false, &insert->statement, err);
 }
 
 static void put_columns(wb_buffer *sql, const wb_schema *schema)
@@ -65,25 +65,27 @@ static void put_unless_there(wb_buffer *sql, const char *table, const wb_target 
     wb_buffer_printf(sql, " = ?%d)", target->dedupe_column + 1);
 }
 
-static int insert_statement(wb_sqlite_link *link, const wb_target *target, bool unless_there,
-                            sqlite3_stmt **out, wb_err *err)
+static int insert_statement(const wb_sqlite_insert *insert, bool unless_there, sqlite3_stmt **out,
+                            wb_err *err)
 {
+    const char *table = insert->connection->table;
+    const wb_schema *schema = insert->target->schema;
     wb_buffer sql = WB_BUFFER_EMPTY;
     wb_buffer_put_text(&sql, "INSERT INTO ");
-    wb_put_table(&sql, link->table);
-    put_columns(&sql, target->schema);
+    wb_put_table(&sql, table);
+    put_columns(&sql, schema);
     wb_buffer_put_text(&sql, unless_there ? "SELECT " : "VALUES (");
-    put_parameters(&sql, target->schema);
+    put_parameters(&sql, schema);
     if (unless_there)
-        put_unless_there(&sql, link->table, target);
+        put_unless_there(&sql, table, insert->target);
     else
         wb_buffer_put_char(&sql, ')');
-    return wb_sqlite_prepare_buffer(link, &sql, out, err);
+    return wb_sqlite_prepare_buffer(insert->connection, &sql, out, err);
 }
 
 void wb_sqlite_insert_fini(wb_sqlite_insert *insert)
 {
-    sqlite3_finalize(insert->insert);
+    sqlite3_finalize(insert->statement);
     wb_free(insert->as_bytes);
     wb_free(insert->values);
     wb_free(insert->texts);
@@ -92,33 +94,26 @@ void wb_sqlite_insert_fini(wb_sqlite_insert *insert)
 
 /* ---- writing ---- */
 
-int wb_sqlite_insert_rows(wb_sqlite_insert *insert, wb_sqlite_link *link, const wb_target *target,
-                          const wb_batch *batch, wb_err *err)
-{
-    int code = wb_sqlite_begin(link, err);
-    if (code != WB_OK)
-        return code;
-    code = insert_in_transaction(insert, link, target, batch, err);
-    return wb_sqlite_settle(link, code, err);
-}
-
-static int insert_unless_there(wb_sqlite_insert *insert, wb_sqlite_link *link,
-                               const wb_target *target, const wb_batch *batch, wb_err *err)
+static int rows_step_unless_there(wb_sqlite_insert *insert, const wb_batch *batch, wb_err *err)
 {
     sqlite3_stmt *statement = NULL;
-    int code = insert_statement(link, target, true, &statement, err);
+    int code = insert_statement(insert, true, &statement, err);
     if (code == WB_OK)
-        code = rows_step(insert, link, statement, batch, err);
+        code = rows_step(insert, statement, batch, err);
     sqlite3_finalize(statement);
     return code;
 }
 
-static int insert_in_transaction(wb_sqlite_insert *insert, wb_sqlite_link *link,
-                                 const wb_target *target, const wb_batch *batch, wb_err *err)
+int wb_sqlite_insert_rows(wb_sqlite_insert *insert, const wb_batch *batch, wb_err *err)
 {
-    if (batch->in_doubt && target->dedupe == WB_DEDUPE_COLUMN)
-        return insert_unless_there(insert, link, target, batch, err);
-    return rows_step(insert, link, insert->insert, batch, err);
+    int code = wb_sqlite_begin(insert->connection, err);
+    if (code != WB_OK)
+        return code;
+    if (batch->in_doubt && insert->target->dedupe == WB_DEDUPE_COLUMN)
+        code = rows_step_unless_there(insert, batch, err);
+    else
+        code = rows_step(insert, insert->statement, batch, err);
+    return wb_sqlite_end(insert->connection, code, err);
 }
 
 /* ---- binding ---- */
@@ -128,16 +123,17 @@ static int text_bind(sqlite3_stmt *statement, int at, const char *text, size_t b
     return sqlite3_bind_text64(statement, at, text, bytes, SQLITE_STATIC, SQLITE_UTF8);
 }
 
-static int uuid_bind(sqlite3_stmt *statement, int at, const wb_value *value, bool as_bytes,
-                     char *text)
+int wb_sqlite_bind_uuid(sqlite3_stmt *statement, int at, const uint8_t id[16], bool as_bytes,
+                        char text[WB_SQLITE_SHORT_TEXT])
 {
     if (as_bytes)
-        return sqlite3_bind_blob64(statement, at, value->text, 16, SQLITE_STATIC);
-    wb_uuid_format((const uint8_t *)value->text, text);
+        return sqlite3_bind_blob64(statement, at, id, 16, SQLITE_STATIC);
+    wb_uuid_format(id, text);
     return text_bind(statement, at, text, 36);
 }
 
-static int time_bind(sqlite3_stmt *statement, int at, int64_t unix_us, char *text)
+int wb_sqlite_bind_time(sqlite3_stmt *statement, int at, int64_t unix_us,
+                        char text[WB_SQLITE_SHORT_TEXT])
 {
     wb_timestamp_format(unix_us, text);
     return text_bind(statement, at, text, strlen(text));
@@ -158,9 +154,10 @@ static int value_bind(wb_sqlite_insert *insert, sqlite3_stmt *statement, size_t 
         return sqlite3_bind_null(statement, at);
     switch (type) {
     case WB_TYPE_UUID:
-        return uuid_bind(statement, at, value, insert->as_bytes[column], text);
+        return wb_sqlite_bind_uuid(statement, at, (const uint8_t *)value->text,
+                                   insert->as_bytes[column], text);
     case WB_TYPE_TIMESTAMPTZ:
-        return time_bind(statement, at, value->i, text);
+        return wb_sqlite_bind_time(statement, at, value->i, text);
     case WB_TYPE_DATE:
         return date_bind(statement, at, value->i, text);
     case WB_TYPE_FLOAT4:
@@ -177,38 +174,38 @@ static int value_bind(wb_sqlite_insert *insert, sqlite3_stmt *statement, size_t 
     }
 }
 
-/* A statement has as many parameters as the schema has columns, so SQLITE_RANGE stands for NaN alone. */
-static int bind_fail(wb_sqlite_link *link, const wb_column *column, int status, wb_err *err)
+/* A statement has a parameter for each column of the schema, so SQLITE_RANGE stands for NaN alone. */
+static int bind_fail(const wb_sqlite_insert *insert, const wb_column *column, int status,
+                     wb_err *err)
 {
-    if (status == SQLITE_RANGE)
-        return wb_fail_store(err, WB_REJECT,
-                             "table \"%s\": column \"%s\" (%s): SQLite can't store NaN",
-                             link->table, column->name, wb_type_name(column->type));
-    return wb_sqlite_fail(link, status, err);
+    if (status != SQLITE_RANGE)
+        return wb_sqlite_fail(insert->connection, status, err);
+    return wb_fail_store(err, WB_REJECT, "table \"%s\": column \"%s\" (%s): SQLite can't store NaN",
+                         insert->connection->table, column->name, wb_type_name(column->type));
 }
 
-static int row_bind(wb_sqlite_insert *insert, wb_sqlite_link *link, sqlite3_stmt *statement,
-                    const wb_schema *schema, wb_err *err)
+static int row_bind(wb_sqlite_insert *insert, sqlite3_stmt *statement, const wb_schema *schema,
+                    wb_err *err)
 {
     for (size_t i = 0; i < schema->count; i++) {
         const wb_column *column = &schema->columns[i].column;
         int status = value_bind(insert, statement, i, column->type);
         if (status != SQLITE_OK)
-            return bind_fail(link, column, status, err);
+            return bind_fail(insert, column, status, err);
     }
     return WB_OK;
 }
 
-static int rows_step(wb_sqlite_insert *insert, wb_sqlite_link *link, sqlite3_stmt *statement,
-                     const wb_batch *batch, wb_err *err)
+static int rows_step(wb_sqlite_insert *insert, sqlite3_stmt *statement, const wb_batch *batch,
+                     wb_err *err)
 {
     const uint8_t *tuple = batch->tuples + wb_batch_begin(batch);
     int code = WB_OK;
     for (size_t row = batch->first; code == WB_OK && row < batch->count; row++) {
         wb_row_values(batch->schema, tuple, insert->values);
-        code = row_bind(insert, link, statement, batch->schema, err);
+        code = row_bind(insert, statement, batch->schema, err);
         if (code == WB_OK)
-            code = wb_sqlite_run(link, statement, err);
+            code = wb_sqlite_run(insert->connection, statement, NULL, err);
         tuple = batch->tuples + batch->rows[row].end;
     }
     sqlite3_clear_bindings(statement);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The SQLite store's inside, shared by its files and by no others. A link is one connection and belongs to
- * one thread; nothing here is locked. Functions answer WB_OK or fill *err: WB_STORE with a class. */
+ * The inside of the SQLite store, for its own files. All that is here belongs to one thread, so nothing is locked;
+ * the list of open files alone is shared. Functions return WB_OK or fill *err: WB_STORE with a class. */
 #ifndef WB_SQLITE_H
 #define WB_SQLITE_H
 
@@ -12,54 +12,59 @@
 #include "stores/store.h"
 #include "stores/recent.h"
 
-/* ---- a connection (sqlite_link.c) ---- */
+/* ---- open files and fork (fork.c) ---- */
 
 typedef struct wb_sqlite_file wb_sqlite_file;
 
-typedef struct wb_sqlite_link {
+/* The file was open in a process when it forked this one, so it can't be opened here. */
+bool wb_sqlite_inherited(const char *path);
+wb_sqlite_file *wb_sqlite_file_opened(const char *path); /* NULL: no memory */
+void wb_sqlite_file_closed(wb_sqlite_file *file);        /* NULL is fine */
+
+/* ---- a connection (connection.c) ---- */
+
+typedef struct wb_sqlite_connection {
     sqlite3 *db;          /* NULL: closed */
     wb_sqlite_file *file; /* while it is open */
     const char *path;     /* the store's */
     const char *table;    /* of the call under way; errors name it. NULL: they name the path */
     const wb_deadline *deadline; /* of the call under way; NULL: none is */
-    bool settling;               /* a COMMIT or ROLLBACK runs: not to be interrupted */
-    bool broken;                 /* after what happened, to be opened afresh */
-} wb_sqlite_link;
+    bool ending;                 /* a COMMIT or ROLLBACK runs: not to be interrupted */
+    bool broken;                 /* has to be closed and opened again */
+} wb_sqlite_connection;
 
-/* `flags` are sqlite3_open_v2's, besides SQLITE_OPEN_NOMUTEX. */
-int wb_sqlite_open(wb_sqlite_link *link, int flags, wb_err *err);
+/* `flags` are sqlite3_open_v2's; SQLITE_OPEN_NOMUTEX is added. */
+int wb_sqlite_open(wb_sqlite_connection *connection, int flags, wb_err *err);
 /* Write-ahead log and durable commits. */
-int wb_sqlite_tune(wb_sqlite_link *link, wb_err *err);
-void wb_sqlite_close(
-    wb_sqlite_link *link); /* its statements are finalized already; closed is fine */
-bool wb_sqlite_moved(wb_sqlite_link *link); /* the path names another file by now, or none */
-/* A failed call's status to an error that names the table, or the database. */
-int wb_sqlite_fail(wb_sqlite_link *link, int status, wb_err *err);
-int wb_sqlite_exec(wb_sqlite_link *link, const char *sql, wb_err *err);
-int wb_sqlite_prepare(wb_sqlite_link *link, const char *sql, sqlite3_stmt **out, wb_err *err);
-/* Takes the SQL out of the buffer. */
-int wb_sqlite_prepare_buffer(wb_sqlite_link *link, wb_buffer *sql, sqlite3_stmt **out, wb_err *err);
-/* Steps a statement that answers no rows, and resets it. */
-int wb_sqlite_run(wb_sqlite_link *link, sqlite3_stmt *statement, wb_err *err);
-int wb_sqlite_begin(wb_sqlite_link *link, wb_err *err); /* waits for the write lock */
-/* Ends a transaction: commits where code is WB_OK, else rolls back. The transaction is over afterwards;
- * answers code, or why the commit failed. */
-int wb_sqlite_settle(wb_sqlite_link *link, int code, wb_err *err);
+int wb_sqlite_tune(wb_sqlite_connection *connection, wb_err *err);
+/* Its statements are finalized before. A closed one is fine. */
+void wb_sqlite_close(wb_sqlite_connection *connection);
+/* The path names another file by now, or none. */
+bool wb_sqlite_moved(wb_sqlite_connection *connection);
+/* Turns a failed call's status into an error that names the table, or the database. */
+int wb_sqlite_fail(wb_sqlite_connection *connection, int status, wb_err *err);
+int wb_sqlite_no_memory(const wb_sqlite_connection *connection, wb_err *err); /* WB_RETRY */
+int wb_sqlite_exec(wb_sqlite_connection *connection, const char *sql, wb_err *err);
+int wb_sqlite_prepare(wb_sqlite_connection *connection, const char *sql, sqlite3_stmt **out,
+                      wb_err *err);
+/* Empties the buffer. */
+int wb_sqlite_prepare_buffer(wb_sqlite_connection *connection, wb_buffer *sql, sqlite3_stmt **out,
+                             wb_err *err);
+/* Steps a statement once and resets it. *found: it answered a row; `found` may be NULL. */
+int wb_sqlite_run(wb_sqlite_connection *connection, sqlite3_stmt *statement, bool *found,
+                  wb_err *err);
+/* Begins a transaction, for which it waits for the write lock. */
+int wb_sqlite_begin(wb_sqlite_connection *connection, wb_err *err);
+/* Ends it: commits where code is WB_OK, else rolls back. Returns code, or why the commit failed. */
+int wb_sqlite_end(wb_sqlite_connection *connection, int code, wb_err *err);
 
-/* ---- open files and fork (sqlite_fork.c) ---- */
-
-/* Was it open in the process that this one was forked from, when it was? Then it can't be opened here. */
-bool wb_sqlite_inherited(const char *path);
-wb_sqlite_file *wb_sqlite_file_opened(const char *path); /* NULL: no memory */
-void wb_sqlite_file_closed(wb_sqlite_file *file);        /* NULL is fine */
-
-/* ---- what a table is like (sqlite_table.c) ---- */
+/* ---- what a table is like (table.c) ---- */
 
 enum wb_affinity { WB_AFF_BLOB, WB_AFF_TEXT, WB_AFF_NUMERIC, WB_AFF_INTEGER, WB_AFF_REAL };
 
 typedef struct wb_sqlite_column {
     char *name;
-    char *declared;    /* the type as declared; empty: none */
+    char *declared;    /* its type as declared; empty: none */
     char *default_sql; /* NULL: none */
     int affinity;      /* enum wb_affinity */
     int key;           /* its place in the primary key, from 1; 0: it isn't there */
@@ -68,76 +73,86 @@ typedef struct wb_sqlite_column {
 } wb_sqlite_column;
 
 typedef struct wb_sqlite_table {
+    const char *name;          /* the connection's */
     wb_sqlite_column *columns; /* without generated ones */
     size_t count;              /* 0: there is no such table */
     size_t keys;               /* columns in the primary key */
 } wb_sqlite_table;
 
-/* Reads link->table. *out is to be ended by wb_sqlite_table_fini, also after a failure. */
-int wb_sqlite_table_read(wb_sqlite_link *link, wb_sqlite_table *out, wb_err *err);
+/* Reads connection->table. *out needs wb_sqlite_table_fini, also after a failure. */
+int wb_sqlite_table_read(wb_sqlite_connection *connection, wb_sqlite_table *out, wb_err *err);
 void wb_sqlite_table_fini(wb_sqlite_table *table);
+/* WB_HOLD: the database has no such table. */
+int wb_sqlite_no_table(const wb_sqlite_connection *connection, wb_err *err);
 /* NULL: it has no such column. */
 const wb_sqlite_column *wb_sqlite_column_find(const wb_sqlite_table *table, const char *name);
-/* WB_HOLD where the table lacks the column, or declares it so that `type` does not fit. */
-int wb_sqlite_column_check(const wb_sqlite_link *link, const wb_sqlite_table *table,
-                           const char *name, int type, wb_err *err);
-/* The same for all columns of a schema; and for columns that the schema lacks and that need a value. */
-int wb_sqlite_table_check(const wb_sqlite_link *link, const wb_sqlite_table *table,
-                          const wb_schema *schema, wb_err *err);
-/* A uuid goes there as 16 bytes, not as text. */
+/* WB_HOLD: the table lacks the column, or declares it so that `type` does not fit. */
+int wb_sqlite_column_check(const wb_sqlite_table *table, const char *name, int type, wb_err *err);
+/* Checks all columns of a schema. WB_HOLD too where the schema lacks a column that needs a value. */
+int wb_sqlite_table_check(const wb_sqlite_table *table, const wb_schema *schema, wb_err *err);
+/* The column stores a uuid as 16 bytes, not as text. */
 bool wb_sqlite_takes_bytes(const wb_sqlite_column *column);
 /* The type that best describes a column. */
 int wb_sqlite_type(const wb_sqlite_column *column);
 
-/* ---- reading a schema (sqlite_describe.c) ---- */
+/* ---- reading a schema (describe.c) ---- */
 
-int wb_sqlite_describe(wb_sqlite_link *link, wb_schema **out, wb_err *err);
+int wb_sqlite_describe(wb_sqlite_connection *connection, wb_schema **out, wb_err *err);
 
-/* ---- writing rows (sqlite_insert.c) ---- */
+/* ---- writing rows (insert.c) ---- */
 
 enum { WB_SQLITE_SHORT_TEXT = 40 }; /* a uuid, a time or a date */
 
 /* All zero: not prepared. */
 typedef struct wb_sqlite_insert {
-    sqlite3_stmt *insert;
+    wb_sqlite_connection *connection;
+    const wb_target *target;
+    sqlite3_stmt *statement;
     bool *as_bytes;                      /* a column: wb_sqlite_takes_bytes */
     wb_value *values;                    /* of the row under way */
     char (*texts)[WB_SQLITE_SHORT_TEXT]; /* of the row under way, where SQLite reads them */
 } wb_sqlite_insert;
 
-int wb_sqlite_insert_prepare(wb_sqlite_insert *insert, wb_sqlite_link *link,
+int wb_sqlite_insert_prepare(wb_sqlite_insert *insert, wb_sqlite_connection *connection,
                              const wb_target *target, const wb_sqlite_table *table, wb_err *err);
-int wb_sqlite_insert_rows(wb_sqlite_insert *insert, wb_sqlite_link *link, const wb_target *target,
-                          const wb_batch *batch, wb_err *err);
+int wb_sqlite_insert_rows(wb_sqlite_insert *insert, const wb_batch *batch, wb_err *err);
 void wb_sqlite_insert_fini(wb_sqlite_insert *insert);
+/* How the store writes a uuid and a time. They return SQLite's status; `id` and `text` outlive the binding. */
+int wb_sqlite_bind_uuid(sqlite3_stmt *statement, int at, const uint8_t id[16], bool as_bytes,
+                        char text[WB_SQLITE_SHORT_TEXT]);
+int wb_sqlite_bind_time(sqlite3_stmt *statement, int at, int64_t unix_us,
+                        char text[WB_SQLITE_SHORT_TEXT]);
 
-/* ---- moving times forward (sqlite_touch.c) ---- */
+/* ---- moving times forward (touch.c) ---- */
 
 /* All zero: not prepared. */
 typedef struct wb_sqlite_touch {
+    wb_sqlite_connection *connection;
+    const wb_target *target;
     sqlite3_stmt *update;
     sqlite3_stmt *find;
     bool as_bytes; /* the key: wb_sqlite_takes_bytes */
 } wb_sqlite_touch;
 
-int wb_sqlite_touch_prepare(wb_sqlite_touch *touch, wb_sqlite_link *link, const wb_target *target,
-                            const wb_sqlite_table *table, wb_err *err);
-int wb_sqlite_touch_marks(wb_sqlite_touch *touch, wb_sqlite_link *link, const wb_target *target,
-                          const wb_marks *marks, wb_touched *out, wb_err *err);
+char *wb_sqlite_touch_ddl(const wb_target *target); /* CREATE TABLE; NULL: no memory */
+int wb_sqlite_touch_prepare(wb_sqlite_touch *touch, wb_sqlite_connection *connection,
+                            const wb_target *target, const wb_sqlite_table *table, wb_err *err);
+int wb_sqlite_touch_marks(wb_sqlite_touch *touch, const wb_marks *marks, wb_touched *out,
+                          wb_err *err);
 void wb_sqlite_touch_fini(wb_sqlite_touch *touch);
 
-/* ---- a table that a session uses (sqlite_aim.c) ---- */
+/* ---- what a session keeps of a table (table_plan.c) ---- */
 
 /* Prepared on a connection, and freed before that is closed. */
-typedef struct wb_sqlite_aim {
+typedef struct wb_sqlite_plan {
     wb_recent base;
     wb_sqlite_insert insert; /* of a batcher's target */
     wb_sqlite_touch touch;   /* of a tracker's */
-} wb_sqlite_aim;
+} wb_sqlite_plan;
 
-/* For link->table, which is made where it is missing and may be made. */
-int wb_sqlite_aim_new(wb_sqlite_link *link, const wb_target *target, bool may_create,
-                      wb_sqlite_aim **out, wb_err *err);
-void wb_sqlite_aim_free(wb_sqlite_aim *aim); /* NULL is fine */
+/* For connection->table, which is made where it is missing and may be made. */
+int wb_sqlite_plan_new(wb_sqlite_connection *connection, const wb_target *target, bool may_create,
+                       wb_sqlite_plan **out, wb_err *err);
+void wb_sqlite_plan_free(wb_sqlite_plan *plan); /* NULL is fine */
 
 #endif

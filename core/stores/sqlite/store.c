@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT
- * The SQLite store: a path, and sessions of one connection each, opened by the first write or touch. What a
- * session keeps of a table is made by the first write to it after that (sqlite_aim.c).
- * Invariant: a session is either closed (no connection, no table) or open, with tables whose statements are
- * prepared; whatever breaks the connection closes it, and the next call opens it again. A table that is
- * found missing or unfit before it is written to breaks nothing. A file that was moved or removed is noticed
- * before a write.
+ * The SQLite store: a path, and sessions of one connection each. The first write or touch opens the connection;
+ * the first of a table makes its plan (table_plan.c).
+ * Invariant: a session that is closed has no plans. A failure that breaks the connection closes the session, and
+ * the next call opens it again. A table that is missing or does not fit breaks nothing. A file that was moved or
+ * removed is noticed before a write.
  * Locks: none; a session belongs to one thread, and connections meet in the database alone.
- * Fails as sqlite_link.c says. WB_HOLD for a missing file. */
+ * Fails as connection.c says, and with WB_HOLD for a missing file. */
 #include <string.h>
 
 #include "base/env.h"
@@ -15,7 +14,7 @@
 
 typedef struct sqlite_store {
     wb_store base;
-    char *path; /* absolute: the process may change its directory before a session opens */
+    char *path; /* absolute, since the process may change its directory */
     bool create;
 } sqlite_store;
 
@@ -23,11 +22,11 @@ typedef struct sqlite_session {
     wb_session base;
     sqlite_store *store; /* a reference */
     const wb_target *target;
-    wb_sqlite_link link;
-    wb_recent *aims; /* wb_sqlite_aim */
+    wb_sqlite_connection connection;
+    wb_recent *plans; /* wb_sqlite_plan */
 } sqlite_session;
 
-static int session_open(sqlite_session *session, wb_err *err);
+static int store_connect(const sqlite_store *store, wb_sqlite_connection *connection, wb_err *err);
 
 /* ---- a session's life ---- */
 
@@ -39,16 +38,15 @@ static wb_session *sqlite_session_new(wb_store *base, const wb_target *target)
     session->base.class = base->class;
     session->store = (sqlite_store *)wb_store_ref(base);
     session->target = target;
-    session->link.path = session->store->path;
-    session->link.table = target->table;
+    session->connection.path = session->store->path;
     return &session->base;
 }
 
 static void session_close(sqlite_session *session)
 {
-    while (session->aims != NULL)
-        wb_sqlite_aim_free((wb_sqlite_aim *)wb_recent_take(&session->aims));
-    wb_sqlite_close(&session->link);
+    while (session->plans != NULL)
+        wb_sqlite_plan_free((wb_sqlite_plan *)wb_recent_take(&session->plans));
+    wb_sqlite_close(&session->connection);
 }
 
 static void sqlite_session_end(wb_session *base)
@@ -59,60 +57,44 @@ static void sqlite_session_end(wb_session *base)
     wb_free(session);
 }
 
-/* ---- opening ---- */
+/* ---- a call ---- */
 
-/* Before every write: open, in time, and on the file that the path names. */
+/* Open, in time, and on the file that the path names. */
 static int session_ready(sqlite_session *session, wb_err *err)
 {
-    if (wb_deadline_passed(session->link.deadline))
-        return wb_fail_store(err, WB_RETRY, "table \"%s\": no time left", session->link.table);
-    if (session->link.db != NULL && wb_sqlite_moved(&session->link))
+    wb_sqlite_connection *connection = &session->connection;
+    if (wb_deadline_passed(connection->deadline))
+        return wb_fail_store(err, WB_RETRY, "table \"%s\": no time left", connection->table);
+    if (connection->db != NULL && wb_sqlite_moved(connection))
         session_close(session);
-    if (session->link.db != NULL)
-        return WB_OK;
-    int code = session_open(session, err);
-    if (code != WB_OK)
-        session_close(session);
-    return code;
+    return connection->db != NULL ? WB_OK : store_connect(session->store, connection, err);
 }
 
-static int flags_of(const sqlite_store *store)
+/* Begins a call, and finds the table's plan or makes it. session_leave ends the call, also where this failed. */
+static int session_enter(sqlite_session *session, const char *table, const wb_deadline *deadline,
+                         wb_sqlite_plan **out, wb_err *err)
 {
-    return SQLITE_OPEN_READWRITE | (store->create ? SQLITE_OPEN_CREATE : 0);
-}
-
-static int session_open(sqlite_session *session, wb_err *err)
-{
-    int code = wb_sqlite_open(&session->link, flags_of(session->store), err);
-    return code == WB_OK ? wb_sqlite_tune(&session->link, err) : code;
-}
-
-/* The record of the link's table, which is the first from now on. */
-static int session_aim(sqlite_session *session, wb_sqlite_aim **out, wb_err *err)
-{
+    session->connection.table = table;
+    session->connection.deadline = deadline;
     int code = session_ready(session, err);
     if (code != WB_OK)
         return code;
-    wb_sqlite_aim *aim = (wb_sqlite_aim *)wb_recent_find(&session->aims, session->link.table);
-    if (aim == NULL) {
-        code =
-            wb_sqlite_aim_new(&session->link, session->target, session->store->create, &aim, err);
-        if (code != WB_OK)
-            return code;
-        wb_sqlite_aim_free((wb_sqlite_aim *)wb_recent_put(&session->aims, &aim->base));
-    }
-    *out = aim;
-    return WB_OK;
+    *out = (wb_sqlite_plan *)wb_recent_find(&session->plans, table);
+    if (*out != NULL)
+        return WB_OK;
+    code =
+        wb_sqlite_plan_new(&session->connection, session->target, session->store->create, out, err);
+    if (code == WB_OK)
+        wb_sqlite_plan_free((wb_sqlite_plan *)wb_recent_put(&session->plans, &(*out)->base));
+    return code;
 }
 
-/* ---- calls ---- */
-
-/* The batch's own table may be gone afterwards. */
+/* The batch's table and the deadline may be gone afterwards. */
 static int session_leave(sqlite_session *session, int code)
 {
-    session->link.deadline = NULL;
-    session->link.table = session->target->table;
-    if (code != WB_OK && session->link.broken)
+    session->connection.table = NULL;
+    session->connection.deadline = NULL;
+    if (code != WB_OK && session->connection.broken)
         session_close(session);
     return code;
 }
@@ -121,12 +103,11 @@ static int sqlite_write(wb_session *base, const wb_batch *batch, const wb_deadli
                         wb_err *err)
 {
     sqlite_session *session = (sqlite_session *)base;
-    wb_sqlite_aim *aim = NULL;
-    session->link.deadline = deadline;
-    session->link.table = wb_target_table(session->target, batch);
-    int code = session_aim(session, &aim, err);
+    wb_sqlite_plan *plan = NULL;
+    const char *table = wb_target_table(session->target, batch);
+    int code = session_enter(session, table, deadline, &plan, err);
     if (code == WB_OK)
-        code = wb_sqlite_insert_rows(&aim->insert, &session->link, session->target, batch, err);
+        code = wb_sqlite_insert_rows(&plan->insert, batch, err);
     return session_leave(session, code);
 }
 
@@ -134,44 +115,50 @@ static int sqlite_touch(wb_session *base, const wb_marks *marks, const wb_deadli
                         wb_touched *out, wb_err *err)
 {
     sqlite_session *session = (sqlite_session *)base;
-    wb_sqlite_aim *aim = NULL;
-    session->link.deadline = deadline;
-    int code = session_aim(session, &aim, err);
+    wb_sqlite_plan *plan = NULL;
+    int code = session_enter(session, session->target->table, deadline, &plan, err);
     if (code == WB_OK)
-        code = wb_sqlite_touch_marks(&aim->touch, &session->link, session->target, marks, out, err);
+        code = wb_sqlite_touch_marks(&plan->touch, marks, out, err);
     return session_leave(session, code);
 }
+
+/* ---- calls without a session ---- */
 
 static int sqlite_describe(wb_store *base, const char *table, const wb_deadline *deadline,
                            wb_schema **out, wb_err *err)
 {
     const sqlite_store *store = (const sqlite_store *)base;
-    wb_sqlite_link link = {.path = store->path, .table = table, .deadline = deadline};
-    int code = wb_sqlite_open(&link, SQLITE_OPEN_READWRITE, err);
+    wb_sqlite_connection connection = {.path = store->path, .table = table, .deadline = deadline};
+    int code = wb_sqlite_open(&connection, SQLITE_OPEN_READWRITE, err);
     if (code == WB_OK)
-        code = wb_sqlite_describe(&link, out, err);
-    wb_sqlite_close(&link);
+        code = wb_sqlite_describe(&connection, out, err);
+    wb_sqlite_close(&connection);
     return code;
 }
 
-static int script_run(wb_sqlite_link *link, const char *sql, wb_err *err)
+/* Opens a connection that can write. Where this fails it is closed again. */
+static int store_connect(const sqlite_store *store, wb_sqlite_connection *connection, wb_err *err)
 {
-    int code = wb_sqlite_begin(link, err);
+    int flags = SQLITE_OPEN_READWRITE | (store->create ? SQLITE_OPEN_CREATE : 0);
+    int code = wb_sqlite_open(connection, flags, err);
+    if (code == WB_OK)
+        code = wb_sqlite_tune(connection, err);
     if (code != WB_OK)
-        return code;
-    return wb_sqlite_settle(link, wb_sqlite_exec(link, sql, err), err);
+        wb_sqlite_close(connection);
+    return code;
 }
 
 static int sqlite_execute(wb_store *base, const char *sql, const wb_deadline *deadline, wb_err *err)
 {
     const sqlite_store *store = (const sqlite_store *)base;
-    wb_sqlite_link link = {.path = store->path, .deadline = deadline};
-    int code = wb_sqlite_open(&link, flags_of(store), err);
+    wb_sqlite_connection connection = {.path = store->path, .deadline = deadline};
+    int code = store_connect(store, &connection, err);
+    if (code != WB_OK)
+        return code;
+    code = wb_sqlite_begin(&connection, err);
     if (code == WB_OK)
-        code = wb_sqlite_tune(&link, err);
-    if (code == WB_OK)
-        code = script_run(&link, sql, err);
-    wb_sqlite_close(&link);
+        code = wb_sqlite_end(&connection, wb_sqlite_exec(&connection, sql, err), err);
+    wb_sqlite_close(&connection);
     return code;
 }
 

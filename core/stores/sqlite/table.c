@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
- * What a table in the database is like, and whether a schema fits it. SQLite takes any value in any column
- * and changes some of them on the way (text that looks like a number, in a numeric column), so the declared
- * types are compared before the first row is written.
- * Fails with WB_HOLD, naming the table, the column and both types. */
+ * What a table in the database is like, and whether a schema fits it. SQLite takes any value in any column, and
+ * changes some of them (in a numeric column, text that looks like a number). So the declared types are compared
+ * before the first row is written.
+ * Invariant: a read that fails leaves no columns.
+ * Locks: none. Fails as connection.c says; and with WB_HOLD, naming the table, the column and both types. */
 #include <stdio.h>
 #include <string.h>
 
@@ -27,8 +28,8 @@ static const unsigned kept_by_affinity[] = {
     [WB_AFF_REAL] = FLOATS,
 };
 
-/* The types that a column keeps which is declared with the name of one of ours. What isn't here (text, which
- * is also SQLite's own word) goes by affinity. */
+/* The types that a column keeps if it is declared with one of our names. Text, which is also SQLite's own word, goes
+ * by affinity. */
 static const unsigned kept_by_name[] = {
     [WB_TYPE_BOOL] = BIT(WB_TYPE_BOOL),
     [WB_TYPE_INT2] = BIT(WB_TYPE_INT2),
@@ -44,7 +45,7 @@ static const unsigned kept_by_name[] = {
     [WB_TYPE_JSONB] = JSONS,
 };
 
-/* Usual names of other databases that are not ours. */
+/* Usual names that are not ours. */
 static const struct alias {
     const char *name;
     int type;
@@ -60,14 +61,14 @@ static const int type_of_affinity[] = {
     [WB_AFF_REAL] = WB_TYPE_FLOAT8,
 };
 
-static int columns_read(wb_sqlite_link *link, sqlite3_stmt *rows, wb_sqlite_table *out,
+static int columns_read(wb_sqlite_connection *connection, sqlite3_stmt *rows, wb_sqlite_table *out,
                         wb_err *err);
 static bool column_read(sqlite3_stmt *rows, wb_sqlite_table *out);
 static int affinity_of(const char *declared);
 
 /* ---- names ---- */
 
-/* Reads one quoted name, at its opening quote, into `out`; returns what follows its closing quote. */
+/* Reads the quoted name at `quoted` into `out`, and returns what follows its closing quote. */
 static const char *name_unquote(const char *quoted, char *out)
 {
     const char *at = quoted + 1;
@@ -79,7 +80,7 @@ static const char *name_unquote(const char *quoted, char *out)
     return *at == '"' ? at + 1 : at;
 }
 
-/* Binds ?1 to the table's name alone and ?2 to the database's, which stays NULL where none is given. */
+/* Binds ?1 to the table's name, and ?2 to the database's; without one it stays NULL. */
 static int names_bind(sqlite3_stmt *statement, const char *table)
 {
     wb_buffer quoted = WB_BUFFER_EMPTY;
@@ -103,37 +104,37 @@ static int names_bind(sqlite3_stmt *statement, const char *table)
 
 /* ---- reading ---- */
 
-/* An INTEGER PRIMARY KEY names the rowid unless the key has an index of its own, as it does in a table
- * WITHOUT ROWID. */
-int wb_sqlite_table_read(wb_sqlite_link *link, wb_sqlite_table *out, wb_err *err)
+/* An INTEGER PRIMARY KEY names the rowid, unless the key has an index of its own: in a table WITHOUT ROWID it has. */
+int wb_sqlite_table_read(wb_sqlite_connection *connection, wb_sqlite_table *out, wb_err *err)
 {
-    *out = (wb_sqlite_table){0};
+    *out = (wb_sqlite_table){.name = connection->table};
     sqlite3_stmt *rows = NULL;
-    int code = wb_sqlite_prepare(link,
+    int code = wb_sqlite_prepare(connection,
                                  "SELECT name, type, \"notnull\", dflt_value, pk, EXISTS (SELECT 1 "
                                  "FROM pragma_index_list(?1, ?2) WHERE origin = 'pk') "
                                  "FROM pragma_table_info(?1, ?2)",
                                  &rows, err);
     if (code != WB_OK)
         return code;
-    int status = names_bind(rows, link->table);
-    code = status == SQLITE_OK ? columns_read(link, rows, out, err)
-                               : wb_sqlite_fail(link, status, err);
+    int status = names_bind(rows, connection->table);
+    code = status == SQLITE_OK ? columns_read(connection, rows, out, err)
+                               : wb_sqlite_fail(connection, status, err);
     sqlite3_finalize(rows);
     if (code != WB_OK)
         wb_sqlite_table_fini(out);
     return code;
 }
 
-static int columns_read(wb_sqlite_link *link, sqlite3_stmt *rows, wb_sqlite_table *out, wb_err *err)
+static int columns_read(wb_sqlite_connection *connection, sqlite3_stmt *rows, wb_sqlite_table *out,
+                        wb_err *err)
 {
     int status;
     while ((status = sqlite3_step(rows)) == SQLITE_ROW) {
         if (!column_read(rows, out))
-            return wb_fail_store(err, WB_RETRY, "table \"%s\": out of memory", link->table);
+            return wb_sqlite_no_memory(connection, err);
     }
     if (status != SQLITE_DONE)
-        return wb_sqlite_fail(link, status, err);
+        return wb_sqlite_fail(connection, status, err);
     for (size_t i = 0; i < out->count; i++)
         out->columns[i].rowid = out->columns[i].rowid && out->keys == 1;
     return WB_OK;
@@ -145,7 +146,7 @@ static char *text_copy(sqlite3_stmt *rows, int index)
     return wb_strdup(text == NULL ? "" : text);
 }
 
-/* What was read so far is freed with the table. */
+/* False: no memory. */
 static bool column_read(sqlite3_stmt *rows, wb_sqlite_table *out)
 {
     wb_sqlite_column *columns = wb_realloc(out->columns, (out->count + 1) * sizeof *out->columns);
@@ -182,6 +183,12 @@ void wb_sqlite_table_fini(wb_sqlite_table *table)
     *table = (wb_sqlite_table){0};
 }
 
+int wb_sqlite_no_table(const wb_sqlite_connection *connection, wb_err *err)
+{
+    return wb_fail_store(err, WB_HOLD, "table \"%s\": there is none in database \"%s\"",
+                         connection->table, connection->path);
+}
+
 /* ---- types ---- */
 
 static bool holds(const char *declared, const char *part)
@@ -216,7 +223,7 @@ static void first_word(const char *declared, char word[FIRST_WORD_BYTES])
         *at = *at >= 'A' && *at <= 'Z' ? (char)(*at - 'A' + 'a') : *at;
 }
 
-/* The type of ours that a declaration names, or -1. */
+/* The type that a declaration has the name of; -1: it is not ours. */
 static int named_type(const char *declared)
 {
     char word[FIRST_WORD_BYTES];
@@ -264,22 +271,21 @@ const wb_sqlite_column *wb_sqlite_column_find(const wb_sqlite_table *table, cons
     return NULL;
 }
 
-int wb_sqlite_column_check(const wb_sqlite_link *link, const wb_sqlite_table *table,
-                           const char *name, int type, wb_err *err)
+int wb_sqlite_column_check(const wb_sqlite_table *table, const char *name, int type, wb_err *err)
 {
     const wb_sqlite_column *column = wb_sqlite_column_find(table, name);
     if (column == NULL)
         return wb_fail_store(err, WB_HOLD,
                              "table \"%s\": it has no column \"%s\" (%s in the schema)",
-                             link->table, name, wb_type_name(type));
+                             table->name, name, wb_type_name(type));
     if (!type_fits(column, type))
         return wb_fail_store(err, WB_HOLD,
                              "table \"%s\": column \"%s\" is %s in the database, %s in the schema",
-                             link->table, name, column->declared, wb_type_name(type));
+                             table->name, name, column->declared, wb_type_name(type));
     return WB_OK;
 }
 
-static int extra_check(const wb_sqlite_link *link, const wb_sqlite_column *column,
+static int extra_check(const wb_sqlite_table *table, const wb_sqlite_column *column,
                        const wb_schema *schema, wb_err *err)
 {
     if (!column->not_null || column->default_sql != NULL || column->rowid)
@@ -292,18 +298,17 @@ static int extra_check(const wb_sqlite_link *link, const wb_sqlite_column *colum
         err, WB_HOLD,
         "table \"%s\": column \"%s\" (%s) is NOT NULL without a default, and the schema "
         "lacks it",
-        link->table, column->name, column->declared);
+        table->name, column->name, column->declared);
 }
 
-int wb_sqlite_table_check(const wb_sqlite_link *link, const wb_sqlite_table *table,
-                          const wb_schema *schema, wb_err *err)
+int wb_sqlite_table_check(const wb_sqlite_table *table, const wb_schema *schema, wb_err *err)
 {
     int code = WB_OK;
     for (size_t i = 0; code == WB_OK && i < schema->count; i++) {
         const wb_column *column = &schema->columns[i].column;
-        code = wb_sqlite_column_check(link, table, column->name, column->type, err);
+        code = wb_sqlite_column_check(table, column->name, column->type, err);
     }
     for (size_t i = 0; code == WB_OK && i < table->count; i++)
-        code = extra_check(link, &table->columns[i], schema, err);
+        code = extra_check(table, &table->columns[i], schema, err);
     return code;
 }

@@ -1,129 +1,98 @@
 /* SPDX-License-Identifier: MIT
- * A table that a session uses: looked at once a connection, made where it is missing and may be made,
- * compared with the schema, its statements prepared. Making goes on under the write lock, since
- * another session may be at the same.
- * Locks: none besides; an aim belongs to one session. Fails as sqlite_link.c says, with WB_HOLD for a missing
- * table or column, or one of another type; of what failed half-way nothing is left. */
+ * What a session keeps of a table: its prepared statements. The table is read once a connection, made where it is
+ * missing and may be made, and compared with the schema. It is made under the write lock and read again there,
+ * since another session may do the same at the same time.
+ * Locks: none; a plan belongs to one session. Fails as connection.c says, and with WB_HOLD where the table or a
+ * column is missing or a type does not fit. Nothing is left of a plan that failed. */
 #include "base/env.h"
 #include "stores/sqlite/sqlite.h"
 
 /* ---- making tables ---- */
 
-/* NULL: no memory. */
-static char *tracker_ddl(const char *table, const wb_target *target)
-{
-    wb_buffer sql = WB_BUFFER_EMPTY;
-    wb_buffer_put_text(&sql, "CREATE TABLE ");
-    wb_put_table(&sql, table);
-    wb_buffer_put_text(&sql, " (");
-    wb_put_name(&sql, target->key);
-    wb_buffer_put_text(&sql, " uuid TEXT PRIMARY KEY NOT NULL, ");
-    wb_put_name(&sql, target->column);
-    wb_buffer_put_text(&sql, " timestamptz TEXT)");
-    return wb_buffer_take(&sql, NULL);
-}
-
-static int table_make(wb_sqlite_link *link, const wb_target *target, wb_err *err)
+static int table_make(wb_sqlite_connection *connection, const wb_target *target, wb_err *err)
 {
     char *sql = NULL;
     if (target->schema == NULL)
-        sql = tracker_ddl(link->table, target);
+        sql = wb_sqlite_touch_ddl(target);
     else
-        wb_schema_ddl(target->schema, "sqlite", link->table, &sql, NULL);
+        wb_schema_ddl(target->schema, "sqlite", connection->table, &sql, NULL);
     if (sql == NULL)
-        return wb_fail_store(err, WB_RETRY, "table \"%s\": out of memory", link->table);
-    int code = wb_sqlite_exec(link, sql, err);
+        return wb_sqlite_no_memory(connection, err);
+    int code = wb_sqlite_exec(connection, sql, err);
     wb_free(sql);
     return code;
 }
 
-/* Another session may have made it since it was looked for. */
-static int create_locked(wb_sqlite_link *link, const wb_target *target, wb_sqlite_table *table,
-                         wb_err *err)
+static int create_locked(wb_sqlite_connection *connection, const wb_target *target,
+                         wb_sqlite_table *table, wb_err *err)
 {
-    wb_sqlite_table_fini(table);
-    int code = wb_sqlite_table_read(link, table, err);
-    if (code == WB_OK && table->count == 0) {
-        code = table_make(link, target, err);
-        if (code == WB_OK)
-            code = wb_sqlite_table_read(link, table, err);
-    }
-    return code;
+    int code = wb_sqlite_table_read(connection, table, err);
+    if (code != WB_OK || table->count > 0)
+        return code;
+    code = table_make(connection, target, err);
+    return code == WB_OK ? wb_sqlite_table_read(connection, table, err) : code;
 }
 
-static int create(wb_sqlite_link *link, const wb_target *target, wb_sqlite_table *table,
+static int create(wb_sqlite_connection *connection, const wb_target *target, wb_sqlite_table *table,
                   wb_err *err)
 {
-    int code = wb_sqlite_begin(link, err);
+    int code = wb_sqlite_begin(connection, err);
     if (code != WB_OK)
         return code;
-    code = create_locked(link, target, table, err);
-    return wb_sqlite_settle(link, code, err);
+    code = create_locked(connection, target, table, err);
+    return wb_sqlite_end(connection, code, err);
 }
 
 /* ---- preparing ---- */
 
-static int look(wb_sqlite_link *link, const wb_target *target, bool may_create,
-                wb_sqlite_table *table, wb_err *err)
+static int read_or_create(wb_sqlite_connection *connection, const wb_target *target,
+                          bool may_create, wb_sqlite_table *table, wb_err *err)
 {
-    int code = wb_sqlite_table_read(link, table, err);
-    if (code != WB_OK)
+    int code = wb_sqlite_table_read(connection, table, err);
+    if (code != WB_OK || table->count > 0)
         return code;
-    if (table->count > 0)
-        return WB_OK;
-    if (may_create)
-        return create(link, target, table, err);
-    return wb_fail_store(err, WB_HOLD, "table \"%s\": there is none in database \"%s\"",
-                         link->table, link->path);
+    return may_create ? create(connection, target, table, err)
+                      : wb_sqlite_no_table(connection, err);
 }
 
-static int prepare(wb_sqlite_aim *aim, wb_sqlite_link *link, const wb_target *target,
+static int prepare(wb_sqlite_plan *plan, wb_sqlite_connection *connection, const wb_target *target,
                    const wb_sqlite_table *table, wb_err *err)
 {
     if (target->schema == NULL)
-        return wb_sqlite_touch_prepare(&aim->touch, link, target, table, err);
-    int code = wb_sqlite_table_check(link, table, target->schema, err);
-    return code == WB_OK ? wb_sqlite_insert_prepare(&aim->insert, link, target, table, err) : code;
+        return wb_sqlite_touch_prepare(&plan->touch, connection, target, table, err);
+    int code = wb_sqlite_table_check(table, target->schema, err);
+    return code == WB_OK ? wb_sqlite_insert_prepare(&plan->insert, connection, target, table, err)
+                         : code;
 }
 
-static int look_and_prepare(wb_sqlite_aim *aim, wb_sqlite_link *link, const wb_target *target,
-                            bool may_create, wb_err *err)
-{
-    wb_sqlite_table table;
-    int code = look(link, target, may_create, &table, err);
-    if (code == WB_OK)
-        code = prepare(aim, link, target, &table, err);
-    wb_sqlite_table_fini(&table);
-    return code;
-}
+/* ---- a plan's life ---- */
 
-/* ---- an aim's life ---- */
-
-int wb_sqlite_aim_new(wb_sqlite_link *link, const wb_target *target, bool may_create,
-                      wb_sqlite_aim **out, wb_err *err)
+int wb_sqlite_plan_new(wb_sqlite_connection *connection, const wb_target *target, bool may_create,
+                       wb_sqlite_plan **out, wb_err *err)
 {
-    wb_sqlite_aim *aim = wb_alloc_zeroed(sizeof *aim);
-    char *name = wb_strdup(link->table);
-    if (aim == NULL || name == NULL) {
-        wb_free(aim);
-        wb_free(name);
-        return wb_fail_store(err, WB_RETRY, "table \"%s\": out of memory", link->table);
+    wb_sqlite_table table = {0};
+    wb_sqlite_plan *plan = wb_alloc_zeroed(sizeof *plan);
+    if (plan == NULL || (plan->base.name = wb_strdup(connection->table)) == NULL) {
+        wb_free(plan);
+        return wb_sqlite_no_memory(connection, err);
     }
-    aim->base.name = name;
-    int code = look_and_prepare(aim, link, target, may_create, err);
+    int code = read_or_create(connection, target, may_create, &table, err);
     if (code == WB_OK)
-        *out = aim;
+        code = prepare(plan, connection, target, &table, err);
+    wb_sqlite_table_fini(&table);
+    if (code == WB_OK)
+        *out = plan;
     else
-        wb_sqlite_aim_free(aim);
+        wb_sqlite_plan_free(plan);
     return code;
 }
 
-void wb_sqlite_aim_free(wb_sqlite_aim *aim)
+void wb_sqlite_plan_free(wb_sqlite_plan *plan)
 {
-    if (aim == NULL)
+    if (plan == NULL)
         return;
-    wb_sqlite_insert_fini(&aim->insert);
-    wb_sqlite_touch_fini(&aim->touch);
-    wb_free(aim->base.name);
-    wb_free(aim);
+    wb_sqlite_insert_fini(&plan->insert);
+    wb_sqlite_touch_fini(&plan->touch);
+    wb_free(plan->base.name);
+    wb_free(plan);
 }

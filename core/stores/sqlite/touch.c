@@ -1,59 +1,63 @@
 /* SPDX-License-Identifier: MIT
- * A tracker's ids in an SQLite table: one transaction, one prepared UPDATE for each id, ascending. Times are
- * compared as text: of RFC 3339 with a fixed number of digits and Z, the later is the greater. What some
- * other program wrote in another form is compared as text too.
- * Fails as sqlite_link.c says; the counts are filled only after the commit. */
-#include <string.h>
-
+ * A tracker's ids in an SQLite table: one transaction, with one prepared UPDATE for each id, in ascending order.
+ * Times are compared as text: RFC 3339 with a fixed number of digits and Z sorts by time. A time in another form,
+ * from another program, is compared as text too.
+ * Invariant: between two ids the statements are reset and have no bindings.
+ * Locks: none. Fails as connection.c says; the counts are filled only after the commit. */
 #include "stores/sqlite/sqlite.h"
 
 enum { KEY = 1, TIME = 2, BOUND = 3 };
 
-static int marks_in_transaction(wb_sqlite_touch *touch, wb_sqlite_link *link,
-                                const wb_target *target, const wb_marks *marks, wb_touched *out,
+/* $t, $k and $c are the target's table, key and column. */
+static const char ddl[] =
+    "CREATE TABLE $t ($k uuid TEXT PRIMARY KEY NOT NULL, $c timestamptz TEXT)";
+static const char update[] = "UPDATE $t SET $c = ?2 WHERE $k = ?1 AND ($c IS NULL OR $c < ?3)";
+static const char find[] = "SELECT 1 FROM $t WHERE $k = ?1 LIMIT 1";
+
+static int marks_in_transaction(wb_sqlite_touch *touch, const wb_marks *marks, wb_touched *out,
                                 wb_err *err);
 
-static int update_prepare(wb_sqlite_touch *touch, wb_sqlite_link *link, const wb_target *target,
-                          wb_err *err)
+/* ---- statements ---- */
+
+static wb_buffer statement_put(const char *form, const wb_target *target)
 {
     wb_buffer sql = WB_BUFFER_EMPTY;
-    wb_buffer_put_text(&sql, "UPDATE ");
-    wb_put_table(&sql, target->table);
-    wb_buffer_put_text(&sql, " SET ");
-    wb_put_name(&sql, target->column);
-    wb_buffer_put_text(&sql, " = ?2 WHERE ");
-    wb_put_name(&sql, target->key);
-    wb_buffer_put_text(&sql, " = ?1 AND (");
-    wb_put_name(&sql, target->column);
-    wb_buffer_put_text(&sql, " IS NULL OR ");
-    wb_put_name(&sql, target->column);
-    wb_buffer_put_text(&sql, " < ?3)");
-    return wb_sqlite_prepare_buffer(link, &sql, &touch->update, err);
+    for (; *form != '\0'; form++) {
+        if (*form != '$')
+            wb_buffer_put_char(&sql, *form);
+        else if (*++form == 't')
+            wb_put_table(&sql, target->table);
+        else
+            wb_put_name(&sql, *form == 'k' ? target->key : target->column);
+    }
+    return sql;
 }
 
-static int find_prepare(wb_sqlite_touch *touch, wb_sqlite_link *link, const wb_target *target,
-                        wb_err *err)
+char *wb_sqlite_touch_ddl(const wb_target *target)
 {
-    wb_buffer sql = WB_BUFFER_EMPTY;
-    wb_buffer_put_text(&sql, "SELECT 1 FROM ");
-    wb_put_table(&sql, target->table);
-    wb_buffer_put_text(&sql, " WHERE ");
-    wb_put_name(&sql, target->key);
-    wb_buffer_put_text(&sql, " = ?1 LIMIT 1");
-    return wb_sqlite_prepare_buffer(link, &sql, &touch->find, err);
+    wb_buffer sql = statement_put(ddl, target);
+    return wb_buffer_take(&sql, NULL);
 }
 
-int wb_sqlite_touch_prepare(wb_sqlite_touch *touch, wb_sqlite_link *link, const wb_target *target,
-                            const wb_sqlite_table *table, wb_err *err)
+static int prepare(const wb_sqlite_touch *touch, const char *form, sqlite3_stmt **out, wb_err *err)
 {
-    int code = wb_sqlite_column_check(link, table, target->key, WB_TYPE_UUID, err);
+    wb_buffer sql = statement_put(form, touch->target);
+    return wb_sqlite_prepare_buffer(touch->connection, &sql, out, err);
+}
+
+int wb_sqlite_touch_prepare(wb_sqlite_touch *touch, wb_sqlite_connection *connection,
+                            const wb_target *target, const wb_sqlite_table *table, wb_err *err)
+{
+    int code = wb_sqlite_column_check(table, target->key, WB_TYPE_UUID, err);
     if (code == WB_OK)
-        code = wb_sqlite_column_check(link, table, target->column, WB_TYPE_TIMESTAMPTZ, err);
+        code = wb_sqlite_column_check(table, target->column, WB_TYPE_TIMESTAMPTZ, err);
     if (code != WB_OK)
         return code;
+    touch->connection = connection;
+    touch->target = target;
     touch->as_bytes = wb_sqlite_takes_bytes(wb_sqlite_column_find(table, target->key));
-    code = update_prepare(touch, link, target, err);
-    return code == WB_OK ? find_prepare(touch, link, target, err) : code;
+    code = prepare(touch, update, &touch->update, err);
+    return code == WB_OK ? prepare(touch, find, &touch->find, err) : code;
 }
 
 void wb_sqlite_touch_fini(wb_sqlite_touch *touch)
@@ -63,79 +67,63 @@ void wb_sqlite_touch_fini(wb_sqlite_touch *touch)
     *touch = (wb_sqlite_touch){0};
 }
 
-int wb_sqlite_touch_marks(wb_sqlite_touch *touch, wb_sqlite_link *link, const wb_target *target,
-                          const wb_marks *marks, wb_touched *out, wb_err *err)
+/* ---- touching ---- */
+
+int wb_sqlite_touch_marks(wb_sqlite_touch *touch, const wb_marks *marks, wb_touched *out,
+                          wb_err *err)
 {
     wb_touched touched = {0, 0};
-    int code = wb_sqlite_begin(link, err);
+    int code = wb_sqlite_begin(touch->connection, err);
     if (code != WB_OK)
         return code;
-    code = marks_in_transaction(touch, link, target, marks, &touched, err);
-    code = wb_sqlite_settle(link, code, err);
+    code = marks_in_transaction(touch, marks, &touched, err);
+    code = wb_sqlite_end(touch->connection, code, err);
     if (code == WB_OK)
         *out = touched;
     return code;
 }
 
-/* `text` has to last as long as the binding. */
-static void key_bind(const wb_sqlite_touch *touch, sqlite3_stmt *statement, const uint8_t id[16],
-                     char text[36])
+static int mark_update(wb_sqlite_touch *touch, const wb_marks *marks, size_t index, wb_err *err)
 {
-    if (touch->as_bytes) {
-        sqlite3_bind_blob(statement, KEY, id, 16, SQLITE_STATIC);
-    } else {
-        wb_uuid_format(id, text);
-        sqlite3_bind_text(statement, KEY, text, 36, SQLITE_STATIC);
-    }
-}
-
-static void time_bind(sqlite3_stmt *statement, int at, int64_t unix_us, char text[40])
-{
-    wb_timestamp_format(unix_us, text);
-    sqlite3_bind_text(statement, at, text, -1, SQLITE_STATIC);
-}
-
-static int mark_update(wb_sqlite_touch *touch, wb_sqlite_link *link, const wb_target *target,
-                       const wb_marks *marks, size_t index, wb_err *err)
-{
-    char id[36], time[40], bound[40];
-    int64_t time_us = marks->exact ? marks->marks[index].time_us : marks->at_us;
-    key_bind(touch, touch->update, marks->marks[index].id, id);
-    time_bind(touch->update, TIME, time_us, time);
-    time_bind(touch->update, BOUND, wb_marks_bound_us(marks, index, target->min_advance_us), bound);
-    int code = wb_sqlite_run(link, touch->update, err);
+    char id[WB_SQLITE_SHORT_TEXT], time[WB_SQLITE_SHORT_TEXT], bound[WB_SQLITE_SHORT_TEXT];
+    const wb_mark *mark = &marks->marks[index];
+    int64_t bound_us = wb_marks_bound_us(marks, index, touch->target->min_advance_us);
+    wb_sqlite_bind_uuid(touch->update, KEY, mark->id, touch->as_bytes, id);
+    wb_sqlite_bind_time(touch->update, TIME, marks->exact ? mark->time_us : marks->at_us, time);
+    wb_sqlite_bind_time(touch->update, BOUND, bound_us, bound);
+    int code = wb_sqlite_run(touch->connection, touch->update, NULL, err);
     sqlite3_clear_bindings(touch->update);
     return code;
 }
 
-static int row_find(wb_sqlite_touch *touch, wb_sqlite_link *link, const uint8_t id[16], bool *found,
-                    wb_err *err)
+static int row_find(wb_sqlite_touch *touch, const uint8_t id[16], bool *found, wb_err *err)
 {
-    char text[36];
-    key_bind(touch, touch->find, id, text);
-    int status = sqlite3_step(touch->find);
-    bool answered = status == SQLITE_ROW || status == SQLITE_DONE;
-    int code = answered ? WB_OK : wb_sqlite_fail(link, status, err);
-    sqlite3_reset(touch->find);
+    char text[WB_SQLITE_SHORT_TEXT];
+    wb_sqlite_bind_uuid(touch->find, KEY, id, touch->as_bytes, text);
+    int code = wb_sqlite_run(touch->connection, touch->find, found, err);
     sqlite3_clear_bindings(touch->find);
-    *found = status == SQLITE_ROW;
     return code;
 }
 
-static int marks_in_transaction(wb_sqlite_touch *touch, wb_sqlite_link *link,
-                                const wb_target *target, const wb_marks *marks, wb_touched *out,
+static int mark_touch(wb_sqlite_touch *touch, const wb_marks *marks, size_t index, wb_touched *out,
+                      wb_err *err)
+{
+    int code = mark_update(touch, marks, index, err);
+    if (code != WB_OK)
+        return code;
+    bool found = true, updated = sqlite3_changes(touch->connection->db) > 0;
+    if (!updated)
+        code = row_find(touch, marks->marks[index].id, &found, err);
+    out->updated += updated;
+    out->unmatched += !found;
+    return code;
+}
+
+static int marks_in_transaction(wb_sqlite_touch *touch, const wb_marks *marks, wb_touched *out,
                                 wb_err *err)
 {
-    for (size_t i = 0; i < marks->count; i++) {
-        int code = mark_update(touch, link, target, marks, i, err);
-        bool found = true;
-        if (code == WB_OK && sqlite3_changes(link->db) > 0)
-            out->updated++;
-        else if (code == WB_OK)
-            code = row_find(touch, link, marks->marks[i].id, &found, err);
-        if (code != WB_OK)
-            return code;
-        out->unmatched += found ? 0 : 1;
-    }
-    return WB_OK;
+    int code = WB_OK;
+    for (size_t i = 0; code == WB_OK && i < marks->count; i++)
+        code = mark_touch(touch, marks, i, out, err);
+    return code;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The tables that a session remembers: in the order of use, and no more than the bound. */
+ * The list of the tables used last: its order, and how long it gets. */
 #include "support/support.h"
 
 #include <stdio.h>
@@ -48,7 +48,7 @@ static void found_comes_first(void **state)
     assert_null(list);
 }
 
-/* Whichever was used longest ago goes, once the list is full; a look is a use. */
+/* Once the list is full, the table that was used longest ago goes. To find one is to use it. */
 static void bounded(void **state)
 {
     (void)state;

@@ -1,17 +1,13 @@
 /* SPDX-License-Identifier: MIT
  * The SQLite store when the world fails it: locks, deadlines, requests to stop, a full disk, no memory. */
 #include <pthread.h>
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
 #include "base/env.h"
+#include "support/support.h"
 #include "support/sqlite_fixture.h"
 
 /* ---- locks and deadlines ---- */
@@ -57,7 +53,7 @@ static void *ask(void *cancel)
     return NULL;
 }
 
-/* A request to stop ends the wait for a lock, and the time that is left does not. */
+/* A request to stop ends the wait for a lock, however much time is left. */
 static void test_cancelled_while_locked(void **state)
 {
     struct fixture *fixture = *state;
@@ -148,7 +144,7 @@ static void limit_files(rlim_t bytes)
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
 }
 
-/* The commit fails in the middle of its writing: the rows are in doubt, and in once when written again. */
+/* The commit fails while it writes: the rows are in doubt, and are in once after they are written again. */
 static void test_full_disk(void **state)
 {
     struct fixture *fixture = *state;
@@ -174,7 +170,7 @@ static void test_full_disk(void **state)
     writer_fini(&writer);
 }
 
-/* From each allocation on there is none: nothing is stored, and the session is as good as new after it. */
+/* The memory ends at each allocation in turn: nothing is stored, and the session works again afterwards. */
 static void test_without_memory(void **state)
 {
     struct fixture *fixture = *state;
@@ -236,5 +232,5 @@ int main(void)
         WITH_DATABASE(test_without_memory),
         WITH_DATABASE(test_describe_without_memory),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests_name("sqlite_faults", tests, NULL, NULL);
 }

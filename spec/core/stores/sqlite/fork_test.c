@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * A database that is open when its process forks can't be used in the child: it would lock nothing there. One that
- * was closed before can. */
+ * A database that is open when its process forks can't be used in the child, which would lock nothing. A database that
+ * was closed before the fork can. */
 #include "support/support.h"
 
 #include <stdio.h>
@@ -35,7 +35,7 @@ static int write_one(wb_batcher *batcher, wb_err *err)
     return code;
 }
 
-/* In a child: the status that it ends with. */
+/* Writes in a child, and returns the status that it ended with. */
 static int write_in_child(wb_store *store, char text[256])
 {
     int ends[2], status;

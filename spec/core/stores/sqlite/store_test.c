@@ -1,15 +1,11 @@
 /* SPDX-License-Identifier: MIT
- * The SQLite store: the contract; what is stored, as SQLite shows it; files and tables that are missing,
- * moved or broken. */
+ * The SQLite store: the contract; what is stored, as SQLite shows it; files and tables that are missing, moved or
+ * broken; scripts. */
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
+#include "support/support.h"
 #include "support/sqlite_fixture.h"
 
 /* ---- the contract ---- */
@@ -194,6 +190,44 @@ static void test_dropped_table_comes_back(void **state)
     writer_fini(&writer);
 }
 
+/* ---- scripts ---- */
+
+static void script_refused(wb_store *store, const char *sql, const char *text)
+{
+    wb_err err = {0};
+    int64_t deadline_us = contract_until(60 * 1000).at_us;
+    assert_int_equal(wb_store_execute(store, sql, deadline_us, &err), WB_STORE);
+    assert_int_equal(err.error_class, WB_HOLD);
+    if (strstr(err.text, text) == NULL)
+        fail_msg("\"%s\" is not in \"%s\"", text, err.text);
+}
+
+/* All of a script is done, or nothing. */
+static void test_scripts(void **state)
+{
+    struct fixture *fixture = *state;
+    int64_t deadline_us = contract_until(60 * 1000).at_us;
+    wb_store *store = NULL, *memory = NULL;
+    wb_err err = {0};
+    assert_int_equal(wb_store_sqlite(fixture->path, false, &store, NULL), WB_OK);
+    script_refused(store, "CREATE TABLE t (a)", "there is no such file");
+    wb_store_unref(store);
+
+    script_refused(fixture->store, "CREATE TABLE t (a); CREATE TABLE t (b);",
+                   "it.db\": table t already exists");
+    check_query(fixture, "SELECT count(*) FROM sqlite_master", "0");
+    assert_int_equal(wb_store_execute(fixture->store,
+                                      "CREATE TABLE t (a); CREATE INDEX i ON t (a);", deadline_us,
+                                      &err),
+                     WB_OK);
+    check_query(fixture, "SELECT count(*) FROM sqlite_master", "2");
+
+    assert_int_equal(wb_store_memory(0, &memory, NULL), WB_OK);
+    assert_int_equal(wb_store_execute(memory, "SELECT 1", deadline_us, &err), WB_MISUSE);
+    assert_string_equal(err.text, "store: a memory store has no SQL to run");
+    wb_store_unref(memory);
+}
+
 /* ---- paths ---- */
 
 /* A relative path means the directory of the moment at which it was given. */
@@ -239,7 +273,8 @@ int main(void)
         WITH_DATABASE(test_in_doubt_by_column),
         WITH_DATABASE(test_moved_file),
         WITH_DATABASE(test_dropped_table_comes_back),
+        WITH_DATABASE(test_scripts),
         WITH_DATABASE(test_relative_path),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests_name("sqlite_store", tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * What a child goes on with goes to a database that the process had open as well, by an object that is driven. SQLite
- * forbids to carry a connection over a fork: the child would think it had the locks that ended with the process. */
+ * An nginx worker that ends in a hurry hands its rows to a child, which writes them to a database that a driven object
+ * of the worker has open too. SQLite forbids to carry a connection over a fork: the child would believe in locks that
+ * ended with the worker. */
 #include "support/support.h"
 
 #include <dlfcn.h>
@@ -18,7 +19,7 @@
 
 enum { ROWS = 40, LONGEST_S = 60 };
 
-/* What nginx has, in a worker. */
+/* The variables of an nginx worker. */
 volatile sig_atomic_t ngx_terminate;
 uintptr_t ngx_process = 3;
 int ngx_channel = -1;
@@ -32,7 +33,7 @@ struct told {
 static struct told *told;
 static char path[64];
 
-/* Ours stands before the library's. */
+/* Stands before libc's, to count. */
 pid_t fork(void)
 {
     pid_t (*real)(void) = NULL;
@@ -135,7 +136,7 @@ static int count_rows(void)
     return count;
 }
 
-/* → the end of a pipe that is at its end once nobody of theirs is left */
+/* Returns a pipe that ends when the process and its children have ended. */
 static int begin(pid_t *process)
 {
     int ends[2];
@@ -206,5 +207,5 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_driven_connection_is_not_carried_over_the_fork,
                                         prepare, tidy),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests_name("sqlite_handover", tests, NULL, NULL);
 }

@@ -1,23 +1,19 @@
 /* SPDX-License-Identifier: MIT
- * The SQLite store's writes to several tables by one session: over one connection, each table made and
- * prepared when it is first written to, what is wrong with one of no consequence for the others. */
+ * One session of the SQLite store that writes to many tables, over one connection. A table is made and prepared when
+ * it is first written to, and what is wrong with one is of no consequence for the others. */
 #include <dirent.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
 #include "base/env.h"
+#include "support/support.h"
 #include "support/sqlite_fixture.h"
 
 enum { TABLES = 100 };
 
 /* ---- helpers ---- */
 
-/* The descriptors of this process that are the database. */
+/* How many descriptors of this process are the database. */
 static int connections(const struct fixture *fixture)
 {
     int count = 0;
@@ -59,7 +55,7 @@ static void refuse_rows(struct writer *writer, const char *table, const char *te
 
 /* ---- the tests ---- */
 
-/* More tables than are remembered, each made when it is first written to; every row is where it belongs. */
+/* More tables than a session remembers: every row is where it belongs. */
 static void hundred_tables(void **state)
 {
     enum { ROUNDS = 3 };
@@ -82,7 +78,7 @@ static void hundred_tables(void **state)
     writer_fini(&writer);
 }
 
-/* Missing from the start or dropped, it is held by name; the others are written on the same connection. */
+/* A table that is missing or was dropped holds its own rows alone; the others are written on the same connection. */
 static void vanished_table(void **state)
 {
     struct fixture *fixture = *state;
@@ -113,7 +109,7 @@ static void vanished_table(void **state)
     writer_fini(&writer);
 }
 
-/* What is in already is looked for in the batch's own table. */
+/* Rows that are in already are looked for in the batch's own table. */
 static void doubt_by_column(void **state)
 {
     struct fixture *fixture = *state;
@@ -132,7 +128,7 @@ static void doubt_by_column(void **state)
     writer_fini(&writer);
 }
 
-/* A name with a database's before it, and one that has to be quoted. */
+/* A name after a database's, and one that has to be quoted. */
 static void odd_names(void **state)
 {
     struct fixture *fixture = *state;
@@ -146,7 +142,7 @@ static void odd_names(void **state)
     writer_fini(&writer);
 }
 
-/* Memory ends at each allocation in turn: all rows are in afterwards, or none, and the next try works. */
+/* The memory ends at each allocation in turn: all rows are in afterwards, or none, and the next try works. */
 static void without_memory(void **state)
 {
     struct fixture *fixture = *state;
@@ -183,5 +179,5 @@ int main(void)
         WITH_DATABASE(doubt_by_column), WITH_DATABASE(odd_names),
         WITH_DATABASE(without_memory),
     };
-    return cmocka_run_group_tests_name("sqlite_tables", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("sqlite_many_tables", tests, NULL, NULL);
 }
