@@ -20,8 +20,8 @@ static const meaning meanings[] = {
     {"09", WB_REJECT}, /* a trigger's action failed, as 20, 27, 2F, 38 and P0: it was given a row */
     {"20", WB_REJECT},  {"21", WB_REJECT}, /* cardinality */
     {"22", WB_REJECT},                     /* data */
-    {"22P03", WB_HOLD}, /* a binary value has the wrong form: all rows have. The table has changed */
-    {"22P04", WB_HOLD}, /* the COPY stream has: as above */
+    {"22P03", WB_HOLD}, /* the form of a binary value, in all rows alike: the table has changed */
+    {"22P04", WB_HOLD}, /* the form of the COPY stream: the same */
     {"23", WB_REJECT},  /* constraints */
     {"25", WB_RETRY},   /* transaction state: 25006 is a standby, or a primary that was one */
     {"26", WB_RETRY},   /* a statement's name, behind a pooler */
