@@ -180,9 +180,10 @@ static int use_all(void *argument)
 {
     wb_batcher *batcher = argument;
     wb_stats stats;
-    bool refused = wb_pipeline_flush(wb_batcher_pipeline(batcher), in_seconds(1), NULL) == WB_FORK &&
-                   wb_pipeline_close(wb_batcher_pipeline(batcher), in_seconds(1), NULL) == WB_FORK &&
-                   wb_pipeline_stats(wb_batcher_pipeline(batcher), &stats, NULL) == WB_FORK;
+    bool refused =
+        wb_pipeline_flush(wb_batcher_pipeline(batcher), in_seconds(1), NULL) == WB_FORK &&
+        wb_pipeline_close(wb_batcher_pipeline(batcher), in_seconds(1), NULL) == WB_FORK &&
+        wb_pipeline_stats(wb_batcher_pipeline(batcher), &stats, NULL) == WB_FORK;
     int code = add(batcher, 1);
     wb_pipeline_detach(wb_batcher_pipeline(batcher));
     return refused ? code : WB_MISUSE;

@@ -25,7 +25,8 @@ static void open_box(struct backlog *backlog, uint64_t chunk)
     options.chunk = chunk;
     options.max_pending_ids = 1000;
     options.exact = true;
-    assert_ok(wb_markbox_init(&backlog->markbox, &options, &backlog->env, backlog->log, false, NULL));
+    assert_ok(
+        wb_markbox_init(&backlog->markbox, &options, &backlog->env, backlog->log, false, NULL));
 }
 
 static void shut_box(struct backlog *backlog)

@@ -355,7 +355,8 @@ static void *add_rows(void *argument)
         if (code != WB_OK)
             atomic_fetch_add(&crew->mistakes, 1);
         if (random_below(&random, 1000) > 0 ||
-            wb_pipeline_flush(wb_batcher_pipeline(crew->batcher), wb_now_us() + SECOND / 10, NULL) != WB_OK)
+            wb_pipeline_flush(wb_batcher_pipeline(crew->batcher), wb_now_us() + SECOND / 10,
+                              NULL) != WB_OK)
             continue;
         for (int64_t i = adder->from; i <= n; i++) {
             if (!is_bad(i) && times_in(i) != 1)
@@ -371,7 +372,8 @@ static void *flush_often(void *argument)
     uint64_t random = 99;
     while (!atomic_load(&crew->done)) {
         int64_t wait_us = (int64_t)random_below(&random, 3000);
-        int code = wb_pipeline_flush(wb_batcher_pipeline(crew->batcher), wb_now_us() + wait_us, NULL);
+        int code =
+            wb_pipeline_flush(wb_batcher_pipeline(crew->batcher), wb_now_us() + wait_us, NULL);
         if (code != WB_OK && code != WB_TIMEOUT)
             atomic_fetch_add(&crew->mistakes, 1);
         pause_us(2000);
@@ -387,7 +389,8 @@ static void *look_on(void *argument)
     if (wb_pipeline_fd(wb_batcher_pipeline(crew->batcher)) < 0)
         atomic_fetch_add(&crew->mistakes, 1);
     while (!atomic_load(&crew->done)) {
-        if (wb_pipeline_stats(wb_batcher_pipeline(crew->batcher), &stats, NULL) != WB_OK || !is_conserved(&stats))
+        if (wb_pipeline_stats(wb_batcher_pipeline(crew->batcher), &stats, NULL) != WB_OK ||
+            !is_conserved(&stats))
             atomic_fetch_add(&crew->mistakes, 1);
         while (wb_pipeline_event(wb_batcher_pipeline(crew->batcher), &event))
             continue;
@@ -450,7 +453,8 @@ static void every_row_once(void)
     assert_int_equal(atomic_load(&crew.mistakes), 0);
 
     settle_all(crew.batcher, (int64_t)ADDERS * ROWS);
-    assert_ok(wb_pipeline_close(wb_batcher_pipeline(crew.batcher), wb_now_us() + 20 * SECOND, NULL));
+    assert_ok(
+        wb_pipeline_close(wb_batcher_pipeline(crew.batcher), wb_now_us() + 20 * SECOND, NULL));
     wb_stats stats;
     assert_ok(wb_pipeline_stats(wb_batcher_pipeline(crew.batcher), &stats, NULL));
     check_rows(&stats, (int64_t)ADDERS * ROWS);
@@ -509,10 +513,12 @@ static void *close_it(void *argument)
     struct closing *closing = argument;
     pause_us(500);
     wb_stats stats;
-    if (wb_pipeline_close(wb_batcher_pipeline(closing->batcher), wb_now_us() + 20 * SECOND, NULL) != WB_OK ||
+    if (wb_pipeline_close(wb_batcher_pipeline(closing->batcher), wb_now_us() + 20 * SECOND, NULL) !=
+            WB_OK ||
         wb_pipeline_close(wb_batcher_pipeline(closing->batcher), wb_now_us(), NULL) != WB_OK ||
         wb_pipeline_flush(wb_batcher_pipeline(closing->batcher), wb_now_us(), NULL) != WB_OK ||
-        wb_pipeline_stats(wb_batcher_pipeline(closing->batcher), &stats, NULL) != WB_OK || stats.pending != 0)
+        wb_pipeline_stats(wb_batcher_pipeline(closing->batcher), &stats, NULL) != WB_OK ||
+        stats.pending != 0)
         atomic_fetch_add(&closing->mistakes, 1);
     return NULL;
 }
@@ -581,8 +587,8 @@ static void *mark_ids(void *argument)
         int64_t time_us = marker->from + i;
         if (wb_tracker_add(marker->tracker, id, time_us, NULL, NULL) != WB_OK)
             atomic_fetch_add(&marker->mistakes, 1);
-        if (i % 1500 != 700 ||
-            wb_pipeline_flush(wb_tracker_pipeline(marker->tracker), wb_now_us() + 5 * SECOND, NULL) != WB_OK)
+        if (i % 1500 != 700 || wb_pipeline_flush(wb_tracker_pipeline(marker->tracker),
+                                                 wb_now_us() + 5 * SECOND, NULL) != WB_OK)
             continue;
         pthread_mutex_lock(&the_store.lock);
         if (the_store.marked[number] < time_us)
@@ -595,7 +601,8 @@ static void *mark_ids(void *argument)
 static void *close_tracker(void *argument)
 {
     struct marker *marker = argument;
-    if (wb_pipeline_close(wb_tracker_pipeline(marker->tracker), wb_now_us() + 20 * SECOND, NULL) != WB_OK)
+    if (wb_pipeline_close(wb_tracker_pipeline(marker->tracker), wb_now_us() + 20 * SECOND, NULL) !=
+        WB_OK)
         atomic_fetch_add(&marker->mistakes, 1);
     return NULL;
 }

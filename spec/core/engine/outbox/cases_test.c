@@ -315,7 +315,8 @@ static void test_waiting_for_what_is_due_leaves_a_manual_clock(void **state)
     assert_ok(wb_batcher_new(&options, &batcher, NULL));
     assert_ok(wb_batcher_add(batcher, values, 2, NULL, NULL));
     wb_pipeline_seal(wb_batcher_pipeline(batcher), WB_REASON_FLUSH);
-    wb_pipeline_wait_until(wb_batcher_pipeline(batcher), wb_pipeline_next_due_us(wb_batcher_pipeline(batcher)));
+    wb_pipeline_wait_until(wb_batcher_pipeline(batcher),
+                           wb_pipeline_next_due_us(wb_batcher_pipeline(batcher)));
     assert_int_equal(wb_pipeline_now_us(wb_batcher_pipeline(batcher)), 1000 * SECOND);
     wb_batch *batch = wb_batcher_take(batcher);
     assert_non_null(batch);

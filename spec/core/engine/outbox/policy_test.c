@@ -504,7 +504,8 @@ static void undecided(void **state)
     for (int i = 0; i < TABLES; i++) /* the row of table t is not routed: t is the own table */
         store_batch(&backlog, take(&backlog));
     stats = stats_of(&backlog);
-    assert_int_equal(wb_script_client_retry_us(&backlog.outbox.script_client, &stats, &view, &err), 0);
+    assert_int_equal(wb_script_client_retry_us(&backlog.outbox.script_client, &stats, &view, &err),
+                     0);
     assert_int_equal(stats_of(&backlog).policy_errors, 3);
     assert_int_equal(stats_of(&backlog).stored, 3);
     assert_true(wb_log_next(backlog.log, &event));
