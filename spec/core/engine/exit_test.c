@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: MIT
- * A process that is told to end as nginx tells its workers, with rows that a store does not take yet: a child goes
- * on with them when the process is killed. What happened is told through memory that all share, the rows through
- * a pipe. */
+ * Process exit with rows pending: each test lets a child exit in one way, on a slow store that says through a
+ * pipe which rows it has. Whatever add took before the exit has to arrive; what the child did before it is
+ * told through memory that both share. */
 #include "support/support.h"
 
-#include <dlfcn.h>
-#include <errno.h>
-#include <signal.h>
+#include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -20,45 +18,47 @@
 
 #define SECOND INT64_C(1000000)
 
-enum { ROWS = 40, MOST = 256, EXIT_CODE = 23, LONGEST_S = 60 };
+enum { ROWS = 40, MOST = 1 << 16, EXIT_CODE = 23, LONGEST_S = 60 };
 
-/* What nginx has, in a worker. */
-volatile sig_atomic_t ngx_terminate;
-uintptr_t ngx_process = 3;
-int ngx_channel = -1;
-
+/* What a child tells. */
 struct told {
-    atomic_int first;        /* the process that adds the rows */
-    atomic_int writer;       /* the last that wrote, or tried to */
-    atomic_bool open;        /* the store takes rows */
-    atomic_int socket;       /* a socket of the first process */
-    atomic_bool has_socket;  /* whoever writes has it too */
-    atomic_bool refuse_fork; /* there can be no child */
+    atomic_int accepted;    /* rows 0 … accepted - 1 were taken by add */
+    atomic_bool took_down;  /* what a session needs was taken down */
+    atomic_int torn_writes; /* writes after that */
 };
 
 static struct told *told;
-static int rows_out = -1;
+static int rows_out = -1; /* the child's end of the pipe */
 
-/* Ours stands before the library's. */
-pid_t fork(void)
+/* A child exits with objects and threads of its own on purpose. */
+#if defined __SANITIZE_THREAD__ || defined __SANITIZE_ADDRESS__
+#define HOOK __attribute__((visibility("default"), used))
+const char *__tsan_default_options(void);
+const char *__asan_default_options(void);
+HOOK const char *__tsan_default_options(void)
 {
-    if (told != NULL && atomic_load(&told->refuse_fork)) {
-        errno = EAGAIN;
-        return -1;
-    }
-    pid_t (*real)(void) = NULL;
-    *(void **)&real = dlsym(RTLD_NEXT, "fork");
-    return real();
+    return "report_thread_leaks=0:atexit_sleep_ms=0";
 }
+HOOK const char *__asan_default_options(void)
+{
+    return "detect_leaks=0";
+}
+#endif
+
+/* ---- a slow store ---- */
+
+struct slow_store {
+    wb_store base;
+    long write_ms;
+    atomic_int hold_first; /* the first write waits until it is 0 */
+};
+
+static struct slow_store slow;
 
 static void pause_ms(long ms)
 {
     nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000}, NULL);
 }
-
-/* ---- a store that is shut until the test opens it ---- */
-
-static wb_store shut;
 
 static wb_session *begin_session(wb_store *store, const wb_target *target)
 {
@@ -73,51 +73,41 @@ static void end_session(wb_session *session)
     free(session);
 }
 
-static bool has_socket(void)
-{
-    int type;
-    socklen_t bytes = sizeof type;
-    return getsockopt(atomic_load(&told->socket), SOL_SOCKET, SO_TYPE, &type, &bytes) == 0;
-}
-
-static int wait_for_opening(const wb_deadline *deadline, wb_err *err)
-{
-    atomic_store(&told->has_socket, has_socket());
-    atomic_store(&told->writer, getpid());
-    while (!atomic_load(&told->open) && !wb_deadline_passed(deadline))
-        pause_ms(1);
-    return atomic_load(&told->open) ? WB_OK : wb_fail_store(err, WB_RETRY, "shut");
-}
-
-static int tell(int64_t n, wb_err *err)
-{
-    return write(rows_out, &n, sizeof n) == (ssize_t)sizeof n
-               ? WB_OK
-               : wb_fail_store(err, WB_HOLD, "the pipe broke");
-}
-
-static int write_rows(wb_session *session, const wb_batch *batch, const wb_deadline *deadline,
-                      wb_err *err)
+static int write_slowly(wb_session *session, const wb_batch *batch, const wb_deadline *deadline,
+                        wb_err *err)
 {
     (void)session;
-    int code = wait_for_opening(deadline, err);
-    for (size_t i = 0; code == WB_OK && i < wb_batch_rows(batch); i++) {
+    while (atomic_load(&slow.hold_first) > 0 && !wb_deadline_passed(deadline))
+        pause_ms(1);
+    for (long ms = 0; ms < slow.write_ms && !wb_deadline_passed(deadline); ms++)
+        pause_ms(1);
+    if (wb_deadline_passed(deadline))
+        return wb_fail_store(err, WB_RETRY, "too slow");
+    if (atomic_load(&told->took_down))
+        atomic_fetch_add(&told->torn_writes, 1);
+    for (size_t i = 0; i < wb_batch_rows(batch); i++) {
         wb_value values[2];
         wb_batch_values(batch, i, values);
-        code = tell(values[0].i, err);
+        if (write(rows_out, &values[0].i, sizeof values[0].i) != (ssize_t)sizeof values[0].i)
+            return wb_fail_store(err, WB_HOLD, "the pipe broke");
     }
-    return code;
+    return WB_OK;
 }
 
-static int touch_marks(wb_session *session, const wb_marks *marks, const wb_deadline *deadline,
-                       wb_touched *out, wb_err *err)
+static int touch_slowly(wb_session *session, const wb_marks *marks, const wb_deadline *deadline,
+                        wb_touched *out, wb_err *err)
 {
     (void)session;
-    int code = wait_for_opening(deadline, err);
-    for (size_t i = 0; code == WB_OK && i < wb_marks_count(marks); i++)
-        code = tell(wb_marks_id(marks, i)[0], err);
+    (void)deadline;
+    (void)err;
+    pause_ms(slow.write_ms);
+    for (size_t i = 0; i < wb_marks_count(marks); i++) {
+        int64_t n = wb_marks_id(marks, i)[0];
+        if (write(rows_out, &n, sizeof n) != (ssize_t)sizeof n)
+            return wb_fail_store(err, WB_HOLD, "the pipe broke");
+    }
     *out = (wb_touched){.updated = wb_marks_count(marks)};
-    return code;
+    return WB_OK;
 }
 
 static void free_store(wb_store *store)
@@ -125,341 +115,454 @@ static void free_store(wb_store *store)
     (void)store;
 }
 
-static const wb_store_class shut_class = {
-    .kind = "shut",
+static const wb_store_class slow_class = {
+    .kind = "slow",
     .session = begin_session,
-    .write = write_rows,
-    .touch = touch_marks,
+    .write = write_slowly,
+    .touch = touch_slowly,
     .end = end_session,
     .free = free_store,
 };
 
-/* ---- the process that ends ---- */
+/* ---- in the child ---- */
 
-static int64_t close_timeout_us;
-static uint32_t attempts;
-
-static void add_rows(int64_t from)
+static wb_batcher *new_batcher(void)
 {
     wb_schema *schema = small_schema();
     wb_batcher_options options;
     wb_batcher_options_init(&options);
-    options.store = &shut;
+    options.store = &slow.base;
     options.schema = schema;
     options.table = "t";
-    options.batch_size = 7;
-    options.retry = (wb_retry){.initial_us = 1000, .max_us = 10000, .attempts = attempts};
-    options.close_timeout_us = close_timeout_us;
+    options.batch_size = 10;
+    options.interval_us = 3600 * SECOND;
+    options.max_pending_rows = MOST;
+    options.close_timeout_us = LONGEST_S * SECOND;
     wb_batcher *batcher = NULL;
     if (wb_batcher_new(&options, &batcher, NULL) != WB_OK)
         abort();
     wb_schema_unref(schema);
-    for (int64_t n = from; n < from + ROWS; n++) {
-        wb_value values[2] = {int_value(n), text_value("a row")};
-        if (wb_batcher_add(batcher, values, 2, NULL, NULL) != WB_OK)
-            abort();
-    }
-    wb_pipeline_detach(wb_batcher_pipeline(batcher));
+    return batcher;
 }
 
-static void add_marks(int from)
+static int add_row(wb_batcher *batcher, int64_t n)
 {
-    wb_tracker_options options;
-    wb_tracker_options_init(&options);
-    options.store = &shut;
-    options.table = "t";
-    options.key = "id";
-    options.column = "at";
-    options.retry = (wb_retry){.initial_us = 1000, .max_us = 10000};
-    options.close_timeout_us = close_timeout_us;
-    wb_tracker *tracker = NULL;
-    if (wb_tracker_new(&options, &tracker, NULL) != WB_OK)
-        abort();
-    for (int n = from; n < from + ROWS; n++) {
-        uint8_t id[16] = {(uint8_t)n};
-        if (wb_tracker_add(tracker, id, WB_NEVER, NULL, NULL) != WB_OK)
+    wb_value values[2] = {int_value(n), text_value("a row")};
+    return wb_batcher_add(batcher, values, 2, NULL, NULL);
+}
+
+/* The next rows, one after another. */
+static void add_rows(wb_batcher *batcher, int count)
+{
+    for (int i = 0; i < count; i++) {
+        if (add_row(batcher, atomic_load(&told->accepted)) != WB_OK)
             abort();
+        atomic_fetch_add(&told->accepted, 1);
     }
 }
 
-static void end_hurried(void)
+static _Noreturn void sleep_for_ever(void)
 {
-    add_rows(0);
-    ngx_terminate = 1;
-    exit(EXIT_CODE);
+    for (;;)
+        pause();
 }
 
-static void end_hurried_with_more(void)
-{
-    add_rows(0);
-    add_marks(ROWS);
-    add_rows(2 * ROWS);
-    ngx_terminate = 1;
-    exit(EXIT_CODE);
-}
+/* ---- in the parent ---- */
 
-/* It waits in its exit handler when it is told. */
-static void end_with_time(void)
-{
-    add_rows(0);
-    exit(EXIT_CODE);
-}
-
-static void end_as_master(void)
-{
-    ngx_process = 1;
-    end_hurried();
-}
-
-/* ---- the test's side ---- */
-
-struct ending {
-    pid_t pid;
-    int from; /* the pipe's other end */
+struct outcome {
     int status;
-    int times[MOST];
+    int times[MOST]; /* row n came in so often */
     int rows;
 };
 
-static struct ending ending;
+static struct outcome outcome;
 
-static void begin(void (*child)(void))
+static void read_rows(int from)
 {
-#ifdef __SANITIZE_THREAD__
-    skip(); /* it can't start threads in a child that was forked beside another thread */
-#endif
+    int64_t n;
+    memset(&outcome, 0, sizeof outcome);
+    while (read(from, &n, sizeof n) == (ssize_t)sizeof n) {
+        assert_in_range(n, 0, MOST - 1);
+        outcome.times[n]++;
+        outcome.rows++;
+    }
+}
+
+/* Runs it in a child, to its end. A child that hangs is ended by its alarm. */
+static void run(void (*child)(void))
+{
     int ends[2];
     assert_int_equal(pipe(ends), 0);
-    ending.from = ends[0];
-    ending.pid = fork();
-    assert_true(ending.pid >= 0);
-    if (ending.pid == 0) {
+    fflush(NULL);
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
         close(ends[0]);
         rows_out = ends[1];
-        atomic_store(&told->first, getpid());
-        atomic_store(&told->socket, socket(AF_UNIX, SOCK_STREAM, 0));
         alarm(2 * LONGEST_S);
         child();
         abort(); /* it has to exit */
     }
     close(ends[1]);
+    read_rows(ends[0]);
+    close(ends[0]);
+    assert_int_equal(waitpid(pid, &outcome.status, 0), pid);
 }
 
-/* Until nobody has the pipe any more: the process and its child have ended. */
-static void read_rows(void)
+static void check_all_arrived(void)
 {
-    int64_t n;
-    while (read(ending.from, &n, sizeof n) == (ssize_t)sizeof n) {
-        assert_in_range(n, 0, MOST - 1);
-        ending.times[n]++;
-        ending.rows++;
-    }
-    close(ending.from);
-}
-
-static void wait_for_end(void)
-{
-    assert_int_equal(waitpid(ending.pid, &ending.status, 0), ending.pid);
-}
-
-static bool tried_by_another(void)
-{
-    int writer = atomic_load(&told->writer);
-    return writer != 0 && writer != atomic_load(&told->first);
-}
-
-static void wait_for_another(void)
-{
-    for (int ms = 0; ms < LONGEST_S * 1000 && !tried_by_another(); ms++)
-        pause_ms(1);
-    assert_true(tried_by_another());
-}
-
-static void check_each_once(int count)
-{
-    assert_int_equal(ending.rows, count);
-    for (int n = 0; n < count; n++)
-        assert_int_equal(ending.times[n], 1);
+    assert_true(WIFEXITED(outcome.status));
+    assert_int_equal(WEXITSTATUS(outcome.status), EXIT_CODE);
+    int accepted = atomic_load(&told->accepted);
+    for (int n = 0; n < accepted; n++)
+        assert_int_equal(outcome.times[n], 1);
+    assert_int_equal(atomic_load(&told->torn_writes), 0);
 }
 
 static int prepare(void **state)
 {
     (void)state;
     told = mmap(NULL, sizeof *told, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    shut.class = &shut_class;
-    atomic_init(&shut.references, 1);
-    close_timeout_us = LONGEST_S * SECOND;
-    attempts = 0;
-    memset(&ending, 0, sizeof ending);
+    slow.base.class = &slow_class;
+    atomic_init(&slow.base.references, 1);
+    atomic_init(&slow.hold_first, 0);
+    slow.write_ms = 5;
     return told == MAP_FAILED ? -1 : 0;
 }
 
 static int tidy(void **state)
 {
     (void)state;
-    struct told *gone = told;
-    told = NULL;
-    return munmap(gone, sizeof *gone);
+    return munmap(told, sizeof *told);
 }
 
-/* ---- tests ---- */
+/* ---- the ways to exit ---- */
 
-static void test_child_goes_on_when_the_process_is_killed(void **state)
+static void exit_at_once(void)
+{
+    add_rows(new_batcher(), ROWS);
+    exit(EXIT_CODE);
+}
+
+static void test_exit_drains(void **state)
 {
     (void)state;
-    begin(end_hurried);
-    wait_for_another();
-    assert_false(atomic_load(&told->has_socket));
-    kill(ending.pid, SIGKILL);
-    wait_for_end();
-    assert_true(WIFSIGNALED(ending.status));
-    atomic_store(&told->open, true);
-    read_rows();
-    check_each_once(ROWS);
+    run(exit_at_once);
+    check_all_arrived();
+    assert_int_equal(outcome.rows, ROWS);
 }
 
-static void test_process_waits_for_its_child(void **state)
+static void exit_detached(void)
+{
+    for (int i = 0; i < 20; i++) {
+        wb_batcher *batcher = new_batcher();
+        add_rows(batcher, 1 + i);
+        wb_pipeline_detach(wb_batcher_pipeline(batcher));
+    }
+    wb_pipeline_detach(wb_batcher_pipeline(new_batcher())); /* never used */
+    exit(EXIT_CODE);
+}
+
+static void test_exit_waits_for_the_detached(void **state)
 {
     (void)state;
-    begin(end_hurried);
-    wait_for_another();
-    assert_int_equal(waitpid(ending.pid, &ending.status, WNOHANG), 0);
-    atomic_store(&told->open, true);
-    read_rows();
-    wait_for_end();
-    assert_int_equal(WEXITSTATUS(ending.status), EXIT_CODE);
-    check_each_once(ROWS);
+    run(exit_detached);
+    check_all_arrived();
+    assert_int_equal(outcome.rows, 210);
 }
 
-static void test_all_objects_go_to_one_child(void **state)
+static void exit_closed(void)
+{
+    wb_batcher *batcher = new_batcher();
+    add_rows(batcher, ROWS);
+    if (wb_pipeline_close(wb_batcher_pipeline(batcher), WB_NEVER, NULL) != WB_OK)
+        abort();
+    exit(EXIT_CODE);
+}
+
+static void test_exit_after_close(void **state)
 {
     (void)state;
-    begin(end_hurried_with_more);
-    wait_for_another();
-    kill(ending.pid, SIGKILL);
-    atomic_store(&told->open, true);
-    read_rows();
-    wait_for_end();
-    check_each_once(3 * ROWS);
+    run(exit_closed);
+    check_all_arrived();
 }
 
-static void send_command(int channel, uintptr_t command)
+static void *call_exit(void *argument)
 {
-    const struct {
-        uintptr_t command;
-        pid_t pid;
-        intptr_t slot;
-        int fd;
-    } message = {.command = command, .pid = getpid(), .fd = -1};
-    assert_int_equal(write(channel, &message, sizeof message), sizeof message);
+    (void)argument;
+    exit(EXIT_CODE);
 }
 
-static void test_hurry_may_come_late(void **state)
+static void exit_elsewhere(void)
+{
+    pthread_t thread;
+    add_rows(new_batcher(), ROWS);
+    if (pthread_create(&thread, NULL, call_exit, NULL) != 0)
+        abort();
+    sleep_for_ever();
+}
+
+static void test_exit_from_another_thread(void **state)
 {
     (void)state;
-    int channel[2];
-    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, channel), 0);
-    ngx_channel = channel[1];
-    begin(end_with_time);
-    while (atomic_load(&told->writer) == 0)
+    run(exit_elsewhere);
+    check_all_arrived();
+    assert_int_equal(outcome.rows, ROWS);
+}
+
+/* Adds until it is told that exit has begun. */
+static void *add_on(void *argument)
+{
+    wb_batcher *batcher = argument;
+    for (int n = 0; n < MOST && add_row(batcher, n) == WB_OK; n++)
+        atomic_store(&told->accepted, n + 1);
+    sleep_for_ever();
+}
+
+static void exit_while_adding(void)
+{
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, add_on, new_batcher()) != 0)
+        abort();
+    while (atomic_load(&told->accepted) < 100)
         pause_ms(1);
-    pause_ms(700); /* more than it waits once it knows */
-    assert_false(tried_by_another());
-    send_command(channel[0], 2); /* that another worker has ended */
-    send_command(channel[0], 4);
-    wait_for_another();
-    kill(ending.pid, SIGKILL);
-    atomic_store(&told->open, true);
-    read_rows();
-    wait_for_end();
-    check_each_once(ROWS);
-    close(channel[0]);
-    close(channel[1]);
-    ngx_channel = -1;
+    exit(EXIT_CODE);
 }
 
-static void test_no_child_of_the_master_process(void **state)
+static void test_exit_while_another_adds(void **state)
 {
     (void)state;
-    begin(end_as_master);
-    while (atomic_load(&told->writer) == 0)
+    slow.write_ms = 0;
+    run(exit_while_adding);
+    check_all_arrived();
+    assert_true(outcome.rows >= 100);
+}
+
+static void exit_again(void)
+{
+    exit(EXIT_CODE);
+}
+
+static void exit_within_exit(void)
+{
+    if (atexit(exit_again) != 0) /* runs after the drain */
+        abort();
+    add_rows(new_batcher(), ROWS);
+    if (atexit(exit_again) != 0) /* runs before it */
+        abort();
+    exit(1);
+}
+
+static void test_exit_within_an_exit_handler(void **state)
+{
+    (void)state;
+    run(exit_within_exit);
+    check_all_arrived();
+    assert_int_equal(outcome.rows, ROWS);
+}
+
+static wb_batcher *the_batcher;
+
+static void add_and_close(void)
+{
+    if (add_row(the_batcher, 0) != WB_CLOSED ||
+        wb_pipeline_flush(wb_batcher_pipeline(the_batcher), WB_NEVER, NULL) != WB_OK ||
+        wb_pipeline_close(wb_batcher_pipeline(the_batcher), WB_NEVER, NULL) != WB_OK)
+        abort();
+    wb_pipeline_detach(wb_batcher_pipeline(the_batcher));
+}
+
+static void exit_and_use(void)
+{
+    atexit(add_and_close); /* runs after the drain */
+    the_batcher = new_batcher();
+    add_rows(the_batcher, ROWS);
+    exit(EXIT_CODE);
+}
+
+static void test_use_after_the_drain(void **state)
+{
+    (void)state;
+    run(exit_and_use);
+    check_all_arrived();
+}
+
+static void take_down(void)
+{
+    atomic_store(&told->took_down, true);
+}
+
+/* As a library does that a session loads: its handler comes after the first row, before the first write ends. */
+static void exit_with_library(void)
+{
+    wb_batcher *batcher = new_batcher();
+    atomic_store(&slow.hold_first, 1);
+    add_rows(batcher, ROWS);
+    wb_pipeline_flush(wb_batcher_pipeline(batcher), 0, NULL);
+    atexit(take_down);
+    atomic_store(&slow.hold_first, 0);
+    while (wb_pipeline_flush(wb_batcher_pipeline(batcher), WB_NEVER, NULL) != WB_OK)
+        continue;
+    add_rows(batcher, ROWS);
+    exit(EXIT_CODE);
+}
+
+static void test_drains_before_what_a_session_loaded_goes(void **state)
+{
+    (void)state;
+    run(exit_with_library);
+    check_all_arrived();
+    assert_int_equal(outcome.rows, 2 * ROWS);
+    assert_true(atomic_load(&told->took_down));
+}
+
+static void exit_tracker(void)
+{
+    wb_tracker_options options;
+    wb_tracker_options_init(&options);
+    options.store = &slow.base;
+    options.table = "t";
+    options.key = "id";
+    options.column = "at";
+    options.chunk = 7;
+    options.close_timeout_us = LONGEST_S * SECOND;
+    wb_tracker *tracker = NULL;
+    if (wb_tracker_new(&options, &tracker, NULL) != WB_OK)
+        abort();
+    for (int n = 0; n < ROWS; n++) {
+        uint8_t id[16] = {(uint8_t)n};
+        if (wb_tracker_add(tracker, id, WB_NEVER, NULL, NULL) != WB_OK)
+            abort();
+        atomic_fetch_add(&told->accepted, 1);
+    }
+    exit(EXIT_CODE);
+}
+
+static void test_exit_drains_a_tracker(void **state)
+{
+    (void)state;
+    run(exit_tracker);
+    check_all_arrived();
+    assert_int_equal(outcome.rows, ROWS);
+}
+
+/* ---- fork ---- */
+
+/* Waits for a grandchild; its code, or -1. */
+static int code_of(pid_t pid)
+{
+    int status;
+    if (pid < 0 || waitpid(pid, &status, 0) != pid)
+        return -1;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+/* The grandchild leaves through exit while its parent's flusher is in the middle of a write. */
+static void fork_and_exit(void)
+{
+    wb_batcher *batcher = new_batcher();
+    atomic_store(&slow.hold_first, 1);
+    add_rows(batcher, ROWS);
+    wb_pipeline_flush(wb_batcher_pipeline(batcher), 0, NULL);
+    pid_t pid = fork();
+    if (pid == 0) {
+        alarm(LONGEST_S);
+        wb_stats stats;
+        bool refused = add_row(batcher, 0) == WB_FORK &&
+                       wb_pipeline_flush(wb_batcher_pipeline(batcher), WB_NEVER, NULL) == WB_FORK &&
+                       wb_pipeline_close(wb_batcher_pipeline(batcher), WB_NEVER, NULL) == WB_FORK &&
+                       wb_pipeline_stats(wb_batcher_pipeline(batcher), &stats, NULL) == WB_FORK;
+        wb_pipeline_detach(wb_batcher_pipeline(batcher));
+        exit(refused ? EXIT_CODE : 1);
+    }
+    int code = code_of(pid);
+    atomic_store(&slow.hold_first, 0);
+    exit(code);
+}
+
+static void test_child_of_a_busy_process_exits(void **state)
+{
+    (void)state;
+    run(fork_and_exit);
+    check_all_arrived();
+    assert_int_equal(outcome.rows, ROWS);
+}
+
+/* The grandchild has a batcher of its own, and one that it inherited unused; exit waits for both. */
+static void fork_and_work(void)
+{
+    wb_batcher *used = new_batcher(), *unused = new_batcher();
+    add_rows(used, ROWS);
+    pid_t pid = fork();
+    if (pid == 0) {
+        alarm(LONGEST_S);
+        add_rows(unused, ROWS);
+        wb_batcher *own = new_batcher();
+        add_rows(own, ROWS);
+        wb_pipeline_detach(wb_batcher_pipeline(own));
+        exit(EXIT_CODE);
+    }
+    int code = code_of(pid);
+    add_rows(unused, ROWS);
+    exit(code);
+}
+
+static void test_child_works_with_others(void **state)
+{
+    (void)state;
+#ifdef __SANITIZE_THREAD__
+    skip(); /* it can't start threads in a child that was forked beside another thread */
+#endif
+    run(fork_and_work);
+    check_all_arrived();
+    assert_int_equal(outcome.rows, 4 * ROWS);
+}
+
+/* Forks again and again while other threads add: no lock is left held in any child. */
+static void fork_often(void)
+{
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, add_on, new_batcher()) != 0)
+        abort();
+    while (atomic_load(&told->accepted) == 0)
         pause_ms(1);
-    pause_ms(1000); /* more than a worker waits */
-    assert_false(tried_by_another());
-    atomic_store(&told->open, true);
-    read_rows();
-    wait_for_end();
-    assert_false(tried_by_another());
-    check_each_once(ROWS);
+    for (int i = 0; i < 20; i++) {
+        pid_t pid = fork();
+        if (pid == 0) {
+            alarm(LONGEST_S);
+            wb_pipeline_detach(wb_batcher_pipeline(new_batcher()));
+            exit(EXIT_CODE);
+        }
+        if (code_of(pid) != EXIT_CODE)
+            exit(1);
+    }
+    exit(EXIT_CODE);
 }
 
-static void test_no_child_where_the_rows_get_out_in_time(void **state)
+static void test_forks_at_any_time(void **state)
 {
     (void)state;
-    atomic_store(&told->open, true);
-    begin(end_hurried);
-    read_rows();
-    wait_for_end();
-    assert_int_equal(WEXITSTATUS(ending.status), EXIT_CODE);
-    assert_false(tried_by_another());
-    check_each_once(ROWS);
-}
-
-static void test_goes_on_itself_where_it_can_have_no_child(void **state)
-{
-    (void)state;
-    begin(end_hurried);
-    atomic_store(&told->refuse_fork, true);
-    while (atomic_load(&told->writer) == 0)
-        pause_ms(1);
-    pause_ms(1500); /* by then it has tried */
-    atomic_store(&told->open, true);
-    read_rows();
-    wait_for_end();
-    assert_int_equal(WEXITSTATUS(ending.status), EXIT_CODE);
-    assert_false(tried_by_another());
-    check_each_once(ROWS);
-}
-
-/* The write was stopped by us, not by the store. */
-static void test_a_stopped_write_is_not_the_last_try(void **state)
-{
-    (void)state;
-    attempts = 1;
-    begin(end_hurried);
-    wait_for_another();
-    kill(ending.pid, SIGKILL);
-    atomic_store(&told->open, true);
-    read_rows();
-    wait_for_end();
-    check_each_once(ROWS);
-}
-
-static void test_child_gives_up_at_the_deadline(void **state)
-{
-    (void)state;
-    close_timeout_us = 10 * SECOND; /* time enough to fork and to try */
-    begin(end_hurried);
-    wait_for_another();
-    read_rows(); /* it never opens */
-    wait_for_end();
-    assert_int_equal(WEXITSTATUS(ending.status), EXIT_CODE);
-    check_each_once(0);
+    slow.write_ms = 0;
+    run(fork_often);
+    check_all_arrived();
 }
 
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, prepare, tidy)
     const struct CMUnitTest tests[] = {
-        TEST(test_child_goes_on_when_the_process_is_killed),
-        TEST(test_process_waits_for_its_child),
-        TEST(test_all_objects_go_to_one_child),
-        TEST(test_hurry_may_come_late),
-        TEST(test_no_child_of_the_master_process),
-        TEST(test_no_child_where_the_rows_get_out_in_time),
-        TEST(test_goes_on_itself_where_it_can_have_no_child),
-        TEST(test_a_stopped_write_is_not_the_last_try),
-        TEST(test_child_gives_up_at_the_deadline),
+        TEST(test_exit_drains),
+        TEST(test_exit_waits_for_the_detached),
+        TEST(test_exit_after_close),
+        TEST(test_exit_from_another_thread),
+        TEST(test_exit_while_another_adds),
+        TEST(test_exit_within_an_exit_handler),
+        TEST(test_use_after_the_drain),
+        TEST(test_drains_before_what_a_session_loaded_goes),
+        TEST(test_exit_drains_a_tracker),
+        TEST(test_child_of_a_busy_process_exits),
+        TEST(test_child_works_with_others),
+        TEST(test_forks_at_any_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

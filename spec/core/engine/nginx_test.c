@@ -1,0 +1,465 @@
+/* SPDX-License-Identifier: MIT
+ * A process that is told to end as nginx tells its workers, with rows that a store does not take yet: a child goes
+ * on with them when the process is killed. What happened is told through memory that all share, the rows through
+ * a pipe. */
+#include "support/support.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "stores/store.h"
+
+#define SECOND INT64_C(1000000)
+
+enum { ROWS = 40, MOST = 256, EXIT_CODE = 23, LONGEST_S = 60 };
+
+/* What nginx has, in a worker. */
+volatile sig_atomic_t ngx_terminate;
+uintptr_t ngx_process = 3;
+int ngx_channel = -1;
+
+struct told {
+    atomic_int first;        /* the process that adds the rows */
+    atomic_int writer;       /* the last that wrote, or tried to */
+    atomic_bool open;        /* the store takes rows */
+    atomic_int socket;       /* a socket of the first process */
+    atomic_bool has_socket;  /* whoever writes has it too */
+    atomic_bool refuse_fork; /* there can be no child */
+};
+
+static struct told *told;
+static int rows_out = -1;
+
+/* Ours stands before the library's. */
+pid_t fork(void)
+{
+    if (told != NULL && atomic_load(&told->refuse_fork)) {
+        errno = EAGAIN;
+        return -1;
+    }
+    pid_t (*real)(void) = NULL;
+    *(void **)&real = dlsym(RTLD_NEXT, "fork");
+    return real();
+}
+
+static void pause_ms(long ms)
+{
+    nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000}, NULL);
+}
+
+/* ---- a store that is shut until the test opens it ---- */
+
+static wb_store shut;
+
+static wb_session *begin_session(wb_store *store, const wb_target *target)
+{
+    (void)target;
+    wb_session *session = calloc(1, sizeof *session);
+    session->class = store->class;
+    return session;
+}
+
+static void end_session(wb_session *session)
+{
+    free(session);
+}
+
+static bool has_socket(void)
+{
+    int type;
+    socklen_t bytes = sizeof type;
+    return getsockopt(atomic_load(&told->socket), SOL_SOCKET, SO_TYPE, &type, &bytes) == 0;
+}
+
+static int wait_for_opening(const wb_deadline *deadline, wb_err *err)
+{
+    atomic_store(&told->has_socket, has_socket());
+    atomic_store(&told->writer, getpid());
+    while (!atomic_load(&told->open) && !wb_deadline_passed(deadline))
+        pause_ms(1);
+    return atomic_load(&told->open) ? WB_OK : wb_fail_store(err, WB_RETRY, "shut");
+}
+
+static int tell(int64_t n, wb_err *err)
+{
+    return write(rows_out, &n, sizeof n) == (ssize_t)sizeof n
+               ? WB_OK
+               : wb_fail_store(err, WB_HOLD, "the pipe broke");
+}
+
+static int write_rows(wb_session *session, const wb_batch *batch, const wb_deadline *deadline,
+                      wb_err *err)
+{
+    (void)session;
+    int code = wait_for_opening(deadline, err);
+    for (size_t i = 0; code == WB_OK && i < wb_batch_rows(batch); i++) {
+        wb_value values[2];
+        wb_batch_values(batch, i, values);
+        code = tell(values[0].i, err);
+    }
+    return code;
+}
+
+static int touch_marks(wb_session *session, const wb_marks *marks, const wb_deadline *deadline,
+                       wb_touched *out, wb_err *err)
+{
+    (void)session;
+    int code = wait_for_opening(deadline, err);
+    for (size_t i = 0; code == WB_OK && i < wb_marks_count(marks); i++)
+        code = tell(wb_marks_id(marks, i)[0], err);
+    *out = (wb_touched){.updated = wb_marks_count(marks)};
+    return code;
+}
+
+static void free_store(wb_store *store)
+{
+    (void)store;
+}
+
+static const wb_store_class shut_class = {
+    .kind = "shut",
+    .session = begin_session,
+    .write = write_rows,
+    .touch = touch_marks,
+    .end = end_session,
+    .free = free_store,
+};
+
+/* ---- the process that ends ---- */
+
+static int64_t close_timeout_us;
+static uint32_t attempts;
+
+static void add_rows(int64_t from)
+{
+    wb_schema *schema = small_schema();
+    wb_batcher_options options;
+    wb_batcher_options_init(&options);
+    options.store = &shut;
+    options.schema = schema;
+    options.table = "t";
+    options.batch_size = 7;
+    options.retry = (wb_retry){.initial_us = 1000, .max_us = 10000, .attempts = attempts};
+    options.close_timeout_us = close_timeout_us;
+    wb_batcher *batcher = NULL;
+    if (wb_batcher_new(&options, &batcher, NULL) != WB_OK)
+        abort();
+    wb_schema_unref(schema);
+    for (int64_t n = from; n < from + ROWS; n++) {
+        wb_value values[2] = {int_value(n), text_value("a row")};
+        if (wb_batcher_add(batcher, values, 2, NULL, NULL) != WB_OK)
+            abort();
+    }
+    wb_pipeline_detach(wb_batcher_pipeline(batcher));
+}
+
+static void add_marks(int from)
+{
+    wb_tracker_options options;
+    wb_tracker_options_init(&options);
+    options.store = &shut;
+    options.table = "t";
+    options.key = "id";
+    options.column = "at";
+    options.retry = (wb_retry){.initial_us = 1000, .max_us = 10000};
+    options.close_timeout_us = close_timeout_us;
+    wb_tracker *tracker = NULL;
+    if (wb_tracker_new(&options, &tracker, NULL) != WB_OK)
+        abort();
+    for (int n = from; n < from + ROWS; n++) {
+        uint8_t id[16] = {(uint8_t)n};
+        if (wb_tracker_add(tracker, id, WB_NEVER, NULL, NULL) != WB_OK)
+            abort();
+    }
+}
+
+static void end_hurried(void)
+{
+    add_rows(0);
+    ngx_terminate = 1;
+    exit(EXIT_CODE);
+}
+
+static void end_hurried_with_more(void)
+{
+    add_rows(0);
+    add_marks(ROWS);
+    add_rows(2 * ROWS);
+    ngx_terminate = 1;
+    exit(EXIT_CODE);
+}
+
+/* It waits in its exit handler when it is told. */
+static void end_with_time(void)
+{
+    add_rows(0);
+    exit(EXIT_CODE);
+}
+
+static void end_as_master(void)
+{
+    ngx_process = 1;
+    end_hurried();
+}
+
+/* ---- the test's side ---- */
+
+struct ending {
+    pid_t pid;
+    int from; /* the pipe's other end */
+    int status;
+    int times[MOST];
+    int rows;
+};
+
+static struct ending ending;
+
+static void begin(void (*child)(void))
+{
+#ifdef __SANITIZE_THREAD__
+    skip(); /* it can't start threads in a child that was forked beside another thread */
+#endif
+    int ends[2];
+    assert_int_equal(pipe(ends), 0);
+    ending.from = ends[0];
+    ending.pid = fork();
+    assert_true(ending.pid >= 0);
+    if (ending.pid == 0) {
+        close(ends[0]);
+        rows_out = ends[1];
+        atomic_store(&told->first, getpid());
+        atomic_store(&told->socket, socket(AF_UNIX, SOCK_STREAM, 0));
+        alarm(2 * LONGEST_S);
+        child();
+        abort(); /* it has to exit */
+    }
+    close(ends[1]);
+}
+
+/* Until nobody has the pipe any more: the process and its child have ended. */
+static void read_rows(void)
+{
+    int64_t n;
+    while (read(ending.from, &n, sizeof n) == (ssize_t)sizeof n) {
+        assert_in_range(n, 0, MOST - 1);
+        ending.times[n]++;
+        ending.rows++;
+    }
+    close(ending.from);
+}
+
+static void wait_for_end(void)
+{
+    assert_int_equal(waitpid(ending.pid, &ending.status, 0), ending.pid);
+}
+
+static bool tried_by_another(void)
+{
+    int writer = atomic_load(&told->writer);
+    return writer != 0 && writer != atomic_load(&told->first);
+}
+
+static void wait_for_another(void)
+{
+    for (int ms = 0; ms < LONGEST_S * 1000 && !tried_by_another(); ms++)
+        pause_ms(1);
+    assert_true(tried_by_another());
+}
+
+static void check_each_once(int count)
+{
+    assert_int_equal(ending.rows, count);
+    for (int n = 0; n < count; n++)
+        assert_int_equal(ending.times[n], 1);
+}
+
+static int prepare(void **state)
+{
+    (void)state;
+    told = mmap(NULL, sizeof *told, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    shut.class = &shut_class;
+    atomic_init(&shut.references, 1);
+    close_timeout_us = LONGEST_S * SECOND;
+    attempts = 0;
+    memset(&ending, 0, sizeof ending);
+    return told == MAP_FAILED ? -1 : 0;
+}
+
+static int tidy(void **state)
+{
+    (void)state;
+    struct told *gone = told;
+    told = NULL;
+    return munmap(gone, sizeof *gone);
+}
+
+/* ---- tests ---- */
+
+static void test_child_goes_on_when_the_process_is_killed(void **state)
+{
+    (void)state;
+    begin(end_hurried);
+    wait_for_another();
+    assert_false(atomic_load(&told->has_socket));
+    kill(ending.pid, SIGKILL);
+    wait_for_end();
+    assert_true(WIFSIGNALED(ending.status));
+    atomic_store(&told->open, true);
+    read_rows();
+    check_each_once(ROWS);
+}
+
+static void test_process_waits_for_its_child(void **state)
+{
+    (void)state;
+    begin(end_hurried);
+    wait_for_another();
+    assert_int_equal(waitpid(ending.pid, &ending.status, WNOHANG), 0);
+    atomic_store(&told->open, true);
+    read_rows();
+    wait_for_end();
+    assert_int_equal(WEXITSTATUS(ending.status), EXIT_CODE);
+    check_each_once(ROWS);
+}
+
+static void test_all_objects_go_to_one_child(void **state)
+{
+    (void)state;
+    begin(end_hurried_with_more);
+    wait_for_another();
+    kill(ending.pid, SIGKILL);
+    atomic_store(&told->open, true);
+    read_rows();
+    wait_for_end();
+    check_each_once(3 * ROWS);
+}
+
+static void send_command(int channel, uintptr_t command)
+{
+    const struct {
+        uintptr_t command;
+        pid_t pid;
+        intptr_t slot;
+        int fd;
+    } message = {.command = command, .pid = getpid(), .fd = -1};
+    assert_int_equal(write(channel, &message, sizeof message), sizeof message);
+}
+
+static void test_hurry_may_come_late(void **state)
+{
+    (void)state;
+    int channel[2];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, channel), 0);
+    ngx_channel = channel[1];
+    begin(end_with_time);
+    while (atomic_load(&told->writer) == 0)
+        pause_ms(1);
+    pause_ms(700); /* more than it waits once it knows */
+    assert_false(tried_by_another());
+    send_command(channel[0], 2); /* that another worker has ended */
+    send_command(channel[0], 4);
+    wait_for_another();
+    kill(ending.pid, SIGKILL);
+    atomic_store(&told->open, true);
+    read_rows();
+    wait_for_end();
+    check_each_once(ROWS);
+    close(channel[0]);
+    close(channel[1]);
+    ngx_channel = -1;
+}
+
+static void test_no_child_of_the_master_process(void **state)
+{
+    (void)state;
+    begin(end_as_master);
+    while (atomic_load(&told->writer) == 0)
+        pause_ms(1);
+    pause_ms(1000); /* more than a worker waits */
+    assert_false(tried_by_another());
+    atomic_store(&told->open, true);
+    read_rows();
+    wait_for_end();
+    assert_false(tried_by_another());
+    check_each_once(ROWS);
+}
+
+static void test_no_child_where_the_rows_get_out_in_time(void **state)
+{
+    (void)state;
+    atomic_store(&told->open, true);
+    begin(end_hurried);
+    read_rows();
+    wait_for_end();
+    assert_int_equal(WEXITSTATUS(ending.status), EXIT_CODE);
+    assert_false(tried_by_another());
+    check_each_once(ROWS);
+}
+
+static void test_goes_on_itself_where_it_can_have_no_child(void **state)
+{
+    (void)state;
+    begin(end_hurried);
+    atomic_store(&told->refuse_fork, true);
+    while (atomic_load(&told->writer) == 0)
+        pause_ms(1);
+    pause_ms(1500); /* by then it has tried */
+    atomic_store(&told->open, true);
+    read_rows();
+    wait_for_end();
+    assert_int_equal(WEXITSTATUS(ending.status), EXIT_CODE);
+    assert_false(tried_by_another());
+    check_each_once(ROWS);
+}
+
+/* The write was stopped by us, not by the store. */
+static void test_a_stopped_write_is_not_the_last_try(void **state)
+{
+    (void)state;
+    attempts = 1;
+    begin(end_hurried);
+    wait_for_another();
+    kill(ending.pid, SIGKILL);
+    atomic_store(&told->open, true);
+    read_rows();
+    wait_for_end();
+    check_each_once(ROWS);
+}
+
+static void test_child_gives_up_at_the_deadline(void **state)
+{
+    (void)state;
+    close_timeout_us = 10 * SECOND; /* time enough to fork and to try */
+    begin(end_hurried);
+    wait_for_another();
+    read_rows(); /* it never opens */
+    wait_for_end();
+    assert_int_equal(WEXITSTATUS(ending.status), EXIT_CODE);
+    check_each_once(0);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, prepare, tidy)
+    const struct CMUnitTest tests[] = {
+        TEST(test_child_goes_on_when_the_process_is_killed),
+        TEST(test_process_waits_for_its_child),
+        TEST(test_all_objects_go_to_one_child),
+        TEST(test_hurry_may_come_late),
+        TEST(test_no_child_of_the_master_process),
+        TEST(test_no_child_where_the_rows_get_out_in_time),
+        TEST(test_goes_on_itself_where_it_can_have_no_child),
+        TEST(test_a_stopped_write_is_not_the_last_try),
+        TEST(test_child_gives_up_at_the_deadline),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
