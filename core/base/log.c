@@ -187,6 +187,13 @@ uint64_t wb_log_lost(wb_log *log)
     return lost;
 }
 
+const char *wb_level_name(int level)
+{
+    static const char *const names[] = {
+        [WB_DEBUG] = "debug", [WB_INFO] = "info", [WB_WARN] = "warn", [WB_ERROR] = "error"};
+    return level >= 0 && level <= WB_ERROR ? names[level] : "unknown";
+}
+
 /* One write, so that lines of several processes don't mix; what stderr does with it is not our concern. */
 static void print_line(const wb_log *log, const wb_event *event)
 {

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/show.h"
 #include "base/timestamp.h"
 
 /* The first float that is past int64. */
@@ -88,7 +87,7 @@ const char *wb_convert_date(const wb_value *value, int32_t *days)
     return NULL;
 }
 
-const char *wb_convert_json(const wb_value *value, char out[WB_FIELD_SLACK], size_t *bytes)
+const char *wb_convert_json(const wb_value *value, char out[WB_NUMBER_BYTES], size_t *bytes)
 {
     switch (value->kind) {
     case WB_BOOL:

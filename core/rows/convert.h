@@ -4,7 +4,8 @@
 #ifndef WB_CONVERT_H
 #define WB_CONVERT_H
 
-#include "rows/row.h"
+#include "base/err.h"
+#include "base/show.h"
 
 #define WB_COLD __attribute__((cold, noinline))
 
@@ -13,7 +14,7 @@ WB_COLD const char *wb_convert_float(const wb_value *value, double *out);
 const char *wb_convert_time(const wb_value *value, int64_t *unix_us);
 const char *wb_convert_date(const wb_value *value, int32_t *days);
 /* A value other than text as JSON, its length in *bytes. */
-const char *wb_convert_json(const wb_value *value, char out[WB_FIELD_SLACK], size_t *bytes);
+const char *wb_convert_json(const wb_value *value, char out[WB_NUMBER_BYTES], size_t *bytes);
 
 /* All answer NULL, for an encoder to return, after filling *err with WB_INVALID. */
 WB_COLD uint8_t *wb_refuse(const wb_column *column, const wb_value *value, const char *why,
