@@ -186,7 +186,14 @@ static uint32_t age_of(int64_t opened_us, int64_t now_us)
 
 bool wb_batch_merge(wb_batch *batch, const wb_batch *more)
 {
-    size_t begin = wb_batch_begin(more), bytes = more->bytes - begin, rows = wb_batch_left(more);
+    return wb_batch_merge_run(batch, more, 0, wb_batch_left(more));
+}
+
+bool wb_batch_merge_run(wb_batch *batch, const wb_batch *more, size_t from, size_t rows)
+{
+    assert(from + rows <= wb_batch_left(more));
+    size_t begin = wb_batch_begin_of(more, from);
+    size_t bytes = wb_batch_begin_of(more, from + rows) - begin;
     assert(batch->schema->count == more->schema->count && batch != more);
     if (rows == 0)
         return true;
@@ -201,11 +208,12 @@ bool wb_batch_merge(wb_batch *batch, const wb_batch *more)
     else if (more->opened_us < batch->opened_us)
         open_at(batch, more->opened_us);
     memcpy(wb_batch_end(batch), more->tuples + begin, bytes);
-    for (size_t i = more->first; i < more->count; i++)
+    const struct wb_batch_row *row = &more->rows[more->first + from];
+    for (size_t i = 0; i < rows; i++, row++)
         batch->rows[batch->count++] = (struct wb_batch_row){
-            .end = (uint32_t)(more->rows[i].end - begin + batch->bytes),
-            .age_us = age_of(batch->opened_us, more->opened_us + more->rows[i].age_us),
-            .route = more->rows[i].route,
+            .end = (uint32_t)(row->end - begin + batch->bytes),
+            .age_us = age_of(batch->opened_us, more->opened_us + row->age_us),
+            .route = row->route,
         };
     batch->bytes += bytes;
     return true;
@@ -215,20 +223,14 @@ wb_batch *wb_batch_split(wb_batch *batch, size_t rows)
 {
     assert(rows > 0 && rows < wb_batch_left(batch));
     wb_batch *rest = wb_batch_new(batch->schema);
-    if (rest == NULL)
-        return NULL;
-    size_t first = batch->first;
-    batch->first += rows;
-    bool copied = wb_batch_merge(rest, batch);
-    batch->first = first;
-    if (!copied) {
+    if (rest == NULL || !wb_batch_merge_run(rest, batch, rows, wb_batch_left(batch) - rows)) {
         wb_batch_free(rest);
         return NULL;
     }
-    batch->count = first + rows;
+    batch->count = batch->first + rows;
     batch->bytes = batch->rows[batch->count - 1].end;
     rest->serial = batch->serial;
-    rest->rank = batch->rank + first + rows;
+    rest->rank = batch->rank + batch->count;
     rest->route = batch->route;
     rest->table = batch->table;
     rest->divided = batch->divided;
@@ -298,9 +300,8 @@ int wb_batch_reason(const wb_batch *batch)
 const uint8_t *wb_batch_row(const wb_batch *batch, size_t index, size_t *bytes)
 {
     assert(index < wb_batch_left(batch));
-    size_t row = batch->first + index;
-    size_t begin = row == 0 ? 0 : batch->rows[row - 1].end;
-    *bytes = batch->rows[row].end - begin;
+    size_t begin = wb_batch_begin_of(batch, index);
+    *bytes = wb_batch_begin_of(batch, index + 1) - begin;
     return batch->tuples + begin;
 }
 

@@ -68,8 +68,10 @@ static inline uint8_t *wb_batch_end(wb_batch *batch)
 void wb_batch_push(wb_batch *batch, size_t bytes, int64_t now_us);
 /* The same for row `index` of another batch, counted from its first that is there. False: as reserve. */
 bool wb_batch_push_of(wb_batch *batch, const wb_batch *from, size_t index);
-/* Adds the rows of `more` from its `first` on, ages kept; of a schema of the same shape. False: no memory,
- * or the batch would pass 1 GiB; nothing is changed then. */
+/* Copies a run of another batch's rows to the end: `rows` of those that are left, from number `from` on; ages are
+ * kept. Both schemas have the same shape. False: no memory, or the batch would pass 1 GiB; nothing is changed then. */
+bool wb_batch_merge_run(wb_batch *batch, const wb_batch *more, size_t from, size_t rows);
+/* The same for all rows that are left. */
 bool wb_batch_merge(wb_batch *batch, const wb_batch *more);
 /* Moves the rows from the `rows`-th that is left on into a new sealed batch; NULL: no memory, nothing is changed. */
 wb_batch *wb_batch_split(wb_batch *batch, size_t rows);
@@ -81,9 +83,15 @@ static inline size_t wb_batch_left(const wb_batch *batch)
 {
     return batch->count - batch->first;
 }
+/* Where row `index` of those that are left begins in `tuples`; the one past the last begins at the end. */
+static inline size_t wb_batch_begin_of(const wb_batch *batch, size_t index)
+{
+    size_t row = batch->first + index;
+    return row == 0 ? 0 : batch->rows[row - 1].end;
+}
 static inline size_t wb_batch_begin(const wb_batch *batch)
 {
-    return batch->first == 0 ? 0 : batch->rows[batch->first - 1].end;
+    return wb_batch_begin_of(batch, 0);
 }
 static inline size_t wb_batch_weight(const wb_batch *batch)
 {

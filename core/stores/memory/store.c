@@ -163,43 +163,38 @@ static int schema_adopt(memory_table *table, wb_schema *schema, wb_err *err)
     return WB_OK;
 }
 
-/* Appending alone would move what is there every time. */
-static bool segment_append(wb_batch *segment, const wb_batch *rows)
+/* A segment grows by doubling, as an open batch does: a merge alone makes exactly the room it needs, so each would
+ * move all that is there. */
+static bool segment_append(wb_batch *segment, const wb_batch *batch, size_t from)
 {
-    size_t bytes = rows->bytes - wb_batch_begin(rows);
-    return wb_batch_reserve(segment, bytes) && wb_batch_merge(segment, rows);
+    return wb_batch_reserve(segment, batch->bytes - wb_batch_begin_of(batch, from)) &&
+           wb_batch_merge_run(segment, batch, from, wb_batch_left(batch) - from);
 }
 
-static wb_batch *segment_new(memory_table *table, const wb_batch *rows)
+static bool segment_new(memory_table *table, const wb_batch *batch, size_t from)
 {
     wb_batch *segment = wb_batch_new(table->schema);
-    if (segment == NULL)
-        return NULL;
-    if (!wb_batch_merge(segment, rows)) {
+    if (segment == NULL || !wb_batch_merge_run(segment, batch, from, wb_batch_left(batch) - from)) {
         wb_batch_free(segment);
-        return NULL;
+        return false;
     }
     if (table->tail != NULL)
         table->tail->next = segment;
     else
         table->head = segment;
     table->tail = segment;
-    return segment;
+    return true;
 }
 
-/* Rows that would be dropped at once are not copied. */
+/* Copies the newest rows of a batch; rows that would be dropped at once are passed over. */
 static int rows_keep(memory_store *store, memory_table *table, const wb_batch *batch)
 {
-    wb_batch newest = *batch;
     size_t rows = wb_batch_left(batch);
-    if (rows > store->keep_rows)
-        newest.first = batch->count - store->keep_rows;
-    size_t copied = wb_batch_left(&newest);
-
+    size_t copied = rows < store->keep_rows ? rows : store->keep_rows, from = rows - copied;
     wb_batch *tail = table->tail;
     bool joins = tail != NULL && wb_batch_left(tail) + copied <= SEGMENT_ROWS;
-    if (copied > 0 && !(joins && segment_append(tail, &newest)) &&
-        segment_new(table, &newest) == NULL)
+    if (copied > 0 && !(joins && segment_append(tail, batch, from)) &&
+        !segment_new(table, batch, from))
         return WB_MEMORY;
     table->kept += copied;
     table->total += rows;
@@ -212,16 +207,14 @@ static int rows_keep(memory_store *store, memory_table *table, const wb_batch *b
 static wb_batch *rows_copy(const memory_table *table, size_t keep)
 {
     wb_batch *copy = wb_batch_new(table->schema);
-    size_t surplus = table->kept > keep ? table->kept - keep : 0;
+    size_t surplus = table->kept > keep ? table->kept - keep : 0; /* of the head: the invariant */
     for (const wb_batch *segment = table->head; copy != NULL && segment != NULL;
          segment = segment->next) {
-        wb_batch part = *segment;
-        part.first += surplus; /* only the head has any: the invariant */
-        surplus = 0;
-        if (!segment_append(copy, &part)) {
+        if (!segment_append(copy, segment, surplus)) {
             wb_batch_free(copy);
             copy = NULL;
         }
+        surplus = 0;
     }
     return copy;
 }
