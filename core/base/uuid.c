@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#include "base/bigendian.h"
+
 #if defined(__x86_64__) || defined(__i386__)
 #define WB_UUID_SSE 1
 #include <smmintrin.h>
@@ -158,8 +160,7 @@ void wb_uuid_v7(wb_uuid_source *source, int64_t unix_us, uint8_t out[16])
 {
     uint64_t tick = next_tick(source, unix_us);
     uint64_t front = (tick >> 12) << 16 | 0x7000 | (tick & 0x0FFF);
-    for (int i = 0; i < 8; i++)
-        out[i] = (uint8_t)(front >> (56 - 8 * i));
+    wb_put64(out, front);
     memcpy(out + 8, take_random(source, 8), 8);
     out[8] = (uint8_t)(0x80 | (out[8] & 0x3F));
 }

@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+#include "base/bigendian.h"
+
 struct wb_markset {
     wb_mark *slots;
     size_t capacity;  /* a power of two */
@@ -194,22 +196,12 @@ void wb_marks_sort(wb_mark *marks, wb_mark *scratch, size_t count)
         sort_from(marks, scratch, count, 0, true);
 }
 
-static uint64_t load_big_endian(const uint8_t *at)
-{
-    uint64_t word;
-    memcpy(&word, at, 8);
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-    word = __builtin_bswap64(word);
-#endif
-    return word;
-}
-
 static bool is_before(const wb_mark *a, const wb_mark *b)
 {
-    uint64_t x = load_big_endian(a->id), y = load_big_endian(b->id);
+    uint64_t x = wb_get64(a->id), y = wb_get64(b->id);
     if (x != y)
         return x < y;
-    return load_big_endian(a->id + 8) < load_big_endian(b->id + 8);
+    return wb_get64(a->id + 8) < wb_get64(b->id + 8);
 }
 
 static void insertion_sort(wb_mark *marks, size_t count)
@@ -226,11 +218,11 @@ static void insertion_sort(wb_mark *marks, size_t count)
 /* The first byte in which any id differs from the first id; 16 where none does. */
 static unsigned first_difference(const wb_mark *marks, size_t count)
 {
-    uint64_t a = load_big_endian(marks->id), b = load_big_endian(marks->id + 8);
+    uint64_t a = wb_get64(marks->id), b = wb_get64(marks->id + 8);
     uint64_t front = 0, back = 0;
     for (size_t i = 1; i < count; i++) {
-        front |= load_big_endian(marks[i].id) ^ a;
-        back |= load_big_endian(marks[i].id + 8) ^ b;
+        front |= wb_get64(marks[i].id) ^ a;
+        back |= wb_get64(marks[i].id + 8) ^ b;
     }
     if (front)
         return (unsigned)__builtin_clzll(front) / 8;
