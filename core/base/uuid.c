@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * UUIDs: text, and ids made from random bytes.
- * Text: two parsers that agree on every input, one a table's, one SSE 4.1's; a parse that fails leaves its
- * output alone. Ids: a pool of random bytes, refilled as a whole, each byte used once in one process.
- * No locks: a source is its owner's; the parsers keep no state. Nothing here can fail but a parse. */
+ * UUIDs: text, and new ids. Invariants: the two parsers, one by a table and one by SSE 4.1, agree on every input; each
+ * byte of a source's pool is used once, in one process. No locks: a source is its owner's, and the parsers keep no
+ * state. Only a parse fails, and then leaves its output as it was. */
 #include "base/uuid.h"
 
 #include <string.h>
