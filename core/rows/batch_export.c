@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
- * A batch as others read it: a stream of PostgreSQL's binary COPY, or NDJSON. Nothing is changed; no locks. Fails
- * with WB_MEMORY alone.
- * NDJSON is one JSON object a line, with every column. What JSON has no form for becomes text, as PostgreSQL
- * writes it: uuids, times, \x hex, "NaN", "Infinity". A json value stands as it was given, but for line breaks
- * between its tokens, which become spaces: a row is one line. */
+ * A batch as other programs read it: a stream of PostgreSQL's binary COPY, or NDJSON. Invariant: the batch is only
+ * read. No locks: its owner calls. Fails with WB_MEMORY.
+ * NDJSON is one JSON object a line, with every column. A value that JSON has no form for becomes text, as PostgreSQL
+ * writes it: uuids, times, \x hex, "NaN", "Infinity". A json value stays as it was given, but that line breaks between
+ * its tokens become spaces, since a row is one line. */
 #include <math.h>
 #include <string.h>
 
@@ -68,7 +68,7 @@ static void row_put(wb_buffer *json, const wb_schema *schema, const wb_value *va
     wb_buffer_put_text(json, "}\n");
 }
 
-/* A string without anything to escape. */
+/* A string in which nothing needs an escape. */
 static void plain_put(wb_buffer *json, const char *text, size_t bytes)
 {
     wb_buffer_put_char(json, '"');

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * CREATE TABLE for a schema, quoted names, and what SQLite declares. Pure but for the statement's memory;
- * no locks. Fails with WB_MISUSE (an unknown dialect, an empty table name) or WB_MEMORY.
- * Defaults are SQL literals of the stored form; quotes are doubled, and backslashes mean themselves
- * (standard_conforming_strings, PostgreSQL's default since 9.1). */
+ * CREATE TABLE for a schema. Invariant: a literal is what the store keeps of a row's value, so that a default makes the
+ * same row in both places. No state, no locks. Fails with WB_MISUSE (an unknown dialect, an empty table name) or
+ * WB_MEMORY. In a literal quotes are doubled, and a backslash means itself (standard_conforming_strings, PostgreSQL's
+ * default since 9.1). */
 #include <math.h>
 #include <string.h>
 
@@ -97,7 +97,7 @@ static void bytea_put(wb_buffer *sql, bool sqlite, const wb_value *value)
     wb_buffer_put_char(sql, '\'');
 }
 
-/* SQLite reads 9e999 as infinity; it has no NaN, and keeps the text. A zero's sign needs the quotes. */
+/* SQLite reads 9e999 as infinity. It has no NaN, and keeps the text. Only in quotes does a zero keep its sign. */
 static void float_put(wb_buffer *sql, bool sqlite, int type, const wb_value *value)
 {
     char text[WB_TYPE_TEXT_BYTES];

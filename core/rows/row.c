@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * The row encoder: values to a COPY tuple, every check included. This is the hot path of add: one switch a
- * column, straight big-endian stores, no memory; what is rare lies in convert.c. Invariant: no more than
- * wb_row_bound is written. No locks (the uuid source is the caller's). A refusal is WB_INVALID. */
+ * The row encoder: values to a COPY tuple, with every check. It is the hot path of add: a column costs one switch and
+ * big-endian stores, without memory; what is rare is in rows/convert.c. Invariant: no more than wb_row_bound is
+ * written. No locks: the uuid source is the caller's. Fails with WB_INVALID. */
 #include "rows/row.h"
 
 #include <math.h>
@@ -25,7 +25,7 @@ static uint8_t *missing_put(const wb_column_plan *plan, bool null, uint8_t *to, 
 INLINE uint8_t *value_put(const wb_column *column, const wb_value *value, uint8_t *to, wb_err *err);
 static WB_COLD int count_refuse(const wb_schema *schema, size_t count, wb_err *err);
 
-/* Every text is counted, also one that its column shortens. */
+/* Counts every text, also one whose column needs less: a uuid of 36 characters. */
 size_t wb_row_bound(const wb_schema *schema, const wb_value *values, size_t count)
 {
     uint64_t bytes = schema->fixed_bytes;
@@ -92,7 +92,7 @@ static inline uint8_t *bool_put(const wb_column *column, const wb_value *value, 
     return to + 1;
 }
 
-/* The number of an integer column within its range; false: refused. */
+/* The number of an integer column, within its range; false: it was refused. */
 static inline bool int_of(const wb_column *column, const wb_value *value, int64_t min, int64_t max,
                           const char *range, int64_t *out, wb_err *err)
 {
@@ -135,7 +135,7 @@ static inline uint8_t *int8_put(const wb_column *column, const wb_value *value, 
     return wb_put64(wb_put32(to, sizeof(int64_t)), (uint64_t)number);
 }
 
-/* The number of a float column; false: refused. */
+/* The number of a float column; false: it was refused. */
 static inline bool float_of(const wb_column *column, const wb_value *value, double *out,
                             wb_err *err)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The row reader: a COPY tuple back to values. It reads only what wb_row_encode wrote, so nothing is checked
- * and nothing fails. No state, no locks. */
+ * The row reader: a COPY tuple back to values. Invariant: wb_row_encode wrote what is read, so nothing is checked and
+ * nothing fails. No state, no locks. */
 #include "rows/row.h"
 
 #include <string.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The column types, as types.def lists them. A constant table: no locks, no failure. */
+ * The column types, as types.def lists them. Invariant: the table is constant. No locks, no failure. */
 #include "rows/types.h"
 
 #include <inttypes.h>

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT
- * The memory store: for each table the newest rows, and a time for each id that was put there.
- * Invariant: a table's segments hold its newest rows, oldest first, and without the first segment they hold
- * fewer than keep_rows; so the memory is bounded by what is kept. All rows of a table have the columns of
- * the first write.
- * Locks: one monitor for all that a store holds, held for a copy; used as a plain lock, nobody waits on it.
- * Fails: WB_HOLD where the columns differ from the first write's, WB_RETRY without memory. A write copies
- * all rows or none, and so does a touch: it needs no memory. */
+ * The memory store: the newest rows of each table, and a time for each id that was put there.
+ * Invariant: a table's segments hold its newest rows, oldest first, and all but the first segment hold fewer than
+ * keep_rows; so what is kept bounds the memory. All rows of a table have the columns of its first write.
+ * Locks: one for all that a store holds, held for a copy. It is a monitor, on which nobody waits.
+ * Fails: WB_HOLD where the columns differ from the first write's, WB_RETRY without memory. A write copies all rows or
+ * none. A touch needs no memory and never fails. */
 #include <string.h>
 
 #include "base/env.h"
@@ -23,14 +22,14 @@ typedef struct memory_table {
     wb_batch *head, *tail; /* segments, oldest first */
     size_t kept;           /* rows in them */
     uint64_t total;        /* rows ever written */
-    wb_memory_times times; /* what put and touch are about */
+    wb_memory_times times; /* for put and touch */
 } memory_table;
 
 typedef struct memory_store {
     wb_store base;
     wb_monitor monitor;
     size_t keep_rows;
-    memory_table *tables; /* a table stays where it is until the store goes */
+    memory_table *tables; /* freed with the store */
 } memory_store;
 
 typedef struct memory_session {
@@ -318,21 +317,20 @@ int wb_store_memory(size_t keep_rows, wb_store **out, wb_err *err)
     return WB_OK;
 }
 
-static int check_kind(const wb_store *store, wb_err *err)
+static memory_store *memory_of(wb_store *base, wb_err *err)
 {
-    if (store->class == &memory_class)
-        return WB_OK;
-    return wb_fail(err, WB_MISUSE, "store: it is a %s store, not a memory store",
-                   wb_store_kind(store));
+    if (base->class == &memory_class)
+        return (memory_store *)base;
+    wb_fail(err, WB_MISUSE, "store: it is a %s store, not a memory store", wb_store_kind(base));
+    return NULL;
 }
 
 int wb_store_memory_rows(wb_store *base, const char *name, wb_batch **out, uint64_t *total,
                          wb_err *err)
 {
-    int code = check_kind(base, err);
-    if (code != WB_OK)
-        return code;
-    memory_store *store = (memory_store *)base;
+    memory_store *store = memory_of(base, err);
+    if (store == NULL)
+        return WB_MISUSE;
     wb_monitor_lock(&store->monitor);
     const memory_table *table = table_find(store, name);
     bool known = table != NULL && table->schema != NULL;
@@ -352,9 +350,9 @@ int wb_store_memory_rows(wb_store *base, const char *name, wb_batch **out, uint6
 
 int64_t wb_store_memory_time_us(wb_store *base, const char *name, const uint8_t id[16])
 {
-    if (check_kind(base, NULL) != WB_OK)
+    memory_store *store = memory_of(base, NULL);
+    if (store == NULL)
         return WB_NEVER;
-    memory_store *store = (memory_store *)base;
     wb_monitor_lock(&store->monitor);
     const memory_table *table = table_find(store, name);
     const wb_memory_time *row = table == NULL ? NULL : wb_memory_times_find(&table->times, id);
@@ -366,10 +364,9 @@ int64_t wb_store_memory_time_us(wb_store *base, const char *name, const uint8_t 
 int wb_store_memory_put(wb_store *base, const char *name, const uint8_t id[16], int64_t unix_us,
                         wb_err *err)
 {
-    int code = check_kind(base, err);
-    if (code != WB_OK)
-        return code;
-    memory_store *store = (memory_store *)base;
+    memory_store *store = memory_of(base, err);
+    if (store == NULL)
+        return WB_MISUSE;
     wb_monitor_lock(&store->monitor);
     memory_table *table = table_make(store, name);
     bool put = table != NULL && wb_memory_times_put(&table->times, id, unix_us);
