@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * A timerfd, set again only when the time differs. It counts relative time, so that a manual clock's times
- * serve as well: what is due at once is readable at once, the rest when it is set again. */
+ * The alarm is a timerfd. It is set to a relative time, so that times of a manual clock serve too: due work shows at
+ * once, later work at the next wb_alarm_set. Invariant: due_us is what the timer is set to, so that setting it to the
+ * same time costs no system call. No lock: its owner's. Where no timerfd can be made, fd stays -1 and nothing is
+ * set. */
 #include "base/alarm.h"
 
 #include <sys/timerfd.h>

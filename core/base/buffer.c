@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * A growing buffer. Invariant: bytes <= capacity, and data has capacity bytes. No locks. A failed allocation
- * leaves the contents in place and sets `failed`, once and for all until fini, clear or take. */
+ * A growing buffer. Invariant: bytes <= capacity, and data has capacity bytes. No locks. A failed allocation leaves
+ * the contents in place and sets `failed`, which stays until fini or take. */
 #include "base/buffer.h"
 
 #include <stdarg.h>
@@ -37,7 +37,7 @@ bool wb_buffer_reserve(wb_buffer *buffer, size_t bytes)
     return false;
 }
 
-/* Doubling, and at least what is needed. */
+/* Twice the capacity, or what is needed where that is more. */
 static size_t grown(const wb_buffer *buffer, size_t need)
 {
     size_t capacity = buffer->capacity < FIRST_BYTES ? FIRST_BYTES : buffer->capacity * 2;

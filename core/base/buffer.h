@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Text or bytes that grow at the end. The first allocation that fails marks the buffer as failed; what is
- * put after that is ignored, so that only the end has to ask: wb_buffer_take. Not locked. */
+ * Text or bytes that grow at the end. The first allocation that fails marks the buffer as failed. Later puts are
+ * ignored, so that a caller checks once, at the end: wb_buffer_take. No lock. */
 #ifndef WB_BUFFER_H
 #define WB_BUFFER_H
 
@@ -27,8 +27,8 @@ void wb_buffer_put_json_string(wb_buffer *json, const char *text,
                                size_t bytes); /* quoted, escaped */
 void wb_buffer_printf(wb_buffer *buffer, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
-/* Hands the contents over, with a NUL behind them that *bytes (may be NULL) does not count; the buffer is
- * empty then. NULL where it failed: everything is freed. The caller frees with wb_free. */
+/* Hands over the contents and empties the buffer. A NUL follows them, which *bytes (may be NULL) does not count. NULL
+ * where the buffer failed. The caller frees with wb_free. */
 char *wb_buffer_take(wb_buffer *buffer, size_t *bytes);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Waiting on a descriptor to a deadline, ended early by a request to stop. Without an eventfd (no
- * descriptors left) a wait looks at the request every tenth of a second instead. */
+ * Waiting on a descriptor, to a deadline or a request to stop. Invariant: once `asked` is set it stays set. No locks:
+ * the request is atomic. Where no eventfd can be made, a wait looks at the request every tenth of a second. Where poll
+ * fails, a wait says that all events are ready: the call that follows meets the error. */
 #include "base/deadline.h"
 
 #include <errno.h>
@@ -14,7 +15,7 @@ enum { LOOK_AGAIN_MS = 100, LONGEST_MS = 3600 * 1000 };
 void wb_cancel_init(wb_cancel *cancel)
 {
     atomic_init(&cancel->asked, false);
-    atomic_init(&cancel->resumed, false);
+    atomic_init(&cancel->will_restart, false);
     cancel->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 }
 
@@ -31,7 +32,7 @@ void wb_cancel_ask(wb_cancel *cancel)
         return;
     uint64_t one = 1;
     if (write(cancel->fd, &one, sizeof one) < 0)
-        return; /* `asked` alone is enough for the next look */
+        return; /* `asked` ends the wait at its next look */
 }
 
 bool wb_deadline_passed(const wb_deadline *deadline)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * The system's clocks, randomness, memory and forks; and the manual clock that stands in for them.
- * A manual clock is locked by atomics alone: its time only grows. */
+ * The system's clocks, randomness, memory and forks, and the manual clock. Invariant: a manual clock's time only
+ * grows. No locks: what threads share is atomic. Only memory fails; a system without randomness aborts the process, as
+ * ids would collide. */
 #include "base/env.h"
 
 #include <errno.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Codes and their names; filling a wb_err. Text that does not fit is cut at a character's boundary. */
+ * Codes and their names; filling a wb_err. Invariant: the text is one line of UTF-8 and ends with a NUL; what does not
+ * fit is cut between two characters. No state, no locks, no failure. */
 #include "base/err.h"
 
 #include <stdarg.h>
@@ -31,11 +32,11 @@ static void keep_one_line(char *text)
     }
 }
 
-static void fill(wb_err *err, int code, int class, const char *format, va_list arguments)
+static void fill(wb_err *err, int code, int error_class, const char *format, va_list arguments)
 {
     memset(err, 0, sizeof *err);
     err->code = code;
-    err->error_class = class;
+    err->error_class = error_class;
     vsnprintf(err->text, sizeof err->text, format, arguments);
     cut_at_character(err->text, sizeof err->text);
     keep_one_line(err->text);
@@ -58,12 +59,12 @@ int wb_fail(wb_err *err, int code, const char *format, ...)
     return code;
 }
 
-int wb_fail_store(wb_err *err, int class, const char *format, ...)
+int wb_fail_store(wb_err *err, int error_class, const char *format, ...)
 {
     if (err != NULL) {
         va_list arguments;
         va_start(arguments, format);
-        fill(err, WB_STORE, class, format, arguments);
+        fill(err, WB_STORE, error_class, format, arguments);
         va_end(arguments);
     }
     return WB_STORE;

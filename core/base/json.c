@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * A JSON scanner that accepts what PostgreSQL's jsonb does. Pure: no memory, no recursion, no locks.
- * Invariant: bit d of `objects` says whether the container at depth d, of the `depth` open ones, is an
- * object. A scanning function takes the place of its first byte and answers the place after its last, or
- * NULL, with the failure noted in the scan; only `fail` ends one. */
+ * Invariant: `depth` containers are open, and bit d of `objects` says whether the one at depth d is an object. A
+ * scanning function is given the place of its first byte and answers the place after its last; or NULL, after `fail`
+ * has noted why. */
 #include "base/json.h"
 
 #include "base/utf8.h"
@@ -14,8 +14,8 @@
 #define ONES  UINT64_C(0x0101010101010101)
 #define HIGHS UINT64_C(0x8080808080808080)
 
-/* What PostgreSQL's numeric can hold: digits before and after the point (numeric.c: the weight is an
- * int16 of base 10000, the scale has 14 bits), and the exponent it will read at all. */
+/* What PostgreSQL's numeric can hold: digits before the point (its weight is an int16 of base 10000), digits after it
+ * (its scale has 14 bits), and the largest exponent that it reads. */
 enum { WHOLE_DIGITS_MAX = 131072, SCALE_MAX = 16383, EXPONENT_MAX = 1073741822 };
 
 typedef struct scan {
@@ -262,7 +262,7 @@ static int scan_unit(scan *s, const uint8_t *at)
     return unit;
 }
 
-/* From after \u; a high surrogate takes the low one's escape along. */
+/* From after \u; to the end of the second escape where it is a pair. */
 static const uint8_t *scan_unicode_escape(scan *s, const uint8_t *at)
 {
     int unit = scan_unit(s, at);
@@ -303,7 +303,7 @@ static inline const uint8_t *scan_number(scan *s, const uint8_t *at)
     return scan_real(s, whole, end);
 }
 
-/* The digits of an exponent; past EXPONENT_MAX it only grows no more. */
+/* The digits of an exponent. Past EXPONENT_MAX its value stops growing. */
 static const uint8_t *scan_exponent(scan *s, const uint8_t *at, int64_t *exponent)
 {
     bool negative = at < s->end && *at == '-';

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Log lines, rate-limited by topic, and the owner's event queue.
- * Invariant: an event is in one of the two queues, handed out, printed, or counted as lost. The lock is held
- * for copies only; nothing is written while it or the caller's lock is held: a line waits for wb_log_print. */
+ * Log lines, limited by topic, and the queue of the owner's events. Invariant: an event is in one of the two queues,
+ * handed out, printed, or counted as lost. Locks: the log's own, held for copies only; a line is printed with no lock
+ * held. Fails: without memory for a queue its events are lost, and counted. */
 #include "base/log.h"
 
 #include <stdarg.h>
@@ -187,7 +187,14 @@ uint64_t wb_log_lost(wb_log *log)
     return lost;
 }
 
-/* One write, so that lines of several processes don't mix; what stderr does with it is not our concern. */
+const char *wb_level_name(int level)
+{
+    static const char *const names[] = {
+        [WB_DEBUG] = "debug", [WB_INFO] = "info", [WB_WARN] = "warn", [WB_ERROR] = "error"};
+    return level >= 0 && level <= WB_ERROR ? names[level] : "unknown";
+}
+
+/* One write, so that lines of several processes don't mix. A stderr that takes nothing loses the line. */
 static void print_line(const wb_log *log, const wb_event *event)
 {
     char line[512];

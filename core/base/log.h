@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * Log lines and hook events of one batcher or tracker. A topic's first line goes out at once; then at most
- * one in WB_LOG_QUIET_US, with the count of what it held back. Without a hook a line waits for wb_log_print,
- * which writes it to stderr; with one it waits, with the flush events, in a bounded queue that drops its
- * oldest. Locked by its own lock; all but wb_log_print may be called with the caller's lock held. */
+ * Log lines and hook events of one batcher or tracker. A topic's first line goes out at once; later ones go out at most
+ * once in WB_LOG_QUIET_US, with the count of those held back. A line waits in a queue of WB_LOG_QUEUE, which drops its
+ * oldest: without a hook until wb_log_print writes it to stderr, with one, among the flush events, until wb_log_next.
+ * The log has its own lock. All but wb_log_print may be called with the caller's lock held. */
 #ifndef WB_LOG_H
 #define WB_LOG_H
 
@@ -31,14 +31,16 @@ wb_log *wb_log_new(const char *name, bool queue_lines, bool queue_flushes);
 void wb_log_free(wb_log *log);
 void wb_log_line(wb_log *log, int topic, int level, int64_t now_us, uint64_t rows,
                  const char *format, ...) __attribute__((format(printf, 6, 7)));
-/* Writes the lines that wait, each in one write; to be called with no lock held. */
+/* Writes the lines that wait to stderr, each in one write. Call it with no lock held. */
 void wb_log_print(wb_log *log);
-/* The next line of a topic goes out at once. */
+/* Lets the next line of a topic go out at once. */
 void wb_log_reset(wb_log *log, int topic);
-void wb_log_flush(wb_log *log, const wb_event *event); /* queued where the owner asked for it */
+/* Queues a flush event where the owner asked for those. */
+void wb_log_flush(wb_log *log, const wb_event *event);
+/* The next event for the hook; false: there is none. */
 bool wb_log_next(wb_log *log, wb_event *out);
 bool wb_log_waiting(wb_log *log);
-void wb_log_orphan(wb_log *log);   /* no hook will be called any more: what comes goes to stderr */
+void wb_log_orphan(wb_log *log);   /* no hook is called from now on: lines go to stderr */
 uint64_t wb_log_lost(wb_log *log); /* events dropped from the full queue */
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Absolute paths; nothing needs to exist, and no link is followed. */
+ * Absolute paths. Nothing needs to exist, and no link is followed. No state, no locks; only memory fails. */
 #include "base/path.h"
 
 #include <limits.h>

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
- * Paths: what a caller names stays the same file when the process changes its directory. */
+ * Absolute paths: a file that a caller names stays the same when the process changes its directory. */
 #ifndef WB_PATH_H
 #define WB_PATH_H
 
-/* The path from the root on; the caller frees it with wb_free. NULL: no memory. A directory that can't be
- * told leaves the path as it is. */
+/* The path from the root; the caller frees it with wb_free. NULL: no memory. Where the current directory is unknown
+ * the path stays as it is. */
 char *wb_path_absolute(const char *path);
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Numbers and values as text. No state, no locks; nothing here fails: what doesn't fit is cut. */
+ * Numbers and values as text. Invariant: what is shown is UTF-8 and fits its array. No state, no locks, no failure: a
+ * text that doesn't fit is cut. */
 #include "base/show.h"
 
 #include <inttypes.h>
@@ -32,7 +33,7 @@ size_t wb_number_format4(float number, char out[WB_NUMBER_BYTES])
     return point_made_plain(out);
 }
 
-/* The locale's decimal point may be a comma, or several bytes; in its place comes one '.'. */
+/* Puts '.' in the place of the locale's decimal point, which may be several bytes. Answers the length. */
 static size_t point_made_plain(char *text)
 {
     static const char plain[] = "0123456789+-einfa";
@@ -64,7 +65,7 @@ const char *wb_show_text(const char *text, size_t bytes, char out[WB_SHOWN_BYTES
     return out;
 }
 
-/* One character of the text, or one byte that is none: how many bytes it takes, and what shows it. */
+/* What shows the next character, or the next byte where it isn't UTF-8. Answers how many bytes of the text that is. */
 static size_t piece_show(const char *text, size_t left, char out[8], size_t *shown)
 {
     unsigned char lead = (unsigned char)text[0];

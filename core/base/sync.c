@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * The monitor. Locking and signalling can't fail on an initialised monitor, so nothing here does. */
+ * The monitor. Invariant: sleep_until_us is INT64_MIN while the worker is awake, so whoever sets it so has signalled.
+ * The lock is held throughout, but while a thread waits. Nothing fails: locking and signalling can't, on a monitor
+ * that was initialised. */
 #include "base/sync.h"
 
 #include <time.h>

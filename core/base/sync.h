@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * A monitor: one lock, a condition for the thread that works, a condition for those who wait for its work.
- * Both wait on the monotonic clock. A wake-up is coalesced: a worker that is awake is not signalled, since
- * it looks again, under the lock, before it sleeps. */
+ * A monitor: one lock, a condition for the worker thread, a condition for threads that wait for its work. Both
+ * conditions use the monotonic clock. A worker that is awake is not signalled, since it looks again, under the lock,
+ * before it sleeps. */
 #ifndef WB_SYNC_H
 #define WB_SYNC_H
 
@@ -9,11 +9,10 @@
 
 #include <writebehind.h>
 
-/* A time for something that is due now: before every time of a clock, and after INT64_MIN, which says that
- * nobody sleeps. */
+/* The time of what is due now: earlier than all times of a clock. INT64_MIN is taken: it says that nobody sleeps. */
 #define WB_NOW (INT64_MIN + 1)
 
-/* A time that much after another, WB_NEVER where there is no such time; delay_us >= 0. */
+/* The time delay_us >= 0 after another; WB_NEVER where that is past all times. */
 static inline int64_t wb_after_us(int64_t at_us, int64_t delay_us)
 {
     int64_t then_us;
@@ -41,11 +40,11 @@ static inline void wb_monitor_unlock(wb_monitor *monitor)
     pthread_mutex_unlock(&monitor->lock);
 }
 
-/* All of these: locked. */
+/* The caller of all these holds the lock. */
 
-/* The worker sleeps until the time, or until woken for something due before it. */
+/* The worker sleeps until that time, or until it is woken for something that is due earlier. */
 void wb_monitor_sleep(wb_monitor *monitor, int64_t until_us);
-/* Something will be due at that time: wakes a worker that would sleep past it. */
+/* Wakes the worker where it would sleep past that time, when something will be due. */
 static inline void wb_monitor_wake_by(wb_monitor *monitor, int64_t due_us)
 {
     if (due_us < monitor->sleep_until_us) {
@@ -53,9 +52,9 @@ static inline void wb_monitor_wake_by(wb_monitor *monitor, int64_t due_us)
         pthread_cond_signal(&monitor->work);
     }
 }
-/* Waits for wb_monitor_tell; false when the time has passed. */
+/* Waits for wb_monitor_tell; false: the time has passed. */
 bool wb_monitor_wait(wb_monitor *monitor, int64_t until_us);
-/* Something was settled: wakes all who wait. */
+/* Wakes all that wait, as something was settled. */
 void wb_monitor_tell(wb_monitor *monitor);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Times and dates of the proleptic Gregorian calendar. Pure, no memory, no locks; what can't be read or is
- * out of range is false and leaves the output alone.
+ * Times and dates of the proleptic Gregorian calendar. No state, no memory, no locks. A function fails with false where
+ * a text can't be read or a time is out of range, and leaves its output as it was.
  * Days are counted in years that start in March, so that the leap day is a year's last (Howard Hinnant,
  * "chrono-compatible low-level date algorithms"). */
 #include "base/timestamp.h"
@@ -56,8 +56,7 @@ bool wb_timestamp_parse(const char *text, size_t bytes, int64_t *unix_us)
         return false;
     int64_t seconds = days * DAY_SECONDS + clock - offset;
     bool leap_second = text[17] == '6';
-    if (leap_second &&
-        seconds % DAY_SECONDS != 0) /* there are none but at the end of a day of UTC */
+    if (leap_second && seconds % DAY_SECONDS != 0) /* only a day of UTC can end with one */
         return false;
     int64_t time_us = seconds * SECOND_US + us;
     if (time_us < WB_TIME_MIN_US || time_us > WB_TIME_MAX_US)
@@ -116,7 +115,7 @@ static inline bool is_digit(char c)
     return (uint8_t)c - (unsigned)'0' <= 9;
 }
 
-/* The digits after a point, one at least, rounded to µs: up to a whole second. NULL where there is none. */
+/* The digits after a point, rounded to µs, which may make a whole second. NULL where there are none. */
 static inline const char *parse_fraction(const char *at, const char *end, int64_t *us)
 {
     static const int32_t weights[] = {1000000, 100000, 10000, 1000, 100, 10, 1};
@@ -207,7 +206,7 @@ void wb_date_format(int32_t days, char out[16])
     *format_date(days, out) = '\0';
 }
 
-/* Four digits; outside of years 0 to 9999 a sign and as many as it takes, as ISO 8601 expands them. */
+/* Four digits. A year that needs more, or is below 0, gets a sign, as ISO 8601 writes it. */
 static char *format_year(int64_t year, char *out)
 {
     if (year >= 0 && year <= 9999) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Times and dates: RFC 3339 text, and numbers. A time is µs since 1970 UTC, a date days since 1970-01-01.
- * The range is PostgreSQL's within years 0001 to 9999, which is what RFC 3339 can write.
+ * Times and dates, as numbers and as RFC 3339 text. A time is µs since 1970 UTC, a date is days since 1970-01-01. Both
+ * lie within the years 0001 to 9999: RFC 3339 can write no others, and PostgreSQL takes them all.
  * wb_timestamp_parse, wb_timestamp_of_seconds and wb_timestamp_format are in writebehind.h. */
 #ifndef WB_TIMESTAMP_H
 #define WB_TIMESTAMP_H

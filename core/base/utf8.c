@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Well-formed UTF-8 without NUL. Pure, no memory, no locks; it can't fail.
- * Plain ASCII goes sixteen bytes at a time, the rest one sequence at a time. */
+ * Well-formed UTF-8 without NUL. No state, no memory, no locks, no failure. Plain ASCII is checked sixteen bytes at a
+ * time, everything else one sequence at a time. */
 #include "base/utf8.h"
 
 #include <string.h>

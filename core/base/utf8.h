@@ -8,8 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The offset of the first byte that is wrong (of an ill-formed sequence, its first), or `bytes` where all
- * is well. */
+/* The offset of the first byte that is wrong (the first of an ill-formed sequence); `bytes` where none is. */
 size_t wb_utf8_check(const char *text, size_t bytes);
 
 static inline bool wb_utf8_is_tail(uint8_t byte)

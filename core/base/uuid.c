@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT
- * UUIDs: text, and ids made from random bytes.
- * Text: two parsers that agree on every input, one a table's, one SSE 4.1's; a parse that fails leaves its
- * output alone. Ids: a pool of random bytes, refilled as a whole, each byte used once in one process.
- * No locks: a source is its owner's; the parsers keep no state. Nothing here can fail but a parse. */
+ * UUIDs: text, and new ids. Invariants: the two parsers, one by a table and one by SSE 4.1, agree on every input; each
+ * byte of a source's pool is used once, in one process. No locks: a source is its owner's, and the parsers keep no
+ * state. Only a parse fails, and then leaves its output as it was. */
 #include "base/uuid.h"
 
 #include <string.h>
+
+#include "base/bigendian.h"
 
 #if defined(__x86_64__) || defined(__i386__)
 #define WB_UUID_SSE 1
@@ -158,8 +159,7 @@ void wb_uuid_v7(wb_uuid_source *source, int64_t unix_us, uint8_t out[16])
 {
     uint64_t tick = next_tick(source, unix_us);
     uint64_t front = (tick >> 12) << 16 | 0x7000 | (tick & 0x0FFF);
-    for (int i = 0; i < 8; i++)
-        out[i] = (uint8_t)(front >> (56 - 8 * i));
+    wb_put64(out, front);
     memcpy(out + 8, take_random(source, 8), 8);
     out[8] = (uint8_t)(0x80 | (out[8] & 0x3F));
 }

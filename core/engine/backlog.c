@@ -101,6 +101,17 @@ bool wb_backlog_rests(wb_backlog *backlog)
 
 /* ---- looking in ---- */
 
+const char *wb_health_name(int health)
+{
+    static const char *const names[] = {
+        [WB_HEALTH_OK] = "ok",
+        [WB_HEALTH_RETRYING] = "retrying",
+        [WB_HEALTH_HOLDING] = "holding",
+        [WB_HEALTH_CLOSED] = "closed",
+    };
+    return health >= 0 && health <= WB_HEALTH_CLOSED ? names[health] : "unknown";
+}
+
 static int health(const wb_backlog *backlog)
 {
     if (backlog->closing)

@@ -83,7 +83,7 @@ static bool stop_all(wb_pipeline *leaving, int64_t deadline_us)
 {
     bool stopped = true;
     for (wb_pipeline *pipeline = leaving; pipeline != NULL; pipeline = pipeline->next_leaving) {
-        atomic_store(&pipeline->flusher.cancel.resumed, true);
+        atomic_store(&pipeline->flusher.cancel.will_restart, true);
         wb_flusher_stop(pipeline);
     }
     for (wb_pipeline *pipeline = leaving; pipeline != NULL; pipeline = pipeline->next_leaving)

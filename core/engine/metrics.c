@@ -76,21 +76,3 @@ void wb_metrics_stats(const wb_metrics *metrics, wb_stats *out)
     wb_histogram_summary(&metrics->latency, &out->latency);
     wb_histogram_summary(&metrics->write, &out->write);
 }
-
-const char *wb_health_name(int health)
-{
-    static const char *const names[] = {
-        [WB_HEALTH_OK] = "ok",
-        [WB_HEALTH_RETRYING] = "retrying",
-        [WB_HEALTH_HOLDING] = "holding",
-        [WB_HEALTH_CLOSED] = "closed",
-    };
-    return health >= 0 && health <= WB_HEALTH_CLOSED ? names[health] : "unknown";
-}
-
-const char *wb_level_name(int level)
-{
-    static const char *const names[] = {
-        [WB_DEBUG] = "debug", [WB_INFO] = "info", [WB_WARN] = "warn", [WB_ERROR] = "error"};
-    return level >= 0 && level <= WB_ERROR ? names[level] : "unknown";
-}

@@ -90,8 +90,8 @@ static bool deliver_one(wb_pipeline *pipeline, const wb_cancel *cancel)
     int code = touch(tracker, &chunk->marks, cancel, &touched, &err);
     if (code == WB_OK)
         wb_exit_watch_again();
-    else if (atomic_load(&cancel->resumed))
-        err.error_class = WB_HOLD; /* it was stopped only to go on in another thread: no last try */
+    else if (atomic_load(&cancel->will_restart))
+        err.error_class = WB_HOLD; /* it was stopped only to go on in a child: no last try */
     wb_markbox_complete(&tracker->markbox, chunk, code == WB_OK ? NULL : &err, &touched,
                         wb_now_us() - began_us);
     return true;

@@ -9,11 +9,15 @@
  * (which may be NULL) and leaves its outputs as they were. Durations and times are microseconds, `_us`;
  * deadlines are absolute on the monotonic clock of wb_now_us, or WB_NEVER. Text is UTF-8 with a length
  * in bytes, or NUL-terminated where no length is given. Unless said, an object may be used from several
- * threads at once. Only plain functions and plain structs: the header can be read by LuaJIT's FFI. */
+ * threads at once. For C11 and for C++. */
 #ifndef WRITEBEHIND_H
 #define WRITEBEHIND_H
 
 #include "writebehind/values.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 /* ---- stores ---- */
 
@@ -300,5 +304,9 @@ WB_API int wb_tracker_write(wb_tracker *tracker, const wb_marks *marks, uint64_t
 /* Of a failure, `stored` is ignored: times only move forward, so the whole chunk is merged back. */
 WB_API void wb_tracker_complete(wb_tracker *tracker, wb_marks *marks, const wb_outcome *outcome,
                                 uint64_t updated, uint64_t unmatched);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT
- * Batches. Invariants: first <= count <= room; rows[i].end ascends and rows[count - 1].end == bytes <=
- * capacity <= BYTES_MAX, so that an offset fits 32 bits; the state changes by the table below alone.
- * No locks: a batch has one owner at a time. Growing fails with false and changes nothing. */
+ * Batches. Invariants: first <= count <= room; rows[i].end ascends, and rows[count - 1].end == bytes <= capacity <=
+ * BYTES_MAX, so that an offset fits 32 bits; the state changes only as wb_batch_become allows. No locks: a batch has
+ * one owner at a time. Only growing fails; the batch is then as it was. */
 #include "rows/batch.h"
 
 #include <assert.h>
 #include <string.h>
 
 enum {
-    FIRST_ROWS = 64,      /* room for so many at first */
-    FIRST_BYTES = 16384,  /* but for no more bytes, unless one row needs them */
-    STEP_BYTES = 1 << 20, /* doubling goes up to steps of this */
+    FIRST_ROWS = 64,      /* the first room is for so many rows */
+    FIRST_BYTES = 16384,  /* and for so many bytes at most, unless one row needs more */
+    STEP_BYTES = 1 << 20, /* room is doubled up to steps of this */
     STEP_ROWS = 1 << 16,
     SLACK_SHIFT = 6, /* a sealed batch may waste a 64th of what it holds */
     BYTES_MAX = 1 << 30,
@@ -92,8 +92,8 @@ bool wb_batch_reserve(wb_batch *batch, size_t bytes)
     return (compact(batch) && has_room(batch, bytes)) || grow(batch, bytes);
 }
 
-/* Moves the rows that are there over those that are gone, where these are the greater part: a batch that
- * loses rows at its front while others come does not grow without bound. */
+/* Moves the rows that are left over those that are gone, where more are gone: a batch that loses rows at its front
+ * while others come must not grow for ever. */
 static bool compact(wb_batch *batch)
 {
     size_t begin = wb_batch_begin(batch), left = wb_batch_left(batch);
@@ -123,7 +123,7 @@ static bool grow(wb_batch *batch, size_t bytes)
            rows_grow(batch, grown(batch->room, FIRST_ROWS, STEP_ROWS, batch->count + 1));
 }
 
-/* The next size: twice as much, or a step more, and at least what is needed. */
+/* The next size: twice as much, or a step more, or what is needed where that is more. */
 static size_t grown(size_t now, size_t first, size_t step, size_t need)
 {
     size_t size = now < first ? first : now + (now < step ? now : step);
@@ -186,7 +186,14 @@ static uint32_t age_of(int64_t opened_us, int64_t now_us)
 
 bool wb_batch_merge(wb_batch *batch, const wb_batch *more)
 {
-    size_t begin = wb_batch_begin(more), bytes = more->bytes - begin, rows = wb_batch_left(more);
+    return wb_batch_merge_run(batch, more, 0, wb_batch_left(more));
+}
+
+bool wb_batch_merge_run(wb_batch *batch, const wb_batch *more, size_t from, size_t rows)
+{
+    assert(from + rows <= wb_batch_left(more));
+    size_t begin = wb_batch_begin_of(more, from);
+    size_t bytes = wb_batch_begin_of(more, from + rows) - begin;
     assert(batch->schema->count == more->schema->count && batch != more);
     if (rows == 0)
         return true;
@@ -201,11 +208,12 @@ bool wb_batch_merge(wb_batch *batch, const wb_batch *more)
     else if (more->opened_us < batch->opened_us)
         open_at(batch, more->opened_us);
     memcpy(wb_batch_end(batch), more->tuples + begin, bytes);
-    for (size_t i = more->first; i < more->count; i++)
+    const struct wb_batch_row *row = &more->rows[more->first + from];
+    for (size_t i = 0; i < rows; i++, row++)
         batch->rows[batch->count++] = (struct wb_batch_row){
-            .end = (uint32_t)(more->rows[i].end - begin + batch->bytes),
-            .age_us = age_of(batch->opened_us, more->opened_us + more->rows[i].age_us),
-            .route = more->rows[i].route,
+            .end = (uint32_t)(row->end - begin + batch->bytes),
+            .age_us = age_of(batch->opened_us, more->opened_us + row->age_us),
+            .route = row->route,
         };
     batch->bytes += bytes;
     return true;
@@ -215,20 +223,14 @@ wb_batch *wb_batch_split(wb_batch *batch, size_t rows)
 {
     assert(rows > 0 && rows < wb_batch_left(batch));
     wb_batch *rest = wb_batch_new(batch->schema);
-    if (rest == NULL)
-        return NULL;
-    size_t first = batch->first;
-    batch->first += rows;
-    bool copied = wb_batch_merge(rest, batch);
-    batch->first = first;
-    if (!copied) {
+    if (rest == NULL || !wb_batch_merge_run(rest, batch, rows, wb_batch_left(batch) - rows)) {
         wb_batch_free(rest);
         return NULL;
     }
-    batch->count = first + rows;
+    batch->count = batch->first + rows;
     batch->bytes = batch->rows[batch->count - 1].end;
     rest->serial = batch->serial;
-    rest->rank = batch->rank + first + rows;
+    rest->rank = batch->rank + batch->count;
     rest->route = batch->route;
     rest->table = batch->table;
     rest->divided = batch->divided;
@@ -238,7 +240,7 @@ wb_batch *wb_batch_split(wb_batch *batch, size_t rows)
     return rest;
 }
 
-/* Counts the ages from an earlier opening. */
+/* Moves the opening back in time; the ages then count from there. */
 static void open_at(wb_batch *batch, int64_t opened_us)
 {
     for (size_t i = batch->first; i < batch->count; i++)
@@ -254,7 +256,7 @@ size_t wb_batch_skip(wb_batch *batch, size_t rows)
     return weight - wb_batch_weight(batch);
 }
 
-/* Where the memory can't be moved it stays as it is. */
+/* Where realloc fails the memory stays as it was. */
 void wb_batch_shrink(wb_batch *batch)
 {
     if (batch->bytes > 0 && batch->capacity - batch->bytes > batch->bytes >> SLACK_SHIFT)
@@ -263,7 +265,7 @@ void wb_batch_shrink(wb_batch *batch)
         rows_grow(batch, batch->count);
 }
 
-/* ---- reading: the rows from `first` on ---- */
+/* ---- reading: the rows that are left ---- */
 
 const wb_schema *wb_batch_schema(const wb_batch *batch)
 {
@@ -298,9 +300,8 @@ int wb_batch_reason(const wb_batch *batch)
 const uint8_t *wb_batch_row(const wb_batch *batch, size_t index, size_t *bytes)
 {
     assert(index < wb_batch_left(batch));
-    size_t row = batch->first + index;
-    size_t begin = row == 0 ? 0 : batch->rows[row - 1].end;
-    *bytes = batch->rows[row].end - begin;
+    size_t begin = wb_batch_begin_of(batch, index);
+    *bytes = wb_batch_begin_of(batch, index + 1) - begin;
     return batch->tuples + begin;
 }
 

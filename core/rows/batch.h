@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
- * A batch: rows as COPY tuples, one after another, with the offset of each. It has exactly one owner at a
- * time: the outbox, or whoever took it. Rows before `first` are settled or dropped already.
+ * A batch: rows as COPY tuples, one after another, and where each ends. It has one owner at a time: the outbox, or
+ * whoever took it. Rows before `first` are gone, settled or dropped; the others are left.
  *
  *   open -> sealed -> taken -> settled
- *              ^--------'  (with a due time)          every change goes through wb_batch_become
+ *              ^--------'  (with a due time)          wb_batch_become makes every change
  *              sealed -> settled                      all its rows were dropped or merged into another
  * Only wb_batch_clear makes a batch open again. */
 #ifndef WB_BATCH_H
@@ -15,83 +15,93 @@ enum wb_batch_state { WB_BATCH_OPEN, WB_BATCH_SEALED, WB_BATCH_TAKEN, WB_BATCH_S
 
 struct wb_batch {
     wb_batch *next;       /* in the owner's list */
-    wb_batch *merge_next; /* taken together with it, to be merged into one write */
+    wb_batch *merge_next; /* taken with it, for one write */
     wb_schema *schema;    /* a reference */
-    const char
-        *table;      /* where its rows go; NULL: to the target's table. Borrowed from its batcher */
-    int state;       /* enum wb_batch_state; set by wb_batch_become */
-    int reason;      /* enum wb_reason, set when sealed */
-    uint8_t id[16];  /* given when sealed; the same at every attempt */
-    uint64_t serial; /* of the outbox; a merged batch keeps its oldest part's */
-    uint32_t route;  /* the number of `table`; 0 for the target's */
-    uint64_t rank;   /* orders the pieces that it was split into: the place of its first row */
-    bool divided;    /* all its rows are of `route`; else each says its own */
-    uint32_t attempt;       /* writes begun */
-    bool in_doubt;          /* an attempt's fate is unknown */
-    int64_t opened_us;      /* monotonic: when its first row came */
-    int64_t due_us;         /* sealed: not to be taken before */
-    int64_t taken_us;       /* when it was last taken */
-    bool piece;             /* of a batch that was rejected: see outbox_reject.c */
-    bool awaits_first_half; /* a piece whose earlier half was not judged yet */
-    bool suspect;           /* a lone row that was rejected, waiting for the verdict */
+    const char *table;    /* where its rows go; NULL: to the target's. Borrowed from its batcher */
+    int state;            /* enum wb_batch_state; set by wb_batch_become */
+    int reason;           /* enum wb_reason, set when sealed */
+    uint8_t id[16];       /* given when sealed; the same at every attempt */
+    uint64_t serial;      /* of the outbox; a merged batch keeps its oldest part's */
+    uint32_t route;       /* the number of `table`; 0 for the target's */
+    uint64_t rank;        /* the place of its first row in the batch before any split */
+    bool divided;         /* all rows are of `route`; else each row says its own */
+    uint32_t attempt;     /* writes begun */
+    bool in_doubt;        /* a write's fate is unknown */
+    int64_t opened_us;    /* monotonic: when its first row came */
+    int64_t due_us;       /* sealed: nobody takes it before */
+    int64_t taken_us;     /* when it was last taken */
+    bool piece;           /* of a batch that was rejected: see engine/outbox/reject.c */
+    bool awaits_first_half; /* a piece whose earlier half has no verdict yet */
+    bool suspect;           /* a lone row that was rejected and waits for its verdict */
     char *error;            /* why it is dead; NULL: it is not */
-    uint64_t rejected; /* the outbox's flushes when it was last rejected, plus 1; 0: never was */
-    size_t first;      /* rows before it are gone */
-    size_t count;      /* rows put in, those before `first` included */
-    size_t room;       /* entries that `rows` has room for */
-    size_t bytes;      /* used of `tuples` */
-    size_t capacity;   /* of `tuples` */
+    uint64_t rejected;      /* 1 + the outbox's flushes when it was last rejected; 0: never */
+    size_t first;           /* the first row that is left */
+    size_t count;           /* rows, those that are gone included */
+    size_t room;            /* entries that `rows` has room for */
+    size_t bytes;           /* used of `tuples` */
+    size_t capacity;        /* of `tuples` */
     uint8_t *tuples;
     struct wb_batch_row {
         uint32_t end; /* where the row ends in `tuples`; it begins where the one before it ends */
-        uint32_t age_us; /* from opened_us to its add, saturated */
+        uint32_t age_us; /* from opened_us to its add, or the most that fits */
         uint32_t route;  /* of wb_routes */
     } * rows;
 };
 
-/* What a row costs in memory besides its tuple. */
+/* The memory of a row besides its tuple. */
 #define WB_ROW_OVERHEAD sizeof(struct wb_batch_row)
 
 wb_batch *wb_batch_new(wb_schema *schema); /* empty and open; NULL: no memory */
 /* wb_batch_free is in writebehind.h */
-void wb_batch_free_list(wb_batch *batch);         /* and all that come next */
-void wb_batch_clear(wb_batch *batch);             /* empty and open again, keeps its memory */
+void wb_batch_free_list(wb_batch *batch);         /* frees it and all that follow by `next` */
+void wb_batch_clear(wb_batch *batch);             /* makes it empty and open; keeps its memory */
 void wb_batch_become(wb_batch *batch, int state); /* asserts that the change is allowed */
-/* Room for one more row of up to `bytes`; false: no memory, or the batch would pass 1 GiB. Rows that are
- * gone may be squeezed out, which changes `first` and `count` by as many. */
+/* Makes room for one more row of up to `bytes`. May squeeze out the rows that are gone, which lowers `first` and
+ * `count` by as many. False: no memory, or the batch would pass 1 GiB. */
 bool wb_batch_reserve(wb_batch *batch, size_t bytes);
-/* Where the next row goes, after wb_batch_reserve; push makes it one. */
+/* Where the next row is encoded, after wb_batch_reserve; wb_batch_push then counts it. */
 static inline uint8_t *wb_batch_end(wb_batch *batch)
 {
     return batch->tuples + batch->bytes;
 }
 void wb_batch_push(wb_batch *batch, size_t bytes, int64_t now_us);
-/* The same for row `index` of another batch, counted from its first that is there. False: as reserve. */
+/* Copies one row, number `index` of those that another batch has left. False: as wb_batch_reserve. */
 bool wb_batch_push_of(wb_batch *batch, const wb_batch *from, size_t index);
-/* Adds the rows of `more` from its `first` on, ages kept; of a schema of the same shape. False: no memory,
- * or the batch would pass 1 GiB; nothing is changed then. */
+/* Copies a run of another batch's rows to the end: `rows` of those that are left, from number `from` on; ages are
+ * kept. Both schemas have the same shape. False: no memory, or the batch would pass 1 GiB; nothing is changed then. */
+bool wb_batch_merge_run(wb_batch *batch, const wb_batch *more, size_t from, size_t rows);
+/* The same for all rows that are left. */
 bool wb_batch_merge(wb_batch *batch, const wb_batch *more);
-/* Moves the rows from the `rows`-th that is left on into a new sealed batch; NULL: no memory, nothing is changed. */
+/* Keeps the first `rows` of those that are left; moves the others into a new sealed batch. NULL: no memory, nothing is
+ * changed. */
 wb_batch *wb_batch_split(wb_batch *batch, size_t rows);
-/* Drops the `rows` leading rows; returns the memory they counted for. */
+/* Drops the first `rows` of those that are left. Answers what the weight lost. */
 size_t wb_batch_skip(wb_batch *batch, size_t rows);
-void wb_batch_shrink(wb_batch *batch); /* gives back memory that a sealed batch won't need */
-/* Rows and memory (tuples and overhead) that are still there. */
+void wb_batch_shrink(wb_batch *batch); /* frees memory that a sealed batch won't use */
+
+/* How many rows are left. */
 static inline size_t wb_batch_left(const wb_batch *batch)
 {
     return batch->count - batch->first;
 }
+/* Where row `index` of those that are left begins in `tuples`; the one past the last begins at the end. */
+static inline size_t wb_batch_begin_of(const wb_batch *batch, size_t index)
+{
+    size_t row = batch->first + index;
+    return row == 0 ? 0 : batch->rows[row - 1].end;
+}
 static inline size_t wb_batch_begin(const wb_batch *batch)
 {
-    return batch->first == 0 ? 0 : batch->rows[batch->first - 1].end;
+    return wb_batch_begin_of(batch, 0);
 }
+/* The memory of the rows that are left, by tuples and overhead. */
 static inline size_t wb_batch_weight(const wb_batch *batch)
 {
     return batch->bytes - wb_batch_begin(batch) + wb_batch_left(batch) * WB_ROW_OVERHEAD;
 }
 
-/* What stands before and after the tuples in a stream of PostgreSQL's binary COPY: signature, flags and length of
- * the header's extension; and the word that ends the tuples. Source: PostgreSQL manual, "COPY". */
+/* What precedes and follows the tuples in a stream of PostgreSQL's binary COPY: its signature, flags and length of the
+ * header's extension; the word that ends it. Source: PostgreSQL manual, "COPY". */
 enum { WB_COPY_HEADER_BYTES = 19, WB_COPY_TRAILER_BYTES = 2 };
 extern const uint8_t wb_copy_header[WB_COPY_HEADER_BYTES];
 extern const uint8_t wb_copy_trailer[WB_COPY_TRAILER_BYTES];

@@ -1,17 +1,15 @@
 /* SPDX-License-Identifier: MIT
- * A batch as others read it: a stream of PostgreSQL's binary COPY, or NDJSON. Nothing is changed; no locks. Fails
- * with WB_MEMORY alone.
- * NDJSON is one JSON object a line, with every column. What JSON has no form for becomes text, as PostgreSQL
- * writes it: uuids, times, \x hex, "NaN", "Infinity". A json value stands as it was given, but for line breaks
- * between its tokens, which become spaces: a row is one line. */
-#include <inttypes.h>
+ * A batch as other programs read it: a stream of PostgreSQL's binary COPY, or NDJSON. Invariant: the batch is only
+ * read. No locks: its owner calls. Fails with WB_MEMORY.
+ * NDJSON is one JSON object a line, with every column. A value that JSON has no form for becomes text, as PostgreSQL
+ * writes it: uuids, times, \x hex, "NaN", "Infinity". A json value stays as it was given, but that line breaks between
+ * its tokens become spaces, since a row is one line. */
 #include <math.h>
 #include <string.h>
 
 #include "rows/batch.h"
+#include "rows/types.h"
 #include "base/buffer.h"
-#include "base/show.h"
-#include "base/timestamp.h"
 
 /* ---- COPY ---- */
 
@@ -70,7 +68,7 @@ static void row_put(wb_buffer *json, const wb_schema *schema, const wb_value *va
     wb_buffer_put_text(json, "}\n");
 }
 
-/* A string without anything to escape. */
+/* A string in which nothing needs an escape. */
 static void plain_put(wb_buffer *json, const char *text, size_t bytes)
 {
     wb_buffer_put_char(json, '"');
@@ -78,17 +76,16 @@ static void plain_put(wb_buffer *json, const char *text, size_t bytes)
     wb_buffer_put_char(json, '"');
 }
 
-static void float_put(wb_buffer *json, int type, double number)
+static void float_put(wb_buffer *json, int type, const wb_value *value)
 {
-    char text[WB_NUMBER_BYTES];
+    char text[WB_TYPE_TEXT_BYTES];
+    double number = value->f;
     if (isnan(number)) {
         plain_put(json, "NaN", 3);
     } else if (isinf(number)) {
         wb_buffer_put_text(json, number < 0 ? "\"-Infinity\"" : "\"Infinity\"");
     } else {
-        size_t bytes = type == WB_TYPE_FLOAT4 ? wb_number_format4((float)number, text)
-                                              : wb_number_format(number, text);
-        wb_buffer_put(json, text, bytes);
+        wb_buffer_put(json, text, wb_type_text(type, value, text));
     }
 }
 
@@ -112,7 +109,7 @@ static void raw_json_put(wb_buffer *json, const wb_value *value)
 
 static void value_put(wb_buffer *json, int type, const wb_value *value)
 {
-    char text[40];
+    char text[WB_TYPE_TEXT_BYTES];
     if (value->kind == WB_NULL) {
         wb_buffer_put_text(json, "null");
         return;
@@ -124,26 +121,19 @@ static void value_put(wb_buffer *json, int type, const wb_value *value)
     case WB_TYPE_INT2:
     case WB_TYPE_INT4:
     case WB_TYPE_INT8:
-        wb_buffer_printf(json, "%" PRId64, value->i);
+        wb_buffer_put(json, text, wb_type_text(type, value, text));
         break;
     case WB_TYPE_FLOAT4:
     case WB_TYPE_FLOAT8:
-        float_put(json, type, value->f);
+        float_put(json, type, value);
         break;
     case WB_TYPE_BYTEA:
         bytea_put(json, value);
         break;
     case WB_TYPE_UUID:
-        wb_uuid_format((const uint8_t *)value->text, text);
-        plain_put(json, text, 36);
-        break;
     case WB_TYPE_TIMESTAMPTZ:
-        wb_timestamp_format(value->i, text);
-        plain_put(json, text, strlen(text));
-        break;
     case WB_TYPE_DATE:
-        wb_date_format((int32_t)value->i, text);
-        plain_put(json, text, strlen(text));
+        plain_put(json, text, wb_type_text(type, value, text));
         break;
     case WB_TYPE_JSON:
     case WB_TYPE_JSONB:

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Conversions and refusals of values, for the row encoder. No state, no locks, no memory. A conversion that
- * fails leaves its output as it was. */
+ * Conversions and refusals of values, for the row encoder. Invariant: a conversion changes no value, but that a time
+ * is rounded to µs and an integer may be rounded to a float. No state, no locks, no memory. A conversion that fails
+ * leaves its output as it was. */
 #include "rows/convert.h"
 
 #include <inttypes.h>
@@ -8,10 +9,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/show.h"
 #include "base/timestamp.h"
 
-/* The first float that is past int64. */
+/* The least float that is too large for an int64. */
 #define TWO_TO_63 9223372036854775808.0
 
 enum { US_PER_S = 1000000, S_PER_DAY = 86400 };
@@ -88,7 +88,7 @@ const char *wb_convert_date(const wb_value *value, int32_t *days)
     return NULL;
 }
 
-const char *wb_convert_json(const wb_value *value, char out[WB_FIELD_SLACK], size_t *bytes)
+const char *wb_convert_json(const wb_value *value, char out[WB_NUMBER_BYTES], size_t *bytes)
 {
     switch (value->kind) {
     case WB_BOOL:

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
- * Values that aren't of their column's plainest kind, made into it; and the refusals. Each conversion
- * answers NULL, or why not, a phrase that stands as long as the program. All of it lies off the fast path. */
+ * Conversions of values to their column's own kind, and refusals of those that have none. A conversion answers NULL, or
+ * why it failed, a constant phrase. All of these lie off the fast path. */
 #ifndef WB_CONVERT_H
 #define WB_CONVERT_H
 
-#include "rows/row.h"
+#include "base/err.h"
+#include "base/show.h"
 
 #define WB_COLD __attribute__((cold, noinline))
 
@@ -13,12 +14,12 @@ WB_COLD const char *wb_convert_float(const wb_value *value, double *out);
 const char *wb_convert_time(const wb_value *value, int64_t *unix_us);
 const char *wb_convert_date(const wb_value *value, int32_t *days);
 /* A value other than text as JSON, its length in *bytes. */
-const char *wb_convert_json(const wb_value *value, char out[WB_FIELD_SLACK], size_t *bytes);
+const char *wb_convert_json(const wb_value *value, char out[WB_NUMBER_BYTES], size_t *bytes);
 
-/* All answer NULL, for an encoder to return, after filling *err with WB_INVALID. */
+/* A refusal fills *err with WB_INVALID and answers NULL, for an encoder to return. */
 WB_COLD uint8_t *wb_refuse(const wb_column *column, const wb_value *value, const char *why,
                            wb_err *err);
-/* The same where the byte at an offset is at fault. */
+/* The same, naming the byte at an offset. */
 WB_COLD uint8_t *wb_refuse_at(const wb_column *column, const wb_value *value, const char *why,
                               size_t at, wb_err *err);
 WB_COLD uint8_t *wb_refuse_missing(const wb_column *column, bool null, wb_err *err);

@@ -1,16 +1,13 @@
 /* SPDX-License-Identifier: MIT
- * CREATE TABLE for a schema, quoted names, and what SQLite declares. Pure but for the statement's memory;
- * no locks. Fails with WB_MISUSE (an unknown dialect, an empty table name) or WB_MEMORY.
- * Defaults are SQL literals of the stored form; quotes are doubled, and backslashes mean themselves
- * (standard_conforming_strings, PostgreSQL's default since 9.1). */
-#include <inttypes.h>
+ * CREATE TABLE for a schema. Invariant: a literal is what the store keeps of a row's value, so that a default makes the
+ * same row in both places. No state, no locks. Fails with WB_MISUSE (an unknown dialect, an empty table name) or
+ * WB_MEMORY. In a literal quotes are doubled, and a backslash means itself (standard_conforming_strings, PostgreSQL's
+ * default since 9.1). */
 #include <math.h>
 #include <string.h>
 
 #include "base/buffer.h"
 #include "rows/row.h"
-#include "base/show.h"
-#include "base/timestamp.h"
 #include "rows/quote.h"
 #include "rows/types.h"
 
@@ -100,10 +97,11 @@ static void bytea_put(wb_buffer *sql, bool sqlite, const wb_value *value)
     wb_buffer_put_char(sql, '\'');
 }
 
-/* SQLite reads 9e999 as infinity; it has no NaN, and keeps the text. A zero's sign needs the quotes. */
-static void float_put(wb_buffer *sql, bool sqlite, int type, double number)
+/* SQLite reads 9e999 as infinity. It has no NaN, and keeps the text. Only in quotes does a zero keep its sign. */
+static void float_put(wb_buffer *sql, bool sqlite, int type, const wb_value *value)
 {
-    char text[WB_NUMBER_BYTES];
+    char text[WB_TYPE_TEXT_BYTES];
+    double number = value->f;
     if (isnan(number)) {
         wb_buffer_put_text(sql, "'NaN'");
     } else if (isinf(number)) {
@@ -112,15 +110,13 @@ static void float_put(wb_buffer *sql, bool sqlite, int type, double number)
     } else if (number == 0 && signbit(number)) {
         wb_buffer_put_text(sql, "'-0.0'");
     } else {
-        size_t bytes = type == WB_TYPE_FLOAT4 ? wb_number_format4((float)number, text)
-                                              : wb_number_format(number, text);
-        wb_buffer_put(sql, text, bytes);
+        wb_buffer_put(sql, text, wb_type_text(type, value, text));
     }
 }
 
 static void literal_put(wb_buffer *sql, const dialect *to, int type, const wb_value *value)
 {
-    char text[40];
+    char text[WB_TYPE_TEXT_BYTES];
     switch (type) {
     case WB_TYPE_BOOL:
         if (to->sqlite)
@@ -131,26 +127,19 @@ static void literal_put(wb_buffer *sql, const dialect *to, int type, const wb_va
     case WB_TYPE_INT2:
     case WB_TYPE_INT4:
     case WB_TYPE_INT8:
-        wb_buffer_printf(sql, "%" PRId64, value->i);
+        wb_buffer_put(sql, text, wb_type_text(type, value, text));
         break;
     case WB_TYPE_FLOAT4:
     case WB_TYPE_FLOAT8:
-        float_put(sql, to->sqlite, type, value->f);
+        float_put(sql, to->sqlite, type, value);
         break;
     case WB_TYPE_BYTEA:
         bytea_put(sql, to->sqlite, value);
         break;
     case WB_TYPE_UUID:
-        wb_uuid_format((const uint8_t *)value->text, text);
-        quoted_put(sql, text, 36);
-        break;
     case WB_TYPE_TIMESTAMPTZ:
-        wb_timestamp_format(value->i, text);
-        quoted_put(sql, text, strlen(text));
-        break;
     case WB_TYPE_DATE:
-        wb_date_format((int32_t)value->i, text);
-        quoted_put(sql, text, strlen(text));
+        quoted_put(sql, text, wb_type_text(type, value, text));
         break;
     default: /* text, json, jsonb */
         quoted_put(sql, value->text, value->bytes);

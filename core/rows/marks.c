@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Reading a chunk of marks. Nothing is changed; no locks, no failure. */
+ * Reading a chunk of marks. Invariant: a chunk that was handed out is not changed. No locks, no failure. */
 #include "rows/marks.h"
 
 #include "base/timestamp.h"

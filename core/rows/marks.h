@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * One write of a tracker. Its marks are borrowed; it is one thread's, so not locked. */
+ * One write of a tracker. It borrows its marks. No lock: one thread's. */
 #ifndef WB_MARKS_H
 #define WB_MARKS_H
 
@@ -16,8 +16,8 @@ struct wb_marks {
 /* The latest stored time that is at least min_advance_us before the flush. One after it stays. */
 int64_t wb_marks_latest_us(const wb_marks *marks, int64_t min_advance_us);
 
-/* The stored time of mark `index` moves forward where it is before this: before the mark's own time, and at
- * least min_advance_us before the flush. */
+/* A stored time moves forward where it is earlier than this: earlier than the mark's own time, and min_advance_us or
+ * more before the flush. */
 int64_t wb_marks_bound_us(const wb_marks *marks, size_t index, int64_t min_advance_us);
 
 #endif

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT
- * A set of ids: one flat table of marks, linear probing, a slot is empty where its count is 0.
- * Invariant: the capacity is a power of two and more than 3/4 of it is never taken, so every probe ends; no
- * mark is ever removed alone, so no tombstones. The hash's top bits choose the slot: a table twice as large
+ * A set of ids: one table of marks with linear probing. A slot is empty where its count is 0.
+ * Invariant: the capacity is a power of two, and at most 3/4 of it is taken, so that every probe ends. Marks are only
+ * removed all at once, so there are no tombstones. The hash's top bits choose the slot, so that a table twice as large
  * is filled in the order in which the old one is read.
- * No locks: the owner's. Only memory fails, and then nothing has changed. */
+ * No locks: its owner's. Only memory fails, and then nothing has changed. */
 #include "rows/markset.h"
 
 #include <string.h>
+
+#include "base/bigendian.h"
 
 struct wb_markset {
     wb_mark *slots;
@@ -50,15 +52,15 @@ size_t wb_markset_count(const wb_markset *set)
     return set->count;
 }
 
-/* Puts an empty table of that capacity in; the old one is not freed. False: no memory, nothing done. */
+/* Puts in an empty table of that capacity; the caller frees the old one. False: no memory, nothing is done. */
 static bool set_capacity(wb_markset *set, size_t capacity)
 {
     wb_mark *slots =
         capacity <= SIZE_MAX / sizeof *slots ? wb_alloc(capacity * sizeof *slots) : NULL;
     if (!slots)
         return false;
-    memset(slots, 0,
-           capacity * sizeof *slots); /* here, not by calloc: a page faults once, not twice */
+    /* Not calloc: its pages would fault twice, when they are first read and when they are first written. */
+    memset(slots, 0, capacity * sizeof *slots);
     set->slots = slots;
     set->capacity = capacity;
     set->shift = 64u - (unsigned)__builtin_ctzll(capacity);
@@ -81,8 +83,8 @@ static void multiply(uint64_t *a, uint64_t *b)
 #endif
 }
 
-/* Two rounds of a keyed 64 x 64 -> 128 bit multiplication, the first unfolded: without the keys no two
- * ids can be known to fall together. */
+/* Two rounds of a keyed 64 x 64 -> 128 bit multiplication, folded after the second. Whoever doesn't know the keys can't
+ * choose ids that collide. */
 static uint64_t hash_id(const wb_markset *set, const uint8_t id[16])
 {
     uint64_t a, b;
@@ -166,15 +168,15 @@ wb_mark *wb_markset_drain(wb_markset *set, size_t *count)
         if (set->slots[i].count != 0)
             marks[n++] = set->slots[i];
     wb_marks_sort(marks, set->slots,
-                  held); /* the table is emptied anyway: it is the scratch memory */
+                  held); /* the table is scratch memory now: it is emptied next */
     set->count = 0;
     if (!shrink(set, held) && held)
         memset(set->slots, 0, set->capacity * sizeof *set->slots);
     return marks;
 }
 
-/* A table more than 16 times as large as was needed gets a quarter: one quiet interval doesn't throw all
- * of it away. Where there is no memory for a smaller one, the large one stays. */
+/* A table of more than 16 times the marks it held gets a quarter of its size: one quiet interval must not throw it all
+ * away. Without memory for a smaller table the large one stays. */
 static bool shrink(wb_markset *set, size_t held)
 {
     wb_mark *old = set->slots;
@@ -194,22 +196,12 @@ void wb_marks_sort(wb_mark *marks, wb_mark *scratch, size_t count)
         sort_from(marks, scratch, count, 0, true);
 }
 
-static uint64_t load_big_endian(const uint8_t *at)
-{
-    uint64_t word;
-    memcpy(&word, at, 8);
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-    word = __builtin_bswap64(word);
-#endif
-    return word;
-}
-
 static bool is_before(const wb_mark *a, const wb_mark *b)
 {
-    uint64_t x = load_big_endian(a->id), y = load_big_endian(b->id);
+    uint64_t x = wb_get64(a->id), y = wb_get64(b->id);
     if (x != y)
         return x < y;
-    return load_big_endian(a->id + 8) < load_big_endian(b->id + 8);
+    return wb_get64(a->id + 8) < wb_get64(b->id + 8);
 }
 
 static void insertion_sort(wb_mark *marks, size_t count)
@@ -226,19 +218,19 @@ static void insertion_sort(wb_mark *marks, size_t count)
 /* The first byte in which any id differs from the first id; 16 where none does. */
 static unsigned first_difference(const wb_mark *marks, size_t count)
 {
-    uint64_t a = load_big_endian(marks->id), b = load_big_endian(marks->id + 8);
+    uint64_t a = wb_get64(marks->id), b = wb_get64(marks->id + 8);
     uint64_t front = 0, back = 0;
     for (size_t i = 1; i < count; i++) {
-        front |= load_big_endian(marks[i].id) ^ a;
-        back |= load_big_endian(marks[i].id + 8) ^ b;
+        front |= wb_get64(marks[i].id) ^ a;
+        back |= wb_get64(marks[i].id + 8) ^ b;
     }
     if (front)
         return (unsigned)__builtin_clzll(front) / 8;
     return back ? 8 + (unsigned)__builtin_clzll(back) / 8 : 16;
 }
 
-/* Counts the values of the first byte, from `byte` on, in which the marks differ; answers it, 16 where
- * they don't. A prefix that all share (the time of version 7, a counter's zeros) costs one look. */
+/* Finds the first byte, from `byte` on, in which the marks differ, and counts its values. Answers 16 where they are
+ * equal. A prefix that all share (the time of version 7, the zeros of a counter) costs one pass. */
 static unsigned count_bytes(const wb_mark *marks, size_t count, unsigned byte, size_t buckets[256])
 {
     for (; byte < 16; byte = first_difference(marks, count)) {
@@ -251,7 +243,7 @@ static unsigned count_bytes(const wb_mark *marks, size_t count, unsigned byte, s
     return byte;
 }
 
-/* Moves the marks into `to`, ordered by one byte; buckets, which counted them, become each one's end. */
+/* Copies the marks into `to`, in the order of one byte. A bucket holds a count before and the end of its run after. */
 static void scatter(const wb_mark *from, wb_mark *to, size_t count, unsigned byte,
                     size_t buckets[256])
 {
@@ -265,8 +257,8 @@ static void scatter(const wb_mark *from, wb_mark *to, size_t count, unsigned byt
         to[buckets[from[i].id[byte]]++] = from[i];
 }
 
-/* Sorts what lies in `data`, whose bytes before `byte` are equal, by most significant byte first, into
- * data where that is home, else into `other`. Each call deals with a later byte: 16 deep at the most. */
+/* Sorts the marks in `data`, which are equal before `byte`, most significant byte first. They end up in `data` where
+ * that is home, else in `other`. Each level has a later byte, so that there are 16 at most. */
 static void sort_from(wb_mark *data, wb_mark *other, size_t count, unsigned byte, bool home)
 {
     size_t buckets[256];

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * A set of 16-byte ids, each with the newest time it was marked at and how often. Open addressing, keyed
- * hashing (ids may be chosen by an attacker), no locks, no pointers out of it. */
+ * A set of 16-byte ids, each with its newest time and how often it was marked. The hash has a secret key, since an
+ * attacker may choose ids. No lock: its owner's. No pointer leads into it. */
 #ifndef WB_MARKSET_H
 #define WB_MARKSET_H
 
@@ -9,7 +9,7 @@
 typedef struct wb_mark {
     uint8_t id[16];
     int64_t time_us;
-    uint64_t count; /* marks that this one stands for; never 0 */
+    uint64_t count; /* of marks that were merged into it; never 0 */
 } wb_mark;
 
 typedef struct wb_markset wb_markset;
@@ -18,15 +18,15 @@ typedef struct wb_markset wb_markset;
 wb_markset *wb_markset_new(const wb_env *env);
 void wb_markset_free(wb_markset *set);
 size_t wb_markset_count(const wb_markset *set);
-/* Adds `count` marks of an id; the newest time wins. 1: the id is new, 0: it was there, -1: no memory, or
- * the id is new and the set holds `limit` ids already (the set is as it was; *full says which). */
+/* Adds `count` marks of an id; the newest time wins. Answers 1 where the id is new, 0 where it was there, -1 where it
+ * failed: with *full the set holds `limit` ids and this is a new one, else there is no memory. */
 int wb_markset_add(wb_markset *set, const uint8_t id[16], int64_t time_us, uint64_t count,
                    size_t limit, bool *full);
-/* Takes everything out, ascending by id bytewise: an array that the caller frees with wb_free, NULL when
- * the set is empty (*count 0) or there is no memory (*count is the set's, which keeps all). The table keeps
- * its size unless it is far too large for what it held. */
+/* Takes all marks out, sorted as by wb_marks_sort, into an array that the caller frees with wb_free. NULL: the set is
+ * empty (*count is 0), or there is no memory (*count is the set's, and it keeps all). The table keeps its size, unless
+ * that is far too large. */
 wb_mark *wb_markset_drain(wb_markset *set, size_t *count);
-/* Sorts marks by id, ascending bytewise. Needs `count` marks of scratch memory. */
+/* Sorts by id, bytewise ascending. `scratch` has room for `count` marks. */
 void wb_marks_sort(wb_mark *marks, wb_mark *scratch, size_t count);
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * See quote.h. No state, no locks. */
+ * Quoting of names. Invariant: what is put reads as one identifier, or as some with dots between, whatever the name
+ * holds. No state, no locks; only the buffer fails. */
 #include "rows/quote.h"
 
 #include <string.h>
@@ -20,7 +21,7 @@ void wb_put_name(wb_buffer *sql, const char *name)
     put_quoted(sql, name, strlen(name));
 }
 
-/* The length of the quoted part that starts here and is followed by a dot or the end; 0: there is none. */
+/* The length of a quoted part that starts here and ends at a dot or at the end; 0: there is none. */
 static size_t quoted_bytes(const char *name)
 {
     if (name[0] != '"')

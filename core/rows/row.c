@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT
- * The row encoder: values to a COPY tuple, every check included. This is the hot path of add: one switch a
- * column, straight big-endian stores, no memory; what is rare lies in convert.c. Invariant: no more than
- * wb_row_bound is written. No locks (the uuid source is the caller's). A refusal is WB_INVALID. */
+ * The row encoder: values to a COPY tuple, with every check. It is the hot path of add: a column costs one switch and
+ * big-endian stores, without memory; what is rare is in rows/convert.c. Invariant: no more than wb_row_bound is
+ * written. No locks: the uuid source is the caller's. Fails with WB_INVALID. */
 #include "rows/row.h"
 
 #include <math.h>
 #include <string.h>
 
+#include "base/bigendian.h"
 #include "rows/convert.h"
 #include "base/json.h"
 #include "base/show.h"
@@ -24,28 +25,7 @@ static uint8_t *missing_put(const wb_column_plan *plan, bool null, uint8_t *to, 
 INLINE uint8_t *value_put(const wb_column *column, const wb_value *value, uint8_t *to, wb_err *err);
 static WB_COLD int count_refuse(const wb_schema *schema, size_t count, wb_err *err);
 
-static inline uint8_t *put16(uint8_t *to, uint16_t word)
-{
-    word = __builtin_bswap16(word);
-    memcpy(to, &word, sizeof word);
-    return to + sizeof word;
-}
-
-static inline uint8_t *put32(uint8_t *to, uint32_t word)
-{
-    word = __builtin_bswap32(word);
-    memcpy(to, &word, sizeof word);
-    return to + sizeof word;
-}
-
-static inline uint8_t *put64(uint8_t *to, uint64_t word)
-{
-    word = __builtin_bswap64(word);
-    memcpy(to, &word, sizeof word);
-    return to + sizeof word;
-}
-
-/* Every text is counted, also one that its column shortens. */
+/* Counts every text, also one whose column needs less: a uuid of 36 characters. */
 size_t wb_row_bound(const wb_schema *schema, const wb_value *values, size_t count)
 {
     uint64_t bytes = schema->fixed_bytes;
@@ -60,7 +40,7 @@ int wb_row_encode(const wb_schema *schema, wb_uuid_source *source, int64_t unix_
     if (RARE(count > schema->given))
         return count_refuse(schema, count, err);
     const wb_column_plan *plan = schema->columns, *end = plan + schema->count;
-    uint8_t *at = put16(to, schema->count);
+    uint8_t *at = wb_put16(to, schema->count);
     for (; plan < end; plan++) {
         size_t place = (size_t)plan->place; /* -1, generated, is past any count */
         if (place < count && values[place].kind > WB_NULL)
@@ -82,7 +62,7 @@ int wb_row_encode(const wb_schema *schema, wb_uuid_source *source, int64_t unix_
 static uint8_t *generated_put(const wb_column *column, wb_uuid_source *source, int64_t unix_us,
                               uint8_t *to)
 {
-    to = put32(to, 16);
+    to = wb_put32(to, 16);
     if (column->generate == WB_UUIDV7)
         wb_uuid_v7(source, unix_us, to);
     else
@@ -95,7 +75,7 @@ static uint8_t *missing_put(const wb_column_plan *plan, bool null, uint8_t *to, 
 {
     bool has_default = plan->default_bytes > 0;
     if (plan->column.null && (null || !has_default))
-        return put32(to, (uint32_t)NULL_LENGTH);
+        return wb_put32(to, (uint32_t)NULL_LENGTH);
     if (!has_default)
         return wb_refuse_missing(&plan->column, null, err);
     memcpy(to, plan->default_field, plan->default_bytes);
@@ -107,12 +87,12 @@ static inline uint8_t *bool_put(const wb_column *column, const wb_value *value, 
 {
     if (RARE(value->kind != WB_BOOL))
         return wb_refuse(column, value, "not a bool", err);
-    to = put32(to, 1);
+    to = wb_put32(to, 1);
     *to = value->i != 0;
     return to + 1;
 }
 
-/* The number of an integer column within its range; false: refused. */
+/* The number of an integer column, within its range; false: it was refused. */
 static inline bool int_of(const wb_column *column, const wb_value *value, int64_t min, int64_t max,
                           const char *range, int64_t *out, wb_err *err)
 {
@@ -133,7 +113,7 @@ static inline uint8_t *int2_put(const wb_column *column, const wb_value *value, 
     int64_t number;
     if (!int_of(column, value, INT16_MIN, INT16_MAX, "not within -32768 to 32767", &number, err))
         return NULL;
-    return put16(put32(to, sizeof(int16_t)), (uint16_t)number);
+    return wb_put16(wb_put32(to, sizeof(int16_t)), (uint16_t)number);
 }
 
 static inline uint8_t *int4_put(const wb_column *column, const wb_value *value, uint8_t *to,
@@ -143,7 +123,7 @@ static inline uint8_t *int4_put(const wb_column *column, const wb_value *value, 
     if (!int_of(column, value, INT32_MIN, INT32_MAX, "not within -2147483648 to 2147483647",
                 &number, err))
         return NULL;
-    return put32(put32(to, sizeof(int32_t)), (uint32_t)number);
+    return wb_put32(wb_put32(to, sizeof(int32_t)), (uint32_t)number);
 }
 
 static inline uint8_t *int8_put(const wb_column *column, const wb_value *value, uint8_t *to,
@@ -152,10 +132,10 @@ static inline uint8_t *int8_put(const wb_column *column, const wb_value *value, 
     int64_t number;
     if (!int_of(column, value, INT64_MIN, INT64_MAX, "", &number, err))
         return NULL;
-    return put64(put32(to, sizeof(int64_t)), (uint64_t)number);
+    return wb_put64(wb_put32(to, sizeof(int64_t)), (uint64_t)number);
 }
 
-/* The number of a float column; false: refused. */
+/* The number of a float column; false: it was refused. */
 static inline bool float_of(const wb_column *column, const wb_value *value, double *out,
                             wb_err *err)
 {
@@ -179,7 +159,7 @@ static inline uint8_t *float4_put(const wb_column *column, const wb_value *value
     if (RARE(isinf(narrow) && isfinite(number)))
         return wb_refuse(column, value, "too large for a float4", err);
     memcpy(&word, &narrow, sizeof word);
-    return put32(put32(to, sizeof word), word);
+    return wb_put32(wb_put32(to, sizeof word), word);
 }
 
 static inline uint8_t *float8_put(const wb_column *column, const wb_value *value, uint8_t *to,
@@ -190,13 +170,13 @@ static inline uint8_t *float8_put(const wb_column *column, const wb_value *value
     if (!float_of(column, value, &number, err))
         return NULL;
     memcpy(&word, &number, sizeof word);
-    return put64(put32(to, sizeof word), word);
+    return wb_put64(wb_put32(to, sizeof word), word);
 }
 
 /* A length word for `bytes`, then the text, after `before` bytes that the caller fills. */
 static inline uint8_t *blob_put(const wb_value *value, size_t before, uint8_t *to)
 {
-    to = put32(to, value->bytes + (uint32_t)before) + before;
+    to = wb_put32(to, value->bytes + (uint32_t)before) + before;
     if (value->bytes > 0)
         memcpy(to, value->text, value->bytes);
     return to + value->bytes;
@@ -228,7 +208,7 @@ static inline uint8_t *bytea_put(const wb_column *column, const wb_value *value,
 static inline uint8_t *uuid_put(const wb_column *column, const wb_value *value, uint8_t *to,
                                 wb_err *err)
 {
-    uint8_t *data = put32(to, 16);
+    uint8_t *data = wb_put32(to, 16);
     bool is_text = value->kind == WB_TEXT;
     if (is_text && value->bytes == 16)
         memcpy(data, value->text, 16);
@@ -244,7 +224,7 @@ static inline uint8_t *time_put(const wb_column *column, const wb_value *value, 
     const char *why = wb_convert_time(value, &unix_us);
     if (RARE(why))
         return wb_refuse(column, value, why, err);
-    return put64(put32(to, sizeof unix_us), (uint64_t)(unix_us - WB_PG_EPOCH_US));
+    return wb_put64(wb_put32(to, sizeof unix_us), (uint64_t)(unix_us - WB_PG_EPOCH_US));
 }
 
 static inline uint8_t *date_put(const wb_column *column, const wb_value *value, uint8_t *to,
@@ -254,7 +234,7 @@ static inline uint8_t *date_put(const wb_column *column, const wb_value *value, 
     const char *why = wb_convert_date(value, &days);
     if (RARE(why))
         return wb_refuse(column, value, why, err);
-    return put32(put32(to, sizeof days), (uint32_t)(days - WB_PG_EPOCH_DAYS));
+    return wb_put32(wb_put32(to, sizeof days), (uint32_t)(days - WB_PG_EPOCH_DAYS));
 }
 
 /* A bool or a number as JSON, after `version` bytes that the caller fills. */
@@ -265,7 +245,7 @@ static uint8_t *json_scalar_put(const wb_column *column, const wb_value *value, 
     const char *why = wb_convert_json(value, (char *)to + LENGTH + version, &bytes);
     if (why)
         return wb_refuse(column, value, why, err);
-    return put32(to, (uint32_t)(version + bytes)) + version + bytes;
+    return wb_put32(to, (uint32_t)(version + bytes)) + version + bytes;
 }
 
 static inline uint8_t *json_put(const wb_column *column, const wb_value *value, size_t version,

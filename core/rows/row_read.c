@@ -1,27 +1,14 @@
 /* SPDX-License-Identifier: MIT
- * The row reader: a COPY tuple back to values. It reads only what wb_row_encode wrote, so nothing is checked
- * and nothing fails. No state, no locks. */
+ * The row reader: a COPY tuple back to values. Invariant: wb_row_encode wrote what is read, so nothing is checked and
+ * nothing fails. No state, no locks. */
 #include "rows/row.h"
 
 #include <string.h>
 
+#include "base/bigendian.h"
 #include "base/timestamp.h"
 
 static void data_value(int type, const uint8_t *data, uint32_t bytes, wb_value *value);
-
-static inline uint32_t word32(const uint8_t *at)
-{
-    uint32_t word;
-    memcpy(&word, at, sizeof word);
-    return __builtin_bswap32(word);
-}
-
-static inline uint64_t word64(const uint8_t *at)
-{
-    uint64_t word;
-    memcpy(&word, at, sizeof word);
-    return __builtin_bswap64(word);
-}
 
 static inline wb_value int_value(int64_t i)
 {
@@ -47,7 +34,7 @@ void wb_row_values(const wb_schema *schema, const uint8_t *tuple, wb_value *valu
 
 const uint8_t *wb_field_value(int type, const uint8_t *field, wb_value *value)
 {
-    int32_t bytes = (int32_t)word32(field);
+    int32_t bytes = (int32_t)wb_get32(field);
     field += sizeof(uint32_t);
     if (bytes < 0) {
         *value = (wb_value){.kind = WB_NULL};
@@ -78,25 +65,25 @@ static void data_value(int type, const uint8_t *data, uint32_t bytes, wb_value *
         *value = (wb_value){.kind = WB_BOOL, .i = data[0]};
         break;
     case WB_TYPE_INT2:
-        *value = int_value((int16_t)(data[0] << 8 | data[1]));
+        *value = int_value((int16_t)wb_get16(data));
         break;
     case WB_TYPE_INT4:
-        *value = int_value((int32_t)word32(data));
+        *value = int_value((int32_t)wb_get32(data));
         break;
     case WB_TYPE_INT8:
-        *value = int_value((int64_t)word64(data));
+        *value = int_value((int64_t)wb_get64(data));
         break;
     case WB_TYPE_FLOAT4:
-        *value = float_value((double)float_of_word(word32(data)));
+        *value = float_value((double)float_of_word(wb_get32(data)));
         break;
     case WB_TYPE_FLOAT8:
-        *value = float_value(double_of_word(word64(data)));
+        *value = float_value(double_of_word(wb_get64(data)));
         break;
     case WB_TYPE_TIMESTAMPTZ:
-        *value = int_value((int64_t)word64(data) + WB_PG_EPOCH_US);
+        *value = int_value((int64_t)wb_get64(data) + WB_PG_EPOCH_US);
         break;
     case WB_TYPE_DATE:
-        *value = int_value((int32_t)word32(data) + WB_PG_EPOCH_DAYS);
+        *value = int_value((int32_t)wb_get32(data) + WB_PG_EPOCH_DAYS);
         break;
     case WB_TYPE_JSONB:
         *value = text_value(data + 1, bytes - 1);

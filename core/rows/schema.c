@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Schemas: their references and what can be asked of them. Invariant: a schema that was handed out never
- * changes, so it needs no lock; its references are counted atomically. */
+ * Schemas: their references, and lookups in them. Invariant: a schema that was handed out never changes. So it needs no
+ * lock; references are counted atomically. Nothing fails. */
 #include "rows/schema.h"
 
 #include <string.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * A schema's inside: what the row encoder and the stores read. Immutable after wb_schema_new. */
+ * The inside of a schema, for the row encoder and the stores. Nobody changes one after wb_schema_new. */
 #ifndef WB_SCHEMA_H
 #define WB_SCHEMA_H
 
@@ -16,10 +16,9 @@ typedef struct wb_column_plan {
 
 struct wb_schema {
     atomic_uint references;
-    uint16_t count; /* columns */
-    uint16_t given; /* columns that add is given */
-    size_t
-        fixed_bytes; /* of a tuple, all but what text, bytea and json values add; defaults included */
+    uint16_t count;     /* columns */
+    uint16_t given;     /* columns that add is given */
+    size_t fixed_bytes; /* of a tuple without the texts that are given; defaults included */
     wb_column_plan columns[];
 };
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Making a schema: its columns are checked, its defaults encoded. wb_schema_new fails with WB_INVALID, naming the
- * column, or with WB_MEMORY; what it had made by then is freed. */
+ * Making a schema: checks the columns and encodes the defaults. Invariant: `count` is of the columns that own memory,
+ * so that a schema can be freed half-way. No locks: nobody else has it yet. Fails with WB_INVALID, naming the column,
+ * or with WB_MEMORY; what was made is freed. */
 #include <string.h>
 
 #include "base/env.h"
@@ -42,7 +43,7 @@ int wb_schema_new(const wb_column *columns, size_t count, wb_schema **out, wb_er
     return WB_OK;
 }
 
-/* The column counts as soon as there is something of it to free. */
+/* Counts the column before it makes something that must be freed. */
 static int column_add(wb_schema *schema, const wb_column *column, wb_err *err)
 {
     int code = name_check(schema, column->name, err);
@@ -105,7 +106,7 @@ static int column_check(const wb_column *column, wb_err *err)
     return WB_OK;
 }
 
-/* A default of NULL is what a nullable column has anyway. */
+/* A nullable column has the default NULL without being told. */
 static int default_copy(wb_column_plan *plan, const wb_value *value, wb_err *err)
 {
     if (value->kind == WB_ABSENT || (value->kind == WB_NULL && plan->column.null))
@@ -134,7 +135,7 @@ static int default_copy(wb_column_plan *plan, const wb_value *value, wb_err *err
     return WB_OK;
 }
 
-/* Of the column in a tuple, all but what a text that is given adds. */
+/* The room of the column in a tuple, without a text that is given. */
 static size_t room_of(const wb_column_plan *plan)
 {
     uint32_t type_bytes = wb_type_bytes(plan->column.type);

@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: MIT
- * The column types, as types.def lists them. A constant table: no locks, no failure. */
+ * The column types, as types.def lists them. Invariant: the table is constant. No locks, no failure. */
 #include "rows/types.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
+
+#include "base/show.h"
+#include "base/timestamp.h"
 
 static const struct type {
     const char *name;
@@ -46,4 +51,25 @@ uint32_t wb_type_bytes(int type)
 const char *wb_type_sqlite(int type)
 {
     return types[type].sqlite;
+}
+
+size_t wb_type_text(int type, const wb_value *value, char out[WB_TYPE_TEXT_BYTES])
+{
+    switch (type) {
+    case WB_TYPE_FLOAT4:
+        return wb_number_format4((float)value->f, out);
+    case WB_TYPE_FLOAT8:
+        return wb_number_format(value->f, out);
+    case WB_TYPE_UUID:
+        wb_uuid_format((const uint8_t *)value->text, out);
+        return 36;
+    case WB_TYPE_TIMESTAMPTZ:
+        wb_timestamp_format(value->i, out);
+        return strlen(out);
+    case WB_TYPE_DATE:
+        wb_date_format((int32_t)value->i, out);
+        return strlen(out);
+    default: /* int2, int4, int8 */
+        return (size_t)snprintf(out, WB_TYPE_TEXT_BYTES, "%" PRId64, value->i);
+    }
 }

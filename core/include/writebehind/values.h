@@ -7,6 +7,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define WB_API   __attribute__((visibility("default")))
 #define WB_NEVER INT64_MAX
 
@@ -123,5 +127,9 @@ WB_API bool wb_timestamp_of_seconds(double seconds, int64_t *unix_us);
 WB_API bool wb_uuid_parse(const char *text, size_t bytes,
                           uint8_t out[16]);                     /* 36 characters, any case */
 WB_API void wb_uuid_format(const uint8_t id[16], char out[36]); /* lower case, no NUL */
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT
- * The memory store: for each table the newest rows, and a time for each id that was put there.
- * Invariant: a table's segments hold its newest rows, oldest first, and without the first segment they hold
- * fewer than keep_rows; so the memory is bounded by what is kept. All rows of a table have the columns of
- * the first write.
- * Locks: one monitor for all that a store holds, held for a copy; used as a plain lock, nobody waits on it.
- * Fails: WB_HOLD where the columns differ from the first write's, WB_RETRY without memory. A write copies
- * all rows or none, and so does a touch: it needs no memory. */
+ * The memory store: the newest rows of each table, and a time for each id that was put there.
+ * Invariant: a table's segments hold its newest rows, oldest first, and all but the first segment hold fewer than
+ * keep_rows; so what is kept bounds the memory. All rows of a table have the columns of its first write.
+ * Locks: one for all that a store holds, held for a copy. It is a monitor, on which nobody waits.
+ * Fails: WB_HOLD where the columns differ from the first write's, WB_RETRY without memory. A write copies all rows or
+ * none. A touch needs no memory and never fails. */
 #include <string.h>
 
 #include "base/env.h"
@@ -23,14 +22,14 @@ typedef struct memory_table {
     wb_batch *head, *tail; /* segments, oldest first */
     size_t kept;           /* rows in them */
     uint64_t total;        /* rows ever written */
-    wb_memory_times times; /* what put and touch are about */
+    wb_memory_times times; /* for put and touch */
 } memory_table;
 
 typedef struct memory_store {
     wb_store base;
     wb_monitor monitor;
     size_t keep_rows;
-    memory_table *tables; /* a table stays where it is until the store goes */
+    memory_table *tables; /* freed with the store */
 } memory_store;
 
 typedef struct memory_session {
@@ -163,43 +162,38 @@ static int schema_adopt(memory_table *table, wb_schema *schema, wb_err *err)
     return WB_OK;
 }
 
-/* Appending alone would move what is there every time. */
-static bool segment_append(wb_batch *segment, const wb_batch *rows)
+/* A segment grows by doubling, as an open batch does: a merge alone makes exactly the room it needs, so each would
+ * move all that is there. */
+static bool segment_append(wb_batch *segment, const wb_batch *batch, size_t from)
 {
-    size_t bytes = rows->bytes - wb_batch_begin(rows);
-    return wb_batch_reserve(segment, bytes) && wb_batch_merge(segment, rows);
+    return wb_batch_reserve(segment, batch->bytes - wb_batch_begin_of(batch, from)) &&
+           wb_batch_merge_run(segment, batch, from, wb_batch_left(batch) - from);
 }
 
-static wb_batch *segment_new(memory_table *table, const wb_batch *rows)
+static bool segment_new(memory_table *table, const wb_batch *batch, size_t from)
 {
     wb_batch *segment = wb_batch_new(table->schema);
-    if (segment == NULL)
-        return NULL;
-    if (!wb_batch_merge(segment, rows)) {
+    if (segment == NULL || !wb_batch_merge_run(segment, batch, from, wb_batch_left(batch) - from)) {
         wb_batch_free(segment);
-        return NULL;
+        return false;
     }
     if (table->tail != NULL)
         table->tail->next = segment;
     else
         table->head = segment;
     table->tail = segment;
-    return segment;
+    return true;
 }
 
-/* Rows that would be dropped at once are not copied. */
+/* Copies the newest rows of a batch; rows that would be dropped at once are passed over. */
 static int rows_keep(memory_store *store, memory_table *table, const wb_batch *batch)
 {
-    wb_batch newest = *batch;
     size_t rows = wb_batch_left(batch);
-    if (rows > store->keep_rows)
-        newest.first = batch->count - store->keep_rows;
-    size_t copied = wb_batch_left(&newest);
-
+    size_t copied = rows < store->keep_rows ? rows : store->keep_rows, from = rows - copied;
     wb_batch *tail = table->tail;
     bool joins = tail != NULL && wb_batch_left(tail) + copied <= SEGMENT_ROWS;
-    if (copied > 0 && !(joins && segment_append(tail, &newest)) &&
-        segment_new(table, &newest) == NULL)
+    if (copied > 0 && !(joins && segment_append(tail, batch, from)) &&
+        !segment_new(table, batch, from))
         return WB_MEMORY;
     table->kept += copied;
     table->total += rows;
@@ -212,16 +206,14 @@ static int rows_keep(memory_store *store, memory_table *table, const wb_batch *b
 static wb_batch *rows_copy(const memory_table *table, size_t keep)
 {
     wb_batch *copy = wb_batch_new(table->schema);
-    size_t surplus = table->kept > keep ? table->kept - keep : 0;
+    size_t surplus = table->kept > keep ? table->kept - keep : 0; /* of the head: the invariant */
     for (const wb_batch *segment = table->head; copy != NULL && segment != NULL;
          segment = segment->next) {
-        wb_batch part = *segment;
-        part.first += surplus; /* only the head has any: the invariant */
-        surplus = 0;
-        if (!segment_append(copy, &part)) {
+        if (!segment_append(copy, segment, surplus)) {
             wb_batch_free(copy);
             copy = NULL;
         }
+        surplus = 0;
     }
     return copy;
 }
@@ -325,21 +317,20 @@ int wb_store_memory(size_t keep_rows, wb_store **out, wb_err *err)
     return WB_OK;
 }
 
-static int check_kind(const wb_store *store, wb_err *err)
+static memory_store *memory_of(wb_store *base, wb_err *err)
 {
-    if (store->class == &memory_class)
-        return WB_OK;
-    return wb_fail(err, WB_MISUSE, "store: it is a %s store, not a memory store",
-                   wb_store_kind(store));
+    if (base->class == &memory_class)
+        return (memory_store *)base;
+    wb_fail(err, WB_MISUSE, "store: it is a %s store, not a memory store", wb_store_kind(base));
+    return NULL;
 }
 
 int wb_store_memory_rows(wb_store *base, const char *name, wb_batch **out, uint64_t *total,
                          wb_err *err)
 {
-    int code = check_kind(base, err);
-    if (code != WB_OK)
-        return code;
-    memory_store *store = (memory_store *)base;
+    memory_store *store = memory_of(base, err);
+    if (store == NULL)
+        return WB_MISUSE;
     wb_monitor_lock(&store->monitor);
     const memory_table *table = table_find(store, name);
     bool known = table != NULL && table->schema != NULL;
@@ -359,9 +350,9 @@ int wb_store_memory_rows(wb_store *base, const char *name, wb_batch **out, uint6
 
 int64_t wb_store_memory_time_us(wb_store *base, const char *name, const uint8_t id[16])
 {
-    if (check_kind(base, NULL) != WB_OK)
+    memory_store *store = memory_of(base, NULL);
+    if (store == NULL)
         return WB_NEVER;
-    memory_store *store = (memory_store *)base;
     wb_monitor_lock(&store->monitor);
     const memory_table *table = table_find(store, name);
     const wb_memory_time *row = table == NULL ? NULL : wb_memory_times_find(&table->times, id);
@@ -373,10 +364,9 @@ int64_t wb_store_memory_time_us(wb_store *base, const char *name, const uint8_t 
 int wb_store_memory_put(wb_store *base, const char *name, const uint8_t id[16], int64_t unix_us,
                         wb_err *err)
 {
-    int code = check_kind(base, err);
-    if (code != WB_OK)
-        return code;
-    memory_store *store = (memory_store *)base;
+    memory_store *store = memory_of(base, err);
+    if (store == NULL)
+        return WB_MISUSE;
     wb_monitor_lock(&store->monitor);
     memory_table *table = table_make(store, name);
     bool put = table != NULL && wb_memory_times_put(&table->times, id, unix_us);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Open addressing, linear probing, doubled when half full; nothing is ever taken out. Invariant: there is a
- * free slot, so that every probe ends. Fails only by running out of memory, and is then as it was. */
+ * A table with linear probing, doubled when it is half full; nothing is taken out. Invariant: a slot is free, so that
+ * every probe ends. No locks: the store's. Only memory fails; the table is then as it was. */
 #include "stores/memory/times.h"
 
 #include <string.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Ids with a time each: the rows of a memory store that a tracker's touch moves forward. Not locked. The ids
- * are the owner's own, so the hash has no key. */
+ * Ids with a time each: the rows that a tracker touches in a memory store. No lock: the store's. The hash has no key,
+ * since tests choose the ids. */
 #ifndef WB_MEMORY_TIMES_H
 #define WB_MEMORY_TIMES_H
 
@@ -20,7 +20,7 @@ typedef struct wb_memory_times {
 } wb_memory_times;
 
 void wb_memory_times_fini(wb_memory_times *times);
-/* NULL: it isn't there. Lives until the next put. */
+/* The row of an id, which lives until the next put; NULL: there is none. */
 wb_memory_time *wb_memory_times_find(const wb_memory_times *times, const uint8_t id[16]);
 /* Sets the id's time, new or not; false: no memory. */
 bool wb_memory_times_put(wb_memory_times *times, const uint8_t id[16], int64_t time_us);

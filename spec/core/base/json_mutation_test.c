@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * json.c: mutated texts, judged by a plain recursive scanner. */
+ * The JSON scanner on mutated texts, judged by a plain recursive scanner. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>

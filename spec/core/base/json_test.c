@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * json.c: a table of texts whose verdicts were PostgreSQL's (jsonb of version 15), the limits of depth and
- * of numbers. */
+ * The JSON scanner: texts with PostgreSQL's verdicts (jsonb of version 15), and the limits of depth and of numbers. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>

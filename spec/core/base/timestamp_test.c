@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * timestamp.c: tables of texts, round trips, and the C library's calendar as the oracle. */
+ * Times and dates: tables of texts, round trips, and the C library's calendar as the oracle. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>

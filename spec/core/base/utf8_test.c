@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * utf8.c against a decoder that follows RFC 3629 by arithmetic. */
+ * The check of UTF-8 against a decoder that follows RFC 3629 by arithmetic. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * uuid.c against libuuid: parsing, formatting; and the ids it makes. */
+ * UUIDs against libuuid: parsing, formatting; and new ids. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

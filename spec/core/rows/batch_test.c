@@ -142,7 +142,7 @@ static void test_skip_and_add_for_ever(void **state)
     wb_batch_free(batch);
 }
 
-static void test_append(void **state)
+static void test_merge(void **state)
 {
     (void)state;
     wb_batch *batch = batch_of(0, 70, 1000), *more = batch_of(60, 200, 500);
@@ -165,7 +165,7 @@ static void test_append(void **state)
     wb_batch_free(batch);
 }
 
-static void test_append_later(void **state)
+static void test_merge_keeps_the_first_opening(void **state)
 {
     (void)state;
     wb_batch *batch = wb_batch_new(schema), *first = batch_of(0, 3, 100),
@@ -179,6 +179,22 @@ static void test_append_later(void **state)
     wb_batch_free(batch);
     wb_batch_free(first);
     wb_batch_free(second);
+}
+
+static void test_merge_run(void **state)
+{
+    (void)state;
+    wb_batch *batch = batch_of(0, 2, 100), *more = batch_of(0, 9, 50);
+    wb_batch_skip(more, 1);
+    assert_true(wb_batch_merge_run(batch, more, 1, 3));
+    batch_holds(batch, 0, 5);
+    batch_holds(more, 1, 9);
+    assert_true(batch->opened_us + batch->rows[4].age_us == 50 + 4);
+    assert_true(wb_batch_merge_run(batch, more, 8, 0));
+    assert_true(wb_batch_merge_run(batch, more, 4, 4));
+    batch_holds(batch, 0, 9);
+    wb_batch_free(batch);
+    wb_batch_free(more);
 }
 
 static void test_growth(void **state)
@@ -344,13 +360,13 @@ static void test_states(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rows),        cmocka_unit_test(test_ages),
-        cmocka_unit_test(test_skip),        cmocka_unit_test(test_skip_and_add_for_ever),
-        cmocka_unit_test(test_append),      cmocka_unit_test(test_append_later),
-        cmocka_unit_test(test_growth),      cmocka_unit_test(test_shrink),
-        cmocka_unit_test(test_no_memory),   cmocka_unit_test(test_gibibyte),
-        cmocka_unit_test(test_copy_binary), cmocka_unit_test(test_accessors),
-        cmocka_unit_test(test_states),
+        cmocka_unit_test(test_rows),      cmocka_unit_test(test_ages),
+        cmocka_unit_test(test_skip),      cmocka_unit_test(test_skip_and_add_for_ever),
+        cmocka_unit_test(test_merge),     cmocka_unit_test(test_merge_keeps_the_first_opening),
+        cmocka_unit_test(test_merge_run), cmocka_unit_test(test_growth),
+        cmocka_unit_test(test_shrink),    cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_gibibyte),  cmocka_unit_test(test_copy_binary),
+        cmocka_unit_test(test_accessors), cmocka_unit_test(test_states),
     };
     return cmocka_run_group_tests(tests, schema_setup, schema_teardown);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * uuidset.c against a plain array that is searched, and its sort against qsort. */
+ * Mark sets against a plain array that is searched, and its sort against qsort. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
