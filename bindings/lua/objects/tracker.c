@@ -36,7 +36,7 @@ static int tracker_add(lua_State *L)
         return refuse(L, pipeline, 2, "a uuid of 36 characters or 16 bytes");
     if (!lua_isnoneornil(L, 3) && !lwb_to_time_us(L, 3, &at_us))
         return refuse(L, pipeline, 3, "a time in seconds or RFC 3339 text");
-    int code = wb_tracker_add(pipeline->core, id, at_us, &due, &err);
+    int code = wb_tracker_add(pipeline->core, id, at_us, pipeline->driven ? &due : NULL, &err);
     if (code != WB_OK)
         return lwb_result(L, code, &err);
     lua_pushboolean(L, 1);
