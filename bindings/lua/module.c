@@ -33,6 +33,10 @@ int luaopen_writebehind_core(lua_State *L)
     lua_pushcfunction(L, luaopen_writebehind_core);
     lua_pushcclosure(L, lwb_store_worker, 1);
     lua_setfield(L, -2, "worker");
+    lwb_push_options(L);
+    lua_setfield(L, -2, "options");
+    lwb_push_choices(L);
+    lua_setfield(L, -2, "choices");
     lwb_raw(L);
     lua_setfield(L, -2, "raw");
     lua_newtable(L);

@@ -6,6 +6,7 @@
 #define LWB_H
 
 #include <writebehind.h>
+#include "engine/options.h"
 #include "lua/base/compat.h"
 
 /* ---- objects ---- */
@@ -55,12 +56,9 @@ int64_t lwb_check_delay(lua_State *L, int index); /* the same, but never WB_NEVE
 /* The deadline that the timeout at `index`, or without one `default_us`, makes from now. */
 int64_t lwb_check_deadline(lua_State *L, int index, int64_t default_us);
 void lwb_push_seconds(lua_State *L, int64_t us); /* infinity for WB_NEVER */
-/* The field `name` of the table at `index`, where it is there; each returns whether it is. */
-bool lwb_field_u64(lua_State *L, int index, const char *name, uint64_t *out);
-bool lwb_field_us(lua_State *L, int index, const char *name, int64_t *out);
-bool lwb_field_i32(lua_State *L, int index, const char *name, int32_t *out);
-bool lwb_field_double(lua_State *L, int index, const char *name, double *out);
-void lwb_field_retry(lua_State *L, int index, wb_retry *out);
+/* Reads the options of a list that the table at `index` has, under their names, into their struct. */
+void lwb_field_options(lua_State *L, int index, const wb_option *list, void *options);
+/* The field `name` of the table at `index`, where it is there; returns whether it is. */
 bool lwb_field_bool(lua_State *L, int index, const char *name, bool *out);
 /* A string argument without a NUL, such as a table's name. */
 const char *lwb_check_text(lua_State *L, int index);
@@ -198,8 +196,10 @@ int lwb_write(lua_State *L); /* core.write(batch or marks) */
 /* raw.add, raw.add_values: with a policy's choice. */
 int lwb_batcher_add_as(lua_State *L);
 int lwb_batcher_add_values_as(lua_State *L);
-void lwb_raw_policy(lua_State *L); /* sets a policy's functions in the table at the top */
-int lwb_fast(lua_State *L);        /* core.fast() → a table: see fast.c */
+void lwb_raw_policy(lua_State *L);   /* sets a policy's functions in the table at the top */
+void lwb_push_options(lua_State *L); /* core.options: see options.c */
+void lwb_push_choices(lua_State *L); /* core.choices */
+int lwb_fast(lua_State *L);          /* core.fast() → a table: see fast.c */
 
 /* ---- the openers of the parts ---- */
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * What a scripted policy needs of core.raw: adding with a decision, looking at a batch, naming a route, counting a
- * decision that failed. The policy itself is called in Lua, protected: what it throws never gets here. */
+ * decision that failed; `ask`, the mode of an add that comes again, decided. The policy itself is called in Lua, protected: what it throws never gets here. */
 #include "lua/base/lwb.h"
 
 static lwb_pipeline *batcher_check(lua_State *L)
@@ -64,4 +64,6 @@ void lwb_raw_policy(lua_State *L)
         {NULL, NULL},
     };
     lwb_setfuncs(L, functions);
+    lua_pushinteger(L, WB_OVERFLOW_ASK);
+    lua_setfield(L, -2, "ask");
 }

@@ -5,6 +5,7 @@
 
 local core = require "writebehind.core"
 local hooks = require "writebehind.forms.hooks"
+local options = require "writebehind.options"
 local turn = require "writebehind.forms.turn"
 local view = require "writebehind.forms.view"
 
@@ -13,9 +14,8 @@ local raw, text_of = core.raw, hooks.text_of
 local policy = {}
 
 local huge, max = math.huge, math.max
-local SHORTEST = 0.001 -- seconds; a delay of 0 would try for ever without letting time pass
-local OVERFLOW = { reject = 0, block = 1, drop_oldest = 2, drop_newest = 3 }
-local ASK = 4
+local SHORTEST = options.SHORTEST_DELAY
+local OVERFLOW, ASK = core.choices.overflow, raw.ask
 local OWN_TABLE = 0
 
 -- ---- the view ----
