@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Fields of the flat option table that Lua has checked: each is read where it is there and else left as it
- * was. A wrong type still raises, so that a mistake in Lua can't reach the core. */
+ * Fields of the flat option table, which Lua has checked. A field that is not there leaves its option as it was. A
+ * wrong type still raises, so that a mistake in Lua can't reach the core. */
 #include <math.h>
 
 #include "lua/base/lwb.h"

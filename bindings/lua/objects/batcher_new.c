@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * A batcher made from Lua: the constructor, which reads the option table that Lua has checked. */
+ * The batcher's constructor: it reads the option table, which Lua has checked. Where it fails half-way, the object
+ * stays closed. */
 #include "base/err.h"
 #include "lua/base/lwb.h"
 
@@ -20,7 +21,7 @@ static void read_options(lua_State *L, wb_batcher_options *options)
     lwb_field_options(L, 1, wb_batcher_option_list, options);
 }
 
-/* The given columns' names join the peer as its list. */
+/* The given columns' names become the list part of the option table. */
 static void name_columns(lua_State *L, const wb_schema *schema)
 {
     int place = 0;
@@ -32,7 +33,7 @@ static void name_columns(lua_State *L, const wb_schema *schema)
     }
 }
 
-/* Is what is to decide a worker, where there is something? Else the error says so. */
+/* Can the worker decide, where one is to? Else the error says so. */
 static bool has_script(lua_State *L, wb_err *err)
 {
     const lwb_store *worker = lwb_field_object(L, 1, "policy_worker", &lwb_store_kind);

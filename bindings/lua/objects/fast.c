@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * core.fast: what LuaJIT's fast path calls through the FFI, as addresses, so that no symbol has to be found.
- * Only the core's functions are lent; what an object is, C alone says (slot). */
+ * core.fast: the functions that LuaJIT's fast path calls through the FFI, as addresses, so that it needs no symbol.
+ * They are the core's; only C tells what an object is (slot). */
 #include "lua/base/lwb.h"
 
 /* slot(object) → the address at which a threaded tracker keeps its core object, which is NULL once it was

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * A tracker made from Lua: the constructor, which reads the option table that Lua has checked. */
+ * The tracker's constructor: it reads the option table, which Lua has checked. Where it fails half-way, the object
+ * stays closed. */
 #include "lua/base/lwb.h"
 
 static void read_options(lua_State *L, wb_tracker_options *options)
