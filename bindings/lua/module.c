@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The C module writebehind.core: constructors for the Lua side, which checks options and picks the
- * metatables. Not for users: require "writebehind". */
+ * The C module writebehind.core: constructors for the Lua side, which checks options and picks
+ * metatables. Users require "writebehind" instead. */
 #include "lua/base/lwb.h"
 
 WB_API int luaopen_writebehind_core(lua_State *L);
@@ -39,6 +39,10 @@ int luaopen_writebehind_core(lua_State *L)
     lua_pushcfunction(L, luaopen_writebehind_core);
     lua_pushcclosure(L, lwb_store_worker, 1);
     lua_setfield(L, -2, "worker");
+    lwb_push_options(L);
+    lua_setfield(L, -2, "options");
+    lwb_push_choices(L);
+    lua_setfield(L, -2, "choices");
     lwb_raw(L);
     lua_setfield(L, -2, "raw");
     lua_newtable(L);

@@ -1,73 +1,175 @@
 /* SPDX-License-Identifier: MIT
- * The defaults of a batcher's and a tracker's options, and their checks; pure functions. */
+ * The defaults of a batcher's and a tracker's options, and their checks: what options.def says, and besides what
+ * must be given and what must fit together. Pure functions. A member whose type is not the one that the list says
+ * does not compile. */
 #include "engine/options.h"
+
+#include <math.h>
+#include <stddef.h>
 
 #include "base/err.h"
 #include "rows/schema.h"
 
+/* ---- the lists ---- */
+
+static const char *const overflow_names[] = {
+    [WB_OVERFLOW_REJECT] = "reject",
+    [WB_OVERFLOW_BLOCK] = "block",
+    [WB_OVERFLOW_DROP_OLDEST] = "drop_oldest",
+    [WB_OVERFLOW_DROP_NEWEST] = "drop_newest",
+};
+static const char *const dedupe_names[] = {
+    [WB_DEDUPE_NONE] = "none", [WB_DEDUPE_COLUMN] = "column"};
+
+typedef uint64_t type_COUNT, type_LIMIT;
+typedef uint32_t type_TRIES;
+typedef double type_SHARE;
+typedef int64_t type_TIME;
+typedef int32_t type_CHOICE, type_INDEX;
+typedef bool type_FLAG;
+
+#define NAMES_CHOICE(member) member##_names
+#define NAMES_COUNT(member)  NULL
+#define NAMES_LIMIT(member)  NULL
+#define NAMES_TRIES(member)  NULL
+#define NAMES_SHARE(member)  NULL
+#define NAMES_TIME(member)   NULL
+#define NAMES_INDEX(member)  NULL
+#define NAMES_FLAG(member)   NULL
+
+#define ENTRY(struct, kind, text, member, measure, start, from, to)                                \
+    {.name = text,                                                                                 \
+     .unit = measure,                                                                              \
+     .choices = NAMES_##kind(member),                                                              \
+     .offset = _Generic(((struct *)0)->member, type_##kind                                         \
+                        : offsetof(struct, member)),                                               \
+     .type = WB_OPTION_##kind,                                                                     \
+     .initial = start,                                                                             \
+     .least = from,                                                                                \
+     .most = to},
+
+#define BATCHER(...) ENTRY(wb_batcher_options, __VA_ARGS__)
+#define TRACKER(...)
+#define EACH BATCHER
+const wb_option wb_batcher_option_list[] = {
+#include <writebehind/options.def>
+    {.name = NULL}};
+#undef BATCHER
+#undef TRACKER
+#undef EACH
+
+#define BATCHER(...)
+#define TRACKER(...) ENTRY(wb_tracker_options, __VA_ARGS__)
+#define EACH         TRACKER
+const wb_option wb_tracker_option_list[] = {
+#include <writebehind/options.def>
+    {.name = NULL}};
+
+/* ---- one option ---- */
+
+void wb_option_set(const wb_option *option, void *options, double value)
+{
+    const double largest = 9e15; /* which a double holds exactly */
+    void *member = (char *)options + option->offset;
+    switch (option->type) {
+    case WB_OPTION_COUNT:
+    case WB_OPTION_LIMIT:
+        *(uint64_t *)member = (uint64_t)(value >= 0 && value < largest ? value : largest);
+        break;
+    case WB_OPTION_TRIES:
+        *(uint32_t *)member = value >= 0 && value <= UINT32_MAX ? (uint32_t)value : 0;
+        break;
+    case WB_OPTION_SHARE:
+        *(double *)member = value;
+        break;
+    case WB_OPTION_TIME:
+        *(int64_t *)member = (int64_t)llround(value);
+        break;
+    case WB_OPTION_FLAG:
+        *(bool *)member = value != 0;
+        break;
+    default:
+        *(int32_t *)member = (int32_t)value;
+    }
+}
+
+static double value_of(const wb_option *option, const void *options)
+{
+    const void *member = (const char *)options + option->offset;
+    switch (option->type) {
+    case WB_OPTION_COUNT:
+    case WB_OPTION_LIMIT:
+        return (double)*(const uint64_t *)member;
+    case WB_OPTION_TRIES:
+        return *(const uint32_t *)member != 0 ? *(const uint32_t *)member : INFINITY;
+    case WB_OPTION_SHARE:
+        return *(const double *)member;
+    case WB_OPTION_TIME:
+        return (double)*(const int64_t *)member;
+    case WB_OPTION_FLAG:
+        return *(const bool *)member;
+    default:
+        return *(const int32_t *)member;
+    }
+}
+
+/* Says what an option must be. */
+static int refuse(const wb_option *option, wb_err *err)
+{
+    const char *name = option->name;
+    switch (option->type) {
+    case WB_OPTION_CHOICE:
+        return wb_fail(err, WB_MISUSE, "%s: unknown", name);
+    case WB_OPTION_SHARE:
+        return wb_fail(err, WB_MISUSE, "%s: must be above %g and at most %g", name, option->least,
+                       option->most);
+    case WB_OPTION_TIME:
+        return wb_fail(err, WB_MISUSE,
+                       option->least > 0 ? "%s: must be above 0" : "%s: must not be below 0", name);
+    default:
+        if (isinf(option->most))
+            return wb_fail(err, WB_MISUSE, "%s: must be %g or more", name, option->least);
+        return wb_fail(err, WB_MISUSE, "%s: must be from %g to 2^%d", name, option->least,
+                       ilogb(option->most));
+    }
+}
+
+static int check_ranges(const wb_option *list, const void *options, wb_err *err)
+{
+    for (const wb_option *option = list; option->name != NULL; option++) {
+        double value = value_of(option, options);
+        bool above =
+            option->type == WB_OPTION_SHARE ? value > option->least : value >= option->least;
+        if (!(above && value <= option->most))
+            return refuse(option, err);
+    }
+    return WB_OK;
+}
+
+static void set_defaults(const wb_option *list, void *options)
+{
+    for (const wb_option *option = list; option->name != NULL; option++)
+        wb_option_set(option, options, option->initial);
+}
+
+/* ---- together ---- */
+
+static int check_given(const char *name, const char *what, wb_err *err)
+{
+    if (name == NULL || name[0] == '\0')
+        return wb_fail(err, WB_MISUSE, "%s: is required", what);
+    return WB_OK;
+}
+
 static int check_retry(const wb_retry *retry, wb_err *err)
 {
-    if (retry->initial_us < 0)
-        return wb_fail(err, WB_MISUSE, "retry.initial: must not be below 0");
     if (retry->max_us < retry->initial_us)
         return wb_fail(err, WB_MISUSE, "retry.max: must not be below retry.initial");
     return WB_OK;
 }
 
-/* ---- batcher ---- */
-
-void wb_batcher_options_init(wb_batcher_options *options)
-{
-    *options = (wb_batcher_options){
-        .batch_size = 1024,
-        .flush_at = 0.8,
-        .batch_bytes = 4 << 20,
-        .interval_us = 1000000,
-        .max_pending_rows = 64 << 10,
-        .max_pending_bytes = 64 << 20,
-        .overflow = WB_OVERFLOW_REJECT,
-        .dedupe = WB_DEDUPE_COLUMN,
-        .dedupe_column = -1,
-        .block_timeout_us = 1000000,
-        .retry = {.initial_us = 100000, .max_us = 30000000, .attempts = 0},
-        .write_timeout_us = 10000000,
-        .close_timeout_us = 15000000,
-    };
-}
-
-static int check_sizes(const wb_batcher_options *options, wb_err *err)
-{
-    const uint64_t most_bytes = UINT64_C(1) << 30;
-    if (options->batch_size < 1)
-        return wb_fail(err, WB_MISUSE, "batch_size: must be 1 or more");
-    if (!(options->flush_at > 0 && options->flush_at <= 1))
-        return wb_fail(err, WB_MISUSE, "flush_at: must be above 0 and at most 1");
-    if (options->batch_bytes < 1 || options->batch_bytes > most_bytes)
-        return wb_fail(err, WB_MISUSE, "batch_bytes: must be from 1 to 2^30");
-    if (options->max_pending_rows < 1)
-        return wb_fail(err, WB_MISUSE, "max_pending_rows: must be 1 or more");
-    if (options->max_pending_bytes < 1)
-        return wb_fail(err, WB_MISUSE, "max_pending_bytes: must be 1 or more");
-    return WB_OK;
-}
-
-static int check_times(const wb_batcher_options *options, wb_err *err)
-{
-    if (options->interval_us < 0)
-        return wb_fail(err, WB_MISUSE, "interval: must not be below 0");
-    if (options->block_timeout_us < 0)
-        return wb_fail(err, WB_MISUSE, "block_timeout: must not be below 0");
-    if (options->write_timeout_us <= 0)
-        return wb_fail(err, WB_MISUSE, "write_timeout: must be above 0");
-    if (options->close_timeout_us < 0)
-        return wb_fail(err, WB_MISUSE, "close_timeout: must not be below 0");
-    return check_retry(&options->retry, err);
-}
-
 static int check_dedupe(const wb_batcher_options *options, wb_err *err)
 {
-    if (options->dedupe < WB_DEDUPE_NONE || options->dedupe > WB_DEDUPE_COLUMN)
-        return wb_fail(err, WB_MISUSE, "dedupe: unknown");
     if (options->dedupe != WB_DEDUPE_COLUMN || options->dedupe_column < 0)
         return WB_OK;
     size_t index = (size_t)options->dedupe_column;
@@ -77,17 +179,23 @@ static int check_dedupe(const wb_batcher_options *options, wb_err *err)
     return WB_OK;
 }
 
+/* ---- batcher ---- */
+
+void wb_batcher_options_init(wb_batcher_options *options)
+{
+    *options = (wb_batcher_options){0};
+    set_defaults(wb_batcher_option_list, options);
+}
+
 int wb_batcher_options_check(const wb_batcher_options *options, wb_err *err)
 {
     if (options->schema == NULL)
         return wb_fail(err, WB_MISUSE, "schema: is required");
-    if (options->table == NULL || options->table[0] == '\0')
-        return wb_fail(err, WB_MISUSE, "table: is required");
-    if (options->overflow < WB_OVERFLOW_REJECT || options->overflow > WB_OVERFLOW_DROP_NEWEST)
-        return wb_fail(err, WB_MISUSE, "overflow: unknown");
-    int code = check_sizes(options, err);
+    int code = check_given(options->table, "table", err);
     if (code == WB_OK)
-        code = check_times(options, err);
+        code = check_ranges(wb_batcher_option_list, options, err);
+    if (code == WB_OK)
+        code = check_retry(&options->retry, err);
     return code == WB_OK ? check_dedupe(options, err) : code;
 }
 
@@ -95,47 +203,18 @@ int wb_batcher_options_check(const wb_batcher_options *options, wb_err *err)
 
 void wb_tracker_options_init(wb_tracker_options *options)
 {
-    *options = (wb_tracker_options){
-        .interval_us = 60000000,
-        .chunk = 5000,
-        .max_pending_ids = 1 << 20,
-        .retry = {.initial_us = 100000, .max_us = 30000000, .attempts = 0},
-        .write_timeout_us = 10000000,
-        .close_timeout_us = 15000000,
-    };
-}
-
-static int check_name(const char *name, const char *what, wb_err *err)
-{
-    if (name == NULL || name[0] == '\0')
-        return wb_fail(err, WB_MISUSE, "%s: is required", what);
-    return WB_OK;
-}
-
-static int check_names(const wb_tracker_options *options, wb_err *err)
-{
-    int code = check_name(options->table, "table", err);
-    if (code == WB_OK)
-        code = check_name(options->key, "key", err);
-    return code == WB_OK ? check_name(options->column, "column", err) : code;
+    *options = (wb_tracker_options){0};
+    set_defaults(wb_tracker_option_list, options);
 }
 
 int wb_tracker_options_check(const wb_tracker_options *options, wb_err *err)
 {
-    int code = check_names(options, err);
-    if (code != WB_OK)
-        return code;
-    if (options->interval_us < 0)
-        return wb_fail(err, WB_MISUSE, "interval: must not be below 0");
-    if (options->min_advance_us < 0)
-        return wb_fail(err, WB_MISUSE, "min_advance: must not be below 0");
-    if (options->chunk < 1)
-        return wb_fail(err, WB_MISUSE, "chunk: must be 1 or more");
-    if (options->max_pending_ids < 1)
-        return wb_fail(err, WB_MISUSE, "max_pending_ids: must be 1 or more");
-    if (options->write_timeout_us <= 0)
-        return wb_fail(err, WB_MISUSE, "write_timeout: must be above 0");
-    if (options->close_timeout_us < 0)
-        return wb_fail(err, WB_MISUSE, "close_timeout: must not be below 0");
-    return check_retry(&options->retry, err);
+    int code = check_given(options->table, "table", err);
+    if (code == WB_OK)
+        code = check_given(options->key, "key", err);
+    if (code == WB_OK)
+        code = check_given(options->column, "column", err);
+    if (code == WB_OK)
+        code = check_ranges(wb_tracker_option_list, options, err);
+    return code == WB_OK ? check_retry(&options->retry, err) : code;
 }

@@ -31,16 +31,16 @@ end
 local has_ffi, ffi = pcall(require, "ffi")
 if has_ffi and type(jit) == "table" then -- luacheck: globals jit
     local signed, unsigned = ffi.typeof "int64_t", ffi.typeof "uint64_t"
-    local box = ffi.typeof "int64_t[1]"
+    local cell_type = ffi.typeof "int64_t[1]"
 
     -- The 8 bytes of a 64-bit integer, or nil for what is none or does not fit int64.
     function helpers.read_int64(value)
         local fits = ffi.istype(signed, value) or ffi.istype(unsigned, value) and ffi.cast(signed, value) >= 0
-        return fits and ffi.string(box(ffi.cast(signed, value)), 8) or nil
+        return fits and ffi.string(cell_type(ffi.cast(signed, value)), 8) or nil
     end
 
     function helpers.make_int64(bytes)
-        local cell = box()
+        local cell = cell_type()
         ffi.copy(cell, bytes, 8)
         return cell[0]
     end
@@ -101,7 +101,7 @@ end
 local ADDS = { batcher = { "add", "add_values" }, tracker = { "add" } }
 local ENTRY = { batcher = "write", tracker = "touch" }
 
--- What stands in a driven object's peer for a native store.
+-- The store in the options of a driven object whose store is native.
 local function write_native(_, work)
     return core.write(work)
 end

@@ -3,11 +3,15 @@
 -- that the C module reads, or nil and a message that names the option. Defaults are the core's: an option
 -- that is not given is not in the flat table.
 
-local raw = require("writebehind.core").raw
+local core = require "writebehind.core"
 
-local options = {}
+local raw = core.raw
 
-local huge = math.huge
+local options = {
+    SHORTEST_DELAY = 0.001, -- seconds; a delay of 0 would try for ever without letting time pass
+}
+
+local huge, max, min = math.huge, math.max, math.min
 
 -- ---- checkers: each answers nil where a value is right, else what was expected ----
 
@@ -15,24 +19,24 @@ local function is_number(value)
     return type(value) == "number" and value == value
 end
 
-local function is_whole(value)
-    return is_number(value) and value >= 1 and value < 2 ^ 53 and value % 1 == 0
+local function is_whole(value, least, end_at)
+    return is_number(value) and value >= least and value < end_at and value % 1 == 0
 end
 
-local function count(value)
-    return not is_whole(value) and "a whole number of at least 1" or nil
+local MOST_WHOLE, MOST_TRIES = 2 ^ 53, 2 ^ 32
+
+local function whole(least)
+    local expected = ("a whole number of at least %d"):format(least)
+    return function(value)
+        return not is_whole(value, least, MOST_WHOLE) and expected or nil
+    end
 end
 
-local function limit(value)
-    return not (is_whole(value) or value == huge) and "a whole number of at least 1, or math.huge" or nil
-end
-
-local function limit_or_none(value)
-    return value ~= 0 and limit(value) and "a whole number of at least 0, or math.huge" or nil
-end
-
-local function fraction(value)
-    return not (is_number(value) and value > 0 and value <= 1) and "a number above 0 and at most 1" or nil
+local function whole_or_huge(least, end_at)
+    local expected = ("a whole number of at least %d, or math.huge"):format(least)
+    return function(value)
+        return not (is_whole(value, least, end_at) or value == huge) and expected or nil
+    end
 end
 
 local function seconds(value)
@@ -41,6 +45,13 @@ end
 
 local function some_seconds(value)
     return not (is_number(value) and value > 0) and "seconds, above 0" or nil
+end
+
+local function share(least, most)
+    local expected = ("a number above %d and at most %d"):format(least, most)
+    return function(value)
+        return not (is_number(value) and value > least and value <= most) and expected or nil
+    end
 end
 
 local function of_type(name)
@@ -69,13 +80,12 @@ local function plain_text(value)
     return not right and "a string" or nil
 end
 
-local function one_of(...)
-    local names, set = { ... }, {}
+local function one_of(names)
+    local set, quoted = {}, {}
     for index, name in ipairs(names) do
-        set[name] = index
-        names[index] = ('"%s"'):format(name)
+        set[name], quoted[index] = true, ('"%s"'):format(name)
     end
-    local expected = table.concat(names, ", ")
+    local expected = table.concat(quoted, ", ")
     return function(value)
         return not set[value] and expected or nil
     end
@@ -146,43 +156,71 @@ local function check(noun, given, checkers, required)
     end
 end
 
--- ---- retry ----
+-- ---- what the core lists ----
 
-local function attempts(value)
-    return not (is_whole(value) and value < 2 ^ 32 or value == huge) and
-        "a whole number of at least 1, or math.huge" or nil
+-- The names of a choice by their values, from 0 on.
+local function in_order(choices)
+    local names = {}
+    for name, value in pairs(choices) do
+        names[value + 1] = name
+    end
+    return names
 end
 
-local RETRY = { initial = seconds, max = seconds, attempts = attempts }
-local SHORTEST, INITIAL, LONGEST = 0.001, 0.1, 30 -- the last two are the core's defaults
+local LISTED = {
+    count = function(entry) return whole(entry.least) end,
+    limit = function(entry) return whole_or_huge(entry.least, MOST_WHOLE) end,
+    tries = function(entry) return whole_or_huge(entry.least, MOST_TRIES) end,
+    share = function(entry) return share(entry.least, entry.most) end,
+    time = function(entry) return entry.least > 0 and some_seconds or seconds end,
+    choice = function(entry) return one_of(in_order(core.choices[entry.name])) end,
+}
 
--- A first delay of 0 would try for ever without letting time pass: it is made a millisecond.
+-- → the checkers of a noun's options, those of its `retry`, and the defaults, by name
+local function listed(noun)
+    local checkers, retry, defaults = {}, {}, {}
+    for _, entry in ipairs(core.options[noun]) do
+        local part = entry.name:match "^retry%.(.*)"
+        local to = part and retry or checkers
+        to[part or entry.name] = entry.unit and LISTED[entry.type](entry)
+        defaults[entry.name] = entry.default
+    end
+    return checkers, retry, defaults
+end
+
+local BATCHER, RETRY, DEFAULTS = listed "batcher"
+local TRACKER = listed "tracker"
+
+-- ---- retry: the same of both ----
+
+-- The shortest delay is that of options; a ceiling that is not given follows one that is.
 local function flatten_retry(noun, retry, flat)
     local message = check(noun .. ': option "retry"', retry, RETRY, {})
     if message then
         return message
     end
-    local longest = math.max(retry.max or math.max(LONGEST, retry.initial or 0), SHORTEST)
-    local initial = math.max(retry.initial or math.min(INITIAL, longest), SHORTEST)
+    local shortest = options.SHORTEST_DELAY
+    local longest = max(retry.max or max(DEFAULTS["retry.max"], retry.initial or 0), shortest)
+    local initial = max(retry.initial or min(DEFAULTS["retry.initial"], longest), shortest)
     if initial > longest then
         return ('%s: option "retry": initial (%s) is above max (%s)'):format(noun, initial, longest)
     end
-    flat.retry_initial, flat.retry_max, flat.retry_attempts = initial, longest, retry.attempts
+    flat["retry.initial"], flat["retry.max"], flat["retry.attempts"] = initial, longest, retry.attempts
 end
 
 -- ---- what batchers and trackers share ----
 
 local SHARED = {
-    table = name_text, interval = seconds, retry = of_type "table", write_timeout = some_seconds,
-    close_timeout = seconds, on_flush = of_type "function", log = of_type "function",
+    table = name_text, retry = of_type "table", on_flush = of_type "function", log = of_type "function",
     clock = of_kind "clock", inline = of_type "boolean",
 }
 
-local function with_shared(own)
-    for name, checker in pairs(SHARED) do
-        own[name] = checker
+local function add_checkers(to, ...)
+    for _, checkers in ipairs { SHARED, ... } do
+        for name, checker in pairs(checkers) do
+            to[name] = checker
+        end
     end
-    return own
 end
 
 local function check_mode(noun, given)
@@ -212,17 +250,12 @@ end
 
 -- ---- batcher ----
 
-local OVERFLOW = { reject = 0, block = 1, drop_oldest = 2, drop_newest = 3 }
-local NO_DEDUPE, BY_COLUMN = 0, 1
+local OVERFLOW, DEDUPE = core.choices.overflow, core.choices.dedupe
 
-local BATCHER = with_shared {
-    store = store_with "write", schema = of_kind "schema", batch_size = count, flush_at = fraction,
-    batch_bytes = limit, max_pending_rows = limit, max_pending_bytes = limit, block_timeout = seconds,
-    overflow = one_of("reject", "block", "drop_oldest", "drop_newest"), dedupe = name_text,
-    dead_letter = path_or_function, policy = table_or_worker,
-}
-
-local LARGEST_BATCH = 2 ^ 30 -- bytes
+add_checkers(BATCHER, {
+    store = store_with "write", schema = of_kind "schema", dedupe = name_text, dead_letter = path_or_function,
+    policy = table_or_worker,
+})
 
 local function dedupe_column(schema, name)
     for index, column in ipairs(schema:columns()) do
@@ -237,9 +270,9 @@ local function flatten_dedupe(flat)
     local name = flat.dedupe
     flat.dedupe = nil
     if name == "none" then
-        flat.dedupe = NO_DEDUPE
+        flat.dedupe = DEDUPE.none
     elseif name then
-        flat.dedupe, flat.dedupe_column = BY_COLUMN, dedupe_column(flat.schema, name)
+        flat.dedupe, flat.dedupe_column = DEDUPE.column, dedupe_column(flat.schema, name)
         if not flat.dedupe_column then
             return ('batcher: option "dedupe": expected "none" or the name of a generated uuid column, got %s')
                 :format(show(name))
@@ -282,22 +315,18 @@ function options.batcher(given)
     if flat.overflow == "block" and flat.inline == false then
         return nil, 'batcher: option "inline": false leaves nobody who makes room for overflow = "block"'
     end
-    if flat.batch_bytes then
-        flat.batch_bytes = math.min(flat.batch_bytes, LARGEST_BATCH)
-    end
     flat.dead_events = type(flat.dead_letter) == "function"
     flat.dead_path = not flat.dead_events and flat.dead_letter or nil
     flat.block = flat.overflow == "block"
-    flat.overflow = OVERFLOW[flat.overflow or "reject"]
+    flat.overflow = flat.overflow and OVERFLOW[flat.overflow] or DEFAULTS.overflow
     return flat
 end
 
 -- ---- tracker ----
 
-local TRACKER = with_shared {
-    store = store_with "touch", key = name_text, column = name_text, precision = one_of("flush", "exact"),
-    min_advance = seconds, chunk = count, max_pending_ids = limit,
-}
+add_checkers(TRACKER, {
+    store = store_with "touch", key = name_text, column = name_text, precision = one_of { "flush", "exact" },
+})
 
 function options.tracker(given)
     local flat, message = flatten("tracker", given, TRACKER, { "store", "table", "key", "column" })
@@ -322,7 +351,7 @@ end
 
 options.postgres = checked("postgres", { conninfo = plain_text }, { "conninfo" })
 options.sqlite = checked("sqlite", { path = name_text, create = of_type "boolean" }, { "path" })
-options.memory = checked("memory", { keep_rows = limit_or_none }, {})
+options.memory = checked("memory", { keep_rows = whole_or_huge(0, MOST_WHOLE) }, {})
 options.open = checked("open", { create = of_type "boolean" }, {})
 options.url = plain_text
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The clock that stands still until it is advanced, for a test's driven batcher or tracker. */
+ * The clock of tests: it stands still until it is advanced. The core
+ * counts its users, so it outlives its object. A step that is too long, or past the year 10000, raises. */
 #include <math.h>
 
 #include "lua/base/lwb.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * What differs between Lua 5.1 (LuaJIT with it), 5.3 and 5.4, under names of our own. A user value is one
- * table an object: 5.1 keeps it as the userdata's environment. */
+ * What differs between Lua 5.1 (LuaJIT with it), 5.3 and 5.4, under names of our own. An object has one
+ * table as its user value: 5.1 keeps it as the userdata's environment. */
 #ifndef LWB_COMPAT_H
 #define LWB_COMPAT_H
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * The hot half of the conversion from Lua: inline, without memory and without a metamethod.
  * A number is an integer where it has no fraction (2.0 is 2): within 2^53 where Lua has doubles only,
- * as further out a double no longer says which integer was meant. -0.0 stays a float. */
+ * since a larger double no longer says which integer was meant. -0.0 stays a float. */
 #ifndef LWB_CONVERT_H
 #define LWB_CONVERT_H
 
@@ -40,8 +40,8 @@ static inline void lwb_number(lua_State *L, int index, wb_value *out)
 
 #endif
 
-/* The value at `index`, which is of that type. False: pushed a message. Else *out borrows from the value, or
- * from what took its place there. */
+/* The value at `index`, which is of that type. False: pushed a message. True: *out borrows from the value, or
+ * from what was put in its place. */
 static inline bool lwb_to_value_of(lua_State *L, int index, int type, wb_value *out)
 {
     size_t bytes;

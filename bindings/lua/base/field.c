@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT
- * Fields of the flat option table that Lua has checked: each is read where it is there and else left as it
- * was. A wrong type still raises, so that a mistake in Lua can't reach the core. */
+ * Fields of the flat option table, which Lua has checked. A field that is not there leaves its option as it was. A
+ * wrong type still raises, so that a mistake in Lua can't reach the core. */
 #include <math.h>
 
 #include "lua/base/lwb.h"
 
 /* Option durations end here, about 31 years, so that sums of them can't overflow in the core. */
-#define LONGEST_US INT64_C(1000000000000000)
+#define LONGEST_US 1e15
 
 /* Pushes the number in a field, or pops nil and returns false. */
 static bool field_number(lua_State *L, int index, const char *name, double *out)
@@ -20,49 +20,26 @@ static bool field_number(lua_State *L, int index, const char *name, double *out)
     return found;
 }
 
-bool lwb_field_u64(lua_State *L, int index, const char *name, uint64_t *out)
+/* A duration that is not above LONGEST_US, a limit that is not above its most: in the core's units. */
+static double core_value(const wb_option *option, double number)
 {
-    double number;
-    bool found = field_number(L, index, name, &number);
-    if (found)
-        *out = number >= 0 && number < 9e15 ? (uint64_t)number : (uint64_t)9e15;
-    return found;
+    if (option->type == WB_OPTION_TIME)
+        return fmin(number * 1e6, LONGEST_US);
+    return option->type == WB_OPTION_LIMIT ? fmin(number, option->most) : number;
 }
 
-bool lwb_field_us(lua_State *L, int index, const char *name, int64_t *out)
+void lwb_field_options(lua_State *L, int index, const wb_option *list, void *options)
 {
-    double number;
-    bool found = field_number(L, index, name, &number);
-    if (found)
-        *out = number * 1e6 < (double)LONGEST_US ? (int64_t)llround(number * 1e6) : LONGEST_US;
-    return found;
-}
-
-bool lwb_field_i32(lua_State *L, int index, const char *name, int32_t *out)
-{
-    double number;
-    bool found = field_number(L, index, name, &number);
-    if (found)
-        *out = number > -1e9 && number < 1e9 ? (int32_t)number : 0;
-    return found;
-}
-
-bool lwb_field_double(lua_State *L, int index, const char *name, double *out)
-{
-    double number;
-    bool found = field_number(L, index, name, &number);
-    if (found)
-        *out = number;
-    return found;
-}
-
-void lwb_field_retry(lua_State *L, int index, wb_retry *out)
-{
-    uint64_t attempts;
-    lwb_field_us(L, index, "retry_initial", &out->initial_us);
-    lwb_field_us(L, index, "retry_max", &out->max_us);
-    if (lwb_field_u64(L, index, "retry_attempts", &attempts))
-        out->attempts = attempts > UINT32_MAX ? 0 : (uint32_t)attempts;
+    for (const wb_option *option = list; option->name != NULL; option++) {
+        bool flag;
+        double number;
+        if (option->type == WB_OPTION_FLAG) {
+            if (lwb_field_bool(L, index, option->name, &flag))
+                wb_option_set(option, options, flag);
+        } else if (field_number(L, index, option->name, &number)) {
+            wb_option_set(option, options, core_value(option, number));
+        }
+    }
 }
 
 bool lwb_field_bool(lua_State *L, int index, const char *name, bool *out)

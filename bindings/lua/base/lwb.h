@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT
- * The Lua binding's inside. An object is a full userdata that begins with its kind, by which it is known
- * whatever metatable it wears; it is born closed (its core pointer NULL) and stays so when its constructor
- * fails half-way. A binding function checks, calls, pushes. C never calls a store or a hook. */
+ * What the files of the Lua binding share. An object is a full userdata that begins with its kind: the kind says
+ * what it is, whatever its metatable. It is born closed (its core pointer is NULL) and stays closed where its
+ * constructor fails half-way. A binding function checks, calls, pushes. C never calls a store or a hook. */
 #ifndef LWB_H
 #define LWB_H
 
 #include <writebehind.h>
+#include "engine/options.h"
 #include "lua/base/compat.h"
 
 /* ---- objects ---- */
@@ -55,12 +56,9 @@ int64_t lwb_check_delay(lua_State *L, int index); /* the same, but never WB_NEVE
 /* The deadline that the timeout at `index`, or without one `default_us`, makes from now. */
 int64_t lwb_check_deadline(lua_State *L, int index, int64_t default_us);
 void lwb_push_seconds(lua_State *L, int64_t us); /* infinity for WB_NEVER */
-/* The field `name` of the table at `index`, where it is there; each returns whether it is. */
-bool lwb_field_u64(lua_State *L, int index, const char *name, uint64_t *out);
-bool lwb_field_us(lua_State *L, int index, const char *name, int64_t *out);
-bool lwb_field_i32(lua_State *L, int index, const char *name, int32_t *out);
-bool lwb_field_double(lua_State *L, int index, const char *name, double *out);
-void lwb_field_retry(lua_State *L, int index, wb_retry *out);
+/* Reads the options of a list that the table at `index` has, under their names, into their struct. */
+void lwb_field_options(lua_State *L, int index, const wb_option *list, void *options);
+/* The field `name` of the table at `index`, where it is there; returns whether it is. */
 bool lwb_field_bool(lua_State *L, int index, const char *name, bool *out);
 /* A string argument without a NUL, such as a table's name. */
 const char *lwb_check_text(lua_State *L, int index);
@@ -70,9 +68,10 @@ const char *lwb_key(lua_State *L, int index);
 const char *lwb_field_text(lua_State *L, int index, const char *name);
 /* The object in the field `name`, which stays anchored in the table; NULL where the field is nil. */
 void *lwb_field_object(lua_State *L, int index, const char *name, const lwb_kind *kind);
-/* Pushes a buffer of the core's as a string and frees it, whatever happens. `box` was pushed before. */
-void **lwb_box(lua_State *L);
-void lwb_unbox(lua_State *L, void **box, size_t bytes);
+/* Pushes an anchor: what is put into it is freed when the anchor is collected. */
+void **lwb_anchor(lua_State *L);
+/* Pushes what the anchor holds as a string, and frees it. */
+void lwb_push_anchored(lua_State *L, void **anchor, size_t bytes);
 
 /* ---- values ---- */
 
@@ -119,7 +118,7 @@ typedef struct lwb_clock {
 wb_clock *lwb_clock_field(lua_State *L,
                           int index); /* of the field `clock`; NULL where there is none */
 
-/* ---- batchers and trackers: owners of rows, and claims on what is due ---- */
+/* ---- batchers and trackers, and claims on what is due ---- */
 
 struct lwb_claim;
 
@@ -128,7 +127,7 @@ enum { LWB_PLAN_COLUMNS = 64 };
 /* How a row's table is read. */
 typedef struct lwb_plan {
     int count;                           /* given columns; 0: too many for a plan */
-    const char *names[LWB_PLAN_COLUMNS]; /* interned, anchored in the owner's peer */
+    const char *names[LWB_PLAN_COLUMNS]; /* interned, anchored in the batcher's options */
     uint8_t order[LWB_PLAN_COLUMNS];     /* the column of the n-th key of the row before */
 } lwb_plan;
 
@@ -142,7 +141,7 @@ struct lwb_pipeline {
     const lwb_kind *kind;
     void *core;            /* wb_batcher or wb_tracker; NULL: not made yet, or collected */
     wb_pipeline *pipeline; /* of it */
-    /* Completes a claim that was lent by it. */
+    /* Completes a claim that it lent. */
     void (*complete)(lwb_pipeline *pipeline, struct lwb_claim *claim, const wb_outcome *outcome);
     wb_schema *schema;        /* a reference; a batcher's */
     struct lwb_claim *claims; /* taken and not completed */
@@ -154,7 +153,7 @@ struct lwb_pipeline {
     lwb_plan plan;   /* a batcher's */
 };
 
-/* A batch or marks, lent by its owner until completed; its user value is a list: owner, column names. */
+/* A batch or marks, lent until completed. Its user value is a list: who lent it, column names. */
 typedef struct lwb_claim {
     const lwb_kind *kind;
     lwb_pipeline *pipeline; /* NULL: completed, or a batch of its own */
@@ -163,7 +162,7 @@ typedef struct lwb_claim {
     size_t count; /* of rows, ids */
     uint32_t attempt;
     int reason;
-    const char *table; /* where its rows go; NULL: to its owner's table */
+    const char *table; /* where its rows go; NULL: to the batcher's own table */
     bool in_doubt;     /* its last write's fate is unknown */
     uint8_t id[16];
     int64_t at_us;               /* marks: the time of the flush */
@@ -171,10 +170,11 @@ typedef struct lwb_claim {
 } lwb_claim;
 
 lwb_pipeline *lwb_pipeline_check(lua_State *L, int index); /* either kind, alive */
-/* Pushes a new owner with the metatable at `meta` (0: the kind's) and the user value at `peer`. */
-lwb_pipeline *lwb_pipeline_new(lua_State *L, const lwb_kind *kind, int meta, int peer);
+/* Pushes a new one with the metatable at `meta` (nil: the kind's) and its option table, at `options`, as user
+ * value. */
+lwb_pipeline *lwb_pipeline_new(lua_State *L, const lwb_kind *kind, int meta, int options);
 void lwb_pipeline_methods(lua_State *L); /* sets the shared methods in the table at the top */
-/* core.raw: what drivers use besides the methods, in a table. */
+/* Pushes core.raw: what drivers use besides the methods. */
 void lwb_raw(lua_State *L);
 int lwb_pipeline_gc(lua_State *L);
 int lwb_pipeline_autoclose(lua_State *L); /* __close */
@@ -183,10 +183,10 @@ int lwb_push_event(lua_State *L, const wb_event *event);
 
 int lwb_batcher_new(lua_State *L);
 int lwb_tracker_new(lua_State *L);
-/* Pushes a claim that holds nothing yet, its user value in place. */
-lwb_claim *lwb_claim_blank(lua_State *L, const lwb_kind *kind, int owner_index);
+/* Pushes a claim that holds nothing yet; who lends it is at `lender`. */
+lwb_claim *lwb_claim_blank(lua_State *L, const lwb_kind *kind, int lender);
 void lwb_claim_link(lwb_claim *claim, lwb_pipeline *pipeline, void *work);
-void lwb_claim_settle(lwb_claim *claim, const wb_outcome *outcome);
+void lwb_claim_answer(lwb_claim *claim, const wb_outcome *outcome); /* completes it */
 void lwb_claim_drop(lwb_claim *claim); /* uncompleted: counts as a failed try */
 lwb_claim *lwb_claim_check(lua_State *L, int index, const lwb_kind *kind); /* uncompleted */
 int lwb_claim_complete(lua_State *L);
@@ -198,7 +198,9 @@ int lwb_write(lua_State *L); /* core.write(batch or marks) */
 /* raw.add, raw.add_values: with a policy's choice. */
 int lwb_batcher_add_as(lua_State *L);
 int lwb_batcher_add_values_as(lua_State *L);
-void lwb_raw_policy(lua_State *L); /* sets a policy's functions in the table at the top */
+void lwb_raw_policy(lua_State *L);   /* sets a policy's functions in the table at the top */
+void lwb_push_options(lua_State *L); /* core.options: see options.c */
+void lwb_push_choices(lua_State *L); /* core.choices */
 
 /* ---- the openers of the parts ---- */
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * Objects and their classes: userdata known by their kind, and the metatables in the registry.
- * Invariant: a userdata whose first word is a kind's address has that kind's size and layout; the
- * metatable only chooses methods, so that a variant made for hooks or a driver needs no check of its own. */
+ * Objects and their classes: userdata that begin with their kind, and a metatable a kind in the registry.
+ * Invariant: a userdata whose first word is a kind's address has that kind's size and layout. The metatable only
+ * chooses methods, so a variant for hooks or a driver needs no check of its own. What is no object, or one of
+ * another kind, raises. */
 #include <string.h>
 
 #include "lua/base/lwb.h"

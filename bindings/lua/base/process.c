@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * What the command line and the plain loop need of the process: is this a terminal, was there a SIGINT or
- * SIGTERM, a monotonic time, a sleep that a signal ends, poll(2). The handler only counts; the second SIGINT falls to the system's default,
- * so that a program that hangs can be stopped. State: the process's own, one program a process. */
+ * SIGTERM, a monotonic time, a sleep that a signal ends, poll(2). The handler only counts; the second SIGINT has
+ * the system's default, so that a program that hangs can be stopped. The state is the process's: signals have one
+ * handler. A wrong argument raises, and so does a poll(2) that fails. */
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
@@ -111,8 +112,8 @@ static int poll_timeout(lua_State *L, int index)
     return us > (int64_t)INT_MAX * 1000 - 999 ? INT_MAX : (int)((us + 999) / 1000);
 }
 
-/* poll(list, seconds) → how many are ready; each entry's `ready` is set. An entry has `fd` (nil: it only is
- * not ready) and `mode`, "r" (the default) or "w". A signal ends it early, with none ready. */
+/* poll(list, seconds) → how many are ready; each entry's `ready` is set. An entry has `fd` (nil: it is
+ * never ready) and `mode`, "r" (the default) or "w". A signal ends it early, with none ready. */
 static int process_poll(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TTABLE);

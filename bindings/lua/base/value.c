@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * Values from Lua to the core and back. The common types are converted inline where rows are added; here
- * are the rest: tables (encoded as JSON by a Lua function) and LuaJIT's 64-bit cdata, and the way out.
- * Integers are exact: beyond 2^53 a Lua without integers gets a cdata (LuaJIT) or decimal text (5.1). */
+ * Values from Lua to the core and back. convert.h converts the common types inline; the rest is here: tables, which
+ * a Lua function encodes as JSON, LuaJIT's 64-bit cdata, and the way out.
+ * Invariant: integers are exact. Beyond 2^53 a Lua without integers gets a cdata (LuaJIT) or decimal text (5.1).
+ * A value that has no place in a column is a message at the top, never an error that is raised. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -169,4 +170,13 @@ bool lwb_to_uuid(lua_State *L, int index, uint8_t out[16])
     if (bytes == 16)
         memcpy(out, text, 16);
     return bytes == 16 || wb_uuid_parse(text, bytes, out);
+}
+
+bool lwb_to_time_us(lua_State *L, int index, int64_t *out)
+{
+    if (lua_type(L, index) == LUA_TNUMBER)
+        return wb_timestamp_of_seconds(lua_tonumber(L, index), out);
+    size_t bytes;
+    const char *text = lua_type(L, index) == LUA_TSTRING ? lua_tolstring(L, index, &bytes) : NULL;
+    return text != NULL && wb_timestamp_parse(text, bytes, out);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * A batch: rows lent for delivery, read by row, by column or as a stream. Its id, attempt, reason and length
- * stay readable after it was completed; its rows do not.
- * Whatever Lua allocates may run a finalizer, and that may complete the claim under the hands of the one who
- * reads it: so a reader looks at the claim again before it touches what is borrowed from the batch. */
+ * A batch: rows lent for delivery, read by row, by column or as a stream. Its id, attempt, reason and length stay
+ * readable after it was completed; reading its rows then raises.
+ * Any allocation in Lua may run a finalizer, and a finalizer may complete the claim that is being read. So a reader
+ * checks the claim again before it touches what it borrows from the batch. */
 #include <string.h>
 
 #include "lua/base/lwb.h"
@@ -150,11 +150,11 @@ static int batch_ndjson(lua_State *L)
     wb_err err;
     size_t bytes;
     batch_check(L);
-    void **box = lwb_box(L);
-    int code = wb_batch_ndjson(batch_check(L), (char **)box, &bytes, &err);
+    void **anchor = lwb_anchor(L);
+    int code = wb_batch_ndjson(batch_check(L), (char **)anchor, &bytes, &err);
     if (code != WB_OK)
         return lwb_result(L, code, &err);
-    lwb_unbox(L, box, bytes);
+    lwb_push_anchored(L, anchor, bytes);
     return 1;
 }
 
@@ -163,11 +163,11 @@ static int batch_copy_binary(lua_State *L)
     wb_err err;
     size_t bytes;
     batch_check(L);
-    void **box = lwb_box(L);
-    int code = wb_batch_copy_binary(batch_check(L), (uint8_t **)box, &bytes, &err);
+    void **anchor = lwb_anchor(L);
+    int code = wb_batch_copy_binary(batch_check(L), (uint8_t **)anchor, &bytes, &err);
     if (code != WB_OK)
         return lwb_result(L, code, &err);
-    lwb_unbox(L, box, bytes);
+    lwb_push_anchored(L, anchor, bytes);
     return 1;
 }
 
@@ -178,8 +178,8 @@ static int batch_len(lua_State *L)
     return 1;
 }
 
-/* Where the rows go: the table that a policy sent them to, whose name is the core's while that lives, or the owner's
- * own, as its peer has it. A claim that a finalizer looks at may have outlived them. */
+/* Where the rows go: to the table that a policy chose, whose name lives as long as the batcher, or to the batcher's
+ * own, which its options name. A finalizer may look at a claim whose batcher is gone. */
 static void push_table(lua_State *L, const lwb_claim *claim)
 {
     lwb_getuservalue(L, 1);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The batcher's constructor and add, the hot path: no memory, no metamethod, no string compare a row, but
- * for what JSON tables need. A row refused here (`refused`) was never seen by the core.
+ * The batcher's own methods: add, the hot path, and take. A row needs no memory, no metamethod and no string
+ * compare, unless a value is a table. A row that is refused here never gets to the core: `refused` counts it.
  * A driven batcher's add answers true, due; its public face, in Lua, acts on `due`. */
 #include <string.h>
 
@@ -66,7 +66,7 @@ static int add_converted(lua_State *L, lwb_pipeline *pipeline, const wb_choice *
         if (!lwb_to_value(L, base + i, &values[i]))
             return refuse_value(L, pipeline, i);
     }
-    if (pipeline->core == NULL) /* collected by an encoder's metamethod */
+    if (pipeline->core == NULL) /* a metamethod of the encoder's collected it */
         lwb_pipeline_check(L, 1);
     return add(L, pipeline, choice, values, count);
 }
@@ -129,7 +129,7 @@ static int count_keys(lua_State *L, int index)
     return count;
 }
 
-/* Stack: 1 the batcher, 2 the row, 3 the names (its peer), then the values in order. */
+/* Stack: 1 the batcher, 2 the row, 3 the names (its options), then the values in order. */
 static int add_row(lua_State *L, lwb_pipeline *pipeline, const wb_choice *choice)
 {
     int found = 0;

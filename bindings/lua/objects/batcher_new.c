@@ -1,28 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * A batcher made from Lua: the constructor, which reads the option table that Lua has checked. */
+ * The batcher's constructor: it reads the option table, which Lua has checked. Where it fails half-way, the object
+ * stays closed. */
 #include "base/err.h"
 #include "lua/base/lwb.h"
-
-static void read_limits(lua_State *L, wb_batcher_options *options)
-{
-    lwb_field_u64(L, 1, "batch_size", &options->batch_size);
-    lwb_field_u64(L, 1, "batch_bytes", &options->batch_bytes);
-    lwb_field_u64(L, 1, "max_pending_rows", &options->max_pending_rows);
-    lwb_field_u64(L, 1, "max_pending_bytes", &options->max_pending_bytes);
-    lwb_field_double(L, 1, "flush_at", &options->flush_at);
-    lwb_field_i32(L, 1, "overflow", &options->overflow);
-    lwb_field_i32(L, 1, "dedupe", &options->dedupe);
-    lwb_field_i32(L, 1, "dedupe_column", &options->dedupe_column);
-}
-
-static void read_times(lua_State *L, wb_batcher_options *options)
-{
-    lwb_field_us(L, 1, "interval", &options->interval_us);
-    lwb_field_us(L, 1, "block_timeout", &options->block_timeout_us);
-    lwb_field_us(L, 1, "write_timeout", &options->write_timeout_us);
-    lwb_field_us(L, 1, "close_timeout", &options->close_timeout_us);
-    lwb_field_retry(L, 1, &options->retry);
-}
 
 static void read_options(lua_State *L, wb_batcher_options *options)
 {
@@ -38,15 +18,10 @@ static void read_options(lua_State *L, wb_batcher_options *options)
     lua_pop(L, 1);
     lwb_store *policy = lwb_field_object(L, 1, "policy_worker", &lwb_store_kind);
     options->policy = policy == NULL ? NULL : policy->policy;
-    lwb_field_bool(L, 1, "driven", &options->driven);
-    lwb_field_bool(L, 1, "dead_events", &options->dead_events);
-    lwb_field_bool(L, 1, "log_events", &options->log_events);
-    lwb_field_bool(L, 1, "flush_events", &options->flush_events);
-    read_limits(L, options);
-    read_times(L, options);
+    lwb_field_options(L, 1, wb_batcher_option_list, options);
 }
 
-/* The given columns' names join the peer as its list. */
+/* The given columns' names become the list part of the option table. */
 static void name_columns(lua_State *L, const wb_schema *schema)
 {
     int place = 0;
@@ -58,7 +33,7 @@ static void name_columns(lua_State *L, const wb_schema *schema)
     }
 }
 
-/* Is what is to decide a worker, where there is something? Else the error says so. */
+/* Can the worker decide, where one is to? Else the error says so. */
 static bool has_script(lua_State *L, wb_err *err)
 {
     const lwb_store *worker = lwb_field_object(L, 1, "policy_worker", &lwb_store_kind);

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT
- * Claims: what a batch and marks have in common. A claim is lent by its owner and completed exactly once:
- * by its complete method, or as a failed try when it or its owner is collected before. */
+ * Claims: what a batch and marks have in common.
+ * Invariant: a claim is lent by a pipeline and completed exactly once: by its complete method, or as a failed try
+ * where it or its pipeline is collected before. Wrong use of complete raises and completes nothing. */
 #include <string.h>
 
 #include "lua/base/lwb.h"
 
-lwb_claim *lwb_claim_blank(lua_State *L, const lwb_kind *kind, int owner_index)
+lwb_claim *lwb_claim_blank(lua_State *L, const lwb_kind *kind, int lender)
 {
     lwb_claim *claim = lwb_new(L, kind);
     lua_createtable(L, 2, 0);
-    lua_pushvalue(L, owner_index);
+    lua_pushvalue(L, lender);
     lua_rawseti(L, -2, 1);
     lwb_setuservalue(L, -2);
     return claim;
@@ -23,7 +24,7 @@ void lwb_claim_link(lwb_claim *claim, lwb_pipeline *pipeline, void *work)
     pipeline->claims = claim;
 }
 
-void lwb_claim_settle(lwb_claim *claim, const wb_outcome *outcome)
+void lwb_claim_answer(lwb_claim *claim, const wb_outcome *outcome)
 {
     lwb_pipeline *pipeline = claim->pipeline;
     lwb_claim **link = &pipeline->claims;
@@ -43,7 +44,7 @@ void lwb_claim_drop(lwb_claim *claim)
     if (claim->work == NULL)
         return;
     if (claim->pipeline != NULL)
-        lwb_claim_settle(claim, &collected);
+        lwb_claim_answer(claim, &collected);
     else
         wb_batch_free(claim->work);
     claim->work = NULL;
@@ -157,7 +158,7 @@ int lwb_claim_complete(lua_State *L)
     ask_retry(L, claim, &outcome);
     if (claim->work == NULL) /* an error's __tostring may complete it, or a policy */
         return luaL_error(L, "complete: completed meanwhile");
-    lwb_claim_settle(claim, &outcome);
+    lwb_claim_answer(claim, &outcome);
     return 0;
 }
 
@@ -169,7 +170,8 @@ static int ask_protected(lua_State *L)
     return 0;
 }
 
-/* Whatever goes wrong with the asking, the claim is completed: its owner has it in a list, and it is about to be gone. */
+/* Where asking fails, the built-in rule decides. It must not raise: the claim has to leave its pipeline's list
+ * before its memory is gone. */
 static void ask_collected(lua_State *L, wb_outcome *outcome)
 {
     lua_settop(L, 1);
@@ -191,7 +193,7 @@ int lwb_claim_gc(lua_State *L)
     if (claim->work != NULL && claim->pipeline != NULL && claim->pipeline->asks_retry)
         ask_collected(L, &outcome);
     if (claim->work != NULL && claim->pipeline != NULL)
-        lwb_claim_settle(claim, &outcome);
+        lwb_claim_answer(claim, &outcome);
     lwb_claim_drop(claim);
     return 0;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Marks: sorted, distinct ids lent for delivery, each with a time. `at` (the flush's time), `attempt` and the
- * length stay readable after they were completed; ids and times do not. */
+ * length stay readable after they were completed; reading ids and times then raises. */
 #include <string.h>
 
 #include "lua/base/lwb.h"

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
- * What a driven object does with a native store, and dead rows on their way to the owner's hook. */
+ * Writing to a native store for a driven object, and dead rows for the owner's hook. A write that fails is an
+ * answer, as a scripted store gives it; a claim that is completed or nobody's raises. */
 #include "lua/base/lwb.h"
 
-/* What a write to the owner's own store ended with, as a scripted store answers. */
+/* Why a write failed, as a scripted store answers. */
 static int push_failure(lua_State *L, lwb_claim *claim, const wb_err *err, uint64_t stored)
 {
     claim->in_doubt = err->in_doubt;
@@ -37,7 +38,7 @@ static int write_marks(lua_State *L, lwb_claim *claim)
     return 3;
 }
 
-/* core.write(batch or marks), lent by an owner with a native store: as a scripted store's write or touch. */
+/* core.write(batch or marks), of an object with a native store: as a scripted store's write or touch. */
 int lwb_write(lua_State *L)
 {
     bool marks = lwb_test(L, 1, &lwb_marks_kind) != NULL;

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT
- * What batchers and trackers do alike. The user value of an owner is its peer:
- * the option table it was made of, which anchors schema, store and hooks and in which drivers keep state.
- * Claims are listed in their owner; whichever is collected first, a claim is completed exactly once and
- * never after its owner was detached. */
+ * What batchers and trackers do alike. The user value of either is its options: the flat table it was made of. They
+ * anchor the schema, the store and the hooks, and drivers keep their state in them.
+ * Invariant: a claim is in its pipeline's list until it is completed. Whichever of the two is collected first, the
+ * claim is completed exactly once, and never after the pipeline was detached. A collected one raises. */
 #include <errno.h>
 #include <string.h>
 
 #include "lua/base/lwb.h"
 
-static lwb_pipeline *owner_test(lua_State *L, int index)
+static lwb_pipeline *pipeline_test(lua_State *L, int index)
 {
     lwb_pipeline *pipeline = lwb_test(L, index, &lwb_batcher_kind);
     return pipeline != NULL ? pipeline : lwb_test(L, index, &lwb_tracker_kind);
@@ -16,7 +16,7 @@ static lwb_pipeline *owner_test(lua_State *L, int index)
 
 lwb_pipeline *lwb_pipeline_check(lua_State *L, int index)
 {
-    lwb_pipeline *pipeline = owner_test(L, index);
+    lwb_pipeline *pipeline = pipeline_test(L, index);
     if (pipeline == NULL)
         pipeline = lwb_check(L, index, &lwb_batcher_kind);
     if (pipeline->core == NULL)
@@ -24,10 +24,10 @@ lwb_pipeline *lwb_pipeline_check(lua_State *L, int index)
     return pipeline;
 }
 
-lwb_pipeline *lwb_pipeline_new(lua_State *L, const lwb_kind *kind, int meta, int peer)
+lwb_pipeline *lwb_pipeline_new(lua_State *L, const lwb_kind *kind, int meta, int options)
 {
     lwb_pipeline *pipeline = lwb_new(L, kind);
-    lua_pushvalue(L, peer);
+    lua_pushvalue(L, options);
     lwb_setuservalue(L, -2);
     if (lua_istable(L, meta)) {
         lua_pushvalue(L, meta);
@@ -36,7 +36,7 @@ lwb_pipeline *lwb_pipeline_new(lua_State *L, const lwb_kind *kind, int meta, int
     return pipeline;
 }
 
-static int owner_flush(lua_State *L)
+static int pipeline_flush(lua_State *L)
 {
     wb_err err;
     lwb_pipeline *pipeline = lwb_pipeline_check(L, 1);
@@ -44,7 +44,7 @@ static int owner_flush(lua_State *L)
     return lwb_result(L, wb_pipeline_flush(pipeline->pipeline, deadline_us, &err), &err);
 }
 
-static int owner_close(lua_State *L)
+static int pipeline_close(lua_State *L)
 {
     wb_err err;
     lwb_pipeline *pipeline = lwb_pipeline_check(L, 1);
@@ -55,11 +55,11 @@ static int owner_close(lua_State *L)
 int lwb_pipeline_autoclose(lua_State *L)
 {
     lua_settop(L, 1); /* the error that closes it is no timeout */
-    owner_close(L);
+    pipeline_close(L);
     return 0;
 }
 
-static int owner_stats(lua_State *L)
+static int pipeline_stats(lua_State *L)
 {
     wb_err err;
     wb_stats stats;
@@ -73,7 +73,7 @@ static int owner_stats(lua_State *L)
 }
 
 /* health() → name, failures in a row, last error or nil. */
-static int owner_health(lua_State *L)
+static int pipeline_health(lua_State *L)
 {
     wb_err err;
     wb_stats stats;
@@ -89,15 +89,15 @@ static int owner_health(lua_State *L)
     return stats.last_error[0] == '\0' ? 2 : 3;
 }
 
-/* Without hooks a threaded owner has nothing to do here. */
-static int owner_poll(lua_State *L)
+/* A threaded one without hooks has nothing to do here. */
+static int pipeline_poll(lua_State *L)
 {
     lwb_pipeline_check(L, 1);
     lua_pushinteger(L, 0);
     return 1;
 }
 
-static int owner_fd(lua_State *L)
+static int pipeline_fd(lua_State *L)
 {
     lwb_pipeline *pipeline = lwb_pipeline_check(L, 1);
     int fd = wb_pipeline_fd(pipeline->pipeline);
@@ -112,7 +112,7 @@ static int owner_fd(lua_State *L)
 }
 
 /* Seconds until work is due, 0 where it is, infinity where none will be before something is added. */
-static int owner_next_due(lua_State *L)
+static int pipeline_next_due(lua_State *L)
 {
     lwb_pipeline *pipeline = lwb_pipeline_check(L, 1);
     int64_t due_us = wb_pipeline_next_due_us(pipeline->pipeline);
@@ -124,9 +124,10 @@ static int owner_next_due(lua_State *L)
 void lwb_pipeline_methods(lua_State *L)
 {
     static const luaL_Reg methods[] = {
-        {"flush", owner_flush},   {"close", owner_close}, {"stats", owner_stats},
-        {"poll", owner_poll},     {"fd", owner_fd},       {"next_due", owner_next_due},
-        {"health", owner_health}, {NULL, NULL},
+        {"flush", pipeline_flush},   {"close", pipeline_close},
+        {"stats", pipeline_stats},   {"poll", pipeline_poll},
+        {"fd", pipeline_fd},         {"next_due", pipeline_next_due},
+        {"health", pipeline_health}, {NULL, NULL},
     };
     lwb_setfuncs(L, methods);
 }
@@ -139,7 +140,7 @@ static void claims_drop(lwb_pipeline *pipeline)
 
 int lwb_pipeline_gc(lua_State *L)
 {
-    lwb_pipeline *pipeline = owner_test(L, 1);
+    lwb_pipeline *pipeline = pipeline_test(L, 1);
     if (pipeline == NULL)
         return 0;
     if (pipeline->core != NULL) {

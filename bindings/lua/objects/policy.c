@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * What a scripted policy needs of core.raw: adding with a decision, looking at a batch, naming a route, counting a
- * decision that failed. The policy itself is called in Lua, protected: what it throws never gets here. */
+ * decision that failed; and `ask`, the overflow mode of an add whose decision comes later. Lua calls the policy
+ * itself, protected: what it throws never gets here. */
 #include "lua/base/lwb.h"
 
 static lwb_pipeline *batcher_check(lua_State *L)
@@ -45,7 +46,7 @@ static int raw_undecided(lua_State *L)
     return 0;
 }
 
-/* flush_open(batcher): what is open is due, for the reason "policy". */
+/* flush_open(batcher): the open batch is due, for the reason "policy". */
 static int raw_flush_open(lua_State *L)
 {
     wb_pipeline_seal(batcher_check(L)->pipeline, WB_REASON_POLICY);
@@ -64,4 +65,6 @@ void lwb_raw_policy(lua_State *L)
         {NULL, NULL},
     };
     lwb_setfuncs(L, functions);
+    lua_pushinteger(L, WB_OVERFLOW_ASK);
+    lua_setfield(L, -2, "ask");
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * core.raw: what the Lua drivers need besides an object's methods. Times are µs on the owner's clock, as
- * Lua numbers, infinity for never: exact below 2^53, which is the year 2255, and rounded up beyond, so that
- * what waits until then does not wake before. */
+ * core.raw: what the Lua drivers need besides an object's methods. A time is a Lua number, µs on the object's clock,
+ * infinity for never. It is exact below 2^53, which is the year 2255, and rounded up beyond: a wait never ends
+ * early. An object that is collected raises, but in options and kind, which answer nil. */
 #include <math.h>
 
 #include "lua/base/lwb.h"
@@ -16,8 +16,8 @@ static void push_us(lua_State *L, int64_t us)
     lua_pushnumber(L, rounded);
 }
 
-/* peer(object) → its option table, or nil for anything that is no living batcher or tracker. */
-static int raw_peer(lua_State *L)
+/* options(object) → its option table, or nil for anything that is no living batcher or tracker. */
+static int raw_options(lua_State *L)
 {
     lwb_pipeline *pipeline = lwb_test(L, 1, &lwb_batcher_kind);
     if (pipeline == NULL)
@@ -35,7 +35,7 @@ static int raw_kind(lua_State *L)
     return 1;
 }
 
-/* seal(object, closing) → mark. */
+/* seal(object, closing) → a ticket, for settled: what was accepted so far is due. */
 static int raw_seal(lua_State *L)
 {
     lwb_pipeline *pipeline = lwb_pipeline_check(L, 1);
@@ -44,12 +44,13 @@ static int raw_seal(lua_State *L)
     return 1;
 }
 
+/* settled(object, ticket) → is all settled that the ticket stands for? */
 static int raw_settled(lua_State *L)
 {
     lwb_pipeline *pipeline = lwb_pipeline_check(L, 1);
-    double mark = luaL_checknumber(L, 2);
-    luaL_argcheck(L, mark >= 0 && mark < 9e15, 2, "expected a mark of seal");
-    lua_pushboolean(L, wb_pipeline_settled(pipeline->pipeline, (uint64_t)mark));
+    double ticket = luaL_checknumber(L, 2);
+    luaL_argcheck(L, ticket >= 0 && ticket < 9e15, 2, "expected a ticket of seal");
+    lua_pushboolean(L, wb_pipeline_settled(pipeline->pipeline, (uint64_t)ticket));
     return 1;
 }
 
@@ -107,7 +108,7 @@ static int raw_is_completed(lua_State *L)
     return 1;
 }
 
-/* A row was refused and will be offered again: it does not count as rejected. */
+/* forgive(object): the row that was refused last is offered again, so it does not count as rejected. */
 static int raw_forgive(lua_State *L)
 {
     lwb_pipeline_check(L, 1)->refused--;
@@ -117,7 +118,7 @@ static int raw_forgive(lua_State *L)
 void lwb_raw(lua_State *L)
 {
     static const luaL_Reg functions[] = {
-        {"peer", raw_peer},
+        {"options", raw_options},
         {"kind", raw_kind},
         {"seal", raw_seal},
         {"settled", raw_settled},

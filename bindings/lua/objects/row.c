@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
- * A row given as a table, read in one walk. Short strings are interned, so a key is its column's name when
- * the two have one address; and tables built alike are walked in one order, so the column of the n-th key is
- * remembered from the row before. Whatever is out of the ordinary (an unknown key, a long name, a table or a
- * cdata as a value) is left to the caller's slow path, which looks each name up and knows what to say.
- * No Lua code runs in here: the text that values borrow stays alive with the row. */
+ * A row given as a table, read in one walk. Lua interns short strings, so a key is a column's name if both have one
+ * address. Lua walks tables that were built alike in the same order, so the column of the n-th key is probably that
+ * of the row before. Anything unusual (an unknown key, a long name, a table or a cdata as a value) is left to the
+ * caller's slow path, which looks up each name and says what is wrong.
+ * Invariant: no Lua code runs in here, so the text that values borrow lives as long as the row. */
 #include "lua/base/convert.h"
 
 void lwb_plan_init(lua_State *L, lwb_plan *plan, int names, int count)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * writebehind.schema: a list of columns becomes a core schema, and back. A column is { name, type, null =,
- * default =, generate = }, or with the first two by name. Whatever is wrong raises and names the column. */
+ * default =, generate = }, or has the first two by name. Whatever is wrong raises, and the message names the column. */
 #include <string.h>
 
 #include "lua/base/convert.h"
@@ -192,11 +192,11 @@ static int schema_ddl(lua_State *L)
     luaL_argcheck(L, *table != '\0' && strlen(table) == lwb_rawlen(L, 3), 3,
                   "expected a table's name");
     wb_err err;
-    void **box = lwb_box(L);
-    int code = wb_schema_ddl(schema, dialect, table, (char **)box, &err);
+    void **anchor = lwb_anchor(L);
+    int code = wb_schema_ddl(schema, dialect, table, (char **)anchor, &err);
     if (code != WB_OK)
         return lwb_result(L, code, &err);
-    lwb_unbox(L, box, strlen(*box));
+    lwb_push_anchored(L, anchor, strlen(*anchor));
     return 1;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Native stores: descriptions of destinations, shared and counted in the core. Making one connects nothing;
- * `store:schema` and `store:execute` do, and block until their timeout. */
+ * Native stores: descriptions of destinations, shared and counted in the core. Making one connects
+ * nothing; `store:schema` and `store:execute` connect, and block until their timeout. A method that the kind of
+ * store has not raises. */
 #include <string.h>
 
 #include "lua/base/lwb.h"

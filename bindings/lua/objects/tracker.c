@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The tracker's own methods: add and take; the rest it shares with the batcher.
- * A driven tracker's add answers true, due; its public face, in Lua, acts on `due`. */
+ * The tracker's own methods: add and take. The rest is in pipeline.c. An id that is refused here never gets to the
+ * core: `refused` counts it. A driven tracker's add answers true, due; its public face, in Lua, acts on `due`. */
 #include <math.h>
 
 #include "lua/base/lwb.h"

@@ -1,36 +1,18 @@
 /* SPDX-License-Identifier: MIT
- * A tracker made from Lua: the constructor, which reads the option table that Lua has checked. */
+ * The tracker's constructor: it reads the option table, which Lua has checked. Where it fails half-way, the object
+ * stays closed. */
 #include "lua/base/lwb.h"
-
-static void read_names(lua_State *L, wb_tracker_options *options)
-{
-    options->table = lwb_field_text(L, 1, "table");
-    options->key = lwb_field_text(L, 1, "key");
-    options->column = lwb_field_text(L, 1, "column");
-}
-
-static void read_times(lua_State *L, wb_tracker_options *options)
-{
-    lwb_field_us(L, 1, "interval", &options->interval_us);
-    lwb_field_us(L, 1, "min_advance", &options->min_advance_us);
-    lwb_field_us(L, 1, "write_timeout", &options->write_timeout_us);
-    lwb_field_us(L, 1, "close_timeout", &options->close_timeout_us);
-    lwb_field_retry(L, 1, &options->retry);
-}
 
 static void read_options(lua_State *L, wb_tracker_options *options)
 {
     lwb_store *store = lwb_field_object(L, 1, "native", &lwb_store_kind);
     wb_tracker_options_init(options);
     options->store = store == NULL ? NULL : store->store;
+    options->table = lwb_field_text(L, 1, "table");
+    options->key = lwb_field_text(L, 1, "key");
+    options->column = lwb_field_text(L, 1, "column");
     options->clock = lwb_clock_field(L, 1);
-    lwb_field_bool(L, 1, "exact", &options->exact);
-    lwb_field_u64(L, 1, "chunk", &options->chunk);
-    lwb_field_u64(L, 1, "max_pending_ids", &options->max_pending_ids);
-    lwb_field_bool(L, 1, "log_events", &options->log_events);
-    lwb_field_bool(L, 1, "flush_events", &options->flush_events);
-    read_names(L, options);
-    read_times(L, options);
+    lwb_field_options(L, 1, wb_tracker_option_list, options);
 }
 
 static void complete(lwb_pipeline *pipeline, lwb_claim *claim, const wb_outcome *outcome)

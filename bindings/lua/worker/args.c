@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
- * The arguments of a worker: copied out of the caller's state into bytes, and from these into each private
- * state. A value is a tag and what follows it; a table is '{', then keys and values in turn, then '}'. The
- * bytes never leave the process, so numbers are as the machine has them.
- * Encoding raises nothing: it walks raw tables and keeps its path on the C stack. */
+ * The arguments of a worker: bytes, copied from the caller's state and then into each private state. A value is a
+ * tag and what follows it; a table is '{', then keys and values in turn, then '}'. The bytes never leave the
+ * process, so numbers are as the machine has them.
+ * Encoding raises nothing: it walks raw tables and keeps its path on the C stack. What can't be copied is a message
+ * that names its place. */
 #include <stdio.h>
 #include <string.h>
 

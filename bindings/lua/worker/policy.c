@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * A worker that decides: what a batcher's flusher asks, in a private state of its own, opened by the first
- * question. The Lua half, writebehind.worker.policy, finds the functions and judges their answers; whatever it
- * throws is the error of the call. */
+ * A worker that decides: a script that a batcher's flusher asks, in a private state of its own, which the first
+ * question opens. The Lua half, writebehind.worker.policy, finds the functions and judges their answers. What it
+ * throws is the error of the question, and the built-in rule decides then. */
 #include "lua/worker/worker.h"
 
 #include <stddef.h>

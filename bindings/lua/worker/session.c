@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * A worker that stores. Its session opens a private state in the flusher's thread, by the first write or touch,
  * and closes it there. The Lua half, writebehind.worker.session, calls the store and judges its answer as driven
- * mode does. A batch or marks are lent as a claim whose owner is the session: it is completed once, and after
- * the call it holds nothing, whoever kept it.
- * A store at work is not interrupted: its deadline is that of the libraries which it calls. */
+ * mode does. The session lends a batch or marks as a claim, which is completed once. After the call the claim holds
+ * nothing, whoever kept it. A store that throws or gives no answer has failed, as has a state that does not open.
+ * Nothing interrupts a store at work: its deadlines are those of the libraries that it calls. */
 #include "lua/worker/worker.h"
 
 #include <string.h>
@@ -16,9 +16,8 @@ static const char lent_key; /* of the registry: the claim that is lent */
 typedef struct worker_session {
     wb_session base;
     lwb_state state;
-    lwb_pipeline
-        lender; /* the owner of the one claim that is lent to the store, while it is at work */
-    const char *entry; /* of the delivery under way: "write" or "touch" */
+    lwb_pipeline lender; /* of the one claim that the store has while it is at work */
+    const char *entry;   /* of the delivery under way: "write" or "touch" */
     const lwb_kind *kind;
     void *work;
     bool answered;

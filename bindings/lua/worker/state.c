@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The private state of a worker, entered by one thread alone. Everything that may raise runs protected: an error
- * of Lua, of memory too, becomes a wb_err. Its Lua half finds the module and gives the functions that C calls. */
+ * The private state of a worker, entered by one thread alone. Whatever may raise runs protected: an error of
+ * Lua's, also of its memory, becomes a wb_err. Its Lua half finds the module and gives the functions that C calls. */
 #include "lua/worker/worker.h"
 
 #include <lualib.h>

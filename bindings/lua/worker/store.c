@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * A worker's description, as a store. It is made in the caller's state and holds no Lua value, so that any thread
- * may use and free it. What runs is in session.c and policy.c. */
+ * A worker's description, which is a store. It is made in the caller's state and holds no Lua value, so any thread
+ * may use and free it. session.c and policy.c run it. Arguments that can't be copied, and a lack of memory, are
+ * refused. */
 #include "lua/worker/worker.h"
 
 #include <string.h>

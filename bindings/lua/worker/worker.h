@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * A script that runs in a private state on the flusher's thread: a store, or a policy. The description
- * (lwb_worker) is shared by threads and never changes; a session owns a state, and so does a decider, which only
- * its thread ever enters. The one part of the binding that fills the core's store.h and decider.h. */
+ * (lwb_worker) is shared by threads and never changes. A session and a script own a state each, which only their
+ * thread enters. The only part of the binding that fills the core's stores/store.h and stores/script.h. */
 #ifndef LWB_WORKER_H
 #define LWB_WORKER_H
 
@@ -25,22 +25,22 @@ typedef struct lwb_state {
     int64_t quiet_until_us; /* errors are not logged before that */
 } lwb_state;
 
-/* A copy of a value, out of any state: nil, booleans, numbers, strings, and tables of these. False: *message
- * says which part of it can't be copied, named from "args" on; out is to be freed all the same. */
+/* Copies a value out of its state: nil, booleans, numbers, strings, and tables of these. False: *message says which
+ * part can't be copied, by its path from "args". The caller frees `out` either way. */
 enum { LWB_ARGS_MESSAGE = 400 };
 bool lwb_args_encode(lua_State *L, int index, wb_buffer *out, char message[LWB_ARGS_MESSAGE]);
 void lwb_args_push(lua_State *L, const char *data);
 
-/* All in the state's thread. `half` is the module of this library whose open(name, args, log) answers a table of
+/* The rest runs in the state's thread. `half` is the module of this library whose open(name, args, log) answers a table of
  * functions for the worker's module, or nil, message, class. WB_STORE, WB_MISUSE never. */
 int lwb_state_open(lwb_state *state, const char *half, wb_err *err);
 /* Calls a C function with `argument` as its only one, protected: the status of lua_pcall, and on failure the
  * message at the top. The caller empties the stack. */
 int lwb_state_call(lua_State *L, lua_CFunction function, void *argument);
 const char *lwb_state_error(lua_State *L); /* the text of the error at the top */
-/* Pushes what open's table has under that name. */
+/* Pushes the function of that name, of open's table. */
 void lwb_state_push(lua_State *L, const char *name);
-/* Anchors the value at `index`, until another is kept under that key; and pushes it. */
+/* keep anchors the value at `index` under a key, in the place of the one before; kept pushes it. */
 void lwb_state_keep(lua_State *L, const char *key, int index);
 void lwb_state_kept(lua_State *L, const char *key);
 void lwb_state_close(

@@ -34,28 +34,28 @@ local function has_room(self)
 end
 
 local function deliver(self, work)
-    driven.deliver(self.peer, work)
+    driven.deliver(self.options, work)
     self.flying[work] = nil
     self.loop.signal(self)
 end
 
 -- Takes what is due, as far as there is room.
 local function take_due(self)
-    local work = has_room(self) and self.peer.take(self.object)
+    local work = has_room(self) and self.options.take(self.object)
     while work do
         local claim = work
         self.flying[claim] = true
         self.loop.spawn(self, function()
             deliver(self, claim)
         end)
-        work = has_room(self) and self.peer.take(self.object)
+        work = has_room(self) and self.options.take(self.object)
     end
 end
 
 local function work_on(self)
     while not self.stopped do
         take_due(self)
-        hooks.deliver(self.object, self.peer)
+        hooks.deliver(self.object, self.options)
         if not self.stopped then
             local room = has_room(self)
             self.loop.wait(self, room and self.fd or nil, room and huge or LOOK_AGAIN)
@@ -66,11 +66,11 @@ end
 
 -- ---- flush and close ----
 
--- Waits, as the loop does, until all up to the mark is settled. It takes what is due itself: its caller may be a
+-- Waits, as the loop does, until all up to the ticket is settled. It takes what is due itself: its caller may be a
 -- hook, for which the pump waits.
-local function drain(self, mark, timeout, what)
+local function drain(self, ticket, timeout, what)
     local deadline = now() + (timeout or raw.close_timeout(self.object))
-    while not raw.settled(self.object, mark) do
+    while not raw.settled(self.object, ticket) do
         take_due(self)
         local left = deadline - now()
         if left <= 0 then
@@ -94,7 +94,7 @@ function methods.flush(self, timeout)
     check_call(self, "flush")
     hooks.check_timeout(timeout, "driver", "flush")
     local ok, message, code = drain(self, raw.seal(self.object, false), timeout, "flush")
-    hooks.deliver(self.object, self.peer)
+    hooks.deliver(self.object, self.options)
     return ok, message, code
 end
 
@@ -107,9 +107,9 @@ function methods.close(self, timeout)
     if code == "timeout" then
         ok, message, code = drain(self, raw.seal(self.object, true), timeout, "close")
     end
-    self.stopped, self.peer.driver = true, nil
+    self.stopped, self.options.driver = true, nil
     self.loop.signal(self)
-    hooks.deliver(self.object, self.peer)
+    hooks.deliver(self.object, self.options)
     return ok, message, code
 end
 
@@ -117,18 +117,18 @@ end
 
 local function problem(object, given)
     local noun = raw.kind(object)
-    local peer = raw.peer(object)
-    if not peer then
+    local options = raw.options(object)
+    if not options then
         return ("expected a living batcher or tracker, got a %s"):format(noun or type(object))
-    elseif peer.clock then
+    elseif options.clock then
         return ("this %s has a clock of its own, and loops wait in real time"):format(noun)
-    elseif peer.native and peer.driven then
+    elseif options.native and options.driven then
         return ("policy.retry_delay makes this %s driven, and its native store would stop the loop"):format(noun)
-    elseif peer.native then
+    elseif options.native then
         return ("this %s is threaded: its own thread delivers"):format(noun)
-    elseif peer.block then
+    elseif options.block then
         return 'overflow = "block" would stop the loop: nobody else could make room'
-    elseif peer.driver then
+    elseif options.driver then
         return ("this %s has a driver already"):format(noun)
     elseif given ~= nil and type(given) ~= "table" then
         return ("expected a table of options, got a %s"):format(type(given))
@@ -154,10 +154,10 @@ end
 
 -- A pump of an object that has no `problem`; the loop takes its turns.
 function pump.new(object, loop, handle, given)
-    local peer = raw.peer(object)
-    local self = setmetatable({ object = object, peer = peer, noun = raw.kind(object), loop = loop, handle = handle,
-        most = given and given.in_flight or 1, flying = setmetatable({}, WEAK), waits = {} }, pump)
-    peer.driver, peer.inline = self, false
+    local options = raw.options(object)
+    local self = setmetatable({ object = object, options = options, noun = raw.kind(object), loop = loop,
+        handle = handle, most = given and given.in_flight or 1, flying = setmetatable({}, WEAK), waits = {} }, pump)
+    options.driver, options.inline = self, false
     return self
 end
 

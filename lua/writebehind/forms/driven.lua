@@ -24,8 +24,8 @@ local CLASSES = { retry = true, reject = true, hold = true }
 -- a module is loaded.)
 local PCALL_YIELDS = _VERSION ~= "Lua 5.1" or type(jit) == "table" -- luacheck: globals jit
 
-local function is_busy(peer)
-    return turn.is_taken(peer.holder)
+local function is_busy(options)
+    return turn.is_taken(options.holder)
 end
 
 -- ---- one batch ----
@@ -72,10 +72,10 @@ local function complete_stored(work, updated, unmatched)
     end
 end
 
-local function settle(peer, work, ok, answer, err, class, stored)
+local function settle(options, work, ok, answer, err, class, stored)
     if raw.is_completed(work) then -- by the store itself
         if not ok or answer ~= true and (answer ~= nil or err ~= nil) then
-            hooks.late(peer, ok, answer == nil and ok and err or answer)
+            hooks.late(options, ok, answer == nil and ok and err or answer)
         end
     elseif not ok then
         work:complete(nil, thrown_text(answer), "retry")
@@ -94,16 +94,16 @@ end
 
 -- One claim, from the store's call to its completion. For drivers of loops as well: the store may yield.
 -- Looking the function up and judging the answer may throw, where a metatable does: a failed try as well.
-function driven.deliver(peer, work)
-    local ok, message = pcall(settle, peer, work, pcall(call, peer.store, peer.entry, work))
+function driven.deliver(options, work)
+    local ok, message = pcall(settle, options, work, pcall(call, options.store, options.entry, work))
     if not ok then
-        settle(peer, work, false, message)
+        settle(options, work, false, message)
     end
 end
 
 -- ---- all that is due ----
 
-local function deliver_due(self, peer, take)
+local function deliver_due(self, options, take)
     local worked = 0
     while worked < MOST_AT_ONCE do
         local work = take(self)
@@ -111,20 +111,20 @@ local function deliver_due(self, peer, take)
             break
         end
         worked = worked + 1
-        driven.deliver(peer, work)
+        driven.deliver(options, work)
     end
     return worked
 end
 
 -- → batches worked on
-local function drive(self, peer)
+local function drive(self, options)
     local ok, worked = true, 0
-    if not is_busy(peer) then
-        peer.holder = turn.take()
-        ok, worked = pcall(deliver_due, self, peer, peer.take)
-        peer.holder = nil
+    if not is_busy(options) then
+        options.holder = turn.take()
+        ok, worked = pcall(deliver_due, self, options, options.take)
+        options.holder = nil
     end
-    hooks.deliver(self, peer)
+    hooks.deliver(self, options)
     if not ok then
         error(worked, 0)
     end
@@ -135,16 +135,16 @@ end
 
 -- Room for one more row: what waits is delivered now, and again as it comes due, until there is room or the
 -- time is up. → as add
-local function add_blocked(self, peer, add, ...)
+local function add_blocked(self, options, add, ...)
     local deadline = raw.now(self) + raw.block_timeout(self) * 1e6
     while true do
         raw.seal(self, false)
-        drive(self, peer)
+        drive(self, options)
         raw.forgive(self)
         local ok, due, code = add(self, ...)
         local now = raw.now(self)
         local till = min(raw.due(self), deadline)
-        if code ~= "full" or now >= deadline or till == huge or is_busy(peer) then
+        if code ~= "full" or now >= deadline or till == huge or is_busy(options) then
             return ok, due, code
         end
         raw.wait_until(self, till)
@@ -153,17 +153,17 @@ end
 
 -- The rest of an add that was refused or made work due.
 local function after_add(self, add, ok, due, code, ...)
-    local peer = raw.peer(self)
-    if code == "full" and peer.block and not is_busy(peer) then
-        ok, due, code = add_blocked(self, peer, peer.again or add, ...)
+    local options = raw.options(self)
+    if code == "full" and options.block and not is_busy(options) then
+        ok, due, code = add_blocked(self, options, options.again or add, ...)
     end
-    peer.again = nil
+    options.again = nil
     if not ok then
-        hooks.deliver(self, peer)
+        hooks.deliver(self, options)
         return nil, due, code
     end
-    if due and peer.inline ~= false then
-        drive(self, peer)
+    if due and options.inline ~= false then
+        drive(self, options)
     end
     return true
 end
@@ -203,8 +203,8 @@ function driven.in_coroutine()
 end
 
 -- The driver of the loop that delivers, whose flush and close wait as the loop does, where the caller can.
-local function driver_of(peer)
-    return driven.in_coroutine() and peer.driver
+local function driver_of(options)
+    return driven.in_coroutine() and options.driver
 end
 
 function driven.pending_message(self, what)
@@ -218,33 +218,33 @@ function driven.pending_message(self, what)
 end
 
 -- Is another delivery under way? At close, one whose coroutine was dropped while its store yielded is none.
-local function is_held(peer, what)
-    if what == "close" and turn.is_suspended(peer.holder) then
+local function is_held(options, what)
+    if what == "close" and turn.is_suspended(options.holder) then
         collectgarbage()
     end
-    return is_busy(peer)
+    return is_busy(options)
 end
 
 -- Is there nobody who will settle what is left? A claim that was dropped comes back when it is collected.
-local function is_stuck(self, peer)
+local function is_stuck(self, options)
     if raw.due(self) ~= huge then
         return false
     end
-    if not is_busy(peer) then
+    if not is_busy(options) then
         collectgarbage()
     end
     return raw.due(self) == huge
 end
 
--- Works until all up to the mark is settled.
-local function drain(self, peer, mark, timeout, what)
+-- Works until all up to the ticket is settled.
+local function drain(self, options, ticket, timeout, what)
     local deadline = raw.now(self) + timeout * 1e6
     while true do
-        drive(self, peer)
-        if raw.settled(self, mark) then
+        drive(self, options)
+        if raw.settled(self, ticket) then
             return true
         end
-        if raw.now(self) >= deadline or is_held(peer, what) or is_stuck(self, peer) then
+        if raw.now(self) >= deadline or is_held(options, what) or is_stuck(self, options) then
             return driven.pending_message(self, what)
         end
         raw.wait_until(self, min(raw.due(self), deadline))
@@ -253,44 +253,44 @@ end
 
 local function wrap_flush(methods, noun, inner)
     function methods.flush(self, timeout)
-        local peer = hooks.peer_of(self, noun, "flush")
+        local options = hooks.options_of(self, noun, "flush")
         hooks.check_timeout(timeout, noun, "flush")
-        local driver = driver_of(peer)
+        local driver = driver_of(options)
         if driver then
             return driver:flush(timeout)
         end
         local ok, message, code = inner(self, 0) -- seals
         if ok or code ~= "timeout" then
-            hooks.deliver(self, peer)
+            hooks.deliver(self, options)
             return ok, message, code
         end
-        return drain(self, peer, raw.seal(self, false), timeout or raw.close_timeout(self), "flush")
+        return drain(self, options, raw.seal(self, false), timeout or raw.close_timeout(self), "flush")
     end
 end
 
 local function wrap_close(methods, noun, inner)
     function methods.close(self, timeout)
-        local peer = hooks.peer_of(self, noun, "close")
+        local options = hooks.options_of(self, noun, "close")
         hooks.check_timeout(timeout, noun, "close")
-        local driver = driver_of(peer)
+        local driver = driver_of(options)
         if driver then
             return driver:close(timeout)
         end
         local ok, message, code = inner(self, 0) -- refuses new rows, seals
         if code == "timeout" then
-            ok, message, code = drain(self, peer, raw.seal(self, true), timeout or raw.close_timeout(self), "close")
+            ok, message, code = drain(self, options, raw.seal(self, true), timeout or raw.close_timeout(self), "close")
         end
         if ok then
             ok, message, code = inner(self, 0)
         end
-        hooks.deliver(self, peer)
+        hooks.deliver(self, options)
         return ok, message, code
     end
 end
 
 local function wrap_poll(methods, noun)
     function methods.poll(self)
-        return drive(self, hooks.peer_of(self, noun, "poll"))
+        return drive(self, hooks.options_of(self, noun, "poll"))
     end
 end
 
@@ -311,7 +311,7 @@ end
 local function wrap_lifetime(meta)
     local collect, close = meta.__gc, meta.__index.close
     function meta.__gc(self)
-        if raw.peer(self) then
+        if raw.options(self) then
             keep_modules_loaded()
             pcall(close, self)
         end

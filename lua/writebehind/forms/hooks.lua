@@ -14,12 +14,12 @@ local hooks = {}
 local MOST_AT_ONCE = 1024 -- so that a hook which makes events can't keep its caller for ever
 
 -- Tells what nobody asked about: by the log hook, or else on stderr, once an object.
-local function tell(peer, text, hook)
-    if hook ~= "log" and peer.log and pcall(peer.log, "error", text, { rows = 0, suppressed = 0 }) then
+local function tell(options, text, hook)
+    if hook ~= "log" and options.log and pcall(options.log, "error", text, { rows = 0, suppressed = 0 }) then
         return
     end
-    if not peer.complained then
-        peer.complained = true
+    if not options.complained then
+        options.complained = true
         io.stderr:write("writebehind: ", text, "\n")
     end
 end
@@ -30,78 +30,78 @@ function hooks.text_of(value)
     return ok and type(text) == "string" and text or "an error that is a " .. type(value)
 end
 
-local function complain(peer, hook, message)
-    tell(peer, ("the hook %s failed: %s"):format(hook, hooks.text_of(message)), hook)
+local function complain(options, hook, message)
+    tell(options, ("the hook %s failed: %s"):format(hook, hooks.text_of(message)), hook)
 end
 
 -- A store answered, or failed, after its claim was completed: there is nobody to take that.
-function hooks.late(peer, ok, answer)
-    tell(peer, ("the store %s %s after its claim was completed: that counts for nothing"):format(
+function hooks.late(options, ok, answer)
+    tell(options, ("the store %s %s after its claim was completed: that counts for nothing"):format(
         ok and "answered" or "failed with", hooks.text_of(answer)))
 end
 
-local function call(peer, hook, ...)
-    local ok, message = pcall(peer[hook], ...)
+local function call(options, hook, ...)
+    local ok, message = pcall(options[hook], ...)
     if not ok then
-        complain(peer, hook, message)
+        complain(options, hook, message)
     end
 end
 
-local function deliver_one(peer, kind, first, message, fields)
-    if kind == "log" and peer.log then
-        call(peer, "log", first, message, fields)
-    elseif kind == "flush" and peer.on_flush then
-        call(peer, "on_flush", first)
+local function deliver_one(options, kind, first, message, fields)
+    if kind == "log" and options.log then
+        call(options, "log", first, message, fields)
+    elseif kind == "flush" and options.on_flush then
+        call(options, "on_flush", first)
     end
     return kind ~= nil
 end
 
-function hooks.wanted(peer)
-    return peer.log ~= nil or peer.on_flush ~= nil or peer.dead_events == true
+function hooks.wanted(options)
+    return options.log ~= nil or options.on_flush ~= nil or options.dead_events == true
 end
 
-local function deliver_dead(object, peer)
+local function deliver_dead(object, options)
     local rows, why, where = core.dead(object)
     for _, row in ipairs(rows or {}) do
-        call(peer, "dead_letter", row, why, where or peer.table)
+        call(options, "dead_letter", row, why, where or options.table)
     end
     return rows ~= nil
 end
 
-local function deliver_all(object, peer)
+local function deliver_all(object, options)
     for _ = 1, MOST_AT_ONCE do
-        if not deliver_one(peer, raw.event(object)) then
+        if not deliver_one(options, raw.event(object)) then
             break
         end
     end
-    local more = peer.dead_events
+    local more = options.dead_events
     while more do
-        more = deliver_dead(object, peer)
+        more = deliver_dead(object, options)
     end
 end
 
 -- Hands out what is waiting. Inside a hook it does nothing: the delivery that called the hook goes on.
-function hooks.deliver(object, peer)
-    if turn.is_taken(peer.teller) or not hooks.wanted(peer) then
+function hooks.deliver(object, options)
+    if turn.is_taken(options.teller) or not hooks.wanted(options) then
         return
     end
-    peer.teller = turn.take()
-    local ok, message = pcall(deliver_all, object, peer)
-    peer.teller = nil
+    options.teller = turn.take()
+    local ok, message = pcall(deliver_all, object, options)
+    options.teller = nil
     if not ok then
         error(message, 0)
     end
 end
 
--- The peer of a method's self; raises at the method's caller (at `level`, by default the caller's caller)
+-- The options of a method's self; raises at the method's caller (at `level`, by default the caller's caller)
 -- where self is another thing.
-function hooks.peer_of(object, noun, method, level)
-    local peer = raw.peer(object)
-    if not peer then
+function hooks.options_of(object, noun, method, level)
+    local options = raw.options(object)
+    if not options then
         error(("%s:%s: expected a living %s as self, got %s (methods are called with a colon)"):format(noun,
             method, noun, raw.kind(object) or type(object)), level or 3)
     end
-    return peer
+    return options
 end
 
 -- Raises at the method's caller where a timeout is neither nil nor a number of at least 0.
@@ -120,10 +120,10 @@ function hooks.wrap(meta, noun)
     local function wrap(method)
         local inner = methods[method]
         methods[method] = function(self, timeout)
-            local peer = hooks.peer_of(self, noun, method)
+            local options = hooks.options_of(self, noun, method)
             hooks.check_timeout(timeout, noun, method)
             local ok, message, code = inner(self, timeout)
-            hooks.deliver(self, peer)
+            hooks.deliver(self, options)
             return ok, message, code
         end
     end
@@ -131,8 +131,8 @@ function hooks.wrap(meta, noun)
     wrap "close"
     local poll = methods.poll
     function methods.poll(self)
-        local peer = hooks.peer_of(self, noun, "poll")
-        hooks.deliver(self, peer)
+        local options = hooks.options_of(self, noun, "poll")
+        hooks.deliver(self, options)
         return poll(self)
     end
     function meta.__close(self)

@@ -13,20 +13,19 @@ local raw, text_of = core.raw, hooks.text_of
 local policy = {}
 
 local huge, max = math.huge, math.max
-local SHORTEST = 0.001 -- seconds; a delay of 0 would try for ever without letting time pass
-local OVERFLOW = { reject = 0, block = 1, drop_oldest = 2, drop_newest = 3 }
-local ASK = 4
+local SHORTEST = require("writebehind.options").SHORTEST_DELAY
+local OVERFLOW, ASK = core.choices.overflow, raw.ask
 local OWN_TABLE = 0
 
 -- ---- the view ----
 
 local BATCHER, STATS, VALUES = {}, {}, {} -- keys of what a view has of its own
 
--- The row of add_values, by column name; the peer's list has the names.
-local function named_row(peer, values)
+-- The row of add_values, by column name; the options's list has the names.
+local function named_row(options, values)
     local row = {}
     for index = 1, values.n do
-        local name = peer[index]
+        local name = options[index]
         if name then
             row[name] = values[index]
         end
@@ -36,7 +35,7 @@ end
 
 local function late(own, name)
     if name == "row" then
-        own.row = own[VALUES] and named_row(raw.peer(own[BATCHER]), own[VALUES])
+        own.row = own[VALUES] and named_row(raw.options(own[BATCHER]), own[VALUES])
         return own.row
     end
     own[STATS] = own[STATS] or own[BATCHER]:stats() or {} -- none in a child of fork
@@ -52,8 +51,8 @@ end
 -- ---- asking ----
 
 -- A policy that waits in a yield is not the one that adds now: that is another coroutine's row.
-local function is_asked(peer)
-    return turn.is_taken(peer.deciding) and not turn.is_suspended(peer.deciding)
+local function is_asked(options)
+    return turn.is_taken(options.deciding) and not turn.is_suspended(options.deciding)
 end
 
 -- What a policy answered is not what it may.
@@ -63,10 +62,10 @@ function policy.wrong(answer, expected)
 end
 
 -- → whether it answered, its answer
-local function ask(batcher, peer, decision, argument, more)
-    peer.deciding = turn.take()
-    local ok, answer = pcall(peer.policy[decision], argument, more)
-    peer.deciding = nil
+local function ask(batcher, options, decision, argument, more)
+    options.deciding = turn.take()
+    local ok, answer = pcall(options.policy[decision], argument, more)
+    options.deciding = nil
     if not ok then
         raw.undecided(batcher, decision, text_of(answer))
     end
@@ -76,12 +75,12 @@ end
 -- ---- route ----
 
 -- The number of the table for a row.
-local function route_of(batcher, peer, row)
-    local ok, name = ask(batcher, peer, "route", row)
+local function route_of(batcher, options, row)
+    local ok, name = ask(batcher, options, "route", row)
     if not ok or name == nil then
         return OWN_TABLE
     end
-    local known = peer.routes[name]
+    local known = options.routes[name]
     if known then
         return known
     elseif type(name) ~= "string" or name:find("\0", 1, true) then
@@ -93,30 +92,30 @@ local function route_of(batcher, peer, row)
         raw.undecided(batcher, "route", message)
         return OWN_TABLE
     end
-    peer.routes[name] = number
+    options.routes[name] = number
     return number
 end
 
 -- ---- on_full ----
 
-local function mode_when_full(batcher, peer)
-    local ok, name = ask(batcher, peer, "on_full", view_of(batcher, {}, raw.view(batcher)))
+local function mode_when_full(batcher, options)
+    local ok, name = ask(batcher, options, "on_full", view_of(batcher, {}, raw.view(batcher)))
     if not ok then
-        return peer.overflow
+        return options.overflow
     end
     local mode = OVERFLOW[name]
     if not mode then
         raw.undecided(batcher, "on_full",
             policy.wrong(name, '"reject", "block", "drop_oldest" or "drop_newest"'))
     end
-    return mode or peer.overflow
+    return mode or options.overflow
 end
 
 -- ---- should_flush ----
 
 -- `own`: what the view has besides, the row that was just added or its values, if any.
-local function asks_flush(batcher, peer, own)
-    if not peer.policy.should_flush or is_asked(peer) then
+local function asks_flush(batcher, options, own)
+    if not options.policy.should_flush or is_asked(options) then
         return false
     end
     local rows, bytes, age, attempt = raw.view(batcher)
@@ -124,7 +123,7 @@ local function asks_flush(batcher, peer, own)
         return false
     end
     local seen = view_of(batcher, own or {}, rows, bytes, age, attempt)
-    local ok, reason = ask(batcher, peer, "should_flush", seen)
+    local ok, reason = ask(batcher, options, "should_flush", seen)
     if ok and reason then
         raw.flush_open(batcher)
     end
@@ -144,11 +143,11 @@ end
 
 -- Seconds until a batch that failed is tried again; false: never, its rows are dead; nil: the built-in rule.
 function policy.retry(batcher, batch, err, class)
-    local peer = raw.peer(batcher)
-    if not peer or is_asked(peer) then
+    local options = raw.options(batcher)
+    if not options or is_asked(options) then
         return nil
     end
-    local ok, delay = ask(batcher, peer, "retry_delay", failure_view(batcher, batch, err, class), err)
+    local ok, delay = ask(batcher, options, "retry_delay", failure_view(batcher, batch, err, class), err)
     if not ok then
         return nil
     end
@@ -172,34 +171,34 @@ end
 -- ---- the methods ----
 
 -- An add whose table and mode are decided.
-local function add_as(add, batcher, peer, own, route, mode, ...)
+local function add_as(add, batcher, options, own, route, mode, ...)
     local ok, due, code = add(batcher, route, mode, ...)
-    if ok and asks_flush(batcher, peer, own) then
+    if ok and asks_flush(batcher, options, own) then
         due = true
     end
     return ok, due, code
 end
 
--- What waits for room in a driven batcher is added again as it was decided, without asking again: by peer.again.
-local function wait_for_room(add, peer, own, route, mode)
-    peer.block = mode == OVERFLOW.block and peer.inline ~= false and peer.take ~= nil
-    peer.again = peer.block and function(batcher, ...)
-        return add_as(add, batcher, peer, own, route, mode, ...)
+-- What waits for room in a driven batcher is added again as it was decided, without asking again: by options.again.
+local function wait_for_room(add, options, own, route, mode)
+    options.block = mode == OVERFLOW.block and options.inline ~= false and options.take ~= nil
+    options.again = options.block and function(batcher, ...)
+        return add_as(add, batcher, options, own, route, mode, ...)
     end or nil
 end
 
-local function add_decided(add, batcher, peer, own, ...)
-    local decides = not is_asked(peer)
-    local route = decides and peer.policy.route and route_of(batcher, peer, own.row) or OWN_TABLE
-    local asks = decides and peer.policy.on_full ~= nil
-    local mode = asks and ASK or peer.overflow
-    local ok, due, code = add_as(add, batcher, peer, own, route, mode, ...)
+local function add_decided(add, batcher, options, own, ...)
+    local decides = not is_asked(options)
+    local route = decides and options.policy.route and route_of(batcher, options, own.row) or OWN_TABLE
+    local asks = decides and options.policy.on_full ~= nil
+    local mode = asks and ASK or options.overflow
+    local ok, due, code = add_as(add, batcher, options, own, route, mode, ...)
     if asks and code == "full" then
-        mode = mode_when_full(batcher, peer)
-        ok, due, code = add_as(add, batcher, peer, own, route, mode, ...)
+        mode = mode_when_full(batcher, options)
+        ok, due, code = add_as(add, batcher, options, own, route, mode, ...)
     end
     if code == "full" then
-        wait_for_room(add, peer, own, route, mode)
+        wait_for_room(add, options, own, route, mode)
     end
     return ok, due, code
 end
@@ -212,30 +211,30 @@ local function check_row(row)
 end
 
 -- What a view has of the values of add_values; a row is made of them where somebody looks.
-local function own_of_values(peer, ...)
-    if peer.policy.route then
-        return { row = named_row(peer, { n = select("#", ...), ... }) }
+local function own_of_values(options, ...)
+    if options.policy.route then
+        return { row = named_row(options, { n = select("#", ...), ... }) }
     end
-    return peer.policy.should_flush and { [VALUES] = { n = select("#", ...), ... } }
+    return options.policy.should_flush and { [VALUES] = { n = select("#", ...), ... } }
 end
 
 -- The adds answer as C's do: true and whether work is due, or nil, message, code.
 function policy.wrap_adds(methods)
     function methods.add(self, row)
-        local peer = hooks.peer_of(self, "batcher", "add")
+        local options = hooks.options_of(self, "batcher", "add")
         check_row(row)
-        return add_decided(raw.add, self, peer, { row = row }, row)
+        return add_decided(raw.add, self, options, { row = row }, row)
     end
     function methods.add_values(self, ...)
-        local peer = hooks.peer_of(self, "batcher", "add_values")
-        return add_decided(raw.add_values, self, peer, own_of_values(peer, ...), ...)
+        local options = hooks.options_of(self, "batcher", "add_values")
+        return add_decided(raw.add_values, self, options, own_of_values(options, ...), ...)
     end
 end
 
 function policy.wrap_poll(methods)
     local poll = methods.poll
     function methods.poll(self)
-        asks_flush(self, hooks.peer_of(self, "batcher", "poll"))
+        asks_flush(self, hooks.options_of(self, "batcher", "poll"))
         return poll(self)
     end
 end

@@ -23,15 +23,15 @@ local AGAIN = 1 -- seconds between two tries in a worker that exits
 -- ---- hooks ----
 
 local function tell(self)
-    local object, peer = self.object, self.peer
+    local object, options = self.object, self.options
     keeper.spawn(self, function()
-        hooks.deliver(object, peer)
+        hooks.deliver(object, options)
     end)
 end
 
 -- At least every beat, sooner where a row was refused.
 local function tell_in_time(self, at)
-    if hooks.wanted(self.peer) and (self.refused or at >= self.tell_at) then
+    if hooks.wanted(self.options) and (self.refused or at >= self.tell_at) then
         self.tell_at, self.refused = at + keeper.BEAT, false
         tell(self)
     end
@@ -42,10 +42,10 @@ end
 local calls = {}
 
 function calls.spawn(self, task)
-    local object, peer = self.object, self.peer
+    local object, options = self.object, self.options
     keeper.spawn(self.handle, function()
         task()
-        hooks.deliver(object, peer)
+        hooks.deliver(object, options)
     end)
 end
 
@@ -79,9 +79,9 @@ end
 
 -- Before a turn in a worker that exits. → is it time to give up?
 local function hurry(self, at)
-    if not self.mark or raw.settled(self.object, self.mark) then
+    if not self.ticket or raw.settled(self.object, self.ticket) then
         self.deadline = at + raw.close_timeout(self.object)
-        self.mark, self.again = raw.seal(self.object, false), at + AGAIN
+        self.ticket, self.again = raw.seal(self.object, false), at + AGAIN
     elseif at >= self.deadline then
         return true
     elseif at >= self.again then
@@ -96,10 +96,10 @@ function scripted:turn(at)
         return nil
     elseif keeper.is_exiting() and hurry(self, at) then
         give_up(self)
-        self.mark = nil -- what is added yet has a time of its own
+        self.ticket = nil -- what is added yet has a time of its own
         return nil
     end
-    if self.peer.policy then
+    if self.options.policy then
         self.object:poll() -- asks whether to flush
     end
     pump.take_due(self.pump)
@@ -113,16 +113,16 @@ function scripted:turn(at)
     return self.full and huge or due
 end
 
--- Drains up to the mark, as a coroutine may.
-function scripted:drain(mark, timeout, what)
-    return pump.drain(self.pump, mark, timeout, what)
+-- Drains up to the ticket, as a coroutine may.
+function scripted:drain(ticket, timeout, what)
+    return pump.drain(self.pump, ticket, timeout, what)
 end
 
 -- ---- threaded ----
 
 -- Its last events come a little after its last row. It is drained while its worker exits, which shall not wait.
 function threaded:turn(at)
-    if self.closed or not hooks.wanted(self.peer) then
+    if self.closed or not hooks.wanted(self.options) then
         return nil
     elseif keeper.is_exiting() then
         return tell(self)
@@ -136,11 +136,11 @@ function threaded:turn(at)
 end
 
 -- Its own thread drains it.
-function threaded:drain(mark, timeout, what)
+function threaded:drain(ticket, timeout, what)
     local object = self.object -- another may close it meanwhile
     local deadline = core.process.now() + (timeout or raw.close_timeout(object))
     local nap = keeper.BREATH
-    while not raw.settled(object, mark) do
+    while not raw.settled(object, ticket) do
         local left = deadline - core.process.now()
         if left <= 0 then
             return driven.pending_message(object, what)
@@ -156,13 +156,14 @@ end
 -- It is closed and drained: nothing here holds it any more.
 local function let_go(self)
     self.closed = true
-    self.peer.driver, self.object, self.pump = nil, nil, nil
+    self.options.driver, self.object, self.pump = nil, nil, nil
 end
 
 scripted.let_go, threaded.let_go = let_go, let_go
 
 local function new(class, object, title)
-    return setmetatable({ object = object, peer = raw.peer(object), title = title, alert = true, tell_at = 0 }, class)
+    return setmetatable({ object = object, options = raw.options(object), title = title, alert = true,
+        tell_at = 0 }, class)
 end
 
 function member.threaded(object, title)

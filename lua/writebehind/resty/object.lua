@@ -69,15 +69,15 @@ end
 
 -- ---- flush and close ----
 
--- Waits until the mark is settled, as well as that can be done here.
-local function wait_for(own, self, mark, timeout, what)
+-- Waits until the ticket is settled, as well as that can be done here.
+local function wait_for(own, self, ticket, timeout, what)
     if phases.can_wait() then
-        return own:drain(mark, timeout, what)
+        return own:drain(ticket, timeout, what)
     end
     if not own.threaded then
         keeper.wake(own)
     end
-    if raw.settled(self, mark) then
+    if raw.settled(self, ticket) then
         return true
     end
     return driven.pending_message(self, what)
@@ -95,7 +95,7 @@ local function wrap_flush(methods, noun, inner)
             ok, message, code = wait_for(own, self, raw.seal(self, false), timeout, "flush")
         end
         if phases.can_wait() then
-            hooks.deliver(self, own.peer)
+            hooks.deliver(self, own.options)
         end
         return ok, message, code
     end
@@ -123,7 +123,7 @@ local function wrap_close(methods, noun, inner)
             ok, message, code = wait_for(own, self, raw.seal(self, true), timeout, "close")
         end
         if phases.can_wait() then
-            hooks.deliver(self, own.peer)
+            hooks.deliver(self, own.options)
         end
         if ok then
             finish(own, self)
@@ -196,15 +196,15 @@ local made = {}
 
 -- The metatable of such objects, made once. Those of scripted ones have the core's own adds, which say whether
 -- work is due.
-local function meta_of(noun, peer, self)
-    local key = noun .. (peer.native and " threaded" or "") .. (peer.policy and " policy" or "")
-    made[key] = made[key] or peer.native and threaded_meta(noun, self) or
-        scripted_meta(noun, peer.policy and require "writebehind.forms.policy")
+local function meta_of(noun, options, self)
+    local key = noun .. (options.native and " threaded" or "") .. (options.policy and " policy" or "")
+    made[key] = made[key] or options.native and threaded_meta(noun, self) or
+        scripted_meta(noun, options.policy and require "writebehind.forms.policy")
     return made[key]
 end
 
-local function problem(self, peer, in_flight)
-    if peer.native and not peer.clock and not peer.driven then
+local function problem(self, options, in_flight)
+    if options.native and not options.clock and not options.driven then
         return in_flight and 'option "in_flight": its store is native, whose own thread delivers'
     end
     return pump.problem(self, { in_flight = in_flight })
@@ -216,28 +216,28 @@ end
 
 -- A table of options as the library takes it, and what is ours of it.
 local function split(title, given)
-    local options = copy_of(given)
-    options.log, options.in_flight = options.log or log.hook(title), nil
-    return options, given.in_flight
+    local copy = copy_of(given)
+    copy.log, copy.in_flight = copy.log or log.hook(title), nil
+    return copy, given.in_flight
 end
 
 -- make(noun, title, options, level, on_closed) → the object, or nil, message, code. Raises as the constructors do.
 -- on_closed(object) is called once, when it is closed and drained.
 function object.make(noun, title, given, level, on_closed)
-    local options, in_flight = split(title, given)
-    local called, self, message, code = pcall(writebehind[noun], options)
+    local copy, in_flight = split(title, given)
+    local called, self, message, code = pcall(writebehind[noun], copy)
     if not called then
         refuse(title, noun, self, level)
     elseif not self then
         return nil, message, code
     end
-    local peer = raw.peer(self)
-    local wrong = problem(self, peer, in_flight)
+    local options = raw.options(self)
+    local wrong = problem(self, options, in_flight)
     if wrong then
         refuse(title, noun, wrong, level)
     end
-    debug.setmetatable(self, meta_of(noun, peer, self))
-    local own = peer.native and member.threaded(self, title) or member.scripted(self, title, in_flight)
+    debug.setmetatable(self, meta_of(noun, options, self))
+    local own = options.native and member.threaded(self, title) or member.scripted(self, title, in_flight)
     own.in_master, own.on_closed = phases.now() == "init", on_closed
     members[self] = own
     return self

@@ -6,7 +6,7 @@ local module = require "writebehind.worker.module"
 local policy = require "writebehind.forms.policy"
 local view = require "writebehind.forms.view"
 
-local decider = {}
+local script = {}
 
 local DECISIONS = { should_flush = true, route = true, retry_delay = true, close = true }
 
@@ -33,7 +33,7 @@ end
 
 -- → { should_flush =, route =, retry_delay =, close = }, the first three where the module has them; or nil,
 -- message, class
-function decider.open(name, args, log)
+function script.open(name, args, log)
     local given, message, class = module.find(name, args, log, "a policy")
     if not given then
         return nil, message, class
@@ -74,4 +74,4 @@ function decider.open(name, args, log)
     return decisions
 end
 
-return decider
+return script
