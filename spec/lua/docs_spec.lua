@@ -1,7 +1,8 @@
 -- What README.md and docs/ say in Lua runs: each block that opens with "```lua runnable", together with the
 -- blocks "```lua continued" that follow it, is a script of its own, run in an empty folder by the Lua that
 -- runs this; "```lua runnable 5.4" where it is at least that version. Every other lua block is at least Lua. And the
--- links between the files lead somewhere.
+-- links between the files lead somewhere; what the documents for those who change the code name (a file, a folder, a
+-- function of the core) is there, in their pictures too.
 
 local process = require "spec.support.process"
 
@@ -9,7 +10,7 @@ local ROOT = os.getenv("WRITEBEHIND_ROOT") or "."
 local VERSION = tonumber(_VERSION:match("%d%.%d"))
 
 local function documents()
-    local pipe = assert(io.popen(("cd %s && ls README.md CHANGELOG.md docs/*.md"):format(process.quote(ROOT)), "r"))
+    local pipe = assert(io.popen(("cd %s && ls *.md docs/*.md"):format(process.quote(ROOT)), "r"))
     local list = {}
     for name in pipe:lines() do
         list[#list + 1] = name
@@ -87,6 +88,100 @@ for _, name in ipairs(documents()) do
         end)
     end)
 end
+
+-- ---- names ----
+
+local function output_of(command)
+    local pipe = assert(io.popen(("cd %s && %s"):format(process.quote(ROOT), command), "r"))
+    local text = pipe:read "*a"
+    pipe:close()
+    return text
+end
+
+-- Every file and folder of the checkout, a folder with "/" at its end, each with "/" before it.
+local function paths_of_checkout()
+    local list = {}
+    local folders = ".ci bench bin bindings core docs examples lua rockspec scripts spec"
+    for path in output_of(("find %s -type f; find %s -type d | sed 's|$|/|'; ls -p | grep -v /")
+        :format(folders, folders)):gmatch "[^\n]+" do
+        list[#list + 1] = "/" .. path
+    end
+    return list
+end
+
+local function words_of_code()
+    local set = {}
+    for word in output_of("find core bindings -name '*.[ch]' -exec cat {} +"):gmatch "[%w_]+" do
+        set[word] = true
+    end
+    return set
+end
+
+local paths, words = paths_of_checkout(), words_of_code()
+
+-- How many there are whose path ends so; "*" stands for a part of a name.
+local function count_paths(name)
+    local pattern = "/" .. name:gsub("%p", "%%%0"):gsub("%%%*", "[^/]*") .. "$"
+    local count = 0
+    for _, path in ipairs(paths) do
+        count = count + (path:find(pattern) and 1 or 0)
+    end
+    return count
+end
+
+local SUFFIX = { c = true, h = true, def = true, lua = true, md = true, svg = true, awk = true }
+
+local function is_path(name)
+    return name:find "^[%w_.*/-]+$" and (name:find "/" or SUFFIX[name:match "[^.]%.(%l+)$" or ""])
+end
+
+-- A file has to be the only one whose path ends so.
+local function check_name(name)
+    if name:find "^l?wb_" then
+        assert(words[name:match "^[%w_]+"], name .. ": not in the code")
+    elseif is_path(name) and not name:find "NAME" then
+        local count = count_paths(name)
+        local unique = not name:find "%*" and not name:find "/$"
+        assert(count == 1 or count > 1 and not unique, ("%s: %d paths end so"):format(name, count))
+    end
+end
+
+-- A program below build/spec/ is of a file below spec/core/.
+local function check_command(line)
+    for word in line:gmatch "%S+" do
+        local program = word:match "^build[%w/-]*/spec/(.+)$"
+        local file = program and ("spec/core/%s.c"):format(program)
+        file = file or word:match "^%.?%l+/.+%.lua$" or word:match "^scripts/.+$" or word:match "^%.ci/.+$"
+        if file then
+            assert(process.exists(ROOT .. "/" .. file), word)
+        end
+    end
+end
+
+describe("what the documents name", function()
+    for _, name in ipairs { "docs/design.md", "CONTRIBUTING.md" } do
+        it("exists: " .. name, function()
+            local text = process.read(ROOT .. "/" .. name)
+            for block in text:gmatch "\n```sh\n(.-)```" do
+                check_command(block)
+            end
+            for word in text:gsub("\n```.-\n```", ""):gmatch "`([^`%s]+)`" do
+                check_name(word)
+            end
+        end)
+    end
+
+    for picture in output_of("ls docs/*.svg"):gmatch "[^\n]+" do
+        it("exists: " .. picture, function()
+            local count = 0
+            for word in process.read(ROOT .. "/" .. picture):gmatch 'class="%l+"[^>]*>([%w_/.]+)</text>' do
+                check_name(word)
+                count = count + 1
+            end
+            assert.truthy(count > 0)
+        end)
+    end
+end)
 
 describe("the documents", function()
     it("hold samples", function()
