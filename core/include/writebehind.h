@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: MIT
  * writebehind: rows are added one by one and written behind the caller's back, in few, large writes.
  *
- * A batcher takes rows of a schema and delivers them to a table of a store; a tracker takes ids and keeps
- * the time at which each was last used. With a store, both are threaded: a flusher of their own delivers.
- * Without one they are driven: the caller takes what is due, delivers it and completes it.
+ * A batcher takes rows of a schema and delivers them to a table of a store. A tracker takes ids and keeps the time at
+ * which each was last used. With a store both are threaded: each has a thread that delivers. Without one they are
+ * driven: the caller takes what is due, delivers it and completes it.
  *
- * Conventions. A fallible function returns WB_OK (0) or another wb_code, describes the failure in *err
- * (which may be NULL) and leaves its outputs as they were. Durations and times are microseconds, `_us`;
- * deadlines are absolute on the monotonic clock of wb_now_us, or WB_NEVER. Text is UTF-8 with a length
- * in bytes, or NUL-terminated where no length is given. Unless said, an object may be used from several
- * threads at once. For C11 and for C++. */
+ * Conventions. A fallible function returns WB_OK (0), or another wb_code, a description in *err (which may be NULL) and
+ * its outputs as they were. Durations and times are microseconds, `_us`; a deadline is absolute, on the monotonic clock
+ * of wb_now_us, or WB_NEVER. Text is UTF-8, with a length in bytes or else a NUL at its end. Several threads may use an
+ * object at once, unless its description says otherwise. C11 and C++ can include this header. */
 #ifndef WRITEBEHIND_H
 #define WRITEBEHIND_H
 
@@ -21,11 +20,11 @@ extern "C" {
 
 /* ---- stores ---- */
 
-/* Where rows go: the description of a destination, without a connection. Counted. Every batcher and
- * tracker opens a session of its own, in its own thread, when it has its first row to deliver. */
+/* Where rows go: the description of a destination, without a connection. Counted. Every batcher and tracker opens its
+ * own connection, in its own thread, when it has its first row to deliver. */
 typedef struct wb_store wb_store;
 
-/* conninfo: whatever libpq takes. Nothing is connected; WB_INVALID where libpq can't read it. */
+/* conninfo: what libpq takes; WB_INVALID where it can't read it. Doesn't connect. */
 WB_API int wb_store_postgres(const char *conninfo, wb_store **out, wb_err *err);
 /* A database file; `create` also makes missing files and tables. */
 WB_API int wb_store_sqlite(const char *path, bool create, wb_store **out, wb_err *err);
@@ -37,19 +36,19 @@ WB_API wb_store *wb_store_ref(wb_store *store);
 WB_API void wb_store_unref(wb_store *store);
 /* "postgresql", "sqlite" or "memory": also the dialect of wb_schema_ddl. */
 WB_API const char *wb_store_kind(const wb_store *store);
-/* Reads the schema of a live table (blocks until the deadline). */
+/* Reads the schema of a live table. Blocks until the deadline. */
 WB_API int wb_store_schema(wb_store *store, const char *table, int64_t deadline_us, wb_schema **out,
                            wb_err *err);
-/* Runs SQL that answers no rows, such as a DDL script, in one transaction (blocks until the deadline).
- * WB_MISUSE for a memory store. */
+/* Runs SQL that answers no rows, such as a DDL script, in one transaction. Blocks until the deadline. WB_MISUSE for a
+ * memory store. */
 WB_API int wb_store_execute(wb_store *store, const char *sql, int64_t deadline_us, wb_err *err);
-/* The rows kept by a memory store for a table, oldest first, in one batch that the caller frees with
- * wb_batch_free; *total (may be NULL) is how many were ever written. WB_MISUSE for another kind of store. */
 typedef struct wb_batch wb_batch;
+/* The rows that a memory store keeps of a table, oldest first, in one batch that the caller frees with wb_batch_free;
+ * *total (may be NULL) is how many were ever written. WB_MISUSE for another kind of store. */
 WB_API int wb_store_memory_rows(wb_store *store, const char *table, wb_batch **out, uint64_t *total,
                                 wb_err *err);
-/* The time a memory store keeps for an id of a table's key, or WB_NEVER where it has none;
- * put makes the row that touch then updates. */
+/* The time that a memory store keeps for an id of a table's key; WB_NEVER where it has none. A put makes the row that a
+ * tracker then updates. */
 WB_API int64_t wb_store_memory_time_us(wb_store *store, const char *table, const uint8_t id[16]);
 WB_API int wb_store_memory_put(wb_store *store, const char *table, const uint8_t id[16],
                                int64_t unix_us, wb_err *err);
@@ -67,7 +66,7 @@ enum wb_reason {
 };
 WB_API const char *wb_reason_name(int reason); /* "size", …; "none" */
 
-/* A run of sealed rows, lent to the one who delivers it. Not to be used by two threads at once. */
+/* A run of sealed rows, lent to whoever delivers it. One thread at a time may use it. */
 WB_API const wb_schema *wb_batch_schema(const wb_batch *batch);
 WB_API size_t wb_batch_rows(const wb_batch *batch);
 WB_API const uint8_t *wb_batch_id(const wb_batch *batch); /* 16 bytes; the same at every attempt */
@@ -88,7 +87,7 @@ WB_API int wb_batch_ndjson(const wb_batch *batch, char **out, size_t *bytes, wb_
 WB_API int wb_batch_copy_binary(const wb_batch *batch, uint8_t **out, size_t *bytes, wb_err *err);
 /* Why the rows are dead; empty for a batch that is not. */
 WB_API const char *wb_batch_error(const wb_batch *batch);
-WB_API void wb_batch_free(wb_batch *batch); /* only one that this header says the caller frees */
+WB_API void wb_batch_free(wb_batch *batch); /* only where this header says that the caller frees */
 
 /* ---- what batchers and trackers share ---- */
 
@@ -106,12 +105,12 @@ typedef struct wb_stats {
 #undef X
     int32_t health;       /* enum wb_health */
     char last_error[256]; /* empty: none yet */
-    wb_latency latency;   /* from add to stored, a row; to the kernel's tick, some ms */
-    wb_latency write;     /* one write */
+    wb_latency latency;   /* of a row, from add to stored; as exact as the kernel's tick, some ms */
+    wb_latency write;     /* of one write */
 } wb_stats;
 
 typedef struct wb_retry {
-    int64_t initial_us; /* the ceiling of the first delay; delays are uniform below their ceiling */
+    int64_t initial_us; /* the ceiling of the first delay; a delay is uniform below its ceiling */
     int64_t max_us;     /* the ceiling doubles up to this */
     uint32_t attempts;  /* writes before the rows are dead; 0: no limit */
 } wb_retry;
@@ -129,10 +128,10 @@ typedef struct wb_event {
     int32_t error_class; /* enum wb_class */
     int32_t reason;      /* enum wb_reason */
     uint32_t attempt;    /* 1 at the first */
-    uint64_t rows;       /* rows (ids) of the write; of a log line: what it is about */
-    double elapsed_s;    /* the write took */
+    uint64_t rows;       /* of the write (of a tracker: ids); of a log line: that it is about */
+    double elapsed_s;    /* how long the write took */
     const char *table;   /* of a batcher's write: where its rows go; lives as long as the batcher */
-    uint64_t suppressed; /* log lines like this one held back since the last */
+    uint64_t suppressed; /* log lines like this that were held back since the last */
     char text[256];
 } wb_event;
 
@@ -142,35 +141,35 @@ typedef struct wb_outcome {
     int32_t error_class; /* enum wb_class, of a failure */
     bool in_doubt;       /* of a failure: its fate is unknown */
     uint64_t stored;     /* of a failure: leading rows that are in */
-    int64_t
-        retry_us; /* of a failure that is no rejection: when to try again; 0: as the options say; WB_NEVER:
-                         not any more, the rows are dead */
+    /* Of a failure that is no rejection, how long until the next try. 0: as the options say. WB_NEVER: there is none,
+     * and the rows are dead. */
+    int64_t retry_us;
     const char *text;
 } wb_outcome;
 
-/* What is accepted and delivered: the common part of a batcher and of a tracker, which lives as long as they do. Of a
- * process that forked, only the parent may use it, unless it was not used before: WB_FORK. */
+/* The common part of a batcher and of a tracker, which lives as long as they do. What was used before a fork is the
+ * parent's alone: in the child it answers WB_FORK. */
 typedef struct wb_pipeline wb_pipeline;
 
-/* Threaded: waits until every row accepted before the call is settled. WB_TIMEOUT says how many are not. */
+/* Threaded: waits until all that was accepted before the call is settled. WB_TIMEOUT says how much is not. */
 WB_API int wb_pipeline_flush(wb_pipeline *pipeline, int64_t deadline_us, wb_err *err);
-/* Refuses new rows, drains until the deadline. Idempotent. Driven: WB_TIMEOUT while rows are pending. */
+/* Refuses new rows and drains until the deadline. Idempotent. Driven: WB_TIMEOUT while rows are pending. */
 WB_API int wb_pipeline_close(wb_pipeline *pipeline, int64_t deadline_us, wb_err *err);
-/* Lets go of the batcher or tracker: a threaded one drains on its own, what a driven one still holds is reported as
- * lost. NULL is fine. */
+/* Gives up the batcher or tracker. A threaded one drains on its own; what a driven one still holds is reported as lost.
+ * May be NULL. */
 WB_API void wb_pipeline_detach(wb_pipeline *pipeline);
 WB_API int wb_pipeline_stats(wb_pipeline *pipeline, wb_stats *out, wb_err *err);
-/* The next event for the owner's hooks: true where there was one. */
+/* The next event for the owner's hooks; false: there is none. */
 WB_API bool wb_pipeline_event(wb_pipeline *pipeline, wb_event *out);
-/* Marks what was accepted so far for delivery now, for `reason` (WB_REASON_FLUSH, WB_REASON_CLOSE or
- * WB_REASON_POLICY, which leaves what waits for another try to its time), and answers a ticket; settled says
- * whether all that it stands for is. */
+/* Makes due what was accepted so far, and answers a ticket for it. `reason` is WB_REASON_FLUSH, WB_REASON_CLOSE or
+ * WB_REASON_POLICY; the last leaves batches that wait for their next try to their time. */
 WB_API uint64_t wb_pipeline_seal(wb_pipeline *pipeline, int reason);
+/* Whether all that a ticket stands for is settled. */
 WB_API bool wb_pipeline_settled(wb_pipeline *pipeline, uint64_t ticket);
-/* When take will next have something, on the pipeline's clock; WB_NEVER: not before something is added. */
+/* When the next take will have something, on the pipeline's clock; WB_NEVER: not before something is added. */
 WB_API int64_t wb_pipeline_next_due_us(wb_pipeline *pipeline);
 WB_API int64_t wb_pipeline_now_us(wb_pipeline *pipeline);
-/* Lets time pass until then on the pipeline's clock: sleeps, or advances the manual one. */
+/* Waits until then on the pipeline's clock: sleeps, or advances the manual one. */
 WB_API void wb_pipeline_wait_until(wb_pipeline *pipeline, int64_t until_us);
 /* A descriptor that is readable while work or events are due; -1 with errno where none can be made. */
 WB_API int wb_pipeline_fd(wb_pipeline *pipeline);
@@ -182,16 +181,15 @@ enum wb_overflow {
     WB_OVERFLOW_BLOCK,
     WB_OVERFLOW_DROP_OLDEST,
     WB_OVERFLOW_DROP_NEWEST,
-    WB_OVERFLOW_ASK, /* of one add: WB_FULL, and nothing is counted: the caller comes again, decided */
+    WB_OVERFLOW_ASK, /* for wb_choice: WB_FULL and nothing counted, so that the caller decides and adds again */
 };
 enum wb_dedupe { WB_DEDUPE_NONE, WB_DEDUPE_COLUMN };
 
-/* A module that decides: what a worker of a binding makes. Counted. */
+/* A module that decides, made by a worker of a binding. Counted. */
 typedef struct wb_policy wb_policy;
 
 typedef struct wb_batcher_options {
-    wb_store
-        *store; /* with one, and neither clock nor `driven`, the batcher is threaded, else driven */
+    wb_store *store;   /* NULL: the batcher is driven; so it is with a clock or with `driven` */
     wb_schema *schema; /* required */
     const char *table; /* required; "table" or "schema.table" */
     wb_clock *clock;   /* NULL: the system's */
@@ -208,11 +206,11 @@ typedef struct wb_batcher_options {
     wb_retry retry;
     int64_t write_timeout_us;
     int64_t close_timeout_us;
-    const char *dead_path; /* dead rows are appended to this file, as NDJSON; NULL: to none */
+    const char *dead_path; /* the file that dead rows are appended to, as NDJSON; NULL: none */
     bool dead_events;      /* keep dead rows for the owner's hook */
     bool log_events;   /* keep log lines for the owner's hook instead of writing them to stderr */
     bool flush_events; /* keep flush events for the owner's hook */
-    bool driven;       /* although there is a store: by wb_batcher_write */
+    bool driven;       /* the caller writes to the store, by wb_batcher_write */
     wb_policy *policy; /* decides in the flusher's thread; NULL: none */
 } wb_batcher_options;
 
@@ -234,30 +232,30 @@ typedef struct wb_view {
 } wb_view;
 
 WB_API void wb_batcher_options_init(wb_batcher_options *options); /* the defaults */
-/* Copies the options. WB_MISUSE names the option that is wrong. No thread, no connection yet. */
+/* Copies the options. Starts no thread and no connection. WB_MISUSE names the option that is wrong. */
 WB_API int wb_batcher_new(const wb_batcher_options *options, wb_batcher **out, wb_err *err);
 WB_API wb_pipeline *wb_batcher_pipeline(wb_batcher *batcher);
 /* Adds one row: `count` values for the given columns, in order; missing ones are WB_ABSENT.
  * WB_INVALID, WB_FULL, WB_CLOSED, WB_FORK, WB_MEMORY. *due (may be NULL) says that work is due now. */
 WB_API int wb_batcher_add(wb_batcher *batcher, const wb_value *values, size_t count, bool *due,
                           wb_err *err);
-/* The same, as a policy decided. choice NULL: as wb_batcher_add. */
+/* The same, as a policy decided; a choice of NULL decides nothing. */
 WB_API int wb_batcher_add_as(wb_batcher *batcher, const wb_value *values, size_t count,
                              const wb_choice *choice, bool *due, wb_err *err);
-/* The number of a table ("table" or "schema.table") for wb_choice, the same each time. WB_INVALID, WB_MEMORY. */
+/* The number of a table ("table" or "schema.table") for wb_choice, the same at each call. WB_INVALID, WB_MEMORY. */
 WB_API int wb_batcher_route(wb_batcher *batcher, const char *table, uint32_t *out, wb_err *err);
-/* What is known of a batch that is taken, or of the open one where batch is NULL. */
+/* Describes a taken batch, or the open one where batch is NULL. */
 WB_API void wb_batcher_view(wb_batcher *batcher, const wb_batch *batch, wb_view *out);
 /* Counts and logs that a policy's decision ("route", …) failed, so that the built-in rule decided. */
 WB_API void wb_batcher_undecided(wb_batcher *batcher, const char *decision, const char *why);
-/* The next dead rows for the owner's hook, which it frees with wb_batch_free; NULL: there are none. At most
- * max_pending_rows are kept; past that the oldest are forgotten, with a log line. */
+/* The next dead rows, for the owner's hook, which frees them with wb_batch_free; NULL: there are none. At most
+ * max_pending_rows are kept; beyond that the oldest are forgotten, with a log line. */
 WB_API wb_batch *wb_batcher_dead(wb_batcher *batcher);
 
-/* Driven. Lends the next due batch, or NULL. It must be completed, exactly once. */
+/* Driven. Lends the next due batch, which the caller completes exactly once; NULL: none is due. */
 WB_API wb_batch *wb_batcher_take(wb_batcher *batcher);
-/* Writes a taken batch to the batcher's own store, in this thread: blocks up to write_timeout. Of a failure
- * *stored is how many leading rows are in. WB_STORE; WB_MISUSE without a store. */
+/* Writes a taken batch to the batcher's own store, in this thread. Blocks up to write_timeout. After a failure *stored
+ * says how many leading rows are in. WB_STORE; WB_MISUSE without a store. */
 WB_API int wb_batcher_write(wb_batcher *batcher, const wb_batch *batch, uint64_t *stored,
                             wb_err *err);
 WB_API void wb_batcher_complete(wb_batcher *batcher, wb_batch *batch, const wb_outcome *outcome);
@@ -265,16 +263,16 @@ WB_API void wb_batcher_complete(wb_batcher *batcher, wb_batch *batch, const wb_o
 /* ---- tracker ---- */
 
 typedef struct wb_tracker_options {
-    wb_store *store;    /* with one and no clock the tracker is threaded, else driven */
+    wb_store *store;    /* NULL: the tracker is driven; so it is with a clock */
     const char *table;  /* required */
     const char *key;    /* its uuid column */
     const char *column; /* its timestamptz column */
     wb_clock *clock;    /* NULL: the system's */
     int64_t interval_us;
-    bool exact; /* each id with the time it was last marked, else all with the flush's */
+    bool exact; /* each id gets the time of its last mark, else all get the flush's */
     int64_t min_advance_us;
     uint64_t chunk;           /* ids in one write */
-    uint64_t max_pending_ids; /* distinct ids kept at the most */
+    uint64_t max_pending_ids; /* the most distinct ids that wait */
     wb_retry retry;
     int64_t write_timeout_us;
     int64_t close_timeout_us;
@@ -294,14 +292,15 @@ WB_API uint32_t wb_marks_attempt(const wb_marks *marks);
 WB_API void wb_tracker_options_init(wb_tracker_options *options);
 WB_API int wb_tracker_new(const wb_tracker_options *options, wb_tracker **out, wb_err *err);
 WB_API wb_pipeline *wb_tracker_pipeline(wb_tracker *tracker);
-/* Marks an id as used at unix_us, or now where it is WB_NEVER. */
+/* Marks an id as used at unix_us; WB_NEVER: now. */
 WB_API int wb_tracker_add(wb_tracker *tracker, const uint8_t id[16], int64_t unix_us, bool *due,
                           wb_err *err);
 WB_API wb_marks *wb_tracker_take(wb_tracker *tracker);
-/* As wb_batcher_write; what moved forward, and how many ids have no row. */
+/* As wb_batcher_write. *updated is how many times moved forward, *unmatched how many ids have no row. */
 WB_API int wb_tracker_write(wb_tracker *tracker, const wb_marks *marks, uint64_t *updated,
                             uint64_t *unmatched, wb_err *err);
-/* Of a failure, `stored` is ignored: times only move forward, so the whole chunk is merged back. */
+/* After a failure the whole chunk is merged back, whatever outcome->stored: times only move forward, so a second write
+ * does no harm. */
 WB_API void wb_tracker_complete(wb_tracker *tracker, wb_marks *marks, const wb_outcome *outcome,
                                 uint64_t updated, uint64_t unmatched);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The first part of writebehind.h, which includes it: errors, values, schemas, times and uuids. */
+ * The ground of writebehind.h, which includes it: errors, values, schemas, times and uuids. */
 #ifndef WRITEBEHIND_VALUES_H
 #define WRITEBEHIND_VALUES_H
 
@@ -32,9 +32,9 @@ enum wb_class {
 typedef struct wb_err {
     int32_t code;        /* enum wb_code */
     int32_t error_class; /* enum wb_class, where code is WB_STORE */
-    bool in_doubt;       /* the write was sent and its fate is unknown */
+    bool in_doubt;       /* the write was sent, and its fate is unknown */
     char sqlstate[6];    /* the server's, or empty */
-    char text[256];      /* what was wrong, naming it; one line */
+    char text[256];      /* what was wrong, by name; one line */
 } wb_err;
 
 /* The stable name of a code ("invalid", "full", …); "unknown" for any other number. */
@@ -49,8 +49,8 @@ enum wb_type {
 };
 
 enum wb_kind {
-    WB_ABSENT, /* not given: the column's default, else NULL */
-    WB_NULL,   /* NULL where the column allows it, else as WB_ABSENT */
+    WB_ABSENT, /* not given: becomes the column's default, else NULL */
+    WB_NULL,   /* stays NULL where the column allows it, else as WB_ABSENT */
     WB_BOOL,   /* i is 0 or 1 */
     WB_INT,    /* i */
     WB_FLOAT,  /* f */
@@ -86,7 +86,7 @@ WB_API int wb_schema_new(const wb_column *columns, size_t count, wb_schema **out
 WB_API wb_schema *wb_schema_ref(wb_schema *schema);
 WB_API void wb_schema_unref(wb_schema *schema); /* NULL is fine */
 WB_API size_t wb_schema_count(const wb_schema *schema);
-/* Columns that add is given: all but the generated ones, in order. */
+/* How many columns add is given: all but the generated ones, in order. */
 WB_API size_t wb_schema_given(const wb_schema *schema);
 /* Column `index`, from 0; lives as long as the schema. */
 WB_API const wb_column *wb_schema_column(const wb_schema *schema, size_t index);
@@ -103,7 +103,7 @@ WB_API void wb_free(void *memory); /* what this library allocated; NULL is fine 
 
 /* ---- time ---- */
 
-/* A clock that stands still until it is advanced; what a test gives in the place of the system's. */
+/* A clock that stands still until somebody advances it. A test gives it in place of the system's. Counted. */
 typedef struct wb_clock wb_clock;
 WB_API int wb_clock_new(int64_t start_unix_us, wb_clock **out, wb_err *err);
 WB_API wb_clock *wb_clock_ref(wb_clock *clock);
@@ -116,8 +116,8 @@ WB_API int64_t wb_unix_us(void); /* the system's wall clock, since 1970 */
 
 /* RFC 3339 text of a time, "2024-05-14T08:00:00.115245Z", always with six digits; NUL-terminated. */
 WB_API void wb_timestamp_format(int64_t unix_us, char out[40]);
-/* RFC 3339 date-time of the years 0001 to 9999 ("T", "t" or a space between; "Z", "z" or an offset; a leap
- * second is the next minute's first); digits past the microsecond are rounded half up. */
+/* Reads an RFC 3339 date-time of the years 0001 to 9999: "T", "t" or a space between; "Z", "z" or an offset. A leap
+ * second becomes the next minute's first; digits past the microsecond are rounded half up. */
 WB_API bool wb_timestamp_parse(const char *text, size_t bytes, int64_t *unix_us);
 /* Seconds, rounded to the nearest µs; false for what is not finite or out of that range. */
 WB_API bool wb_timestamp_of_seconds(double seconds, int64_t *unix_us);

@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: MIT
  * The contract of stores. Rows are compared as tuples, byte for byte: what a probe reads back is encoded
  * again. */
+#include "support/support.h"
+
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
 
-#include <cmocka.h>
-
+#include "base/bigendian.h"
 #include "support/store_contract.h"
 
 enum { AMPLE_MS = 60 * 1000 };
@@ -27,8 +25,7 @@ wb_schema *contract_schema(const wb_column *columns, size_t count)
 void contract_id(unsigned number, uint8_t id[16])
 {
     memset(id, 0xab, 16);
-    for (int i = 0; i < 4; i++)
-        id[i] = (uint8_t)(number >> (24 - 8 * i));
+    wb_put32(id, number);
 }
 
 void contract_add(wb_batch *batch, const wb_value *values, size_t count)

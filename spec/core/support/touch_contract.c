@@ -1,10 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * The contract of stores, the tracker's part: which times move forward, and what is counted. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
+#include "support/support.h"
 
 #include "support/store_contract.h"
 
