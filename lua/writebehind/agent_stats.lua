@@ -77,7 +77,7 @@ local function check_self(self, name)
     end
 end
 
--- What the batcher beneath does is done by it.
+-- Methods that are the batcher's.
 for _, name in ipairs { "flush", "close", "poll", "fd", "next_due", "health", "take" } do
     Stats[name] = function(self, timeout)
         check_self(self, name)
@@ -86,7 +86,7 @@ for _, name in ipairs { "flush", "close", "poll", "fd", "next_due", "health", "t
     end
 end
 
--- As the batcher's; a report that was refused here counts as rejected as well.
+-- As the batcher's. Reports that were refused here count as rejected too.
 function Stats:stats()
     check_self(self, "stats")
     local stats, message, code = self.batcher:stats()
@@ -110,8 +110,8 @@ local function unknown_field(stats)
 end
 
 -- Adds one report. `now` is a time as every timestamptz takes it, the ids are text or 16 bytes; an absent
--- field is its column's default. true, or nil, message, code; nothing was marked then. Where the row was
--- accepted and its workspace could not be marked: true, message, code.
+-- field is its column's default. → true; or nil, message, code, and nothing is marked; or true, message, code where
+-- the row was accepted and its workspace could not be marked.
 function Stats:add(now, agent_id, template_id, user_id, workspace_id, stats)
     check_self(self, "add")
     if type(stats) ~= "table" then

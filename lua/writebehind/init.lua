@@ -23,7 +23,7 @@ function helpers.encode(value)
     return require("writebehind.json").encode(value)
 end
 
--- When a batch that failed is tried again, where a policy says so.
+-- When a failed batch is tried again, where a policy says so.
 function helpers.retry(batcher, batch, err, class)
     return require("writebehind.forms.policy").retry(batcher, batch, err, class)
 end
@@ -134,7 +134,7 @@ local function form_of(name, noun, decides)
     return forms[key]
 end
 
--- The metatable of the form that these options ask for; nil: a threaded object without hooks, which is C alone.
+-- The metatable of the form that these options ask for. nil: a threaded object without hooks, which is C alone.
 local function form(noun, flat)
     if not flat.native or flat.clock or flat.driven then
         local meta = form_of("driven", noun, flat.policy)

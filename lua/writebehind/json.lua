@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
--- JSON text of Lua values and back, by lua-cjson, with every number exact. lua-cjson prints 14 digits and
--- reads numbers as floats; a value that would lose digits so goes through it as a string of its own, whose
--- place in the text the exact digits take. An instance of lua-cjson of its own: no setting is shared.
+-- JSON text of Lua values and back, by lua-cjson, with every number exact. lua-cjson prints 14 digits and reads
+-- numbers as floats. A number that would lose digits is replaced by a string, a placeholder, and the placeholder
+-- in the result by the exact number. This module has a lua-cjson of its own, so that it shares no settings.
 --
 -- An empty table is an object, unless its metatable is json.empty_array_mt or says __jsontype = "array".
 
@@ -129,7 +129,7 @@ local function inspect_number(value)
     return not is_plain(value)
 end
 
--- Does the value hold anything that lua-cjson would not print exactly? nil, what JSON lacks, and where.
+-- Does the value hold anything that lua-cjson would not print exactly? Where JSON can't hold it: nil, why, where.
 function inspect(value, depth)
     local kind = type(value)
     if kind == "string" or kind == "boolean" then
@@ -148,35 +148,37 @@ end
 
 -- ---- encoding ----
 
-local function put_aside(aside, text)
-    aside[#aside + 1] = text
-    return aside.prefix .. #aside
+local function new_placeholder(placeholders, text)
+    placeholders[#placeholders + 1] = text
+    return placeholders.prefix .. #placeholders
 end
 
--- A copy of the value in which what needs exact text is a string that stands for it.
-local function copy(value, aside)
+-- A copy of the value in which placeholders stand for what needs exact text.
+local function copy(value, placeholders)
     if type(value) == "number" and inspect_number(value) or is_int64(value) then
-        return put_aside(aside, json.number(value))
+        return new_placeholder(placeholders, json.number(value))
     elseif type(value) ~= "table" then
         return value
     elseif marked_array(value) then
-        return put_aside(aside, "[]")
+        return new_placeholder(placeholders, "[]")
     end
     local out, object = {}, shape(value) == "object"
     for key, item in next, value do
-        out[object and type(key) == "number" and json.number(key) or key] = copy(item, aside)
+        out[object and type(key) == "number" and json.number(key) or key] = copy(item, placeholders)
     end
     return out
 end
 
--- Some prefix differs from every string of the value: where one is taken, more are found than were put aside.
+-- A placeholder is a prefix and a number. A string of the value may look like one: then more are found than were
+-- made, and another prefix is tried.
 local function encode_exact(value)
     for salt = 0, huge do
-        local aside = { prefix = "wb" .. salt .. "#" }
-        local text, found = cjson.encode(copy(value, aside)):gsub('"' .. aside.prefix .. '(%d+)"', function(index)
-            return aside[tonumber(index)]
+        local placeholders = { prefix = "wb" .. salt .. "#" }
+        local quoted = '"' .. placeholders.prefix .. '(%d+)"'
+        local text, found = cjson.encode(copy(value, placeholders)):gsub(quoted, function(index)
+            return placeholders[tonumber(index)]
         end)
-        if found == #aside then
+        if found == #placeholders then
             return text
         end
     end
@@ -237,12 +239,12 @@ local function string_end(text, from)
     end
 end
 
--- The text with each long integer as a string that stands for it.
-local function set_long_aside(text, aside)
+-- The text with a placeholder for each long integer.
+local function replace_long(text, placeholders)
     local parts, at = {}, 1
     local function long(token)
         if #token >= 15 and find(token, "^%-?[1-9]%d+$") and json.integer(token) then
-            return '"' .. put_aside(aside, json.integer(token)) .. '"'
+            return '"' .. new_placeholder(placeholders, json.integer(token)) .. '"'
         end
     end
     while at <= #text do
@@ -258,23 +260,23 @@ local function begins(value, prefix)
     return type(value) == "string" and find(value, prefix, 1, true) == 1
 end
 
-local function restore(value, aside)
+local function restore(value, placeholders)
     if type(value) == "table" then
         for key, item in next, value do
-            if begins(key, aside.prefix) then
+            if begins(key, placeholders.prefix) then
                 error("a number as a key", 0)
             end
-            value[key] = restore(item, aside)
+            value[key] = restore(item, placeholders)
         end
-    elseif begins(value, aside.prefix) then
-        return aside[tonumber(sub(value, #aside.prefix + 1))]
+    elseif begins(value, placeholders.prefix) then
+        return placeholders[tonumber(sub(value, #placeholders.prefix + 1))]
     elseif math_type and type(value) == "number" and value > -2 ^ 53 and value < 2 ^ 53 then
         return math.tointeger(value) or value
     end
     return value
 end
 
--- Does a string in the value, or a key, begin so?
+-- Does a string in the value, or a key, begin with the prefix?
 local function holds(value, prefix)
     if type(value) == "table" then
         for key, item in next, value do
@@ -286,7 +288,7 @@ local function holds(value, prefix)
     return begins(value, prefix)
 end
 
--- A prefix that begins no string of the text, in an escaped spelling neither.
+-- A prefix with which no string of the text begins, not even one that is written with escapes.
 local function free_prefix(text)
     local _, value = pcall(cjson.decode, find(text, "\\u", 1, true) and text or "0")
     local prefix, salt = "wb0#", 0
@@ -303,13 +305,13 @@ function json.decode(text)
     if type(text) ~= "string" then
         error(("json.decode: a string expected, got %s"):format(type(text)), 2)
     end
-    local aside = { prefix = free_prefix(text) }
+    local placeholders = { prefix = free_prefix(text) }
     if find(text, ("%d"):rep(15)) then
-        text = set_long_aside(text, aside)
+        text = replace_long(text, placeholders)
     end
     local ok, value = pcall(cjson.decode, text)
     if ok then
-        ok, value = pcall(restore, value, aside)
+        ok, value = pcall(restore, value, placeholders)
     end
     if not ok then
         return nil, "not JSON: " .. tostring(value)

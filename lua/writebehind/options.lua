@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
--- The options of every constructor, checked: a function takes the caller's table and answers a flat table
--- that the C module reads, or nil and a message that names the option. Defaults are the core's: an option
--- that is not given is not in the flat table.
+-- The options of every constructor, checked: a function takes the caller's table and answers a flat table, which the
+-- C module reads, or nil and a message that names the option. Names, ranges and defaults are those that the core
+-- lists (core.options). An option that is not given is not in the flat table: the core has its default.
 
 local core = require "writebehind.core"
 
@@ -193,7 +193,7 @@ local TRACKER = listed "tracker"
 
 -- ---- retry: the same of both ----
 
--- The shortest delay is that of options; a ceiling that is not given follows one that is.
+-- Where only one of the two ceilings is given, the default of the other gives way to it.
 local function flatten_retry(noun, retry, flat)
     local message = check(noun .. ': option "retry"', retry, RETRY, {})
     if message then
@@ -286,7 +286,7 @@ local POLICY = {
     worker = of_kind "store",
 }
 
--- With a worker, on_full alone is left to the caller.
+-- With a worker, only on_full is left to the caller.
 local function flatten_policy(flat)
     local given = is_native(flat.policy) and { worker = flat.policy } or flat.policy or {}
     local message = check('batcher: option "policy"', given, POLICY, {})

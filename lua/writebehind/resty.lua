@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
--- Batchers and trackers in OpenResty: named, so that all that runs in an nginx worker shares one, and delivered by
--- the worker itself where their store is scripted on cosockets.
+-- Batchers and trackers in OpenResty. They have names, so that all that runs in an nginx worker shares one. Where the
+-- store is scripted, on cosockets, the worker itself delivers.
 --
 --     local resty = require "writebehind.resty"
 --     local batcher = resty.batcher("requests", { store = …, schema = …, table = …, in_flight = 4 })
@@ -18,7 +18,7 @@ local same = require "writebehind.resty.same"
 
 local resty = { log = require("writebehind.resty.log").hook }
 
--- By name. What is closed and drained is not kept for that: it may be collected.
+-- By name. What is closed and drained is not kept, so that it can be collected.
 local WEAK = { __mode = "v" }
 local entries = { batcher = {}, tracker = {} }
 local closed = { batcher = setmetatable({}, WEAK), tracker = setmetatable({}, WEAK) }
@@ -38,7 +38,7 @@ local function check_arguments(noun, name, given)
     end
 end
 
--- Functions are the same where they stand at the same place of the same file.
+-- Two functions are the same if they stand at the same place of the same file.
 local function place_of(maker)
     local info = debug.getinfo(maker, "S")
     return ("%s:%d"):format(info.source, info.linedefined)
@@ -73,7 +73,7 @@ local function options_of(title, given)
     return options
 end
 
--- The function that makes the options may have waited, and another request come first.
+-- The function that makes the options may wait, and meanwhile another request may make the object.
 local function make(noun, name, given)
     local title = title_of(noun, name)
     local options = options_of(title, given)

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
--- worker(module, args): a store that a module gives, in a private Lua state on the flusher's thread. Of this
--- state it has a copy of the arguments and the search paths of `require`, and nothing else.
+-- worker(module, args): a store that a module gives, in a private Lua state on the flusher's thread. From this
+-- state it gets a copy of the arguments and the search paths of `require`, and nothing else.
 
 local core = require "writebehind.core"
 

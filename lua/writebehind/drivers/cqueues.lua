@@ -39,8 +39,8 @@ function calls.finish(self)
     self.handle:cancel(self.fd)
 end
 
--- run(batcher or tracker [, controller [, options]]) → driver: see writebehind.drivers.pump. Outside of a running
--- controller one has to be given.
+-- run(batcher or tracker [, controller [, options]]) → driver: see writebehind.drivers.pump. Where none runs, the
+-- controller must be given.
 function driver.run(object, handle, given)
     handle = handle or cqueues.running()
     if cqueues.type(handle) ~= "controller" then

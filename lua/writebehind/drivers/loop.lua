@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- A small loop of coroutines on poll(2), for programs that have no event loop.
--- Invariant: a coroutine of the loop is in one list, waiting or due, or is the one that runs.
+-- Invariant: a coroutine of the loop is in exactly one list, waiting or due, or it is the one that runs.
 
 local process = require("writebehind.core").process
 
@@ -9,7 +9,7 @@ loop.__index = loop
 
 local huge, max = math.huge, math.max
 
--- The running coroutine waits as this entry: until its `fd` is ready, or for the time `at`, which others may move.
+-- The running coroutine waits as this entry: until its `fd` is ready or the time is `at`, which others may change.
 -- → whether the descriptor is ready
 function loop:pause(entry, seconds)
     entry.thread, entry.at = coroutine.running(), process.now() + (seconds or huge)

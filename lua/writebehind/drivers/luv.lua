@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- A driver on libuv: batchers and trackers driven on luv's loop (or luvit's uv, Neovim's vim.uv). A store yields
--- as is usual there: it yields its coroutine, and a callback resumes that.
+-- its coroutine, and a callback of luv resumes that.
 --
 --     local driver = require("writebehind.drivers.luv").run(batcher, require "luv", { in_flight = 4 })
 
@@ -16,7 +16,7 @@ local function resume(thread, ...)
     end
 end
 
--- From the loop's next turn on: the caller may be in the middle of something.
+-- Begins in the loop's next turn: the caller may be in the middle of something.
 function calls.spawn(self, task)
     local timer = self.handle.new_timer()
     timer:start(0, 0, function()
@@ -25,7 +25,7 @@ function calls.spawn(self, task)
     end)
 end
 
--- A wait is ended once, by whichever comes first.
+-- A wait ends once, by whatever comes first.
 local function wake(self, thread)
     return function()
         if self.waits[thread] then

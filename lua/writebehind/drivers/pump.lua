@@ -1,12 +1,14 @@
 -- SPDX-License-Identifier: MIT
 -- What the drivers of event loops share. A pump takes an object's due work, up to a bound in flight, and runs
 -- each delivery in a coroutine of the loop, so that a store may yield there (not under PUC Lua 5.1, whose pcall
--- ends a yield). Nothing here blocks: a pump only waits as its loop does.
+-- ends a yield). Nothing here blocks: a pump waits only as its loop does.
 --
--- A loop gives a table of functions of the pump: spawn(pump, task) – a coroutine that begins in the loop's next
--- turn, so that a store which never yields leaves the others theirs – wait(pump, fd or nil, seconds) – in a
--- coroutine, until the descriptor is readable, the time is over or the pump was signalled – signal(pump), which
--- ends every wait, and finish(pump), when it stops watching the descriptor.
+-- A loop gives a table of functions:
+--   spawn(pump, task)               runs the task in a coroutine, from the loop's next turn on, so that a store
+--                                   which never yields leaves the others their turns
+--   wait(pump, fd or nil, seconds)  in a coroutine: until the descriptor is readable, the time is over, or a signal
+--   signal(pump)                    ends every wait
+--   finish(pump)                    stops watching the descriptor
 
 local core = require "writebehind.core"
 local driven = require "writebehind.forms.driven"
@@ -19,12 +21,12 @@ local methods = {}
 local WEAK = { __mode = "k" }
 
 local huge, min = math.huge, math.min
-local LOOK_AGAIN = 1 -- seconds, where all places are taken: one may have become free without a word
+local LOOK_AGAIN = 1 -- seconds, where all places are taken: a claim that is collected frees one and signals nothing
 local PLAIN = { batcher = core.variant("batcher").__index, tracker = core.variant("tracker").__index }
 
 -- ---- delivering ----
 
--- Claims under way are kept weakly: one whose coroutine the store dropped holds no place.
+-- Claims under way are kept weakly, so that one whose coroutine was dropped holds no place.
 local function has_room(self)
     local flying = 0
     for work in pairs(self.flying) do
@@ -66,8 +68,8 @@ end
 
 -- ---- flush and close ----
 
--- Waits, as the loop does, until all up to the ticket is settled. It takes what is due itself: its caller may be a
--- hook, for which the pump waits.
+-- Waits, as the loop does, until all that the ticket stands for is settled. It takes what is due itself, since its
+-- caller may be a hook, for which the pump waits.
 local function drain(self, ticket, timeout, what)
     local deadline = now() + (timeout or raw.close_timeout(self.object))
     while not raw.settled(self.object, ticket) do
@@ -98,8 +100,8 @@ function methods.flush(self, timeout)
     return ok, message, code
 end
 
--- Refuses new rows, drains until the deadline, and stops. A delivery that is still under way then may end yet.
--- Called again after a timeout, it goes on where it stopped.
+-- Refuses new rows, drains until the deadline, and stops. A delivery that is under way then still ends. Another call
+-- after a timeout goes on with what is left.
 function methods.close(self, timeout)
     check_call(self, "close")
     hooks.check_timeout(timeout, "driver", "close")
@@ -144,7 +146,7 @@ end
 
 pump.__index = methods
 
--- For loops that have no use for a descriptor: they take turns themselves, and wait by next_due.
+-- For loops that watch no descriptor: they take turns themselves, and wait by next_due.
 pump.has_room, pump.take_due, pump.drain, pump.problem = has_room, take_due, drain, problem
 
 -- Are deliveries under way?
@@ -161,9 +163,9 @@ function pump.new(object, loop, handle, given)
     return self
 end
 
--- Drives an object on a loop until it is closed: what run of every driver does. `loop` is the table above; what it
--- is given in `handle` it finds as a field of the pump. in_flight: deliveries under way at once, by default 1,
--- since a store's single connection can't serve more. → a driver with flush and close, or nil, message, code
+-- Drives an object on a loop until it is closed: what run of every driver does. `loop` is the table above; its
+-- functions find `handle` as a field of the pump. in_flight: deliveries at once, by default 1, since a
+-- store's single connection can't serve more. → a driver with flush and close, or nil, message, code
 function pump.run(object, loop, handle, given)
     local wrong = problem(object, given)
     if wrong then

@@ -1,10 +1,10 @@
 -- SPDX-License-Identifier: MIT
 -- The driver of batchers and trackers whose store is scripted: due work runs inside add, flush, close or
--- poll, in the caller's coroutine, so that a store may yield. C lends the work (take) and is told how it
--- ended (complete); it never calls the store.
+-- poll, in the caller's coroutine, so that a store may yield. C lends the work (take) and hears how it ended
+-- (complete); it never calls the store.
 --
--- One delivery at a time an object: while a store is at work, add, flush or close from inside it, or from
--- another coroutine, find the object busy and leave the work to the delivery that is under way.
+-- Invariant: an object has one delivery at a time. While a store is at work, an add, flush or close from inside it
+-- or from another coroutine finds the object busy, and leaves the work to that delivery.
 
 local core = require "writebehind.core"
 local hooks = require "writebehind.forms.hooks"
@@ -38,7 +38,7 @@ local function thrown_text(value)
     return text .. " (under this Lua a store can't yield inside the batcher: it can between take and complete)"
 end
 
--- The answer that the store gave is none: a failed try that says so.
+-- The store's answer is none of those it may give: a failed try, whose error says so.
 local function complete_wrong(work, answer)
     work:complete(nil, ("the store answered %s; expected true, or nil, err [, class [, stored]]"):format(answer))
 end
@@ -72,7 +72,7 @@ local function complete_stored(work, updated, unmatched)
     end
 end
 
-local function settle(options, work, ok, answer, err, class, stored)
+local function complete(options, work, ok, answer, err, class, stored)
     if raw.is_completed(work) then -- by the store itself
         if not ok or answer ~= true and (answer ~= nil or err ~= nil) then
             hooks.late(options, ok, answer == nil and ok and err or answer)
@@ -92,12 +92,12 @@ local function call(store, entry, work)
     return store[entry](store, work)
 end
 
--- One claim, from the store's call to its completion. For drivers of loops as well: the store may yield.
--- Looking the function up and judging the answer may throw, where a metatable does: a failed try as well.
+-- Calls the store with one claim and completes it. Drivers of loops use it too: the store may yield. A metatable may
+-- throw while the function is looked up or the answer is judged: that is a failed try as well.
 function driven.deliver(options, work)
-    local ok, message = pcall(settle, options, work, pcall(call, options.store, options.entry, work))
+    local ok, message = pcall(complete, options, work, pcall(call, options.store, options.entry, work))
     if not ok then
-        settle(options, work, false, message)
+        complete(options, work, false, message)
     end
 end
 
@@ -133,8 +133,8 @@ end
 
 -- ---- add ----
 
--- Room for one more row: what waits is delivered now, and again as it comes due, until there is room or the
--- time is up. → as add
+-- Makes room for one more row: delivers what waits, now and whenever it is due, until there is room or the time is
+-- up. → as add
 local function add_blocked(self, options, add, ...)
     local deadline = raw.now(self) + raw.block_timeout(self) * 1e6
     while true do
@@ -168,7 +168,7 @@ local function after_add(self, add, ok, due, code, ...)
     return true
 end
 
--- Wrong use that C would raise here, raised at the method's caller.
+-- Raises at the method's caller what C would raise here.
 local function check_add(self, noun, name, row)
     local kind = raw.kind(self)
     if kind ~= noun then
@@ -202,7 +202,7 @@ function driven.in_coroutine()
     return thread ~= nil and not is_main
 end
 
--- The driver of the loop that delivers, whose flush and close wait as the loop does, where the caller can.
+-- The loop's driver, where there is one and the caller is a coroutine: its flush and close wait as the loop does.
 local function driver_of(options)
     return driven.in_coroutine() and options.driver
 end
@@ -217,7 +217,7 @@ function driven.pending_message(self, what)
         "timeout"
 end
 
--- Is another delivery under way? At close, one whose coroutine was dropped while its store yielded is none.
+-- Is another delivery under way? At close, a delivery whose coroutine was dropped in a yield is collected first.
 local function is_held(options, what)
     if what == "close" and turn.is_suspended(options.holder) then
         collectgarbage()
@@ -225,7 +225,7 @@ local function is_held(options, what)
     return is_busy(options)
 end
 
--- Is there nobody who will settle what is left? A claim that was dropped comes back when it is collected.
+-- Will nothing settle what is left? A claim that was dropped comes back when it is collected.
 local function is_stuck(self, options)
     if raw.due(self) ~= huge then
         return false
@@ -236,7 +236,7 @@ local function is_stuck(self, options)
     return raw.due(self) == huge
 end
 
--- Works until all up to the ticket is settled.
+-- Delivers until all that the ticket stands for is settled.
 local function drain(self, options, ticket, timeout, what)
     local deadline = raw.now(self) + timeout * 1e6
     while true do
@@ -296,8 +296,8 @@ end
 
 -- ---- the metatable ----
 
--- LuaJIT's lua_close unloads the C modules before it finalizes what a store makes while it drains in there (a
--- socket, say), and jumps into what is gone. Modules that stay loaded cost nothing at exit.
+-- A store that drains in LuaJIT's lua_close may make objects, such as sockets. lua_close unloads the C modules before
+-- it finalizes those, and then jumps into code that is gone. Modules that stay loaded cost nothing at exit.
 local function keep_modules_loaded()
     local registry = type(jit) == "table" and debug and debug.getregistry() -- luacheck: globals jit
     local loaded = registry and registry._LOADLIB
@@ -306,8 +306,8 @@ local function keep_modules_loaded()
     end
 end
 
--- A collected object is drained as close does; a finalizer that fails has nobody to tell but stderr, where
--- the core reports the rows it still holds.
+-- A collected object is closed first. A finalizer that fails can tell nobody but stderr, where the core reports the
+-- rows that it still holds.
 local function wrap_lifetime(meta)
     local collect, close = meta.__gc, meta.__index.close
     function meta.__gc(self)

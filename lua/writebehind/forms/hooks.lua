@@ -1,7 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- Delivery of events to the hooks on_flush, log and dead_letter, in the owner's state and in order. A hook that
--- throws breaks nothing: an error of the others goes to the log hook, the log hook's own to stderr, once an
--- object. A dead row whose dead_letter throws is named with its error.
+-- throws breaks nothing: its error goes to the log hook, and that of the log hook to stderr, once an object.
 
 local core = require "writebehind.core"
 local turn = require "writebehind.forms.turn"
@@ -13,7 +12,7 @@ local hooks = {}
 
 local MOST_AT_ONCE = 1024 -- so that a hook which makes events can't keep its caller for ever
 
--- Tells what nobody asked about: by the log hook, or else on stderr, once an object.
+-- Tells what is no answer to a call: by the log hook, or else on stderr, once an object.
 local function tell(options, text, hook)
     if hook ~= "log" and options.log and pcall(options.log, "error", text, { rows = 0, suppressed = 0 }) then
         return
@@ -34,7 +33,7 @@ local function complain(options, hook, message)
     tell(options, ("the hook %s failed: %s"):format(hook, hooks.text_of(message)), hook)
 end
 
--- A store answered, or failed, after its claim was completed: there is nobody to take that.
+-- A store answered, or failed, after its claim was completed: nobody takes the answer.
 function hooks.late(options, ok, answer)
     tell(options, ("the store %s %s after its claim was completed: that counts for nothing"):format(
         ok and "answered" or "failed with", hooks.text_of(answer)))
@@ -80,7 +79,7 @@ local function deliver_all(object, options)
     end
 end
 
--- Hands out what is waiting. Inside a hook it does nothing: the delivery that called the hook goes on.
+-- Hands out what is waiting. Inside a hook it does nothing: whoever called the hook hands out the rest.
 function hooks.deliver(object, options)
     if turn.is_taken(options.teller) or not hooks.wanted(options) then
         return
@@ -113,8 +112,8 @@ function hooks.check_timeout(timeout, noun, method)
         tostring(timeout)), 3)
 end
 
--- Wraps flush, close and poll in the metatable of threaded objects, so that they deliver events. What delivers
--- rows is still C alone.
+-- Wraps flush, close and poll in the metatable of threaded objects, so that they hand out events. C alone delivers
+-- rows.
 function hooks.wrap(meta, noun)
     local methods = meta.__index
     local function wrap(method)

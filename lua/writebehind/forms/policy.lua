@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- The scripted decisions of a batcher in its owner's state: route, on_full and should_flush inside add (and the
 -- last in poll), retry_delay where a failed batch is completed. A decision that throws, or is none, is counted
--- and logged, and the built-in rule decides; so does it while a policy is being asked, for what it adds itself.
+-- and logged, and the built-in rule decides. The built-in rule also decides for what a policy adds while it is asked.
 
 local core = require "writebehind.core"
 local hooks = require "writebehind.forms.hooks"
@@ -21,7 +21,7 @@ local OWN_TABLE = 0
 
 local BATCHER, STATS, VALUES = {}, {}, {} -- keys of what a view has of its own
 
--- The row of add_values, by column name; the options's list has the names.
+-- The row of add_values, by column name. The list part of the options has the names.
 local function named_row(options, values)
     local row = {}
     for index = 1, values.n do
@@ -42,7 +42,7 @@ local function late(own, name)
     return own[STATS][name]
 end
 
--- Of the open batch, or of one that failed.
+-- A view of the open batch, or of one that failed.
 local function view_of(batcher, own, rows, bytes, age, attempt)
     own[BATCHER], own.rows, own.bytes, own.age, own.attempt = batcher, rows, bytes, age, attempt
     return view.of(own, late)
@@ -50,18 +50,18 @@ end
 
 -- ---- asking ----
 
--- A policy that waits in a yield is not the one that adds now: that is another coroutine's row.
+-- Is it the policy itself that adds now? Not where the policy waits in a yield: then another coroutine adds.
 local function is_asked(options)
     return turn.is_taken(options.deciding) and not turn.is_suspended(options.deciding)
 end
 
--- What a policy answered is not what it may.
+-- Says that a policy answered what it may not.
 function policy.wrong(answer, expected)
     return ("it answered %s; expected %s"):format(type(answer) == "string" and ("%q"):format(answer) or
         text_of(answer), expected)
 end
 
--- → whether it answered, its answer
+-- Asks the policy. → whether it answered, its answer
 local function ask(batcher, options, decision, argument, more)
     options.deciding = turn.take()
     local ok, answer = pcall(options.policy[decision], argument, more)
@@ -113,7 +113,7 @@ end
 
 -- ---- should_flush ----
 
--- `own`: what the view has besides, the row that was just added or its values, if any.
+-- `own`: what else the view has: the row that was just added, or its values.
 local function asks_flush(batcher, options, own)
     if not options.policy.should_flush or is_asked(options) then
         return false
@@ -132,7 +132,7 @@ end
 
 -- ---- retry_delay ----
 
--- What retry_delay sees: this failure is among those that are counted.
+-- What retry_delay sees. The core counts this failure later, when it is completed, so it is added here.
 local function failure_view(batcher, batch, err, class)
     local stats = batcher:stats() or { failures = 0, consecutive_failures = 0 } -- none in a child of fork
     return view_of(batcher, {
@@ -158,7 +158,7 @@ function policy.retry(batcher, batch, err, class)
     return answer
 end
 
--- What the answer of a retry_delay means, as above; and what is wrong with it.
+-- What the answer of a retry_delay means, as above; or nil and what is wrong with it.
 function policy.delay(delay)
     if delay == nil then
         return false
@@ -170,7 +170,7 @@ end
 
 -- ---- the methods ----
 
--- An add whose table and mode are decided.
+-- Adds with the table and the mode that were decided.
 local function add_as(add, batcher, options, own, route, mode, ...)
     local ok, due, code = add(batcher, route, mode, ...)
     if ok and asks_flush(batcher, options, own) then
@@ -179,7 +179,7 @@ local function add_as(add, batcher, options, own, route, mode, ...)
     return ok, due, code
 end
 
--- What waits for room in a driven batcher is added again as it was decided, without asking again: by options.again.
+-- A row that waits for room in a driven batcher is added by options.again: as was decided, without asking again.
 local function wait_for_room(add, options, own, route, mode)
     options.block = mode == OVERFLOW.block and options.inline ~= false and options.take ~= nil
     options.again = options.block and function(batcher, ...)
@@ -210,7 +210,7 @@ local function check_row(row)
     end
 end
 
--- What a view has of the values of add_values; a row is made of them where somebody looks.
+-- What a view has of the values of add_values. It makes a row of them when somebody looks.
 local function own_of_values(options, ...)
     if options.policy.route then
         return { row = named_row(options, { n = select("#", ...), ... }) }

@@ -1,18 +1,18 @@
 -- SPDX-License-Identifier: MIT
--- Turns: of several coroutines one at a time does a thing. Who has the turn is kept weakly, so that a coroutine
--- that died or was dropped in the middle holds nobody up.
+-- Turns: one coroutine at a time does a thing. Who has the turn is kept weakly, so that a coroutine that died or was
+-- dropped in the middle holds nobody up.
 
 local turn = {}
 
 local WEAK = { __mode = "v" }
 
--- nginx puts functions of its own in the place of coroutine's, which know the coroutines of the running request
--- alone, and refuse to answer in log_by_lua. The true ones are kept beside them.
+-- nginx replaces coroutine's functions. Its own know only the coroutines of the running request, and refuse to
+-- answer in log_by_lua. It keeps the true ones beside them.
 local status = coroutine._status or coroutine.status -- luacheck: globals coroutine
 
 local MAIN = { main = true } -- which never dies in the middle
 
--- A turn of the running coroutine; whoever takes it keeps it where the others look, and forgets it at the end.
+-- A turn of the running coroutine. Its taker keeps it where the others look, and forgets it at the end.
 function turn.take()
     local thread, is_main = coroutine.running()
     if is_main or thread == nil then
@@ -21,7 +21,7 @@ function turn.take()
     return setmetatable({ thread = thread }, WEAK)
 end
 
--- Is a turn, or nil, still somebody's?
+-- Is a turn (or nil) still somebody's?
 function turn.is_taken(holder)
     if not holder then
         return false

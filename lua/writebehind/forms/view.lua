@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
--- What a policy sees: a table that can be read only, and whose costly parts are made when they are asked for.
+-- What a policy sees: a read-only table, whose costly parts are made when they are read.
 
 local view = {}
 

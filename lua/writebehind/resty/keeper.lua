@@ -1,12 +1,12 @@
 -- SPDX-License-Identifier: MIT
--- The one long-lived coroutine of an nginx worker: while there is work, it gives every member that has some its
--- turns, and runs tasks as light threads beside itself. It is an nginx timer's; a second timer watches it.
+-- The one long-lived coroutine of an nginx worker. While there is work, it gives each member that has some its turns,
+-- and runs tasks as light threads beside itself. It runs in an nginx timer; a second timer watches it.
 --
 -- Invariant: a member is in `active` while it may have work, and else its `alert` is true, which asks for a wake.
--- A coroutine that is `current` comes round at least every BEAT seconds, or is taken for dead: a store or a hook
--- may end its whole timer (ngx.exit), and nginx drops timers past lua_max_running_timers without a word. Then
--- another one starts; should the first live after all, it sees that it is not `current`, and ends.
--- An idle worker has neither timer nor coroutine, so that nothing keeps a Lua state of lua_code_cache off alive.
+-- The `current` coroutine takes a turn at least every BEAT seconds, or is taken for dead: a store or a hook may end
+-- its timer (ngx.exit), and nginx drops timers past lua_max_running_timers without a word. Then another starts. If
+-- the first is alive after all, it sees that it is not `current`, and ends.
+-- An idle worker has neither timer nor coroutine: with lua_code_cache off, nothing then keeps its Lua state alive.
 
 local semaphore = require "ngx.semaphore"
 local now = require("writebehind.core").process.now
@@ -16,8 +16,8 @@ local keeper = {}
 local BEAT = 1       -- seconds, at the most, between two turns
 local WATCH = 2      -- between two looks of the watching timer
 local DEAD = 5       -- without a turn
-local MOST_TASKS = 500 -- what nginx keeps for each light thread and socket goes with its timer: take a new one
-local BREATH = 0.001 -- for the event loop, where stores that never yield keep us busy
+local MOST_TASKS = 500 -- of one timer: what nginx keeps of a light thread or a socket is freed only with the timer
+local BREATH = 0.001 -- for the event loop, where stores never yield
 local QUIET = 10     -- between two complaints
 
 local active, tasks = {}, {}
@@ -37,7 +37,7 @@ end
 
 -- ---- waking ----
 
--- A member needs none for what its own turn begins: that comes round.
+-- A member needs no wake for what its own turn begins: its turn comes again.
 local function signal(context, member)
     if context and not context.signalled and (member == nil or member ~= context.turning) then
         context.signalled = true
@@ -80,7 +80,7 @@ end
 
 -- ---- turns ----
 
--- A turn may wake others, by a policy that adds to them: theirs is in the next round.
+-- A turn may wake others, where a policy adds to them: their turn is in the next round.
 local function list_active()
     local list = {}
     for member in pairs(active) do
@@ -109,7 +109,8 @@ local function turn_all(context)
     return wait
 end
 
--- The tasks of a timer that is done with turns end, but for those that nobody waits for in a worker that exits.
+-- Waits for the tasks of a timer that has no more turns. In a worker that exits and has no work left, three beats at
+-- the most.
 local function linger(context)
     local beats = 0
     while context.alive > 0 do
@@ -139,7 +140,7 @@ local function work(context)
     end
 end
 
--- The timer's function. It does the same in a worker that exits: what it has begun may still use sockets there.
+-- The timer's function. It goes on in a worker that exits: tasks may still use sockets there.
 local function serve(_, context)
     local ok, message = pcall(work, context)
     if not ok then
@@ -166,7 +167,7 @@ function start()
     return false
 end
 
--- What a dead coroutine had in its hands comes back when it is collected.
+-- What a dead coroutine had taken comes back when it is collected.
 local function ensure(member)
     if current and not is_dead(current) then
         signal(current, member)
@@ -198,7 +199,7 @@ end
 
 -- ---- for members ----
 
--- The member has work, or may have.
+-- Tells that the member has work, or may have.
 function keeper.wake(member)
     active[member], member.alert = true, false
     if ensure(member) then
@@ -208,7 +209,7 @@ function keeper.wake(member)
     end
 end
 
--- Runs the task beside the coroutine, not in the caller's request.
+-- Runs the task beside the coroutine instead of in the caller's request.
 function keeper.spawn(member, task)
     tasks[#tasks + 1] = task
     keeper.wake(member)

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
--- Lines of the library in nginx's error log: what named objects have as their `log` where no other is given.
+-- The library's lines in nginx's error log: the `log` of named objects that are given none.
 
 local log = {}
 

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
--- What the worker's coroutine does for one object. Of a scripted one, a pump delivers, and a worker that exits
--- drains it: what was accepted by then has close_timeout to be stored, and no backoff keeps it waiting. A
--- threaded one delivers by itself; it only has its hooks told. Hooks run in tasks of their own: they may yield.
+-- What the worker's coroutine does for one object. A pump delivers for a scripted one. A worker that exits drains it:
+-- what was accepted by then has close_timeout to be stored, without backoff. A threaded one delivers by itself and
+-- needs only its hooks called. Hooks run in tasks of their own, since they may yield.
 
 local core = require "writebehind.core"
 local driven = require "writebehind.forms.driven"
@@ -49,7 +49,7 @@ function calls.spawn(self, task)
     end)
 end
 
--- Each who waits has a semaphore; one whose request died is collected.
+-- Each waiter has a semaphore; that of a request that died is collected.
 function calls.wait(self, _, seconds)
     local own = semaphore.new()
     self.waits[own] = true
@@ -96,7 +96,7 @@ function scripted:turn(at)
         return nil
     elseif keeper.is_exiting() and hurry(self, at) then
         give_up(self)
-        self.ticket = nil -- what is added yet has a time of its own
+        self.ticket = nil -- what is added later gets a deadline of its own
         return nil
     end
     if self.options.policy then
@@ -113,14 +113,14 @@ function scripted:turn(at)
     return self.full and huge or due
 end
 
--- Drains up to the ticket, as a coroutine may.
+-- Waits in a coroutine until all that the ticket stands for is settled.
 function scripted:drain(ticket, timeout, what)
     return pump.drain(self.pump, ticket, timeout, what)
 end
 
 -- ---- threaded ----
 
--- Its last events come a little after its last row. It is drained while its worker exits, which shall not wait.
+-- Its last events come a little after its last row. A worker that exits must not wait: the thread drains meanwhile.
 function threaded:turn(at)
     if self.closed or not hooks.wanted(self.options) then
         return nil

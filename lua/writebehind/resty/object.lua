@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
--- Batchers and trackers as an nginx worker wants them: add wakes the worker's coroutine where that is needed, in
--- every phase; flush and close wait as nginx does, or not at all where nothing can wait. They are the library's
--- own objects; only their methods are others.
+-- Batchers and trackers for an nginx worker: add works in every phase and wakes the worker's coroutine where needed;
+-- flush and close wait as nginx does, and not at all in phases that can't wait. They are the library's own objects
+-- with other methods.
 
 local core = require "writebehind.core"
 local driven = require "writebehind.forms.driven"
@@ -31,7 +31,7 @@ local function member_of(self, noun, name)
     return own
 end
 
--- The master process delivers nothing, and a thread of its own does not survive into the workers.
+-- Raises in the master process: it delivers nothing, and its threads do not live on in the workers.
 local function check_process(own, noun, name)
     if phases.now() == "init" then
         error(("%s:%s: %s is used in init_by_lua: make it there, and add in the workers"):format(noun, name,
@@ -69,7 +69,7 @@ end
 
 -- ---- flush and close ----
 
--- Waits until the ticket is settled, as well as that can be done here.
+-- Waits until all that the ticket stands for is settled, where this phase can wait.
 local function wait_for(own, self, ticket, timeout, what)
     if phases.can_wait() then
         return own:drain(ticket, timeout, what)
@@ -132,7 +132,7 @@ local function wrap_close(methods, noun, inner)
     end
 end
 
--- The worker's coroutine does what is due.
+-- poll wakes the worker's coroutine, which does what is due.
 local function wrap_poll(methods, noun)
     function methods.poll(self)
         keeper.wake(member_of(self, noun, "poll"))
@@ -142,7 +142,7 @@ end
 
 -- ---- the end ----
 
--- The Lua state ends, and with it all of nginx that Lua can use: only what is lost can be said.
+-- The Lua state ends, and nothing of nginx can be used any more: the rows that are lost can only be told.
 local function wrap_collect(meta, noun, collect)
     function meta.__gc(self)
         local own = members[self]
@@ -214,7 +214,7 @@ local function refuse(title, noun, message, level)
     error(("%s: %s"):format(title, tostring(message):gsub("^" .. noun .. ": ", "")), level + 1)
 end
 
--- A table of options as the library takes it, and what is ours of it.
+-- The options that the library takes, and those that are this module's.
 local function split(title, given)
     local copy = copy_of(given)
     copy.log, copy.in_flight = copy.log or log.hook(title), nil
@@ -243,7 +243,7 @@ function object.make(noun, title, given, level, on_closed)
     return self
 end
 
--- Is it closed, and nothing left of it? Where nobody waited for its last rows, that is found out here.
+-- Is it closed and drained? Where nobody waited for its last rows, this finds it out.
 function object.is_closed(self)
     local own = members[self]
     if own.closing and not own.closed and own.closing(self, 0) then

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
--- What nginx lets Lua do where it runs now.
+-- What nginx lets Lua do in the phase that runs now.
 
 local phases = {}
 
@@ -20,7 +20,7 @@ function phases.can_wait()
     return CAN_WAIT[phases.now()] == true
 end
 
--- Is nobody served yet, or any more?
+-- May it block: is nobody served yet, or no longer?
 function phases.may_block()
     return MAY_BLOCK[phases.now()] == true
 end

@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- Are options the same as those of the first call? Tables are compared by what they held then, schemas by their
--- columns; functions, objects (tables with a metatable, but for the options themselves) and userdata by identity.
+-- columns. Functions, userdata and objects (tables with a metatable, except the options themselves) are compared by
+-- identity.
 
 local raw = require("writebehind.core").raw
 
@@ -34,7 +35,7 @@ local function is_plain(value)
     return type(value) == "table" and debug.getmetatable(value) == nil
 end
 
--- A copy that later changes of the caller's tables don't reach; objects, and what lies too deep, are kept.
+-- A copy that later changes to the caller's tables don't reach. Objects, and what is nested too deep, are not copied.
 function same.copy(value, depth)
     depth = depth or 1
     if type(value) ~= "table" or depth > 1 and not is_plain(value) or depth > DEEPEST then
@@ -71,8 +72,7 @@ local function differing_key(first, second, path)
     end
 end
 
--- `first` is a copy. A table inside that is the very one that was given then is the same, whatever its owner has
--- done to it since.
+-- `first` is a copy. A table inside is the same if it is the very one that was given then, even if it was changed.
 function difference(first, second, path)
     local origin = first ~= nil and origins[first]
     if rawequal(first, second) or origin and rawequal(origin, second) then

@@ -12,7 +12,7 @@ local function told(log, what, name, err)
     return trace.brief(err)
 end
 
--- Calls a function of what the module of that name gives; an error is thrown on as text.
+-- Calls a function that the module of that name gives; throws its error on as text.
 function module.call(name, log, call)
     return trace.outcome(log, ("the worker %q failed: "):format(name), trace.call(call))
 end
@@ -21,7 +21,7 @@ local function kind_of(found)
     return found == true and "nothing" or "a " .. type(found) -- require's answer where a module returns nothing
 end
 
--- → what the module gives, a table, or nil, message, class. What is wrong with the module itself wants a person.
+-- → what the module gives, a table, or nil, message, class. A module that is wrong itself needs a person.
 function module.find(name, args, log, what)
     local ok, found = trace.call(function() return require(name) end)
     if not ok then

@@ -10,8 +10,8 @@ local script = {}
 
 local DECISIONS = { should_flush = true, route = true, retry_delay = true, close = true }
 
--- A module that decides nothing is a mistake, and so is a decision of a name that is none. What begins with an
--- underscore is the module's own.
+-- A module that decides nothing is a mistake, and so is a function whose name is no decision's. Names that begin
+-- with an underscore are the module's own.
 local function check(given, name)
     local found = false
     for key, value in pairs(given) do

@@ -9,10 +9,10 @@ local trace = require "writebehind.worker.trace"
 
 local session = {}
 
--- What comes after the answer is told here.
+-- Logs what comes after the answer.
 local function quiet() end
 
--- A claim that its store completed has had its answer: another one has nobody to take it.
+-- A store that completed its claim has answered: nobody takes another answer.
 local function check_once(work, name, log, answer, err)
     if raw.is_completed(work) and answer ~= true and (answer ~= nil or err ~= nil) then
         log(("the worker %q answered %s after it had completed its claim: that counts for nothing"):format(name,

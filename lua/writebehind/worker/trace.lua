@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
--- Errors in a worker's private state: calls that keep the frames which an error went through, and their text. An
--- error's own text has a bound in the core, and so has a line of the log: both are cut between two frames.
+-- Errors in a worker's private state: calls that keep the frames which an error went through, and their text. The core
+-- bounds the text of an error and a line of the log: both are cut between two frames.
 
 local hooks = require "writebehind.forms.hooks"
 
@@ -17,7 +17,7 @@ trace.text_of = hooks.text_of
 
 -- ---- frames ----
 
--- This library's frames, below what it called, and require's.
+-- Is it a frame of this library, below what it called, or of require?
 local function is_own(frame)
     return frame:find "writebehind/worker/%a+%.lua:%d+: in " or frame == "[C]: in function 'require'"
 end
@@ -27,7 +27,7 @@ local function is_empty(frame)
     return frame:find "^%(%.%.%.tail calls?" or frame == "[C]: in ?" or frame:find "^%[C%]: at 0x"
 end
 
--- Adds a frame; one that is the same as the last is counted there, as in a recursion.
+-- Adds a frame. The same frame again, as in a recursion, only counts.
 local function put(frames, text)
     local last = frames[#frames]
     if last and last.text == text then
@@ -62,14 +62,14 @@ local function same(...)
     return ...
 end
 
--- As pcall; an error is one for the functions below. Not a tail call: the frames end where xpcall is named.
+-- As pcall, but the error is one for the functions below. It must not be a tail call: the frames end at xpcall.
 function trace.call(call)
     return same(xpcall(call, with_frames))
 end
 
 -- ---- as text ----
 
--- For want of memory, or of stack, Lua asks no handler: then there is a text and nothing else.
+-- Where memory or stack is out, Lua calls no handler: then there is only a text.
 local function parts_of(err)
     if type(err) == "table" and type(err.frames) == "table" then
         return err.message, err.frames
@@ -77,7 +77,7 @@ local function parts_of(err)
     return trace.text_of(err), {}
 end
 
--- The message, and of the frames the first ones, which fit. The message first: it says most.
+-- The message, which says most, and the first frames, as many as fit.
 function trace.brief(err)
     local text, frames = parts_of(err)
     for index, frame in ipairs(frames) do
@@ -116,7 +116,7 @@ local function put_frames(lines, frames)
     end
 end
 
--- All of it, as lines: `title` and the message, then the frames.
+-- The whole error as lines: `title` and the message, then the frames.
 function trace.lines(title, err)
     local message, frames = parts_of(err)
     local lines = {}
@@ -125,7 +125,7 @@ function trace.lines(title, err)
     return table.concat(lines, "\n")
 end
 
--- What a call by trace.call answered; its error goes to the log, as lines, and is thrown on as text.
+-- Answers what a call by trace.call answered. An error goes to the log, as lines, and is thrown on as text.
 function trace.outcome(log, title, ok, answer, ...)
     if not ok then
         log(trace.lines(title, answer))
