@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
--- The command line: what can be asked for, checked here; each command is a module of its own beside this
--- one, with a function `run` that takes the parsed arguments and gives the exit code.
+-- The command line: reads and checks the arguments. Each command is a module in cli/, whose function `run` takes
+-- the parsed arguments and gives the exit code.
 
 local argparse = require "argparse"
 

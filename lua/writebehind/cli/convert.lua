@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
--- From the text of a member to the value that its column takes. What fits no rule goes on as text: the core
--- refuses it then, with a message that names the column, its type and the value.
+-- From the text of a member to the value that its column takes. What fits no rule stays text, and the core
+-- refuses it with a message that names the column, its type and the value.
 
 local json = require "writebehind.json"
 

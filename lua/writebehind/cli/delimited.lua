@@ -15,8 +15,8 @@ end
 
 -- ---- CSV ----
 
--- The quoted field whose text begins at `at`. It may go on over the lines that `more` gives. Its text, the
--- line that it ends in, and where; nil and a message.
+-- Reads the quoted field whose text begins at `at`; it may go on over the lines that `more` gives. → its text, the
+-- line in which it ends, and where; or nil and a message.
 local function quoted_field(line, at, more)
     local parts = {}
     while true do
@@ -47,7 +47,7 @@ local function plain_field(line, at)
     return text ~= "" and text, comma
 end
 
--- A field at `at`: its text, the line that it ends in, and where the comma after it is or would be.
+-- Reads the field at `at`. → its text, the line in which it ends, and where the comma after it is or would be.
 local function field(line, at, more)
     if byte(line, at) ~= QUOTE then
         local text, comma = plain_field(line, at)

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- The columns of a table that does not exist yet, from a sample of the records that are to go into it.
--- Every one may be NULL, since the sample can't promise that no later record lacks it. Without a column
--- named "id" the table gets one, a generated uuid: by it a repeated write is recognised.
+-- Each may be NULL, since a later record may lack it. A table without a column "id" gets one, a generated uuid, by
+-- which a repeated write is recognised.
 
 local infer = {}
 
@@ -35,7 +35,7 @@ local function string_type(text)
     return "text"
 end
 
--- A number with leading zeros or a plus sign is a code of some kind, not a quantity.
+-- A number with leading zeros or a plus sign is a code, not a quantity.
 local function field_type(text)
     if text == "true" or text == "false" then
         return "bool"

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
--- Where lines come from: a file or standard input, plain or compressed by gzip (told by its first byte, which
--- no text begins with). input.position grows up to input.size, where the size is known.
+-- Where lines come from: a file or standard input, plain or compressed by gzip, which begins with a byte that no
+-- text begins with. input.position grows up to input.size, where the size is known.
 
 local CHUNK = 64 * 1024
 local GZIP = "\31"

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
--- writebehind load: the records of a file into a table, through a batcher. A row that the store is not ready
--- for waits, and the input with it; nothing is lost but what is reported.
+-- writebehind load: the records of a file into a table, through a batcher. While the store is not ready, a
+-- row waits, and the input with it. Every row that is lost is reported.
 
 local json = require "writebehind.json"
 local writebehind = require "writebehind"
@@ -15,9 +15,9 @@ local tables = require "writebehind.cli.tables"
 
 local SLICE_S = 0.25 -- the longest wait between two looks at the terminal and at the interrupt
 local LOOK_EVERY = 64 -- records between two looks at the clock
-local SETTLE_EVERY = 16384 -- records between two moments at which nothing is pending
-local REFUSAL_S = 5 -- how long to wait for a store that answers, and takes nothing
-local EXIT_S = 1 -- what the exit of the process waits for rows that were given up already
+local SETTLE_EVERY = 16384 -- records after which it waits until nothing is pending
+local REFUSAL_S = 5 -- how long to wait for a store that answers but takes nothing
+local EXIT_S = 1 -- how long the process's exit waits for rows that were given up
 local INTERRUPTED = 130
 
 -- ---- what the outside sees ----
@@ -34,13 +34,13 @@ local function refuse(self, record, reason)
     self.rejects:put(record.line, reason, record.raw)
 end
 
--- How long the store may take nothing before it is given up: less where it is there and refuses.
+-- How long the store may take nothing before it is given up: less where it answers and refuses.
 local function patience_s(self)
     local refused = self.failed_class == "reject" or self.failed_class == "hold"
     return refused and math.min(self.args.give_up, REFUSAL_S) or self.args.give_up
 end
 
--- Only time that was watched counts: between two looks the input may have been silent for hours.
+-- Only time that was watched counts: the input may be silent for hours between two looks.
 local function watch(self, state)
     local settled, now_s = state.stored + state.dead, process.now()
     if settled ~= self.settled or state.pending == 0 then
@@ -132,8 +132,8 @@ end
 
 -- ---- the end ----
 
--- What was read is stored, also after an interrupt, but then only for so long. The rows that may not be
--- stored then go where refused ones go.
+-- Stores what was read, after an interrupt only until a deadline. Rows that may not be stored then go where refused
+-- ones go.
 local function drain(self)
     if self.interrupted and not self.failure then
         self.progress:note("interrupted: storing what was read")

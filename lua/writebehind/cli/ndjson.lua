@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- Splits one JSON object, a line of NDJSON, into its members without decoding what a column takes as text:
--- numbers keep their digits, nested values their spelling. What stands between the members is checked here,
--- strings are checked here or by lua-cjson, nested values by the column they go to.
+-- numbers keep their digits, nested values their spelling. This module checks what is between the members; strings
+-- are checked here or by lua-cjson, nested values by their column.
 
 local cjson = require("cjson").new()
 

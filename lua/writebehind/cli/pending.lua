@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
--- The lines whose rows are not known to be settled yet, so that a row that comes back dead can be told by
--- its line. It is found by what it holds: the given columns whose values come back as they went in.
--- The index is only made when the first row dies.
+-- The lines whose rows may not be settled yet, so that a dead row can be reported with its line. A dead row is found
+-- by its values, in the given columns whose values come back as they went in. The index is made when the first
+-- row dies.
 
 local json = require "writebehind.json"
 

@@ -96,7 +96,7 @@ function Progress:note(text)
     self.stream:flush()
 end
 
--- The last state of the bar stays; whatever is written after it begins on a line of its own.
+-- Leaves the last state of the bar; what is written after it begins on a line of its own.
 function Progress:finish(state)
     if self.is_terminal and not self.quiet then
         self:show(state)

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
--- What became of the rows that were refused or are dead: each with its line and the reason, in a file of
--- NDJSON, or without one the first few on the terminal.
+-- Reports the rows that were refused or are dead, each with its line and the reason: in a file of NDJSON, or without
+-- a file the first few on the terminal.
 
 local json = require "writebehind.json"
 
@@ -58,7 +58,7 @@ end
 
 local rejects = {}
 
--- Into the file of that path, or without one through `note`, a function of a line of text.
+-- Keeps them in the file of that path, or without a path tells them through `note`, a function of a line of text.
 function rejects.open(path, note)
     local file, message
     if path then

@@ -61,7 +61,7 @@ local function names_given(reader)
     return names
 end
 
--- A schema in which a generated column that the input has is taken as it is given.
+-- The schema, in which a generated column that the input has is a given one.
 local function as_given(schema, map, names)
     local columns, given = schema:columns(), false
     for _, column in ipairs(columns) do

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- testing.check_store: plays an engine against a scripted store, and says in plain words where the store
 -- breaks the contract. Each scenario has a fresh store and ends at the first row that went wrong; each kind
--- of fault is told once. A store that does not answer, or never takes what it is given, is asked no more: `stuck`.
+-- of fault is told once. A store that does not answer, or never takes a batch, is `stuck`: it is asked no more.
 
 local writebehind = require "writebehind"
 local core = require "writebehind.core"
@@ -87,7 +87,7 @@ end
 
 -- ---- an engine ----
 
--- A batcher or tracker that takes what it is given and delivers nothing by itself.
+-- A batcher or tracker that delivers nothing by itself.
 function Check:engine(noun, options)
     for name, value in pairs(USE) do
         options[name] = value
@@ -98,7 +98,7 @@ function Check:engine(noun, options)
     return assert(writebehind[noun](options))
 end
 
--- Adds what the options give: what is not accepted is the mistake of who gave it.
+-- Adds the rows of the options. One that is not accepted is a mistake of the caller's.
 function Check.add(_, object, option, ...)
     local ran, ok, message = pcall(object.add, object, ...)
     if not (ran and ok) then

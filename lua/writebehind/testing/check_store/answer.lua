@@ -14,7 +14,7 @@ local function is_count(value, most)
     return type(value) == "number" and value >= 0 and value <= most and value % 1 == 0
 end
 
--- Can somebody read it? Text, or what makes a text of itself.
+-- Can somebody read it: is it text, or has it a __tostring?
 local function is_readable(err)
     local meta = getmetatable(err)
     if type(err) == "table" or type(err) == "userdata" then
@@ -97,7 +97,7 @@ function answering:judge_call(entry, watch, answer, stuck, seconds)
     end
 end
 
--- What a call did after its claim was completed, as pcall answers it → words; nil where that was nothing, or true.
+-- What a call answered, as pcall has it, after its claim was completed → words; nil for nothing or true.
 local function besides(ok, answer, err)
     if not ok then
         return "failed with " .. show(answer)

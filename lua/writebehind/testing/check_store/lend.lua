@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
--- What a store under check is lent in the place of a batch or of marks: a stand-in that passes every use on
--- to the real one and watches: uses after the call, answers by complete, and reads that are made to fail.
--- And the call itself, which is ended where it runs without end.
+-- A stand-in that a store under check gets instead of a batch or of marks. It passes every use on to the real one and
+-- watches: uses after the call, answers by complete, and reads that are made to fail. And the call itself, which is
+-- ended where it runs too long.
 
 local lend = {}
 
@@ -19,7 +19,7 @@ local function blank()
     return setmetatable({}, meta), meta
 end
 
--- Every read of a claim that is over is an error, as it is with a real one, and is remembered.
+-- A read of a claim that is over is an error, as with a real one, and is remembered.
 local function check_open(watch, name)
     if watch.over then
         watch.late = watch.late or name

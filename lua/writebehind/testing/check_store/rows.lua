@@ -81,7 +81,7 @@ end
 
 -- ---- as text, to compare ----
 
--- tostring, of values of the store's, too, whose metatables may throw.
+-- tostring, also of a store's values, whose metatables may throw.
 function rows.text(value)
     local ok, text = pcall(tostring, value)
     return ok and type(text) == "string" and text or "a " .. type(value) .. " that has no text"
@@ -174,7 +174,7 @@ local function left_over(list, counts, as_line)
     return left
 end
 
--- Compares. must: rows that are to be there; flight: rows that are on their way, of which nothing is said.
+-- Compares. must: rows that have to be there; flight: rows that may be there, as they were written and not confirmed.
 -- → { missing =, early = (of the flight), doubled = (of must), strange = (nobody gave them) }, lists of rows
 function rows.compare(actual, must, flight)
     local as_line = actual[1] ~= nil and actual[1].line ~= nil
@@ -207,7 +207,7 @@ function rows.show(row)
     return cut((row.line or row.text):gsub("[%c]", "?"))
 end
 
--- Which cell of a missing row is another in a strange one with the same first column → words, or nil.
+-- Where a strange row has the same first column as a missing one: which cell differs → words, or nil.
 function rows.difference(missing, strange, columns)
     for _, row in ipairs(strange) do
         if row.cells and row.cells[1] == missing.cells[1] then

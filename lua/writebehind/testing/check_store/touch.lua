@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
--- What is asked of `touch`: that times are those of the marks, and only move forward.
+-- What `touch` has to do: store the times of the marks, and move them only forward.
 
 local raw = require("writebehind.core").raw
 local show = require("writebehind.testing.check_store.rows").show_value
@@ -70,7 +70,7 @@ function TOUCH.forward(check, tracker, ids)
     end
 end
 
--- Ids without a row are no error, get none, and keep no other from being moved.
+-- Ids without a row are no error, get no row, and stop no other.
 function TOUCH.unknown(check, tracker, ids)
     local all = {}
     for index, id in ipairs(ids) do

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
--- What is asked of `write`: after each answer, that stored is what has to be, once and as given.
+-- What `write` has to do: after each answer, exactly the right rows are stored, once and as given.
 
 local raw = require("writebehind.core").raw
 local rows = require "writebehind.testing.check_store.rows"
@@ -121,7 +121,7 @@ function writing:write_until_taken(batcher)
     end
 end
 
--- The reply of a batch that was stored is lost: it comes again, and must not be stored again.
+-- A batch is stored and its reply is lost. It comes again, and must not be stored again.
 function writing:deliver_lost(batcher, stored)
     for _, row in ipairs(self.given) do
         self:add(batcher, "rows", row)
@@ -182,7 +182,7 @@ function WRITE.failing(check, batcher, stored)
     end
 end
 
--- One more write, of which nothing is asked: a store that kept its last batch uses it at the latest now.
+-- One more write, whose answer does not matter: a store that kept its last batch uses it now at the latest.
 function writing:write_after(batcher)
     raw.seal(batcher, false)
     local batch = batcher:take()
