@@ -107,6 +107,7 @@ bool wb_pipeline_outcome(const wb_outcome *outcome, wb_err *err)
     wb_fail_store(err, outcome->error_class, "%s",
                   outcome->text != NULL ? outcome->text : "the store failed");
     err->in_doubt = outcome->in_doubt;
+    err->timed_out = outcome->timed_out;
     return true;
 }
 

@@ -140,6 +140,7 @@ typedef struct wb_outcome {
     int32_t code;        /* WB_OK, or WB_STORE */
     int32_t error_class; /* enum wb_class, of a failure */
     bool in_doubt;       /* of a failure: its fate is unknown */
+    bool timed_out;      /* of a failure: its time was up while the store was at work on it */
     uint64_t stored;     /* of a failure: leading rows that are in */
     /* Of a failure that is no rejection, how long until the next try. 0: as the options say. WB_NEVER: there is none,
      * and the rows are dead. */
@@ -189,12 +190,13 @@ enum wb_dedupe { WB_DEDUPE_NONE, WB_DEDUPE_COLUMN };
 typedef struct wb_policy wb_policy;
 
 typedef struct wb_batcher_options {
-    wb_store *store;   /* NULL: the batcher is driven; so it is with a clock or with `driven` */
-    wb_schema *schema; /* required */
-    const char *table; /* required; "table" or "schema.table" */
-    wb_clock *clock;   /* NULL: the system's */
-    uint64_t batch_size;
-    double flush_at; /* 0 < flush_at <= 1 */
+    wb_store *store;     /* NULL: the batcher is driven; so it is with a clock or with `driven` */
+    wb_schema *schema;   /* required */
+    const char *table;   /* required; "table" or "schema.table" */
+    wb_clock *clock;     /* NULL: the system's */
+    uint64_t batch_size; /* rows that a batch has at the most, and all that a worker sees of one */
+    uint64_t merge_rows; /* rows of one write to another store, at the most; 0: 16 * batch_size */
+    double flush_at;     /* 0 < flush_at <= 1 */
     uint64_t batch_bytes;
     int64_t interval_us;
     uint64_t max_pending_rows;

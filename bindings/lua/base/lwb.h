@@ -164,6 +164,7 @@ typedef struct lwb_claim {
     int reason;
     const char *table; /* where its rows go; NULL: to the batcher's own table */
     bool in_doubt;     /* its last write's fate is unknown */
+    bool timed_out;    /* its last write's time was up while the store was at work */
     uint8_t id[16];
     int64_t at_us;               /* marks: the time of the flush */
     uint64_t updated, unmatched; /* marks: the answer */

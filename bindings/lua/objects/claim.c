@@ -155,6 +155,7 @@ int lwb_claim_complete(lua_State *L)
     else
         failure_check(L, claim, &outcome);
     outcome.in_doubt = claim->in_doubt;
+    outcome.timed_out = claim->timed_out;
     ask_retry(L, claim, &outcome);
     if (claim->work == NULL) /* an error's __tostring may complete it, or a policy */
         return luaL_error(L, "complete: completed meanwhile");

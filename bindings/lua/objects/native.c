@@ -7,6 +7,7 @@
 static int push_failure(lua_State *L, lwb_claim *claim, const wb_err *err, uint64_t stored)
 {
     claim->in_doubt = err->in_doubt;
+    claim->timed_out = err->timed_out;
     lua_pushnil(L);
     lua_pushstring(L, err->text);
     lua_pushstring(L, lwb_class_names[err->error_class]);

@@ -78,6 +78,7 @@ int lwb_store_worker(lua_State *L)
 
 static const wb_store_class worker_class = {
     .kind = "worker",
+    .scripted = true,
     .session = lwb_worker_session,
     .write = lwb_worker_write,
     .touch = lwb_worker_touch,

@@ -23,9 +23,10 @@ static void count_stored(wb_outbox *outbox, wb_batch *batch, size_t rows)
     metrics->pending_bytes -= wb_batch_skip(batch, rows);
 }
 
-static void succeed(wb_outbox *outbox, wb_batch *batch, int64_t now_us)
+static void succeed(wb_outbox *outbox, wb_batch *batch, int64_t elapsed_us, int64_t now_us)
 {
     size_t rows = wb_batch_left(batch);
+    wb_outbox_write_took(outbox, rows, elapsed_us);
     count_stored(outbox, batch, rows);
     wb_backlog_succeeded(&outbox->backlog, rows, now_us);
     if (batch->piece)
@@ -53,6 +54,20 @@ static void try_again(wb_outbox *outbox, wb_batch *batch, const wb_ending *endin
     }
 }
 
+/* Its time was up, and it is known that nothing of it is in. */
+static bool has_to_be_smaller(wb_outbox *outbox, const wb_batch *batch, const wb_err *err)
+{
+    return err->timed_out && !batch->in_doubt && !batch->piece &&
+           wb_outbox_write_smaller(outbox, wb_batch_left(batch));
+}
+
+/* It goes out again in parts: this write was no attempt of theirs. */
+static void put_back_untried(wb_outbox *outbox, wb_batch *batch, int64_t now_us)
+{
+    batch->attempt--;
+    wb_outbox_put_back(outbox, batch, now_us);
+}
+
 static void fail(wb_outbox *outbox, wb_batch *batch, const wb_ending *ending, int64_t now_us)
 {
     const wb_err *err = ending->err;
@@ -65,6 +80,8 @@ static void fail(wb_outbox *outbox, wb_batch *batch, const wb_ending *ending, in
         wb_outbox_grant_credit(outbox, now_us);
     if (wb_batch_left(batch) == 0)
         wb_outbox_settle(outbox, batch);
+    else if (has_to_be_smaller(outbox, batch, err))
+        put_back_untried(outbox, batch, now_us);
     else if (err->error_class == WB_REJECT)
         wb_outbox_reject(outbox, batch, err, now_us);
     else
@@ -92,7 +109,7 @@ void wb_outbox_complete(wb_outbox *outbox, wb_batch *batch, const wb_ending *end
     wb_batch_list_remove(&outbox->taken, batch);
     outbox->taken_count--;
     if (err == NULL)
-        succeed(outbox, batch, now_us);
+        succeed(outbox, batch, elapsed_us, now_us);
     else
         fail(outbox, batch, ending, now_us);
     wb_log_flush(backlog->log, &event);

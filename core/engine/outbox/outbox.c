@@ -12,6 +12,16 @@ enum { MERGED_BATCHES = 16 };
 
 static const wb_backlog_class class;
 
+static uint64_t rows_of_a_write(const wb_batcher_options *options, bool threaded)
+{
+    if (!threaded || options->store->class->scripted)
+        return options->batch_size;
+    if (options->merge_rows > 0)
+        return options->merge_rows;
+    return options->batch_size < UINT64_MAX / MERGED_BATCHES ? options->batch_size * MERGED_BATCHES
+                                                             : UINT64_MAX;
+}
+
 void wb_outbox_init(wb_outbox *outbox, const wb_batcher_options *options, const wb_env *env,
                     const wb_target *target, bool threaded)
 {
@@ -27,7 +37,10 @@ void wb_outbox_init(wb_outbox *outbox, const wb_batcher_options *options, const 
     outbox->max_bytes = options->max_pending_bytes;
     outbox->overflow = options->overflow;
     outbox->block_timeout_us = options->block_timeout_us;
-    outbox->merge_rows = threaded ? options->batch_size * MERGED_BATCHES : 0;
+    outbox->write_timeout_us = options->write_timeout_us;
+    outbox->most_write_rows = rows_of_a_write(options, threaded);
+    outbox->write_rows = outbox->most_write_rows;
+    outbox->merge_rows = threaded ? outbox->most_write_rows : 0;
     wb_script_client_init(&outbox->script_client, options->policy, target, &outbox->backlog);
     outbox->keep_dead = options->dead_path != NULL || options->dead_events;
 }

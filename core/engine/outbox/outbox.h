@@ -33,8 +33,11 @@ typedef struct wb_outbox {
     const char *table;
     wb_thresholds policy;
     uint64_t max_rows, max_bytes; /* pending, at the most */
-    uint64_t merge_rows;          /* waiting batches are merged up to this many rows; 0: never */
-    int overflow;                 /* enum wb_overflow */
+    uint64_t merge_rows;          /* batches that wait are merged up to so many rows; 0: never */
+    uint64_t write_rows;          /* rows that the next write has at the most: see size.c */
+    uint64_t most_write_rows;     /* what write_rows never passes */
+    int64_t write_timeout_us;
+    int overflow; /* enum wb_overflow */
     int64_t block_timeout_us;
 
     unsigned credit;   /* rejected rows that may be given up: see reject.c */
@@ -99,6 +102,16 @@ static inline bool wb_outbox_same_origin(const wb_batch *batch, const wb_batch *
 /* Unlocked. Makes one batch of one table of what was taken: merges what was taken together, and puts rows of other
  * tables back, sealed. NULL: no memory, all is back. */
 wb_batch *wb_outbox_to_one_table(wb_outbox *outbox, wb_batch *batch, bool routing);
+/* ---- how many rows a write has: size.c ---- */
+
+/* Locked. A write of so many rows was stored after that time; or had no time to be, and is known to have failed:
+ * false where it can't be smaller. */
+void wb_outbox_write_took(wb_outbox *outbox, size_t rows, int64_t elapsed_us);
+bool wb_outbox_write_smaller(wb_outbox *outbox, size_t rows);
+/* Unlocked. Of a taken batch that is too large for a write the first rows are taken, the others go back, sealed.
+ * Without memory the batch goes out whole. */
+wb_batch *wb_outbox_cut(wb_outbox *outbox, wb_batch *batch);
+
 void wb_outbox_give_up(wb_outbox *outbox, wb_batch *batch, const char *why, int64_t now_us);
 /* A taken batch was rejected: some row of it is bad, or the store is. */
 void wb_outbox_reject(wb_outbox *outbox, wb_batch *batch, const wb_err *err, int64_t now_us);

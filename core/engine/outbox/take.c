@@ -55,6 +55,8 @@ static bool may_merge(const wb_batch *batch, const wb_batch *more)
 static void merge_along(wb_outbox *outbox, wb_batch *batch)
 {
     size_t rows = wb_batch_left(batch), bytes = batch->bytes;
+    uint64_t most =
+        outbox->merge_rows < outbox->write_rows ? outbox->merge_rows : outbox->write_rows;
     wb_batch **last = &batch->merge_next, *next;
     for (wb_batch *more = outbox->sealed.first; more != NULL; more = next) {
         next = more->next;
@@ -62,7 +64,7 @@ static void merge_along(wb_outbox *outbox, wb_batch *batch)
             continue;
         rows += wb_batch_left(more);
         bytes += more->bytes;
-        if (rows > outbox->merge_rows || bytes > outbox->policy.batch_bytes)
+        if (rows > most || bytes > outbox->policy.batch_bytes)
             return;
         lend(outbox, more);
         *last = more;
@@ -98,5 +100,7 @@ wb_batch *wb_outbox_take(wb_outbox *outbox)
     wb_batch *batch = take_locked(outbox);
     bool routing = outbox->routing;
     wb_monitor_unlock(&outbox->backlog.monitor);
-    return batch != NULL ? wb_outbox_to_one_table(outbox, batch, routing) : NULL;
+    if (batch != NULL)
+        batch = wb_outbox_to_one_table(outbox, batch, routing);
+    return batch != NULL ? wb_outbox_cut(outbox, batch) : NULL;
 }

@@ -33,6 +33,7 @@ typedef struct wb_err {
     int32_t code;        /* enum wb_code */
     int32_t error_class; /* enum wb_class, where code is WB_STORE */
     bool in_doubt;       /* the write was sent, and its fate is unknown */
+    bool timed_out;      /* the store was at work on the write when its time was up */
     char sqlstate[6];    /* the server's, or empty */
     char text[256];      /* what was wrong, by name; one line */
 } wb_err;

@@ -8,9 +8,12 @@
  * Fails with WB_STORE: HOLD where the server refuses us (no such database, wrong password), else RETRY. */
 #include "stores/postgres/postgres.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "base/env.h"
 
@@ -145,6 +148,15 @@ static const char *or_default(const char *text, const char *otherwise)
     return text != NULL && *text != '\0' ? text : otherwise;
 }
 
+/* A server that is at work on rows may not read for long. So once there is a connection, the kernel gives it up only
+ * after the client has: the server's own limits end before. */
+static void wait_for_slow_server(PGconn *conn, const wb_pg_session *session)
+{
+    int ms = share_ms(session, 100);
+    if (wb_pg_option(session->store, "tcp_user_timeout") == NULL)
+        setsockopt(PQsocket(conn), IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof ms);
+}
+
 static int connect_host(wb_pg_session *session, const wb_deadline *deadline, wb_err *err)
 {
     PGconn *conn = start(session);
@@ -162,6 +174,7 @@ static int connect_host(wb_pg_session *session, const wb_deadline *deadline, wb_
     if (code == WB_OK) {
         PQsetErrorVerbosity(conn, PQERRORS_DEFAULT);
         PQsetnonblocking(conn, 1);
+        wait_for_slow_server(conn, session);
         session->conn = conn;
     } else {
         PQfinish(conn);

@@ -90,8 +90,10 @@ int wb_pg_fail(wb_err *err, const PGresult *result)
         wb_fail_store(err, class, "%.*s", bytes, primary);
     else
         wb_fail_store(err, class, "%.*s (%s)", bytes, primary, detail);
-    if (err != NULL && strlen(sqlstate) < sizeof err->sqlstate)
+    if (err != NULL && strlen(sqlstate) < sizeof err->sqlstate) {
         strcpy(err->sqlstate, sqlstate);
+        err->timed_out = strcmp(sqlstate, "57014") == 0; /* statement_timeout */
+    }
     return WB_STORE;
 }
 

@@ -44,10 +44,14 @@ static int do_connected(wb_pg_session *session, const struct job *job, const wb_
         code = do_once(session, job, deadline, &begun, err);
     bool was_dead = code != WB_OK && !fresh && !begun && err->error_class == WB_RETRY &&
                     PQstatus(session->conn) == CONNECTION_BAD; /* of NULL too */
-    if (!was_dead || wb_deadline_passed(deadline))
-        return code;
-    code = wb_pg_connect(session, deadline, &fresh, err);
-    return code == WB_OK ? do_once(session, job, deadline, &begun, err) : code;
+    if (was_dead && !wb_deadline_passed(deadline)) {
+        code = wb_pg_connect(session, deadline, &fresh, err);
+        if (code == WB_OK)
+            code = do_once(session, job, deadline, &begun, err);
+    }
+    if (code != WB_OK && !begun)
+        err->timed_out = false; /* the server was not at work on it */
+    return code;
 }
 
 static int finish(int code, wb_err *own, const char *table, wb_err *err)

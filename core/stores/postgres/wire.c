@@ -15,8 +15,12 @@ static int timed_out(wb_pg_session *session, const wb_deadline *deadline, wb_err
 {
     bool asked = deadline->cancel != NULL && atomic_load(&deadline->cancel->asked);
     wb_pg_drop(session);
-    return asked ? wb_fail_store(err, WB_RETRY, "stopped while waiting for the server")
-                 : wb_fail_store(err, WB_RETRY, "no answer from the server in time");
+    wb_fail_store(err, WB_RETRY,
+                  asked ? "stopped while waiting for the server"
+                        : "no answer from the server in time");
+    if (err != NULL)
+        err->timed_out = !asked;
+    return WB_STORE;
 }
 
 int wb_pg_lost(wb_pg_session *session, wb_err *err)

@@ -142,10 +142,13 @@ int wb_sqlite_fail(wb_sqlite_connection *connection, int status, wb_err *err)
     int primary = status & 0xff;
     bool late = (primary == SQLITE_BUSY || primary == SQLITE_INTERRUPT) &&
                 connection->deadline != NULL && wb_deadline_passed(connection->deadline);
-    return wb_fail_store(err, class_of(status), "%s \"%s\": %s%s",
-                         connection->table != NULL ? "table" : "database",
-                         connection->table != NULL ? connection->table : connection->path,
-                         late ? "no time left: " : "", sqlite3_errmsg(connection->db));
+    wb_fail_store(err, class_of(status), "%s \"%s\": %s%s",
+                  connection->table != NULL ? "table" : "database",
+                  connection->table != NULL ? connection->table : connection->path,
+                  late ? "no time left: " : "", sqlite3_errmsg(connection->db));
+    if (err != NULL)
+        err->timed_out = late && primary == SQLITE_INTERRUPT; /* else it waited for a lock */
+    return WB_STORE;
 }
 
 int wb_sqlite_no_memory(const wb_sqlite_connection *connection, wb_err *err)

@@ -32,6 +32,14 @@ void shut_box(struct backlog *backlog)
     wb_clock_unref(backlog->clock);
 }
 
+void merge_up_to(struct backlog *backlog, uint64_t rows)
+{
+    wb_outbox *outbox = &backlog->outbox;
+    outbox->merge_rows = rows;
+    outbox->most_write_rows = rows > 0 ? rows : outbox->policy.batch_size;
+    outbox->write_rows = outbox->most_write_rows;
+}
+
 int put(struct backlog *backlog, wb_err *err)
 {
     wb_value values[2] = {int_value(backlog->next), text_value("x")};

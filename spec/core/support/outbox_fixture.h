@@ -26,6 +26,9 @@ void open_box(struct backlog *backlog, void (*change)(wb_batcher_options *));
 void open_box_at(struct backlog *backlog, int64_t start_us, void (*change)(wb_batcher_options *));
 void shut_box(struct backlog *backlog); /* with nothing taken */
 
+/* As a threaded batcher's: writes of up to `rows` rows; 0: of a batch each. */
+void merge_up_to(struct backlog *backlog, uint64_t rows);
+
 int put(struct backlog *backlog, wb_err *err);
 void put_rows(struct backlog *backlog, int count);
 

@@ -66,7 +66,7 @@ static void test_bad_row_is_found_while_rows_keep_coming(void **state)
     (void)state;
     struct backlog backlog;
     open_box(&backlog, hundred_a_batch);
-    backlog.outbox.merge_rows = 1600;
+    merge_up_to(&backlog, 1600);
     put_rows(&backlog, 100);
     for (int step = 0; step < 300 && stats_of(&backlog).dead == 0; step++) {
         wb_batch *batch = wb_outbox_take(&backlog.outbox);
@@ -334,7 +334,7 @@ static void test_failed_batch_gets_its_turn_under_steady_load(void **state)
     struct backlog backlog;
     bool done = false;
     open_box(&backlog, hundred_a_batch);
-    backlog.outbox.merge_rows = 1600;
+    merge_up_to(&backlog, 1600);
     put_rows(&backlog, 100);
     fail_batch(&backlog, wb_outbox_take(&backlog.outbox), WB_RETRY, 0);
     for (int i = 0; i < 100 && !done; i++) {

@@ -89,7 +89,7 @@ static void test_waiting_batches_merge(void **state)
     (void)state;
     struct backlog backlog;
     open_box(&backlog, no_early);
-    backlog.outbox.merge_rows = 25;
+    merge_up_to(&backlog, 25);
     put_rows(&backlog, 35);
     wb_backlog_seal(&backlog.outbox.backlog, WB_REASON_FLUSH);
     wb_batch *batch = wb_outbox_take(&backlog.outbox);
@@ -488,7 +488,7 @@ static void test_no_memory_loses_nothing(void **state)
             accepted += code == WB_OK;
         }
         wb_backlog_seal(&backlog.outbox.backlog, WB_REASON_FLUSH);
-        backlog.outbox.merge_rows = 1000;
+        merge_up_to(&backlog, 1000);
         wb_batch *batch;
         while ((batch = wb_outbox_take(&backlog.outbox)) != NULL)
             store_batch(&backlog, batch);
@@ -582,7 +582,7 @@ static void test_rows_are_conserved_whatever_happens(void **state)
         uint64_t random = 42 + (uint64_t)overflow;
         open_box(&backlog, any_size);
         backlog.outbox.overflow = overflow;
-        backlog.outbox.merge_rows = overflow % 2 == 0 ? 20 : 0;
+        merge_up_to(&backlog, overflow % 2 == 0 ? 20 : 0);
         for (int i = 0; i < 20000; i++) {
             step(&backlog, flight, &random);
             uint64_t held = rows_left(backlog.outbox.open) +

@@ -120,7 +120,7 @@ static void merges_by_table(void **state)
     (void)state;
     struct backlog backlog;
     open_box(&backlog, small_merged);
-    backlog.outbox.merge_rows = 24;
+    merge_up_to(&backlog, 24);
     put_round(&backlog, 60);
     seal(&backlog);
     size_t batches = 0;
@@ -544,7 +544,7 @@ static void unrouted_rows_stay_where_they_were_written_to(void **state)
     scripted script = {.base.class = &scripted_class, .missing = true};
     policy.script = &script;
     open_box(&backlog, with_policy);
-    backlog.outbox.merge_rows = 100;
+    merge_up_to(&backlog, 100);
     for (int i = 0; i < 2; i++) {
         put_rows(&backlog, 3);
         seal(&backlog);
