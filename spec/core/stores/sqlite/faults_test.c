@@ -152,7 +152,7 @@ static void test_full_disk(void **state)
     writer_init(&writer, fixture, true, 0, 10);
     writer.target.dedupe = WB_DEDUPE_COLUMN;
     contract_write(writer.session, writer.batch);
-    wb_batch *many = contract_note_rows(writer.schema, 10, 3000);
+    wb_batch *many = contract_note_rows(writer.schema, 10, 1200);
     wb_deadline deadline = contract_until(60 * 1000);
     wb_err err = {0};
     signal(SIGXFSZ, SIG_IGN);
@@ -165,7 +165,7 @@ static void test_full_disk(void **state)
 
     many->in_doubt = err.in_doubt;
     contract_write(writer.session, many);
-    check_query(fixture, "SELECT count(*) || ',' || count(DISTINCT id) FROM notes", "3010,3010");
+    check_query(fixture, "SELECT count(*) || ',' || count(DISTINCT id) FROM notes", "1210,1210");
     wb_batch_free(many);
     writer_fini(&writer);
 }
