@@ -135,15 +135,25 @@ local function is_path(name)
     return name:find "^[%w_.*/-]+$" and (name:find "/" or SUFFIX[name:match "[^.]%.(%l+)$" or ""])
 end
 
--- A file has to be the only one whose path ends so.
-local function check_name(name)
+-- What is wrong with a name; nil: nothing. A file has to be the only one whose path ends so.
+local function fault_of(name)
     if name:find "^l?wb_" then
-        assert(words[name:match "^[%w_]+"], name .. ": not in the code")
+        return not words[name:match "^[%w_]+"] and name .. ": not in the code" or nil
     elseif is_path(name) and not name:find "NAME" then
         local count = count_paths(name)
         local unique = not name:find "%*" and not name:find "/$"
-        assert(count == 1 or count > 1 and not unique, ("%s: %d paths end so"):format(name, count))
+        return (count == 0 or count > 1 and unique) and ("%s: %d paths end so"):format(name, count) or nil
     end
+end
+
+local function check_names(text, pattern)
+    local faults, count = {}, 0
+    for name in text:gmatch(pattern) do
+        faults[#faults + 1] = fault_of(name)
+        count = count + 1
+    end
+    assert.equal("", table.concat(faults, "\n"))
+    assert.truthy(count > 0)
 end
 
 -- A program below build/spec/ is of a file below spec/core/.
@@ -165,20 +175,13 @@ describe("what the documents name", function()
             for block in text:gmatch "\n```sh\n(.-)```" do
                 check_command(block)
             end
-            for word in text:gsub("\n```.-\n```", ""):gmatch "`([^`%s]+)`" do
-                check_name(word)
-            end
+            check_names((text:gsub("\n```.-\n```", "")), "`([^`%s]+)`")
         end)
     end
 
     for picture in output_of("ls docs/*.svg"):gmatch "[^\n]+" do
         it("exists: " .. picture, function()
-            local count = 0
-            for word in process.read(ROOT .. "/" .. picture):gmatch 'class="%l+"[^>]*>([%w_/.]+)</text>' do
-                check_name(word)
-                count = count + 1
-            end
-            assert.truthy(count > 0)
+            check_names(process.read(ROOT .. "/" .. picture), 'class="%l+"[^>]*>([%w_/.]+)</text>')
         end)
     end
 end)
