@@ -17,7 +17,7 @@ int wb_markbox_init(wb_markbox *markbox, const wb_tracker_options *options, cons
         return wb_fail(err, WB_MEMORY, "tracker: out of memory");
     wb_backlog_init(&markbox->backlog, &class, env, &options->retry, log, threaded);
     markbox->interval_us = options->interval_us;
-    markbox->chunk = options->chunk;
+    markbox->chunk_ids = options->chunk;
     markbox->max_ids = options->max_pending_ids;
     markbox->exact = options->exact;
     markbox->due_us = WB_NEVER;
@@ -26,7 +26,7 @@ int wb_markbox_init(wb_markbox *markbox, const wb_tracker_options *options, cons
 
 void wb_markbox_fini(wb_markbox *markbox)
 {
-    assert(markbox->round.claims == 0);
+    assert(markbox->round.chunks_out == 0);
     wb_free(markbox->round.marks);
     wb_markset_free(markbox->set);
     wb_backlog_fini(&markbox->backlog);
@@ -90,7 +90,7 @@ int64_t wb_markbox_next_due_us(wb_backlog *backlog)
     const wb_markbox *markbox = (const wb_markbox *)backlog;
     const wb_round *round = &markbox->round;
     bool failing = markbox->backlog.metrics.consecutive_failures > 0;
-    if (round->claims > 0 && (failing || round->next == round->count))
+    if (round->chunks_out > 0 && (failing || round->next == round->count))
         return WB_NEVER;
     int64_t due_us = round->next < round->count ? INT64_MIN : markbox->due_us;
     return due_us > markbox->backlog.gate_us ? due_us : markbox->backlog.gate_us;
@@ -118,13 +118,13 @@ static bool begin_round(wb_markbox *markbox, int64_t now_us)
 
 static wb_chunk *next_chunk(wb_markbox *markbox, int64_t now_us)
 {
-    wb_chunk *claim = wb_alloc(sizeof *claim);
-    if (claim == NULL)
+    wb_chunk *chunk = wb_alloc(sizeof *chunk);
+    if (chunk == NULL)
         return NULL;
     wb_round *round = &markbox->round;
     size_t left = round->count - round->next;
-    size_t count = left < markbox->chunk ? left : (size_t)markbox->chunk;
-    *claim = (wb_chunk){
+    size_t count = left < markbox->chunk_ids ? left : (size_t)markbox->chunk_ids;
+    *chunk = (wb_chunk){
         .taken_us = now_us,
         .marks =
             {
@@ -136,11 +136,11 @@ static wb_chunk *next_chunk(wb_markbox *markbox, int64_t now_us)
             },
     };
     round->next += count;
-    round->claims++;
+    round->chunks_out++;
     markbox->backlog.metrics.batches++;
     if (markbox->attempt > 0)
         markbox->backlog.metrics.retries++;
-    return claim;
+    return chunk;
 }
 
 static wb_chunk *take_locked(wb_markbox *markbox)
@@ -150,19 +150,19 @@ static wb_chunk *take_locked(wb_markbox *markbox)
         return NULL;
     if (markbox->round.marks == NULL && !begin_round(markbox, now_us))
         return NULL;
-    wb_chunk *claim = next_chunk(markbox, now_us);
-    if (claim == NULL)
+    wb_chunk *chunk = next_chunk(markbox, now_us);
+    if (chunk == NULL)
         markbox->backlog.gate_us = wb_after_us(now_us, TRY_AGAIN_US);
     wb_backlog_changed(&markbox->backlog);
-    return claim;
+    return chunk;
 }
 
 wb_chunk *wb_markbox_take(wb_markbox *markbox)
 {
     wb_monitor_lock(&markbox->backlog.monitor);
-    wb_chunk *claim = take_locked(markbox);
+    wb_chunk *chunk = take_locked(markbox);
     wb_monitor_unlock(&markbox->backlog.monitor);
-    return claim;
+    return chunk;
 }
 
 /* ---- how it ended ---- */
@@ -178,7 +178,7 @@ static uint64_t marks_in(const wb_mark *marks, size_t count)
 static void end_round_if_done(wb_markbox *markbox)
 {
     wb_round *round = &markbox->round;
-    if (round->claims > 0 || round->next < round->count)
+    if (round->chunks_out > 0 || round->next < round->count)
         return;
     wb_free(round->marks);
     *round = (wb_round){0};
@@ -258,17 +258,17 @@ static void fail(wb_markbox *markbox, const struct wb_marks *marks, const wb_err
         put_back(markbox, marks, now_us);
 }
 
-void wb_markbox_complete(wb_markbox *markbox, wb_chunk *claim, const wb_err *err,
+void wb_markbox_complete(wb_markbox *markbox, wb_chunk *chunk, const wb_err *err,
                          const wb_touched *touched, int64_t elapsed_us)
 {
     wb_backlog *backlog = &markbox->backlog;
-    const struct wb_marks *marks = &claim->marks;
+    const struct wb_marks *marks = &chunk->marks;
     wb_monitor_lock(&backlog->monitor);
     int64_t now_us = wb_backlog_now_us(backlog);
     wb_event event = wb_backlog_write_event(err, markbox->round.reason, marks->attempt,
                                             marks->count, elapsed_us);
     wb_histogram_add(&backlog->metrics.write, elapsed_us);
-    markbox->round.claims--;
+    markbox->round.chunks_out--;
     if (err == NULL)
         succeed(markbox, marks, touched, now_us);
     else
@@ -278,10 +278,10 @@ void wb_markbox_complete(wb_markbox *markbox, wb_chunk *claim, const wb_err *err
     wb_backlog_ended(backlog);
     wb_monitor_unlock(&backlog->monitor);
     wb_log_print(backlog->log);
-    wb_free(claim);
+    wb_free(chunk);
 }
 
-/* ---- what the box asks ---- */
+/* ---- what the backlog asks ---- */
 
 static uint64_t seal(wb_backlog *backlog, int reason)
 {

@@ -13,7 +13,7 @@
 
 /* A chunk that was taken. */
 typedef struct wb_chunk {
-    struct wb_marks marks; /* first: a wb_marks * is its claim */
+    struct wb_marks marks; /* first: a wb_marks * is its chunk */
     int64_t taken_us;
 } wb_chunk;
 
@@ -21,17 +21,18 @@ typedef struct wb_chunk {
 typedef struct wb_round {
     wb_mark *marks; /* NULL: there is none */
     size_t count;
-    size_t next;     /* the first that was not handed out */
-    size_t claims;   /* chunks handed out and not completed */
-    int64_t at_us;   /* since 1970 */
-    int reason;      /* enum wb_reason */
-    uint64_t oldest; /* the earliest seal that its marks belong to */
+    size_t next;       /* the first that was not handed out */
+    size_t chunks_out; /* chunks handed out and not completed */
+    int64_t at_us;     /* since 1970 */
+    int reason;        /* enum wb_reason */
+    uint64_t oldest;   /* the earliest seal that its marks belong to */
 } wb_round;
 
 typedef struct wb_markbox {
     wb_backlog backlog;
     int64_t interval_us;
-    uint64_t chunk, max_ids;
+    uint64_t chunk_ids; /* ids in a chunk, at the most */
+    uint64_t max_ids;
     bool exact;
 
     int reason;       /* why the set will be taken: enum wb_reason */
@@ -53,10 +54,10 @@ int wb_markbox_put(wb_markbox *markbox, const uint8_t id[16], int64_t unix_us, b
                    wb_err *err);
 wb_chunk *wb_markbox_take(wb_markbox *markbox);
 /* Frees the chunk. err: NULL where all its ids are settled. */
-void wb_markbox_complete(wb_markbox *markbox, wb_chunk *claim, const wb_err *err,
+void wb_markbox_complete(wb_markbox *markbox, wb_chunk *chunk, const wb_err *err,
                          const wb_touched *touched, int64_t elapsed_us);
 
-/* Locked; for the box. */
+/* Locked; for the backlog. */
 int64_t wb_markbox_next_due_us(wb_backlog *backlog);
 
 #endif

@@ -16,16 +16,16 @@ wb_thresholds wb_thresholds_of(const wb_batcher_options *options);
 
 /* The reason to flush now (enum wb_reason), WB_REASON_NONE where there is none yet. Where several hold, the
  * first of size, bytes and age is named. */
-static inline int wb_thresholds_due(const wb_thresholds *policy, uint64_t rows, uint64_t bytes,
+static inline int wb_thresholds_due(const wb_thresholds *thresholds, uint64_t rows, uint64_t bytes,
                                     int64_t age_us)
 {
     if (rows == 0)
         return WB_REASON_NONE;
-    if (rows >= policy->flush_rows)
+    if (rows >= thresholds->flush_rows)
         return WB_REASON_SIZE;
-    if (bytes >= policy->batch_bytes)
+    if (bytes >= thresholds->batch_bytes)
         return WB_REASON_BYTES;
-    return age_us >= policy->interval_us ? WB_REASON_AGE : WB_REASON_NONE;
+    return age_us >= thresholds->interval_us ? WB_REASON_AGE : WB_REASON_NONE;
 }
 
 #endif

@@ -233,7 +233,7 @@ wb_batch *wb_batch_split(wb_batch *batch, size_t rows)
     rest->rank = batch->rank + batch->count;
     rest->route = batch->route;
     rest->table = batch->table;
-    rest->divided = batch->divided;
+    rest->routed = batch->routed;
     rest->reason = batch->reason;
     rest->in_doubt = batch->in_doubt;
     wb_batch_become(rest, WB_BATCH_SEALED);

@@ -24,7 +24,7 @@ struct wb_batch {
     uint64_t serial;      /* of the outbox; a merged batch keeps its oldest part's */
     uint32_t route;       /* the number of `table`; 0 for the target's */
     uint64_t rank;        /* the place of its first row in the batch before any split */
-    bool divided;         /* all rows are of `route`; else each row says its own */
+    bool routed;          /* all rows are of `route`; else each row says its own */
     uint32_t attempt;     /* writes begun */
     bool in_doubt;        /* a write's fate is unknown */
     int64_t opened_us;    /* monotonic: when its first row came */

@@ -36,7 +36,7 @@ static wb_batch *merge_rows(const wb_batch *batch)
     inherit(whole, batch);
     whole->route = batch->route;
     whole->table = batch->table;
-    whole->divided = batch->divided;
+    whole->routed = batch->routed;
     return whole;
 }
 
@@ -151,7 +151,7 @@ static void label(const wb_outbox *outbox, wb_batch *batch, uint32_t route)
 {
     batch->route = route;
     batch->table = route > 0 ? outbox->routes.names[route - 1] : NULL;
-    batch->divided = true;
+    batch->routed = true;
 }
 
 static void put_part_back(wb_outbox *outbox, wb_batch *part, const wb_batch *batch)
@@ -230,7 +230,7 @@ static wb_batch *divide(wb_outbox *outbox, wb_batch *batch)
  * been committed without an answer. */
 wb_batch *wb_outbox_to_one_table(wb_outbox *outbox, wb_batch *batch, bool routing)
 {
-    if (!routing || batch->divided)
+    if (!routing || batch->routed)
         return batch->merge_next != NULL ? merge(outbox, batch) : batch;
     if (wb_script_client_routes(&outbox->script_client)) {
         for (wb_batch *part = batch; part != NULL; part = part->merge_next)

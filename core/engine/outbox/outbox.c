@@ -32,7 +32,7 @@ void wb_outbox_init(wb_outbox *outbox, const wb_batcher_options *options, const 
     outbox->table = target->table;
     outbox->ask_us = WB_NEVER;
     outbox->asking = outbox->routing = options->policy != NULL;
-    outbox->policy = wb_thresholds_of(options);
+    outbox->thresholds = wb_thresholds_of(options);
     outbox->max_rows = options->max_pending_rows;
     outbox->max_bytes = options->max_pending_bytes;
     outbox->overflow = options->overflow;
@@ -78,7 +78,7 @@ void wb_outbox_seal_open(wb_outbox *outbox, int reason)
 void wb_outbox_release(wb_outbox *outbox, wb_batch *batch)
 {
     bool keep =
-        outbox->spare_count < WB_OUTBOX_SPARES && batch->capacity <= outbox->policy.batch_bytes;
+        outbox->spare_count < WB_OUTBOX_SPARES && batch->capacity <= outbox->thresholds.batch_bytes;
     if (!keep) {
         wb_batch_free(batch);
         return;
@@ -112,16 +112,17 @@ void wb_outbox_put_back(wb_outbox *outbox, wb_batch *batch, int64_t now_us)
     wb_batch_list_put(&outbox->sealed, batch);
 }
 
-/* ---- what the box asks ---- */
+/* ---- what the backlog asks ---- */
 
 static int64_t open_due_us(const wb_outbox *outbox)
 {
     const wb_batch *open = outbox->open;
     if (open == NULL || wb_batch_left(open) == 0)
         return WB_NEVER;
-    if (wb_thresholds_due(&outbox->policy, wb_batch_left(open), open->bytes, 0) != WB_REASON_NONE)
+    if (wb_thresholds_due(&outbox->thresholds, wb_batch_left(open), open->bytes, 0) !=
+        WB_REASON_NONE)
         return INT64_MIN;
-    return wb_after_us(open->opened_us, outbox->policy.interval_us);
+    return wb_after_us(open->opened_us, outbox->thresholds.interval_us);
 }
 
 int64_t wb_outbox_next_due_us(wb_backlog *backlog)

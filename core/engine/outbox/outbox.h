@@ -31,7 +31,7 @@ typedef struct wb_outbox {
     wb_backlog backlog;
     wb_schema *schema;
     const char *table;
-    wb_thresholds policy;
+    wb_thresholds thresholds;
     uint64_t max_rows, max_bytes; /* pending, at the most */
     uint64_t merge_rows;          /* batches that wait are merged up to so many rows; 0: never */
     uint64_t write_rows;          /* rows that the next write has at the most: see size.c */

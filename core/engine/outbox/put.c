@@ -12,12 +12,12 @@ static int drop_newest(wb_outbox *outbox, int64_t now_us);
 /* The open batch, with room for a row of up to `bound` bytes; NULL: no memory. */
 static wb_batch *open_batch(wb_outbox *outbox, size_t bound)
 {
-    const wb_thresholds *policy = &outbox->policy;
+    const wb_thresholds *thresholds = &outbox->thresholds;
     wb_batch *open = outbox->open;
     if (open != NULL && wb_batch_left(open) > 0) {
-        if (wb_batch_left(open) >= policy->batch_size)
+        if (wb_batch_left(open) >= thresholds->batch_size)
             wb_outbox_seal_open(outbox, WB_REASON_SIZE);
-        else if (open->bytes + bound > policy->batch_bytes)
+        else if (open->bytes + bound > thresholds->batch_bytes)
             wb_outbox_seal_open(outbox, WB_REASON_BYTES);
     }
     if (outbox->open == NULL && outbox->spares != NULL) {
@@ -60,12 +60,12 @@ static void accept_row(wb_outbox *outbox, wb_batch *batch, size_t bytes, uint32_
     metrics->accepted++;
     metrics->pending++;
     metrics->pending_bytes += bytes + WB_ROW_OVERHEAD;
-    int reason = wb_thresholds_due(&outbox->policy, wb_batch_left(batch), batch->bytes, 0);
+    int reason = wb_thresholds_due(&outbox->thresholds, wb_batch_left(batch), batch->bytes, 0);
     if (reason != WB_REASON_NONE)
         wb_monitor_wake_by(&outbox->backlog.monitor, now_us);
     else if (first)
         wb_monitor_wake_by(&outbox->backlog.monitor,
-                           wb_after_us(now_us, outbox->policy.interval_us));
+                           wb_after_us(now_us, outbox->thresholds.interval_us));
     if (first || reason != WB_REASON_NONE)
         wb_backlog_changed(&outbox->backlog);
 }

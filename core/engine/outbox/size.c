@@ -20,12 +20,12 @@ static uint64_t half_of(uint64_t rows)
 void wb_outbox_write_took(wb_outbox *outbox, size_t rows, int64_t elapsed_us)
 {
     int64_t timeout_us = outbox->write_timeout_us;
-    uint64_t step = outbox->policy.batch_size / STEPS + 1;
+    uint64_t step = outbox->thresholds.batch_size / STEPS + 1;
     if (elapsed_us > timeout_us / 2) {
         uint64_t half = half_of(rows);
         outbox->write_rows = half < outbox->write_rows ? half : outbox->write_rows;
     } else if (elapsed_us < timeout_us / 4 &&
-               rows + outbox->policy.batch_size >
+               rows + outbox->thresholds.batch_size >
                    outbox->write_rows) { /* what is merged is whole batches */
         uint64_t room = outbox->most_write_rows - outbox->write_rows;
         outbox->write_rows += step < room ? step : room;
@@ -66,7 +66,7 @@ static void become_taken(wb_outbox *outbox, wb_batch *head, const wb_batch *batc
     head->reason = batch->reason;
     head->route = batch->route;
     head->table = batch->table;
-    head->divided = batch->divided;
+    head->routed = batch->routed;
     head->attempt = batch->attempt;
     head->taken_us = batch->taken_us;
     head->rejected = batch->rejected;

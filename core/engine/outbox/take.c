@@ -31,7 +31,7 @@ static void seal_due(wb_outbox *outbox, int64_t now_us)
     const wb_batch *open = outbox->open;
     if (open == NULL)
         return;
-    int reason = wb_thresholds_due(&outbox->policy, wb_batch_left(open), open->bytes,
+    int reason = wb_thresholds_due(&outbox->thresholds, wb_batch_left(open), open->bytes,
                                    now_us - open->opened_us);
     if (reason != WB_REASON_NONE)
         wb_outbox_seal_open(outbox, reason);
@@ -47,7 +47,7 @@ static void lend(wb_outbox *outbox, wb_batch *batch)
 static bool may_merge(const wb_batch *batch, const wb_batch *more)
 {
     bool fresh = more->attempt == 0 && !more->piece && more->serial >= batch->serial;
-    return fresh && more->divided == batch->divided && more->route == batch->route;
+    return fresh && more->routed == batch->routed && more->route == batch->route;
 }
 
 /* Younger batches of its table that were never tried go out in the same write, up to its limits. The pieces of a rejected
@@ -64,7 +64,7 @@ static void merge_along(wb_outbox *outbox, wb_batch *batch)
             continue;
         rows += wb_batch_left(more);
         bytes += more->bytes;
-        if (rows > most || bytes > outbox->policy.batch_bytes)
+        if (rows > most || bytes > outbox->thresholds.batch_bytes)
             return;
         lend(outbox, more);
         *last = more;

@@ -36,7 +36,7 @@ void merge_up_to(struct backlog *backlog, uint64_t rows)
 {
     wb_outbox *outbox = &backlog->outbox;
     outbox->merge_rows = rows;
-    outbox->most_write_rows = rows > 0 ? rows : outbox->policy.batch_size;
+    outbox->most_write_rows = rows > 0 ? rows : outbox->thresholds.batch_size;
     outbox->write_rows = outbox->most_write_rows;
 }
 
