@@ -60,6 +60,22 @@ describe("a worker store", function()
         return scripted.conserved(object)
     end
 
+    it("never sees more than batch_size rows in a batch, whatever waits", function()
+        local name = module("counts", [[
+            return { write = function(_, batch) say(#batch); return true end }]])
+        local object = batcher(writebehind.worker(name), { batch_size = 100, merge_rows = 5000, interval = 60 })
+        for n = 1, 2050 do
+            assert(object:add { n = n })
+        end
+        assert(object:close(30))
+        local rows = 0
+        for count in said():gmatch "%d+" do
+            assert.is_true(tonumber(count) <= 100, count)
+            rows = rows + count
+        end
+        assert.equal(2050, rows)
+    end)
+
     it("is a store of the kind worker, with no SQL and no tables to look at", function()
         local store = writebehind.worker "anything"
         assert.equal("worker", store:kind())
