@@ -7,11 +7,11 @@
 #define WB_BACKLOG_H
 
 #include "base/alarm.h"
-#include "engine/backoff.h"
 #include "base/env.h"
 #include "base/log.h"
-#include "engine/metrics.h"
 #include "base/sync.h"
+#include "engine/backoff.h"
+#include "engine/metrics.h"
 
 typedef struct wb_backlog wb_backlog;
 

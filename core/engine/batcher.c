@@ -3,13 +3,13 @@
  * wb_batcher_new. */
 #include <string.h>
 
-#include "engine/dead_letter.h"
 #include "base/env.h"
+#include "base/path.h"
+#include "engine/dead_letter.h"
 #include "engine/exit.h"
+#include "engine/lifecycle.h"
 #include "engine/options.h"
 #include "engine/outbox/outbox.h"
-#include "engine/pipeline.h"
-#include "base/path.h"
 
 /* A write that was stopped only to go on in another thread is tried again at once, and counts as no last try. */
 enum { AT_ONCE_US = 1 };

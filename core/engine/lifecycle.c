@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT
  * A pipeline's life as its owner has it: started by its first row, flushed, closed, let go. Nothing is locked here:
  * the backlog and the flusher lock themselves. A call on what an ancestor used fails with WB_FORK. */
+#include "engine/lifecycle.h"
+
 #include <errno.h>
 
 #include "base/err.h"
 #include "engine/exit.h"
 #include "engine/flusher.h"
 #include "engine/lifeline.h"
-#include "engine/pipeline.h"
 
 int wb_pipeline_start_slowly(wb_pipeline *pipeline, wb_err *err)
 {

@@ -92,16 +92,4 @@ int64_t wb_pipeline_wake_us(wb_pipeline *pipeline);  /* locked: when the thread 
 void wb_pipeline_leave(wb_pipeline *pipeline);       /* the thread's last: ends the session */
 void wb_pipeline_report_lost(wb_pipeline *pipeline); /* logs what is pending, where there is any */
 
-/* ---- for its owner: lifecycle.c, and the public functions in writebehind.h ---- */
-
-/* Before a row is accepted: enters, marks it used, starts the thread. */
-int wb_pipeline_start_slowly(wb_pipeline *pipeline, wb_err *err);
-static inline int wb_pipeline_start(wb_pipeline *pipeline, wb_err *err)
-{
-    bool here =
-        atomic_load_explicit(&pipeline->process, memory_order_relaxed) == wb_fork_generation_now();
-    bool started = atomic_load_explicit(&pipeline->started, memory_order_relaxed);
-    return here && started ? WB_OK : wb_pipeline_start_slowly(pipeline, err);
-}
-
 #endif

@@ -4,9 +4,9 @@
 #include <stddef.h>
 
 #include "engine/exit.h"
+#include "engine/lifecycle.h"
 #include "engine/markbox.h"
 #include "engine/options.h"
-#include "engine/pipeline.h"
 
 struct wb_tracker {
     wb_pipeline pipeline;

@@ -7,9 +7,9 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/buffer.h"
 #include "rows/batch.h"
 #include "rows/types.h"
-#include "base/buffer.h"
 
 /* ---- COPY ---- */
 

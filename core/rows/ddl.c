@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "base/buffer.h"
-#include "rows/row.h"
 #include "rows/quote.h"
+#include "rows/row.h"
 #include "rows/types.h"
 
 typedef struct dialect {

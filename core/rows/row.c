@@ -8,11 +8,11 @@
 #include <string.h>
 
 #include "base/bigendian.h"
-#include "rows/convert.h"
 #include "base/json.h"
 #include "base/show.h"
 #include "base/timestamp.h"
 #include "base/utf8.h"
+#include "rows/convert.h"
 
 #define RARE(condition) __builtin_expect(!!(condition), 0)
 #define INLINE          static inline __attribute__((always_inline))

@@ -19,8 +19,8 @@
 #ifndef WB_ROW_H
 #define WB_ROW_H
 
-#include "rows/schema.h"
 #include "base/uuid.h"
+#include "rows/schema.h"
 
 /* PostgreSQL limits a tuple and a field to 1 GiB, the headers that it adds included. */
 #define WB_TUPLE_MAX_BYTES (((size_t)1 << 30) - 65536)

@@ -5,10 +5,10 @@
 #include <string.h>
 
 #include "base/env.h"
-#include "rows/row.h"
 #include "base/show.h"
-#include "rows/types.h"
 #include "base/utf8.h"
+#include "rows/row.h"
+#include "rows/types.h"
 
 enum {
     NAME_BYTES = 63,       /* PostgreSQL's NAMEDATALEN - 1: a longer one would be cut there */

@@ -16,11 +16,11 @@
 
 #include <stdatomic.h>
 
-#include "rows/batch.h"
 #include "base/deadline.h"
-#include "stores/script.h"
 #include "base/log.h"
+#include "rows/batch.h"
 #include "rows/marks.h"
+#include "stores/script.h"
 
 typedef struct wb_session wb_session;
 typedef struct wb_store_class wb_store_class;

@@ -6,8 +6,8 @@
 #define LWB_WORKER_H
 
 #include "base/buffer.h"
-#include "stores/store.h"
 #include "lua/base/lwb.h"
+#include "stores/store.h"
 
 typedef struct lwb_worker {
     wb_store base;

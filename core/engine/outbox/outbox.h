@@ -10,11 +10,11 @@
 #ifndef WB_OUTBOX_H
 #define WB_OUTBOX_H
 
-#include "engine/outbox/script_client.h"
-#include "engine/outbox/batch_list.h"
 #include "engine/backlog.h"
-#include "engine/thresholds.h"
+#include "engine/outbox/batch_list.h"
 #include "engine/outbox/routes.h"
+#include "engine/outbox/script_client.h"
+#include "engine/thresholds.h"
 
 enum { WB_OUTBOX_SPARES = 2 };
 #define WB_ASK_EVERY_US INT64_C(10000) /* while a batch is open */

@@ -4,7 +4,7 @@
  * at once. One bad row of n costs at most 2 log2(n) + 2 writes, and the others are stored.
  *
  * A lone row that is rejected is given up (it is dead) only where the store is known to take others: a store
- * that rejects all rows is broken, and its rows are not. Each write that is taken vouches for CREDIT
+ * that rejects all rows is broken, and its rows are not. Each write that is taken grants credit for CREDIT
  * verdicts; a batch that is rejected for the first time starts without any, unless the store has taken
  * rows since the batch's last rejection. A lone row without a verdict is a suspect and waits for the next
  * write that is taken. Once there are SUSPECTS of them, or nothing else is left of the batch, the parts are

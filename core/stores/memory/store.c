@@ -8,9 +8,9 @@
 #include <string.h>
 
 #include "base/env.h"
+#include "base/sync.h"
 #include "stores/memory/times.h"
 #include "stores/store.h"
-#include "base/sync.h"
 
 /* Smaller writes share a segment until it has so many rows. */
 enum { SEGMENT_ROWS = 1024 };

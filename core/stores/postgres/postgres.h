@@ -15,8 +15,8 @@
 
 #include "base/buffer.h"
 #include "rows/quote.h"
-#include "stores/store.h"
 #include "stores/recent.h"
+#include "stores/store.h"
 
 /* The oldest server that has all that the catalogue's queries read. */
 enum { WB_PG_OLDEST = 120000 };

@@ -9,8 +9,8 @@
 #include <string.h>
 
 #include "base/env.h"
-#include "stores/sqlite/sqlite.h"
 #include "base/timestamp.h"
+#include "stores/sqlite/sqlite.h"
 
 static int insert_statement(const wb_sqlite_insert *insert, bool unless_there, sqlite3_stmt **out,
                             wb_err *err);

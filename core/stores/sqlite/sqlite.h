@@ -9,8 +9,8 @@
 #include "base/buffer.h"
 #include "base/err.h"
 #include "rows/quote.h"
-#include "stores/store.h"
 #include "stores/recent.h"
+#include "stores/store.h"
 
 /* ---- open files and fork (fork.c) ---- */
 

@@ -10,9 +10,9 @@
 
 #include <cmocka.h>
 
-#include "rows/batch.h"
 #include "base/json.h"
 #include "base/show.h"
+#include "rows/batch.h"
 
 #define TEXT(literal) ((wb_value){.kind = WB_TEXT, .bytes = sizeof(literal) - 1, .text = literal})
 #define INT(number)   ((wb_value){.kind = WB_INT, .i = number})

@@ -12,8 +12,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "stores/postgres/postgres.h"
 #include "rows/row.h"
+#include "stores/postgres/postgres.h"
 
 enum { WIDEST = 32 };
 #define SECOND_US INT64_C(1000000)

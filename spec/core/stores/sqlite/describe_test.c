@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "support/support.h"
 #include "support/sqlite_fixture.h"
+#include "support/support.h"
 
 static wb_schema *described(struct fixture *fixture, const char *sql)
 {

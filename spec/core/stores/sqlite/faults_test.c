@@ -7,8 +7,8 @@
 #include <unistd.h>
 
 #include "base/env.h"
-#include "support/support.h"
 #include "support/sqlite_fixture.h"
+#include "support/support.h"
 
 /* ---- locks and deadlines ---- */
 

@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "support/support.h"
 #include "support/sqlite_fixture.h"
+#include "support/support.h"
 
 /* ---- the contract ---- */
 

@@ -2,8 +2,8 @@
  * SQLite tables whose columns a schema fits or does not, and the names of tables. */
 #include <stdio.h>
 
-#include "support/support.h"
 #include "support/sqlite_fixture.h"
+#include "support/support.h"
 
 static void check_columns(struct fixture *fixture, const char *columns, const char *text)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * A tracker's tables in SQLite: made, with keys of either kind, and refused. The contract tests the times. */
-#include "support/support.h"
 #include "support/sqlite_fixture.h"
+#include "support/support.h"
 
 static int touch_one(wb_store *store, const wb_target *target, unsigned number, wb_touched *out,
                      wb_err *err)
