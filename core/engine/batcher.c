@@ -76,12 +76,12 @@ static int begin(wb_batcher *batcher, const wb_batcher_options *options, wb_err 
     batcher->dead_path = options->dead_path != NULL ? wb_path_absolute(options->dead_path) : NULL;
     if (options->dead_path != NULL && batcher->dead_path == NULL)
         return wb_fail(err, WB_MEMORY, "batcher: out of memory");
-    int code = wb_pipeline_init(&batcher->pipeline, &class, &pipeline, err);
+    int code =
+        wb_pipeline_init(&batcher->pipeline, &class, &batcher->outbox.backlog, &pipeline, err);
     if (code != WB_OK)
         return code;
     wb_outbox_init(&batcher->outbox, options, &batcher->pipeline.env, &batcher->pipeline.target,
                    batcher->pipeline.threaded);
-    batcher->pipeline.backlog = &batcher->outbox.backlog;
     return WB_OK;
 }
 

@@ -48,7 +48,7 @@ static int64_t cut_late(wb_pipeline *leaving, int64_t started_us)
     for (; leaving != NULL; leaving = leaving->next_leaving) {
         int64_t deadline_us = wb_after_us(started_us, leaving->close_timeout_us);
         if (wb_now_us() >= deadline_us)
-            wb_flusher_stop(leaving);
+            wb_flusher_stop(leaving, false);
         if (deadline_us > last_us)
             last_us = deadline_us;
     }
@@ -83,8 +83,7 @@ static bool stop_all(wb_pipeline *leaving, int64_t deadline_us)
 {
     bool stopped = true;
     for (wb_pipeline *pipeline = leaving; pipeline != NULL; pipeline = pipeline->next_leaving) {
-        atomic_store(&pipeline->flusher.cancel.will_restart, true);
-        wb_flusher_stop(pipeline);
+        wb_flusher_stop(pipeline, true);
     }
     for (wb_pipeline *pipeline = leaving; pipeline != NULL; pipeline = pipeline->next_leaving)
         stopped = wb_flusher_join(pipeline, deadline_us) &&

@@ -118,8 +118,10 @@ static void *run(void *argument)
 
 /* ---- its end, seen from outside ---- */
 
-void wb_flusher_stop(wb_pipeline *pipeline)
+void wb_flusher_stop(wb_pipeline *pipeline, bool will_restart)
 {
+    if (will_restart)
+        atomic_store(&pipeline->flusher.cancel.will_restart, true);
     wb_cancel_ask(&pipeline->flusher.cancel);
     wb_monitor_lock(monitor_of(pipeline));
     wb_monitor_wake_by(monitor_of(pipeline), WB_NOW);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * A worker of nginx's that ends has little time: at TERM the master process kills it 1.5 s later. A child of fork is no
- * process of nginx's, and can go on. Tried with nginx 1.22 (Debian 12); the variables and the channel are as they
- * have been since 1.0. */
+ * process of nginx's, and can go on. Tried with nginx 1.22.1 (Debian 12) and its Lua module. */
 #ifndef WB_NGINX_H
 #define WB_NGINX_H
 

@@ -18,11 +18,12 @@ static bool copy_names(wb_target *target, const wb_target *from)
            (from->column == NULL || target->column != NULL);
 }
 
-int wb_pipeline_init(wb_pipeline *pipeline, const wb_pipeline_class *class,
+int wb_pipeline_init(wb_pipeline *pipeline, const wb_pipeline_class *class, wb_backlog *backlog,
                      const wb_pipeline_options *options, wb_err *err)
 {
     memset(pipeline, 0, sizeof *pipeline);
     pipeline->class = class;
+    pipeline->backlog = backlog;
     atomic_init(&pipeline->references, 1);
     atomic_init(&pipeline->used, false);
     atomic_init(&pipeline->started, false);

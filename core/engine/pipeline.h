@@ -64,8 +64,8 @@ typedef struct wb_pipeline_options {
     bool log_events, flush_events;
 } wb_pipeline_options;
 
-/* WB_MEMORY leaves nothing behind. The caller then makes the backlog and sets it. */
-int wb_pipeline_init(wb_pipeline *pipeline, const wb_pipeline_class *class,
+/* WB_MEMORY leaves nothing behind. The caller makes the backlog next: it is only pointed at. */
+int wb_pipeline_init(wb_pipeline *pipeline, const wb_pipeline_class *class, wb_backlog *backlog,
                      const wb_pipeline_options *options, wb_err *err);
 void wb_pipeline_fini(wb_pipeline *pipeline);
 void wb_pipeline_ref(wb_pipeline *pipeline);

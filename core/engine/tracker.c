@@ -17,7 +17,7 @@ static const wb_pipeline_class class;
 
 /* ---- making one ---- */
 
-static wb_pipeline_options owner_options(const wb_tracker_options *options)
+static wb_pipeline_options pipeline_options(const wb_tracker_options *options)
 {
     return (wb_pipeline_options){
         .what = "tracker",
@@ -47,8 +47,8 @@ int wb_tracker_new(const wb_tracker_options *options, wb_tracker **out, wb_err *
     wb_tracker *tracker = wb_alloc(sizeof *tracker);
     if (tracker == NULL)
         return wb_fail(err, WB_MEMORY, "tracker: out of memory");
-    wb_pipeline_options pipeline = owner_options(options);
-    code = wb_pipeline_init(&tracker->pipeline, &class, &pipeline, err);
+    wb_pipeline_options pipeline = pipeline_options(options);
+    code = wb_pipeline_init(&tracker->pipeline, &class, &tracker->markbox.backlog, &pipeline, err);
     if (code != WB_OK) {
         wb_free(tracker);
         return code;
@@ -60,7 +60,6 @@ int wb_tracker_new(const wb_tracker_options *options, wb_tracker **out, wb_err *
         wb_free(tracker);
         return code;
     }
-    tracker->pipeline.backlog = &tracker->markbox.backlog;
     *out = tracker;
     return WB_OK;
 }

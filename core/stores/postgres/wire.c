@@ -3,6 +3,7 @@
  * Invariant: after a failure on the wire, or at the deadline, the connection is gone; after an error of the server
  * it is idle and usable. Used by one thread, so not locked. A failure on the wire is RETRY; errors.c says what an
  * error of the server is. */
+#include "base/bigendian.h"
 #include "stores/postgres/postgres.h"
 
 #include <errno.h>
@@ -168,15 +169,16 @@ void wb_pg_bind(wb_pg_params *params, Oid type, const char *data, size_t bytes)
 
 void wb_pg_put_int32(wb_buffer *buffer, uint32_t value)
 {
-    uint8_t bytes[4] = {(uint8_t)(value >> 24), (uint8_t)(value >> 16), (uint8_t)(value >> 8),
-                        (uint8_t)value};
+    uint8_t bytes[sizeof value];
+    wb_put32(bytes, value);
     wb_buffer_put(buffer, bytes, sizeof bytes);
 }
 
 void wb_pg_put_int64(wb_buffer *buffer, int64_t value)
 {
-    wb_pg_put_int32(buffer, (uint32_t)((uint64_t)value >> 32));
-    wb_pg_put_int32(buffer, (uint32_t)value);
+    uint8_t bytes[sizeof value];
+    wb_put64(bytes, (uint64_t)value);
+    wb_buffer_put(buffer, bytes, sizeof bytes);
 }
 
 /* As array_recv reads it (PostgreSQL, src/backend/utils/adt/arrayfuncs.c): the number of dimensions, whether there
