@@ -12,6 +12,12 @@ enum { MERGED_BATCHES = 16 };
 
 static const wb_backlog_class class;
 
+/* A script's write ends when it likes. */
+static bool has_deadline(const wb_batcher_options *options)
+{
+    return options->store != NULL && !options->store->class->scripted;
+}
+
 static uint64_t rows_of_a_write(const wb_batcher_options *options, bool threaded)
 {
     if (!threaded || options->store->class->scripted)
@@ -37,7 +43,7 @@ void wb_outbox_init(wb_outbox *outbox, const wb_batcher_options *options, const 
     outbox->max_bytes = options->max_pending_bytes;
     outbox->overflow = options->overflow;
     outbox->block_timeout_us = options->block_timeout_us;
-    outbox->write_timeout_us = options->write_timeout_us;
+    outbox->write_timeout_us = has_deadline(options) ? options->write_timeout_us : WB_NEVER;
     outbox->most_write_rows = rows_of_a_write(options, threaded);
     outbox->write_rows = outbox->most_write_rows;
     outbox->merge_rows = threaded ? outbox->most_write_rows : 0;

@@ -36,8 +36,8 @@ typedef struct wb_outbox {
     uint64_t merge_rows;          /* batches that wait are merged up to so many rows; 0: never */
     uint64_t write_rows;          /* rows that the next write has at the most: see size.c */
     uint64_t most_write_rows;     /* what write_rows never passes */
-    int64_t write_timeout_us;
-    int overflow; /* enum wb_overflow */
+    int64_t write_timeout_us;     /* WB_NEVER: a write has no deadline */
+    int overflow;                 /* enum wb_overflow */
     int64_t block_timeout_us;
 
     unsigned credit;   /* rejected rows that may be given up: see reject.c */

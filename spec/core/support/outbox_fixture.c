@@ -38,6 +38,7 @@ void merge_up_to(struct backlog *backlog, uint64_t rows)
     outbox->merge_rows = rows;
     outbox->most_write_rows = rows > 0 ? rows : outbox->thresholds.batch_size;
     outbox->write_rows = outbox->most_write_rows;
+    outbox->write_timeout_us = 10 * SECOND;
 }
 
 int put(struct backlog *backlog, wb_err *err)

@@ -10,7 +10,6 @@ static void small_batches(wb_batcher_options *options)
     options->batch_size = 100;
     options->flush_at = 1;
     options->max_pending_rows = 100000;
-    options->write_timeout_us = TIMEOUT;
     options->retry.attempts = 2;
 }
 
