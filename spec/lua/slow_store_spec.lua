@@ -52,13 +52,10 @@ describe("a slow store drains", function()
         local name = postgres.name()
         postgres.sql((SLOW:gsub("%%s", name)))
         local store = writebehind.postgres { conninfo = postgres.conninfo() }
-        local stats, failed = play(store, name, 1500, { batch_size = 200, write_timeout = 1 })
+        local stats, failed, largest = play(store, name, 1500, { batch_size = 200, write_timeout = 1 })
         assert.equal(1500, stats.stored)
         assert.equal(0, stats.dead)
-        assert.truthy(#failed > 0 and #failed < 12, #failed)
-        for index = 2, #failed do
-            assert.truthy(failed[index] < failed[index - 1])
-        end
+        assert.truthy(#failed > 0 and failed[1] > largest) -- 500 rows need a second at least
         assert.equal("1500|1500", postgres.sql(("SELECT count(*) || '|' || count(DISTINCT n) FROM %s"):format(name)))
     end)
 

@@ -68,13 +68,6 @@ static void settle_all(wb_outbox *outbox, wb_batch *batch)
     }
 }
 
-static void become_taken(wb_outbox *outbox, wb_batch *batch)
-{
-    wb_batch_become(batch, WB_BATCH_SEALED);
-    wb_batch_become(batch, WB_BATCH_TAKEN);
-    wb_batch_list_put(&outbox->taken, batch);
-}
-
 /* The whole takes its parts' place. Without memory for it, the batch goes out alone. */
 static wb_batch *merge(wb_outbox *outbox, wb_batch *batch)
 {
@@ -84,7 +77,7 @@ static wb_batch *merge(wb_outbox *outbox, wb_batch *batch)
         unlend_others(outbox, batch);
     } else {
         settle_all(outbox, batch);
-        become_taken(outbox, whole);
+        wb_outbox_take_new(outbox, whole);
     }
     wb_monitor_unlock(&outbox->backlog.monitor);
     return whole != NULL ? whole : batch;
@@ -159,7 +152,7 @@ static void put_part_back(wb_outbox *outbox, wb_batch *part, const wb_batch *bat
     inherit(part, batch);
     part->attempt = 0;
     part->due_us = INT64_MIN;
-    wb_uuid_v7(&outbox->ids, outbox->backlog.env.unix_us(outbox->backlog.env.context), part->id);
+    wb_outbox_new_id(outbox, part);
     wb_batch_become(part, WB_BATCH_SEALED);
     wb_batch_list_put(&outbox->sealed, part);
 }
@@ -178,7 +171,7 @@ static void publish(wb_outbox *outbox, wb_batch *batch, wb_batch *parts)
         put_part_back(outbox, parts, batch);
     }
     settle_all(outbox, batch);
-    become_taken(outbox, first);
+    wb_outbox_take_new(outbox, first);
 }
 
 static void give_back(wb_outbox *outbox, wb_batch *batch)

@@ -65,6 +65,18 @@ void wb_outbox_fini(wb_outbox *outbox)
 
 /* ---- lists and states ---- */
 
+void wb_outbox_new_id(wb_outbox *outbox, wb_batch *batch)
+{
+    wb_uuid_v7(&outbox->ids, outbox->backlog.env.unix_us(outbox->backlog.env.context), batch->id);
+}
+
+void wb_outbox_take_new(wb_outbox *outbox, wb_batch *batch)
+{
+    wb_batch_become(batch, WB_BATCH_SEALED);
+    wb_batch_become(batch, WB_BATCH_TAKEN);
+    wb_batch_list_put(&outbox->taken, batch);
+}
+
 /* Rows that were dropped from the open batch leave it empty: it stays open then. */
 void wb_outbox_seal_open(wb_outbox *outbox, int reason)
 {
@@ -75,7 +87,7 @@ void wb_outbox_seal_open(wb_outbox *outbox, int reason)
     open->serial = ++outbox->serial;
     open->reason = reason;
     open->due_us = INT64_MIN;
-    wb_uuid_v7(&outbox->ids, outbox->backlog.env.unix_us(outbox->backlog.env.context), open->id);
+    wb_outbox_new_id(outbox, open);
     wb_batch_become(open, WB_BATCH_SEALED);
     wb_batch_shrink(open);
     wb_batch_list_put(&outbox->sealed, open);

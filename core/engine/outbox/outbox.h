@@ -87,7 +87,9 @@ wb_batch *wb_outbox_next_dead(wb_outbox *outbox); /* the caller frees it; NULL: 
 /* Locked; between the outbox's own parts. */
 int64_t wb_outbox_next_due_us(wb_backlog *backlog);
 void wb_outbox_seal_open(wb_outbox *outbox, int reason);
-void wb_outbox_release(wb_outbox *outbox, wb_batch *batch); /* settled: kept as a spare or freed */
+void wb_outbox_new_id(wb_outbox *outbox, wb_batch *batch);   /* what a piece has, too */
+void wb_outbox_take_new(wb_outbox *outbox, wb_batch *batch); /* made by the taker: it is taken */
+void wb_outbox_release(wb_outbox *outbox, wb_batch *batch);  /* settled: kept as a spare or freed */
 void wb_outbox_settle(wb_outbox *outbox, wb_batch *batch);
 /* Sets when a batch that is in no list may be taken again, by its own failures, and when any batch may be, by all
  * failures in a row. */

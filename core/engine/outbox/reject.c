@@ -121,7 +121,7 @@ static void make_due(wb_outbox *outbox, wb_batch *batch)
     batch->piece = true;
     batch->attempt = 0;
     batch->due_us = INT64_MIN;
-    wb_uuid_v7(&outbox->ids, outbox->backlog.env.unix_us(outbox->backlog.env.context), batch->id);
+    wb_outbox_new_id(outbox, batch);
     wb_batch_list_put(&outbox->sealed, batch);
 }
 

@@ -8,8 +8,6 @@
  * Invariant: 1 <= write_rows <= most_write_rows. A batch in doubt is never cut, nor is a piece of a rejected one. */
 #include "engine/outbox/outbox.h"
 
-#include <string.h>
-
 enum { STEPS = 4 }; /* from no rows to batch_size */
 
 static uint64_t half_of(uint64_t rows)
@@ -54,11 +52,6 @@ static wb_batch *head_of(const wb_batch *batch, size_t rows)
     return head;
 }
 
-static void new_id(wb_outbox *outbox, wb_batch *batch)
-{
-    wb_uuid_v7(&outbox->ids, outbox->backlog.env.unix_us(outbox->backlog.env.context), batch->id);
-}
-
 static void become_taken(wb_outbox *outbox, wb_batch *head, const wb_batch *batch)
 {
     head->serial = batch->serial;
@@ -70,10 +63,8 @@ static void become_taken(wb_outbox *outbox, wb_batch *head, const wb_batch *batc
     head->attempt = batch->attempt;
     head->taken_us = batch->taken_us;
     head->rejected = batch->rejected;
-    new_id(outbox, head);
-    wb_batch_become(head, WB_BATCH_SEALED);
-    wb_batch_become(head, WB_BATCH_TAKEN);
-    wb_batch_list_put(&outbox->taken, head);
+    wb_outbox_new_id(outbox, head);
+    wb_outbox_take_new(outbox, head);
 }
 
 static void put_rest_back(wb_outbox *outbox, wb_batch *batch, size_t rows)
@@ -83,7 +74,7 @@ static void put_rest_back(wb_outbox *outbox, wb_batch *batch, size_t rows)
     batch->rank += rows;
     batch->attempt--; /* this one is not its own */
     batch->due_us = INT64_MIN;
-    new_id(outbox, batch);
+    wb_outbox_new_id(outbox, batch);
     wb_batch_become(batch, WB_BATCH_SEALED);
     wb_batch_list_put(&outbox->sealed, batch);
 }
