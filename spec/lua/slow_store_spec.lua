@@ -17,19 +17,15 @@ end)
 
 local schema = writebehind.schema { { "id", "uuid", generate = "uuidv7" }, { "n", "int4" } }
 
--- All rows are added at once and flushed; → the batcher's stats and the sizes of its writes that failed.
+-- All rows are added at once and flushed; → the batcher's stats and the rows of its largest write that was stored.
 local function play(store, table_name, rows, options)
-    local failed, largest = {}, 0
+    local largest = 0
     local batcher = assert(writebehind.batcher {
         store = store, schema = schema, table = table_name, batch_size = options.batch_size or 1024,
         merge_rows = options.merge_rows, write_timeout = options.write_timeout or 10, interval = 60,
         retry = { attempts = 2, initial = 0.01, max = 0.02 }, log = function() end,
         on_flush = function(report)
-            if report.ok then
-                largest = math.max(largest, report.rows)
-            else
-                failed[#failed + 1] = report.rows
-            end
+            largest = report.ok and math.max(largest, report.rows) or largest
         end,
     })
     for n = 1, rows do
@@ -39,7 +35,7 @@ local function play(store, table_name, rows, options)
     batcher:poll()
     local stats = batcher:stats()
     assert(batcher:close())
-    return stats, failed, largest
+    return stats, largest
 end
 
 local SLOW = [[
@@ -52,10 +48,10 @@ describe("a slow store drains", function()
         local name = postgres.name()
         postgres.sql((SLOW:gsub("%%s", name)))
         local store = writebehind.postgres { conninfo = postgres.conninfo() }
-        local stats, failed, largest = play(store, name, 1500, { batch_size = 200, write_timeout = 1 })
+        local stats, largest = play(store, name, 1500, { batch_size = 200, write_timeout = 1 })
         assert.equal(1500, stats.stored)
         assert.equal(0, stats.dead)
-        assert.truthy(#failed > 0 and failed[1] > largest) -- 500 rows need a second at least
+        assert.truthy(largest <= 500, largest) -- more need over a second, whatever the machine
         assert.equal("1500|1500", postgres.sql(("SELECT count(*) || '|' || count(DISTINCT n) FROM %s"):format(name)))
     end)
 
@@ -78,7 +74,7 @@ end)
 
 describe("merge_rows", function()
     local function largest_write(options)
-        local _, _, largest = play(writebehind.memory {}, "t", 5000, options)
+        local _, largest = play(writebehind.memory {}, "t", 5000, options)
         return largest
     end
 
