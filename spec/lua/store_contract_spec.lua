@@ -157,12 +157,11 @@ for _, kind in ipairs { "postgres", "sqlite", "memory" } do
                 assert(tracker:add(ids.uuid(n), 3)) -- the flush's time is what counts
             end
             assert(tracker:flush(PATIENCE))
+            -- os.time reads a coarser clock, which may still be in the second before
             local after = os.time() + 1
-            local first = place.time(name, ids.uuid(1))
-            assert.is_true(first >= before and first <= after)
-            for n = 2, 24 do
-                local at = place.time(name, ids.uuid(n))
-                assert.is_true(at >= before and at <= after)
+            for n = 1, 24 do
+                local second = math.floor(place.time(name, ids.uuid(n)))
+                assert.is_true(second >= before and second <= after)
             end
             assert.equal(25, place.time(name, ids.uuid(25)))
             assert.equal(24, tracker:stats().updated)
