@@ -163,19 +163,6 @@ void wb_batch_push(wb_batch *batch, size_t bytes, int64_t now_us)
     };
 }
 
-bool wb_batch_push_of(wb_batch *batch, const wb_batch *from, size_t index)
-{
-    size_t bytes;
-    const uint8_t *tuple = wb_batch_row(from, index, &bytes);
-    const struct wb_batch_row *row = &from->rows[from->first + index];
-    if (!wb_batch_reserve(batch, bytes))
-        return false;
-    memcpy(wb_batch_end(batch), tuple, bytes);
-    wb_batch_push(batch, bytes, from->opened_us + row->age_us);
-    batch->rows[batch->count - 1].route = row->route;
-    return true;
-}
-
 static uint32_t age_of(int64_t opened_us, int64_t now_us)
 {
     if (now_us <= opened_us)
@@ -189,6 +176,19 @@ bool wb_batch_merge(wb_batch *batch, const wb_batch *more)
     return wb_batch_merge_run(batch, more, 0, wb_batch_left(more));
 }
 
+/* Exactly, of an empty batch: the first merge is mostly the only one. */
+static bool make_room(wb_batch *batch, size_t rows, size_t bytes)
+{
+    if (bytes > BYTES_MAX - batch->bytes)
+        return false;
+    size_t capacity = grown(batch->capacity, 0, STEP_BYTES, batch->bytes + bytes);
+    if (bytes > batch->capacity - batch->bytes &&
+        !tuples_grow(batch, capacity < BYTES_MAX ? capacity : BYTES_MAX))
+        return false;
+    return rows <= batch->room - batch->count ||
+           rows_grow(batch, grown(batch->room, 0, STEP_ROWS, batch->count + rows));
+}
+
 bool wb_batch_merge_run(wb_batch *batch, const wb_batch *more, size_t from, size_t rows)
 {
     assert(from + rows <= wb_batch_left(more));
@@ -197,11 +197,7 @@ bool wb_batch_merge_run(wb_batch *batch, const wb_batch *more, size_t from, size
     assert(batch->schema->count == more->schema->count && batch != more);
     if (rows == 0)
         return true;
-    if (bytes > BYTES_MAX - batch->bytes)
-        return false;
-    if (bytes > batch->capacity - batch->bytes && !tuples_grow(batch, batch->bytes + bytes))
-        return false;
-    if (rows > batch->room - batch->count && !rows_grow(batch, batch->count + rows))
+    if (!make_room(batch, rows, bytes))
         return false;
     if (wb_batch_left(batch) == 0)
         batch->opened_us = more->opened_us;
@@ -217,27 +213,6 @@ bool wb_batch_merge_run(wb_batch *batch, const wb_batch *more, size_t from, size
         };
     batch->bytes += bytes;
     return true;
-}
-
-wb_batch *wb_batch_split(wb_batch *batch, size_t rows)
-{
-    assert(rows > 0 && rows < wb_batch_left(batch));
-    wb_batch *rest = wb_batch_new(batch->schema);
-    if (rest == NULL || !wb_batch_merge_run(rest, batch, rows, wb_batch_left(batch) - rows)) {
-        wb_batch_free(rest);
-        return NULL;
-    }
-    batch->count = batch->first + rows;
-    batch->bytes = batch->rows[batch->count - 1].end;
-    rest->serial = batch->serial;
-    rest->rank = batch->rank + batch->count;
-    rest->route = batch->route;
-    rest->table = batch->table;
-    rest->routed = batch->routed;
-    rest->reason = batch->reason;
-    rest->in_doubt = batch->in_doubt;
-    wb_batch_become(rest, WB_BATCH_SEALED);
-    return rest;
 }
 
 /* Moves the opening back in time; the ages then count from there. */

@@ -23,23 +23,22 @@ struct wb_batch {
     uint8_t id[16];       /* given when sealed; the same at every attempt */
     uint64_t serial;      /* of the outbox; a merged batch keeps its oldest part's */
     uint32_t route;       /* the number of `table`; 0 for the target's */
-    uint64_t rank;        /* the place of its first row in the batch before any split */
+    uint64_t rank;        /* the place of its first row in the batch before it was divided */
     bool routed;          /* all rows are of `route`; else each row says its own */
     uint32_t attempt;     /* writes begun */
     bool in_doubt;        /* a write's fate is unknown */
     int64_t opened_us;    /* monotonic: when its first row came */
     int64_t due_us;       /* sealed: nobody takes it before */
     int64_t taken_us;     /* when it was last taken */
-    bool piece;           /* of a batch that was rejected: see engine/outbox/reject.c */
-    bool awaits_first_half; /* a piece whose earlier half has no verdict yet */
-    bool suspect;           /* a lone row that was rejected and waits for its verdict */
-    char *error;            /* why it is dead; NULL: it is not */
-    uint64_t rejected;      /* 1 + the outbox's flushes when it was last rejected; 0: never */
-    size_t first;           /* the first row that is left */
-    size_t count;           /* rows, those that are gone included */
-    size_t room;            /* entries that `rows` has room for */
-    size_t bytes;           /* used of `tuples` */
-    size_t capacity;        /* of `tuples` */
+    struct wb_trial
+        *trial;      /* what adds up of its failures: see engine/outbox/trial.h; NULL: none */
+    int standing;    /* enum wb_standing, in its trial */
+    char *error;     /* why it is dead; NULL: it is not */
+    size_t first;    /* the first row that is left */
+    size_t count;    /* rows, those that are gone included */
+    size_t room;     /* entries that `rows` has room for */
+    size_t bytes;    /* used of `tuples` */
+    size_t capacity; /* of `tuples` */
     uint8_t *tuples;
     struct wb_batch_row {
         uint32_t end; /* where the row ends in `tuples`; it begins where the one before it ends */
@@ -65,16 +64,11 @@ static inline uint8_t *wb_batch_end(wb_batch *batch)
     return batch->tuples + batch->bytes;
 }
 void wb_batch_push(wb_batch *batch, size_t bytes, int64_t now_us);
-/* Copies one row, number `index` of those that another batch has left. False: as wb_batch_reserve. */
-bool wb_batch_push_of(wb_batch *batch, const wb_batch *from, size_t index);
 /* Copies a run of another batch's rows to the end: `rows` of those that are left, from number `from` on; ages are
  * kept. Both schemas have the same shape. False: no memory, or the batch would pass 1 GiB; nothing is changed then. */
 bool wb_batch_merge_run(wb_batch *batch, const wb_batch *more, size_t from, size_t rows);
 /* The same for all rows that are left. */
 bool wb_batch_merge(wb_batch *batch, const wb_batch *more);
-/* Keeps the first `rows` of those that are left; moves the others into a new sealed batch. NULL: no memory, nothing is
- * changed. */
-wb_batch *wb_batch_split(wb_batch *batch, size_t rows);
 /* Drops the first `rows` of those that are left. Answers what the weight lost. */
 size_t wb_batch_skip(wb_batch *batch, size_t rows);
 void wb_batch_shrink(wb_batch *batch); /* frees memory that a sealed batch won't use */

@@ -21,7 +21,6 @@ void wb_batch_list_put(wb_batch_list *list, wb_batch *batch)
     *link = batch;
     if (batch->next == NULL)
         list->last = batch;
-    list->suspects += batch->suspect;
     if (batch->due_us < list->due_us)
         list->due_us = batch->due_us;
 }
@@ -35,7 +34,6 @@ void wb_batch_list_remove(wb_batch_list *list, wb_batch *batch)
     if (list->last == batch)
         list->last = before;
     batch->next = NULL;
-    list->suspects -= batch->suspect;
     if (batch->due_us <= list->due_us)
         list->due_known = false;
 }
@@ -62,10 +60,4 @@ void wb_batch_list_delay(wb_batch_list *list, wb_batch *batch, int64_t due_us)
     batch->due_us = due_us;
     if (due_us < list->due_us)
         list->due_us = due_us;
-}
-
-void wb_batch_list_clear_suspect(wb_batch_list *list, wb_batch *batch)
-{
-    list->suspects -= batch->suspect;
-    batch->suspect = false;
 }

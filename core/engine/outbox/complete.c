@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Completing taken batches: a batch is stored, or goes back with a due time, or is halved, or is dead. What was
+ * Completing taken batches: a batch is stored, or goes back with a due time, or is divided, or is dead. What was
  * stored of a batch is gone from it before it goes back, so that nothing is sent twice that is known to be in. */
-#include "engine/outbox/outbox.h"
+#include "engine/outbox/trial.h"
 
 #include <string.h>
 
@@ -29,10 +29,8 @@ static void succeed(wb_outbox *outbox, wb_batch *batch, int64_t elapsed_us, int6
     wb_outbox_write_took(outbox, rows, elapsed_us);
     count_stored(outbox, batch, rows);
     wb_backlog_succeeded(&outbox->backlog, rows, now_us);
-    if (batch->piece)
-        wb_outbox_halve_follower(outbox, batch);
+    wb_trial_witness(outbox, batch, rows, now_us);
     wb_outbox_settle(outbox, batch);
-    wb_outbox_grant_credit(outbox, now_us);
 }
 
 /* A policy's decision comes first, then the built-in rule. */
@@ -54,10 +52,16 @@ static void try_again(wb_outbox *outbox, wb_batch *batch, const wb_ending *endin
     }
 }
 
+/* A policy is not asked of a row that the store rejects. */
+static bool is_decided(const wb_ending *ending)
+{
+    return ending->retry_us != 0 && ending->err->error_class != WB_REJECT;
+}
+
 /* Its time was up, and it is known that nothing of it is in. */
 static bool has_to_be_smaller(wb_outbox *outbox, const wb_batch *batch, const wb_err *err)
 {
-    return err->timed_out && !batch->in_doubt && !batch->piece &&
+    return err->timed_out && !batch->in_doubt &&
            wb_outbox_write_smaller(outbox, wb_batch_left(batch));
 }
 
@@ -68,25 +72,44 @@ static void put_back_untried(wb_outbox *outbox, wb_batch *batch, int64_t now_us)
     wb_outbox_put_back(outbox, batch, now_us);
 }
 
+/* A store whose leading rows are in stopped at the next one. */
+static wb_err refusal_of(const wb_err *err, uint64_t stored)
+{
+    wb_err refusal = *err;
+    if (stored > 0)
+        refusal.row = err->row > stored ? err->row - (uint32_t)stored : 1;
+    return refusal;
+}
+
 static void fail(wb_outbox *outbox, wb_batch *batch, const wb_ending *ending, int64_t now_us)
 {
-    const wb_err *err = ending->err;
-    uint64_t stored = ending->stored;
     size_t left = wb_batch_left(batch);
-    wb_backlog_failed(&outbox->backlog, err, left, stored > 0, now_us);
-    count_stored(outbox, batch, stored < left ? stored : left);
-    batch->in_doubt = batch->in_doubt || err->in_doubt;
+    uint64_t stored = ending->stored < left ? ending->stored : left;
+    wb_err err = refusal_of(ending->err, stored);
+    wb_backlog_failed(&outbox->backlog, &err, left, stored > 0, now_us);
+    count_stored(outbox, batch, stored);
+    batch->in_doubt = batch->in_doubt || err.in_doubt;
     if (stored > 0)
-        wb_outbox_grant_credit(outbox, now_us);
+        wb_trial_witness(outbox, batch, stored, now_us);
     if (wb_batch_left(batch) == 0)
         wb_outbox_settle(outbox, batch);
-    else if (has_to_be_smaller(outbox, batch, err))
+    else if (has_to_be_smaller(outbox, batch, &err))
         put_back_untried(outbox, batch, now_us);
-    else if (err->error_class == WB_REJECT)
-        wb_outbox_reject(outbox, batch, err, now_us);
-    else
+    else if (is_decided(ending) || !wb_trial_failed(outbox, batch, &err, now_us))
         try_again(outbox, batch, ending, now_us);
-    wb_outbox_check_suspects(outbox, now_us);
+}
+
+static void end(wb_outbox *outbox, wb_batch *batch, const wb_ending *ending, int64_t now_us)
+{
+    wb_trial *trial = batch->trial;
+    if (trial != NULL)
+        trial->batches++;
+    if (ending->err == NULL)
+        succeed(outbox, batch, ending->elapsed_us, now_us);
+    else
+        fail(outbox, batch, ending, now_us);
+    if (trial != NULL)
+        wb_trial_go_on(outbox, trial, now_us);
 }
 
 void wb_outbox_complete(wb_outbox *outbox, wb_batch *batch, const wb_ending *ending)
@@ -108,10 +131,7 @@ void wb_outbox_complete(wb_outbox *outbox, wb_batch *batch, const wb_ending *end
     wb_histogram_add(&backlog->metrics.write, elapsed_us);
     wb_batch_list_remove(&outbox->taken, batch);
     outbox->taken_count--;
-    if (err == NULL)
-        succeed(outbox, batch, elapsed_us, now_us);
-    else
-        fail(outbox, batch, ending, now_us);
+    end(outbox, batch, ending, now_us);
     wb_log_flush(backlog->log, &event);
     wb_backlog_ended(backlog);
     wb_monitor_unlock(&backlog->monitor);

@@ -26,6 +26,7 @@ static wb_batch *pop(wb_outbox *outbox)
 
 static void keep(wb_outbox *outbox, wb_batch *batch, const char *why, int64_t now_us)
 {
+    wb_free(batch->error);
     batch->error = wb_strdup(why);
     outbox->dead_rows += wb_batch_left(batch);
     wb_batch **link = &outbox->dead;
@@ -46,6 +47,7 @@ void wb_outbox_give_up(wb_outbox *outbox, wb_batch *batch, const char *why, int6
     wb_log_line(outbox->backlog.log, WB_TOPIC_DEAD, WB_ERROR, now_us, rows,
                 "gave up %zu rows after %u attempts: %s", rows, (unsigned)batch->attempt, why);
     wb_batch_become(batch, WB_BATCH_SETTLED);
+    wb_trial_leave(&outbox->trials, batch);
     if (outbox->keep_dead)
         keep(outbox, batch, why, now_us);
     else

@@ -59,6 +59,11 @@ void wb_outbox_fini(wb_outbox *outbox)
     wb_batch_free_list(outbox->spares);
     wb_batch_free_list(outbox->dead);
     wb_script_client_fini(&outbox->script_client);
+    while (outbox->trials != NULL) {
+        wb_trial *trial = outbox->trials;
+        outbox->trials = trial->next;
+        wb_free(trial);
+    }
     wb_routes_fini(&outbox->routes);
     wb_backlog_fini(&outbox->backlog);
 }
@@ -109,6 +114,7 @@ void wb_outbox_release(wb_outbox *outbox, wb_batch *batch)
 
 void wb_outbox_settle(wb_outbox *outbox, wb_batch *batch)
 {
+    wb_trial_leave(&outbox->trials, batch);
     wb_batch_become(batch, WB_BATCH_SETTLED);
     wb_outbox_release(outbox, batch);
 }
@@ -162,7 +168,7 @@ static uint64_t seal(wb_backlog *backlog, int reason)
     wb_outbox *outbox = (wb_outbox *)backlog;
     wb_outbox_seal_open(outbox, reason);
     for (wb_batch *batch = outbox->sealed.first; batch != NULL; batch = batch->next) {
-        if (reason != WB_REASON_POLICY && !batch->suspect)
+        if (reason != WB_REASON_POLICY && !wb_trial_rests(batch))
             wb_batch_list_delay(&outbox->sealed, batch, INT64_MIN);
     }
     return outbox->serial;

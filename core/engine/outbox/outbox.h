@@ -14,6 +14,7 @@
 #include "engine/outbox/batch_list.h"
 #include "engine/outbox/routes.h"
 #include "engine/outbox/script_client.h"
+#include "engine/outbox/trial_list.h"
 #include "engine/thresholds.h"
 
 enum { WB_OUTBOX_SPARES = 2 };
@@ -40,7 +41,9 @@ typedef struct wb_outbox {
     int overflow;                 /* enum wb_overflow */
     int64_t block_timeout_us;
 
-    unsigned credit;   /* rejected rows that may be given up: see reject.c */
+    wb_trial *trials;  /* batches that were refused: see trial.h */
+    uint64_t refused;  /* lone rows in a row, since a write was stored or the gate was shut */
+    unsigned holds;    /* in a row, since a write was stored */
     int64_t unix_skew; /* wall clock less monotonic clock, read with each new open batch */
     uint64_t serial;   /* of the last sealed batch */
     size_t taken_count;
@@ -96,11 +99,6 @@ void wb_outbox_settle(wb_outbox *outbox, wb_batch *batch);
 void wb_outbox_delay(wb_outbox *outbox, wb_batch *batch, int64_t now_us);
 /* Puts a taken batch back among the sealed, with that delay. */
 void wb_outbox_put_back(wb_outbox *outbox, wb_batch *batch, int64_t now_us);
-/* Of one origin: pieces of one rejected batch. */
-static inline bool wb_outbox_same_origin(const wb_batch *batch, const wb_batch *other)
-{
-    return batch->serial == other->serial && batch->route == other->route;
-}
 /* Unlocked. Makes one batch of one table of what was taken: merges what was taken together, and puts rows of other
  * tables back, sealed. NULL: no memory, all is back. */
 wb_batch *wb_outbox_to_one_table(wb_outbox *outbox, wb_batch *batch, bool routing);
@@ -115,13 +113,5 @@ bool wb_outbox_write_smaller(wb_outbox *outbox, size_t rows);
 wb_batch *wb_outbox_cut(wb_outbox *outbox, wb_batch *batch);
 
 void wb_outbox_give_up(wb_outbox *outbox, wb_batch *batch, const char *why, int64_t now_us);
-/* A taken batch was rejected: some row of it is bad, or the store is. */
-void wb_outbox_reject(wb_outbox *outbox, wb_batch *batch, const wb_err *err, int64_t now_us);
-/* A piece was stored: the half that follows it must have the bad row, so it is halved without a write. */
-void wb_outbox_halve_follower(wb_outbox *outbox, const wb_batch *piece);
-/* A part of a rejected batch is gone. Where only suspects are left of that batch, they are held. */
-void wb_outbox_check_suspects(wb_outbox *outbox, int64_t now_us);
-/* The store took rows: suspects may be given up on the strength of it. */
-void wb_outbox_grant_credit(wb_outbox *outbox, int64_t now_us);
 
 #endif

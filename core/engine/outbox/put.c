@@ -2,7 +2,7 @@
  * Putting rows into the outbox, and what happens where they don't fit. A row is encoded under the lock, into the
  * open batch; the lock is never held across I/O. A row that can't be encoded or does not fit leaves the outbox
  * as it was. */
-#include "engine/outbox/outbox.h"
+#include "engine/outbox/trial.h"
 
 static int make_room(wb_outbox *outbox, size_t weight, int overflow, int64_t *give_up_us,
                      wb_err *err);
@@ -197,13 +197,25 @@ static bool fits_beside_taken(const wb_outbox *outbox, size_t weight)
     return rows < outbox->max_rows && bytes + weight <= outbox->max_bytes;
 }
 
+/* All its rows were dropped. Its trial, if it was a part of one, may come to an end by that. */
+static void settle_oldest(wb_outbox *outbox)
+{
+    wb_batch *oldest = outbox->sealed.first;
+    wb_trial *trial = oldest->trial;
+    if (trial != NULL)
+        trial->batches++;
+    wb_batch_list_remove(&outbox->sealed, oldest);
+    wb_outbox_settle(outbox, oldest);
+    if (trial != NULL)
+        wb_trial_go_on(outbox, trial, wb_backlog_now_us(&outbox->backlog));
+}
+
 /* The oldest rows that nobody has taken give way; where all are taken, the new row is refused. */
 static int drop_oldest(wb_outbox *outbox, size_t weight, wb_err *err)
 {
     if (!fits_beside_taken(outbox, weight))
         return full(outbox, err);
     uint64_t dropped = 0;
-    bool parted = false; /* a part of a rejected batch is gone */
     while (!fits(outbox, weight)) {
         wb_batch *oldest = outbox->sealed.first != NULL ? outbox->sealed.first : outbox->open;
         if (oldest == NULL || wb_batch_left(oldest) == 0)
@@ -213,17 +225,12 @@ static int drop_oldest(wb_outbox *outbox, size_t weight, wb_err *err)
         outbox->backlog.metrics.dropped++;
         dropped++;
         if (wb_batch_left(oldest) == 0 && oldest == outbox->sealed.first) {
-            parted = parted || oldest->piece;
-            wb_batch_list_remove(&outbox->sealed, oldest);
-            wb_batch_become(oldest, WB_BATCH_SETTLED);
-            wb_outbox_release(outbox, oldest);
+            settle_oldest(outbox);
         }
     }
     wb_log_line(outbox->backlog.log, WB_TOPIC_DROP, WB_ERROR, wb_backlog_now_us(&outbox->backlog),
                 dropped, "full: dropped the oldest rows, %llu so far",
                 (unsigned long long)outbox->backlog.metrics.dropped);
-    if (parted)
-        wb_outbox_check_suspects(outbox, wb_backlog_now_us(&outbox->backlog));
     wb_monitor_tell(&outbox->backlog.monitor);
     wb_backlog_changed(&outbox->backlog);
     return WB_OK;

@@ -5,8 +5,9 @@
  * by a step each.
  * (Additive increase, multiplicative decrease: D. Chiu and R. Jain, "Analysis of the Increase and Decrease Algorithms
  * for Congestion Avoidance in Computer Networks", 1989.)
- * Invariant: 1 <= write_rows <= most_write_rows. A batch in doubt is never cut, nor is a piece of a rejected one. */
-#include "engine/outbox/outbox.h"
+ * Invariant: 1 <= write_rows <= most_write_rows. A batch in doubt is never cut, nor is one that is on
+ * trial: that is divided there. */
+#include "engine/outbox/pieces.h"
 
 enum { STEPS = 4 }; /* from no rows to batch_size */
 
@@ -41,58 +42,13 @@ bool wb_outbox_write_smaller(wb_outbox *outbox, size_t rows)
 
 /* ---- cutting ---- */
 
-/* The first rows, in a batch of their own; NULL: no memory. */
-static wb_batch *head_of(const wb_batch *batch, size_t rows)
-{
-    wb_batch *head = wb_batch_new(batch->schema);
-    if (head != NULL && !wb_batch_merge_run(head, batch, 0, rows)) {
-        wb_batch_free(head);
-        head = NULL;
-    }
-    return head;
-}
-
-static void become_taken(wb_outbox *outbox, wb_batch *head, const wb_batch *batch)
-{
-    head->serial = batch->serial;
-    head->rank = batch->rank;
-    head->reason = batch->reason;
-    head->route = batch->route;
-    head->table = batch->table;
-    head->routed = batch->routed;
-    head->attempt = batch->attempt;
-    head->taken_us = batch->taken_us;
-    head->rejected = batch->rejected;
-    wb_outbox_new_id(outbox, head);
-    wb_outbox_take_new(outbox, head);
-}
-
-static void put_rest_back(wb_outbox *outbox, wb_batch *batch, size_t rows)
-{
-    wb_batch_list_remove(&outbox->taken, batch);
-    wb_batch_skip(batch, rows);
-    batch->rank += rows;
-    batch->attempt--; /* this one is not its own */
-    batch->due_us = INT64_MIN;
-    wb_outbox_new_id(outbox, batch);
-    wb_batch_become(batch, WB_BATCH_SEALED);
-    wb_batch_list_put(&outbox->sealed, batch);
-}
-
 wb_batch *wb_outbox_cut(wb_outbox *outbox, wb_batch *batch)
 {
     wb_monitor_lock(&outbox->backlog.monitor);
     size_t rows = outbox->write_rows;
     wb_monitor_unlock(&outbox->backlog.monitor);
-    if (wb_batch_left(batch) <= rows || batch->in_doubt || batch->piece)
+    if (wb_batch_left(batch) <= rows || batch->in_doubt || batch->trial != NULL)
         return batch;
-    wb_batch *head = head_of(batch, rows);
-    if (head == NULL)
-        return batch;
-    wb_monitor_lock(&outbox->backlog.monitor);
-    become_taken(outbox, head, batch);
-    put_rest_back(outbox, batch, rows);
-    wb_backlog_changed(&outbox->backlog);
-    wb_monitor_unlock(&outbox->backlog.monitor);
-    return head;
+    wb_batch *head = wb_outbox_divide_taken(outbox, batch, wb_class_head, &rows);
+    return head != NULL ? head : batch;
 }

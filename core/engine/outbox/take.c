@@ -5,6 +5,23 @@
 
 enum { PATIENCE = 8 };
 
+/* What is to be written before all others, by 2 or by 1: where the store takes nothing, what was never refused; the row
+ * that a trial has drawn. */
+static int precedence(const wb_outbox *outbox, const wb_batch *batch)
+{
+    if (outbox->holds > 0 && batch->attempt == 0 && batch->trial == NULL)
+        return 2;
+    return batch->standing == WB_DRAWN;
+}
+
+static bool is_better(const wb_outbox *outbox, const wb_batch *batch, const wb_batch *best)
+{
+    if (best == NULL)
+        return true;
+    int order = precedence(outbox, batch) - precedence(outbox, best);
+    return order != 0 ? order > 0 : batch->attempt < best->attempt;
+}
+
 /* The least tried of those that are due, but after PATIENCE others the one that waits the longest for its next
  * try: where there is always a fresh batch, one that failed once would never come back. */
 static wb_batch *choose(wb_outbox *outbox, int64_t now_us)
@@ -13,13 +30,13 @@ static wb_batch *choose(wb_outbox *outbox, int64_t now_us)
     for (wb_batch *batch = outbox->sealed.first; batch != NULL; batch = batch->next) {
         if (batch->due_us > now_us)
             continue;
-        if (best == NULL || batch->attempt < best->attempt)
+        if (is_better(outbox, batch, best))
             best = batch;
         if (batch->attempt > 0 && (waiting == NULL || batch->due_us < waiting->due_us))
             waiting = batch;
     }
     outbox->passed_over = waiting != NULL ? outbox->passed_over + 1 : 0;
-    if (outbox->passed_over <= PATIENCE)
+    if (outbox->passed_over <= PATIENCE || precedence(outbox, best) > 0)
         return best;
     outbox->passed_over = 0;
     return waiting;
@@ -46,11 +63,11 @@ static void lend(wb_outbox *outbox, wb_batch *batch)
 
 static bool may_merge(const wb_batch *batch, const wb_batch *more)
 {
-    bool fresh = more->attempt == 0 && !more->piece && more->serial >= batch->serial;
+    bool fresh = more->attempt == 0 && more->trial == NULL && more->serial >= batch->serial;
     return fresh && more->routed == batch->routed && more->route == batch->route;
 }
 
-/* Younger batches of its table that were never tried go out in the same write, up to its limits. The pieces of a rejected
+/* Younger batches of its table that were never tried go out in the same write, up to its limits. The pieces of a refused
  * batch stay as they are: the bad row is found only while they shrink. */
 static void merge_along(wb_outbox *outbox, wb_batch *batch)
 {
@@ -82,7 +99,7 @@ static wb_batch *take_locked(wb_outbox *outbox)
     if (batch == NULL)
         return NULL;
     lend(outbox, batch);
-    if (batch->attempt == 0 && !batch->piece && outbox->merge_rows > 0)
+    if (batch->attempt == 0 && batch->trial == NULL && outbox->merge_rows > 0)
         merge_along(outbox, batch);
     outbox->taken_count++;
     batch->taken_us = now_us;

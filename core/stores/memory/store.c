@@ -162,18 +162,15 @@ static int schema_adopt(memory_table *table, wb_schema *schema, wb_err *err)
     return WB_OK;
 }
 
-/* A segment grows by doubling, as an open batch does: a merge alone makes exactly the room it needs, so each would
- * move all that is there. */
 static bool segment_append(wb_batch *segment, const wb_batch *batch, size_t from)
 {
-    return wb_batch_reserve(segment, batch->bytes - wb_batch_begin_of(batch, from)) &&
-           wb_batch_merge_run(segment, batch, from, wb_batch_left(batch) - from);
+    return wb_batch_merge_run(segment, batch, from, wb_batch_left(batch) - from);
 }
 
 static bool segment_new(memory_table *table, const wb_batch *batch, size_t from)
 {
     wb_batch *segment = wb_batch_new(table->schema);
-    if (segment == NULL || !wb_batch_merge_run(segment, batch, from, wb_batch_left(batch) - from)) {
+    if (segment == NULL || !segment_append(segment, batch, from)) {
         wb_batch_free(segment);
         return false;
     }

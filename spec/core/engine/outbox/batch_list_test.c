@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Lists of batches against a look at each: their order, the earliest due time, how many are suspects. */
+ * Lists of batches against a look at each: their order and the earliest due time. */
 #include "support/support.h"
 
 #include "engine/outbox/batch_list.h"
@@ -19,14 +19,13 @@ static int order_of(const wb_batch *batch)
 
 static void check(struct pool *pool)
 {
-    size_t count = 0, in = 0, suspects = 0;
+    size_t count = 0, in = 0;
     int64_t due_us = WB_NEVER;
     const wb_batch *last = NULL;
     for (const wb_batch *batch = pool->list.first; batch != NULL; batch = batch->next) {
         assert_true(last == NULL || order_of(last) <= order_of(batch));
         assert_true(pool->in[batch - pool->batches]);
         due_us = batch->due_us < due_us ? batch->due_us : due_us;
-        suspects += batch->suspect;
         count++;
         last = batch;
     }
@@ -34,7 +33,6 @@ static void check(struct pool *pool)
         in += pool->in[i];
     assert_int_equal(count, in);
     assert_ptr_equal(pool->list.last, last);
-    assert_int_equal(pool->list.suspects, suspects);
     assert_true(wb_batch_list_due_us(&pool->list) == due_us);
 }
 
@@ -57,7 +55,6 @@ static void put_any(struct pool *pool, int at, uint64_t *random)
         .route = (uint32_t)random_below(random, 3),
         .rank = random_below(random, 4),
         .due_us = any_due_us(random),
-        .suspect = random_below(random, 3) == 0,
     };
     wb_batch_list_put(&pool->list, &pool->batches[at]);
     pool->in[at] = true;
@@ -66,17 +63,12 @@ static void put_any(struct pool *pool, int at, uint64_t *random)
 static void change_any(struct pool *pool, int at, uint64_t *random)
 {
     wb_batch *batch = &pool->batches[at];
-    switch (random_below(random, 3)) {
-    case 0:
+    if (random_below(random, 2) == 0) {
         wb_batch_list_remove(&pool->list, batch);
         assert_null(batch->next);
         pool->in[at] = false;
-        break;
-    case 1:
+    } else {
         wb_batch_list_delay(&pool->list, batch, any_due_us(random));
-        break;
-    default:
-        wb_batch_list_clear_suspect(&pool->list, batch);
     }
 }
 

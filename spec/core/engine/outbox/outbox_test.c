@@ -295,7 +295,7 @@ static void hundred_a_batch(wb_batcher_options *options)
     options->flush_at = 1;
 }
 
-/* At most 2 log2(n) + 2 writes, wherever the row is and however many there are. */
+/* In at most 2 log2(n) + 2 writes, wherever the row is and however many there are. */
 static void test_one_bad_row_is_found(void **state)
 {
     (void)state;
@@ -305,7 +305,7 @@ static void test_one_bad_row_is_found(void **state)
             open_box(&backlog, hundred_a_batch);
             put_rows(&backlog, rows);
             wb_backlog_seal(&backlog.outbox.backlog, WB_REASON_FLUSH);
-            assert_true(deliver(&backlog, is_the_bad_one) <= 2 * log2(rows) + 2);
+            assert_true(deliver(&backlog, is_the_bad_one) <= 2 * ceil(log2(rows)) + 2);
             wb_stats stats = stats_of(&backlog);
             assert_int_equal(stats.stored, rows - 1);
             assert_int_equal(stats.dead, 1);
@@ -335,7 +335,7 @@ static void test_store_that_rejects_all_kills_none(void **state)
     put_rows(&backlog, 300);
     for (int i = 0; i < 50; i++) {
         wb_clock_advance(backlog.clock, 40 * SECOND);
-        assert_in_range(deliver(&backlog, all_of_them), 0, 40);
+        assert_in_range(deliver(&backlog, all_of_them), 0, i == 0 ? 8 + 16 : 3 * 128);
         assert_int_equal(stats_of(&backlog).health, WB_HEALTH_HOLDING);
     }
     assert_int_equal(stats_of(&backlog).dead, 0);
@@ -557,14 +557,6 @@ static uint64_t rows_left(const wb_batch *batch)
     return rows;
 }
 
-static size_t suspects_in(const wb_batch *batch)
-{
-    size_t count = 0;
-    for (; batch != NULL; batch = batch->next)
-        count += batch->suspect;
-    return count;
-}
-
 static int64_t due_of(const wb_batch *batch)
 {
     int64_t due_us = WB_NEVER;
@@ -589,7 +581,6 @@ static void test_rows_are_conserved_whatever_happens(void **state)
                             rows_left(backlog.outbox.sealed.first) +
                             rows_left(backlog.outbox.taken.first);
             assert_int_equal(stats_of(&backlog).pending, held);
-            assert_true(backlog.outbox.sealed.suspects == suspects_in(backlog.outbox.sealed.first));
             assert_true(wb_batch_list_due_us(&backlog.outbox.sealed) ==
                         due_of(backlog.outbox.sealed.first));
         }
