@@ -61,7 +61,7 @@ DYNAMIC := $(BUILD)/libwritebehind.so
 MODULE := $(BUILD)/$(LUA)/writebehind/core.so
 COMMAND := $(BUILD)/$(LUA)/bin/writebehind
 
-.PHONY: all lib module modules specs benches examples env lint format test demo bench bench-openresty memcheck \
+.PHONY: all lib module modules specs benches examples env lint format test sim demo bench bench-openresty memcheck \
     install clean help rock install-rock FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -150,6 +150,11 @@ lint:
 	@scripts/lint
 format:
 	@find core bindings spec/core bench examples -name '*.[ch]' -exec clang-format -i {} +
+# SEEDS: how many of the model's, from FIRST on; see spec/core/engine/outbox/model_test.c.
+SEEDS ?= 100000
+FIRST ?= 1
+sim: $(BUILD)/spec/engine/outbox/model_test
+	@$< $(SEEDS) $(FIRST)
 memcheck:
 	@scripts/setup test
 	@scripts/memcheck $(T)
@@ -198,6 +203,7 @@ help:
 	@echo 'make test [T=FILE]    every test, or those of the files named'
 	@echo 'make lint             luacheck, cppcheck, clang-format, include directions, lengths'
 	@echo 'make format           clang-format, in place'
+	@echo 'make sim SEEDS=n      n seeds of the model of a store that refuses rows, in virtual time'
 	@echo 'make memcheck         the tests of the core and one of the module under valgrind'
 	@echo 'make bench            the benchmarks'
 	@echo 'make bench-openresty  what the requests of an nginx pay, its database at work and frozen'

@@ -209,7 +209,8 @@ void wb_backlog_failed(wb_backlog *backlog, const wb_err *err, uint64_t count, b
     metrics->failures++;
     metrics->consecutive_failures = progress ? 1 : metrics->consecutive_failures + 1;
     snprintf(metrics->last_error, sizeof metrics->last_error, "%s", err->text);
-    backlog->holding = err->error_class == WB_HOLD;
+    if (err->error_class != WB_REJECT) /* some rows alone tell nothing of the others */
+        backlog->holding = err->error_class == WB_HOLD;
     log_failure(backlog, err, count, now_us);
 }
 

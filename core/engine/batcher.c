@@ -9,7 +9,7 @@
 #include "engine/exit.h"
 #include "engine/lifecycle.h"
 #include "engine/options.h"
-#include "engine/outbox/outbox.h"
+#include "engine/outbox/trial.h"
 
 /* A write that was stopped only to go on in another thread is tried again at once, and counts as no last try. */
 enum { AT_ONCE_US = 1 };
@@ -126,6 +126,19 @@ static void bury_dead(wb_batcher *batcher)
     wb_log_print(batcher->pipeline.log);
 }
 
+/* Nobody will write any more. Where there is a file, what the store refused and nobody has judged is in it, rather than
+ * nowhere. */
+static void give_up_refused(wb_pipeline *pipeline)
+{
+    wb_batcher *batcher = (wb_batcher *)pipeline;
+    if (batcher->dead_path == NULL)
+        return;
+    wb_monitor_lock(&batcher->outbox.backlog.monitor);
+    wb_trial_end_all(&batcher->outbox, wb_backlog_now_us(&batcher->outbox.backlog));
+    wb_monitor_unlock(&batcher->outbox.backlog.monitor);
+    bury_dead(batcher);
+}
+
 static int write_batch(wb_batcher *batcher, const wb_batch *batch, const wb_cancel *cancel,
                        uint64_t *stored, wb_err *err)
 {
@@ -180,7 +193,11 @@ static void free_all(wb_pipeline *pipeline)
 }
 
 static const wb_pipeline_class class = {
-    .deliver_one = deliver_one, .leave = leave, .free = free_all};
+    .deliver_one = deliver_one,
+    .leave = leave,
+    .give_up_refused = give_up_refused,
+    .free = free_all,
+};
 
 /* ---- the owner's side ---- */
 

@@ -163,6 +163,8 @@ void wb_pipeline_leave(wb_pipeline *pipeline)
 
 void wb_pipeline_report_lost(wb_pipeline *pipeline)
 {
+    if (pipeline->class->give_up_refused != NULL)
+        pipeline->class->give_up_refused(pipeline);
     wb_stats stats;
     wb_backlog_stats(pipeline->backlog, &stats);
     if (stats.pending == 0)

@@ -17,6 +17,8 @@ typedef struct wb_pipeline_class {
     /* Takes what is due and writes it to the session; false: nothing is due. */
     bool (*deliver_one)(wb_pipeline *pipeline, const wb_cancel *cancel);
     void (*leave)(wb_pipeline *pipeline); /* the thread ends; NULL: nothing is its alone */
+    /* Before what is pending is reported as lost: gives up what the store refused. NULL: nothing ever is. */
+    void (*give_up_refused)(wb_pipeline *pipeline);
     void (*free)(wb_pipeline *pipeline);
 } wb_pipeline_class;
 

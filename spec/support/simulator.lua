@@ -123,12 +123,12 @@ function OPS.burst(play, step)
     end
 end
 
--- Good rows come after it: a store that takes others is known to mean the row.
-function OPS.refused(play)
-    add(play, add_table, simulator.REFUSED)
-    for _ = 1, 3 do
-        add(play, add_table)
+-- Any number in a row. A good one comes after them: a store that takes others is known to mean the rows.
+function OPS.refused(play, step)
+    for _ = 1, step.size do
+        add(play, add_table, simulator.REFUSED)
     end
+    add(play, add_table)
 end
 
 function OPS.invalid(play)

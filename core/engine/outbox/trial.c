@@ -6,37 +6,16 @@
 #include <stdio.h>
 
 #include "base/env.h"
+#include "engine/outbox/hold.h"
 #include "engine/outbox/pieces.h"
 
-enum {
-    DRAW_AFTER = 4,
-    SAMPLE = 16,
-    MOST_SAMPLE = 256,
-    STRIKES = 3,
-    FAILURES = 6,
-    MOST_DOUBLINGS = 20
-};
-
-/* ---- the parts of a trial ---- */
-
-static wb_batch *next_of(wb_batch *batch, const wb_trial *trial)
-{
-    while (batch != NULL && batch->trial != trial)
-        batch = batch->next;
-    return batch;
-}
-
-/* Each part of a trial that waits; the body may take it out of the list. */
-#define EACH_PART(batch, following, outbox, trial)                                                 \
-    for (wb_batch *batch = next_of((outbox)->sealed.first, trial), *following; batch != NULL;      \
-         batch = following)                                                                        \
-        if ((following = next_of(batch->next, trial)), true)
+enum { DRAW_AFTER = 4, STRIKES = 3, FAILURES = 6 };
 
 /* The largest part that still may be divided or drawn; NULL: nothing is left but suspects. */
 static wb_batch *largest_untried(wb_outbox *outbox, const wb_trial *trial)
 {
     wb_batch *largest = NULL;
-    EACH_PART(batch, following, outbox, trial)
+    WB_EACH_PART(batch, following, outbox, trial)
     {
         if (!wb_trial_rests(batch) &&
             (largest == NULL || wb_batch_left(batch) > wb_batch_left(largest)))
@@ -47,19 +26,12 @@ static wb_batch *largest_untried(wb_outbox *outbox, const wb_trial *trial)
 
 static bool is_drawn(wb_outbox *outbox, const wb_trial *trial)
 {
-    EACH_PART(batch, following, outbox, trial)
+    WB_EACH_PART(batch, following, outbox, trial)
     {
         if (batch->standing == WB_DRAWN)
             return true;
     }
     return false;
-}
-
-/* Of a part that waits. */
-static void set_due(wb_outbox *outbox, wb_batch *batch, int standing, int64_t due_us)
-{
-    batch->standing = standing;
-    wb_batch_list_delay(&outbox->sealed, batch, due_us);
 }
 
 /* A part that waits is dead, of what it was refused for last. */
@@ -71,188 +43,12 @@ static void give_up(wb_outbox *outbox, wb_batch *batch, int64_t now_us)
     wb_outbox_give_up(outbox, batch, why, now_us);
 }
 
-/* ---- holding ---- */
-
-/* A batch in doubt goes out again as it is: a store knows it by its id. */
-static bool can_merge(const wb_batch *batch, const wb_batch *more, bool all)
-{
-    return more != NULL && more->trial == batch->trial && !batch->in_doubt && !more->in_doubt &&
-           (all || (batch->standing == WB_BARRED && more->standing == WB_BARRED));
-}
-
-/* Parts that follow each other become one again: all, or those that the table bars. Without memory they stay apart. */
-static void merge_parts(wb_outbox *outbox, const wb_trial *trial, bool all)
-{
-    for (wb_batch *batch = next_of(outbox->sealed.first, trial); batch != NULL;
-         batch = next_of(batch->next, trial)) {
-        bool grown = false;
-        wb_batch *more = batch->next;
-        while (can_merge(batch, more, all) && wb_batch_merge(batch, more)) {
-            wb_batch_list_remove(&outbox->sealed, more);
-            wb_outbox_settle(outbox, more);
-            more = batch->next;
-            grown = true;
-        }
-        if (grown)
-            wb_outbox_new_id(outbox, batch);
-    }
-}
-
-static int64_t delay_us(wb_outbox *outbox, uint64_t failures, int64_t now_us)
-{
-    wb_backlog *backlog = &outbox->backlog;
-    return wb_after_us(now_us,
-                       wb_backlog_delay_us(backlog, failures, wb_backlog_fraction(backlog)));
-}
-
-/* The store takes nothing of the table: what it refuses elsewhere is no row's fault either. */
-static void forget_witnesses(wb_outbox *outbox, uint32_t route)
-{
-    for (wb_trial *trial = outbox->trials; trial != NULL; trial = trial->next) {
-        if (trial->route == route)
-            trial->witnessed = false;
-    }
-}
-
-/* After so many holds in a row. */
-static uint64_t sample_rows(unsigned holds)
-{
-    uint64_t rows = (uint64_t)SAMPLE << (holds < MOST_DOUBLINGS ? holds : MOST_DOUBLINGS);
-    return rows < MOST_SAMPLE ? rows : MOST_SAMPLE;
-}
-
-/* Where a fair sample of what there is was refused, all else waits. */
-static bool is_shut(wb_outbox *outbox, int64_t now_us)
-{
-    if (outbox->refused < sample_rows(outbox->holds))
-        return false;
-    outbox->refused = 0;
-    outbox->holds++;
-    outbox->backlog.gate_us = delay_us(outbox, outbox->holds, now_us);
-    return true;
-}
-
-/* All parts become one again and wait. */
-static void hold(wb_outbox *outbox, wb_trial *trial, int64_t now_us)
-{
-    wb_backlog *backlog = &outbox->backlog;
-    backlog->holding = true;
-    trial->refused = 0;
-    trial->holds++;
-    if (is_shut(outbox, now_us))
-        forget_witnesses(outbox, trial->route);
-    merge_parts(outbox, trial, true);
-    int64_t due_us = delay_us(outbox, trial->holds, now_us);
-    EACH_PART(batch, following, outbox, trial)
-    {
-        batch->attempt = 1;
-        wb_free(batch->error);
-        batch->error = NULL;
-        set_due(outbox, batch, WB_UNTRIED, due_us);
-    }
-    wb_log_line(backlog->log, WB_TOPIC_HOLD, WB_ERROR, now_us, backlog->metrics.pending,
-                "the store rejects every row it is given, holding %llu: %s",
-                (unsigned long long)backlog->metrics.pending, trial->why);
-}
-
-/* ---- groups ---- */
-
-/* Groups of one table wait for one another: one is tried at a time, and joined by what else is refused. */
-static void wait_together(wb_outbox *outbox, const wb_batch *group)
-{
-    for (wb_batch *batch = outbox->sealed.first; batch != NULL; batch = batch->next) {
-        if (batch != group && batch->standing == WB_WAITING && batch->route == group->route &&
-            batch->due_us < group->due_us)
-            wb_batch_list_delay(&outbox->sealed, batch, group->due_us);
-    }
-}
-
-static wb_batch *group_to_join(const wb_outbox *outbox, const wb_batch *batch)
-{
-    wb_batch *group = outbox->sealed.first;
-    while (group != NULL &&
-           !(group->standing == WB_WAITING && group->route == batch->route && !group->in_doubt &&
-             wb_batch_left(group) + wb_batch_left(batch) <= outbox->most_write_rows &&
-             group->bytes + batch->bytes <= outbox->thresholds.batch_bytes))
-        group = group->next;
-    return batch->in_doubt ? NULL : group;
-}
-
-/* The rows leave the trial: they may be tried again at any time, and wait for the table alone. */
-static void wait_as_group(wb_outbox *outbox, wb_batch *batch, unsigned holds, int64_t now_us)
-{
-    wb_trial_leave(&outbox->trials, batch);
-    wb_batch *group = group_to_join(outbox, batch);
-    if (group != NULL && wb_batch_merge(group, batch)) {
-        wb_outbox_new_id(outbox, group);
-        wb_batch_list_remove(&outbox->sealed, batch);
-        wb_outbox_settle(outbox, batch);
-        return;
-    }
-    batch->attempt = holds;
-    set_due(outbox, batch, WB_WAITING, delay_us(outbox, holds, now_us));
-    wait_together(outbox, batch);
-}
-
-/* The parts that the table refused, or all, leave as groups. */
-static void let_wait(wb_outbox *outbox, wb_trial *trial, bool all, int64_t now_us)
-{
-    unsigned holds = ++trial->holds;
-    merge_parts(outbox, trial, all);
-    trial->refused = 0;
-    wb_log_line(outbox->backlog.log, WB_TOPIC_HOLD, WB_ERROR, now_us,
-                outbox->backlog.metrics.pending,
-                "the table refuses some rows, they wait and the others go on: %s", trial->why);
-    EACH_PART(batch, following, outbox, trial)
-    {
-        if (all || batch->standing == WB_BARRED)
-            wait_as_group(outbox, batch, holds, now_us);
-    }
-}
-
 /* ---- what follows ---- */
-
-/* The store takes others: after a delay, in which another witness may come, the suspects are tried once more. */
-static void pause_trial(wb_outbox *outbox, wb_trial *trial, int64_t now_us)
-{
-    int64_t due_us = delay_us(outbox, ++trial->holds, now_us);
-    trial->refused = 0;
-    EACH_PART(batch, following, outbox, trial)
-    {
-        if (batch->standing == WB_SUSPECT)
-            set_due(outbox, batch, WB_TRIED, due_us);
-        else if (batch->due_us < due_us)
-            wb_batch_list_delay(&outbox->sealed, batch, due_us);
-    }
-}
-
-static bool has_barred(wb_outbox *outbox, const wb_trial *trial)
-{
-    EACH_PART(batch, following, outbox, trial)
-    {
-        if (batch->standing == WB_BARRED)
-            return true;
-    }
-    return false;
-}
-
-/* Nothing is left but suspects, or a sample was refused. */
-static void stop_for_now(wb_outbox *outbox, wb_trial *trial, bool all_barred, int64_t now_us)
-{
-    if (!trial->witnessed) {
-        hold(outbox, trial, now_us);
-        return;
-    }
-    if (all_barred || has_barred(outbox, trial))
-        let_wait(outbox, trial, all_barred, now_us);
-    if (next_of(outbox->sealed.first, trial) != NULL)
-        pause_trial(outbox, trial, now_us);
-}
 
 /* The part that begins at that row's place. */
 static void appoint(wb_outbox *outbox, const wb_trial *trial, uint64_t rank, int standing)
 {
-    EACH_PART(batch, following, outbox, trial)
+    WB_EACH_PART(batch, following, outbox, trial)
     {
         if (batch->rank != rank || wb_batch_left(batch) != 1 || batch->standing != WB_UNTRIED)
             continue;
@@ -278,23 +74,15 @@ static void draw_from(wb_outbox *outbox, wb_batch *batch)
     appoint(outbox, batch->trial, rank, WB_DRAWN);
 }
 
-static uint64_t patience(const wb_trial *trial)
-{
-    if (trial->barred)
-        return SAMPLE;
-    uint64_t sample = sample_rows(trial->holds);
-    return trial->stored > sample ? trial->stored : sample;
-}
-
 static void look(wb_outbox *outbox, wb_trial *trial, int64_t now_us)
 {
-    if (!trial->divides || next_of(outbox->taken.first, trial) != NULL ||
-        next_of(outbox->sealed.first, trial) == NULL)
+    if (!trial->divides || wb_trial_part(outbox->taken.first, trial) != NULL ||
+        wb_trial_part(outbox->sealed.first, trial) == NULL)
         return;
     wb_batch *largest = largest_untried(outbox, trial);
-    bool sampled = trial->refused >= patience(trial);
+    bool sampled = trial->refused >= wb_trial_patience(trial);
     if (largest == NULL || sampled)
-        stop_for_now(outbox, trial, sampled && trial->barred, now_us);
+        wb_trial_stop(outbox, trial, sampled && trial->barred, now_us);
     else if (trial->refused >= DRAW_AFTER && !is_drawn(outbox, trial))
         draw_from(outbox, largest);
 }
@@ -350,7 +138,7 @@ static void resume_group(wb_trial *trial, wb_batch *batch)
         return;
     batch->standing = WB_UNTRIED;
     trial->holds = batch->attempt;
-    trial->refused = SAMPLE - DRAW_AFTER;
+    trial->refused = WB_SAMPLE - DRAW_AFTER;
 }
 
 static void refuse(wb_outbox *outbox, wb_batch *batch, const wb_err *err, int64_t now_us)
@@ -394,7 +182,7 @@ bool wb_trial_failed(wb_outbox *outbox, wb_batch *batch, const wb_err *err, int6
     }
     wb_outbox_put_back(outbox, batch, now_us);
     outbox->refused++;
-    if (!is_shut(outbox, now_us))
+    if (!wb_trial_shut_gate(outbox, now_us))
         outbox->backlog.gate_us = INT64_MIN; /* others may get through */
     return true;
 }
@@ -421,7 +209,7 @@ static void witness_part(wb_outbox *outbox, wb_batch *batch, int64_t now_us)
         batch->trial->thinned = true;
         give_up(outbox, batch, now_us);
     } else if (refused) {
-        set_due(outbox, batch, WB_UNTRIED, INT64_MIN);
+        wb_trial_set_due(outbox, batch, WB_UNTRIED, INT64_MIN);
     } else if (batch->trial->newly && batch->standing != WB_BARRED) {
         wb_batch_list_delay(&outbox->sealed, batch, INT64_MIN);
     }

@@ -22,7 +22,8 @@
  *     STRIKES times with other writes stored in between, or FAILURES times at all: no row dies without a witness.
  *   - Where the store names the row (wb_err.row), that one is tried first, and the others without it: two writes.
  *     Once it named a row that it takes alone, it is believed no more.
- * Writes: one bad row of n costs at most 2 log2(n) + 2 (the logarithm rounded up), any number of them TODO.
+ * Writes: one bad row of n costs at most 2 log2(n) + 2, the logarithm rounded up. A trial that is not held costs at most
+ * 2 n for its pieces, and one more for each suspect that is tried again; one that is held, log2(n) and a sample.
  *
  * Locked, all of these, by the outbox's lock. Without memory for a trial a batch waits, and is tried again whole. */
 #ifndef WB_TRIAL_H

@@ -26,7 +26,11 @@ static const char columns_sql[] =
     "  AND i.indnkeyatts = 1 AND i.indkey[0] = a.attnum),"
     " EXISTS (SELECT FROM pg_catalog.pg_index i WHERE i.indrelid = c.oid AND i.indisunique"
     "  AND i.indisvalid AND i.indpred IS NULL"
-    "  AND a.attnum = ANY ((i.indkey::int2[])[0:i.indnkeyatts - 1]))"
+    "  AND a.attnum = ANY ((i.indkey::int2[])[0:i.indnkeyatts - 1])),"
+    " EXISTS (SELECT FROM pg_catalog.pg_partitioned_table p WHERE p.partrelid = c.oid"
+    "  AND (p.partattrs[0] = a.attnum OR (p.partattrs[0] = 0 AND EXISTS ("
+    "   SELECT FROM pg_catalog.pg_depend e WHERE e.objid = c.oid AND e.objsubid = a.attnum"
+    "    AND e.refobjid = c.oid AND e.refobjsubid = 0 AND e.deptype = 'i'))))"
     " FROM (SELECT pg_catalog.to_regclass($1)::oid AS oid) c"
     " LEFT JOIN pg_catalog.pg_attribute a"
     "  ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped"
@@ -157,6 +161,18 @@ static bool is_unique(const PGresult *columns, const wb_target *target)
     return wb_pg_true(columns, find(columns, name), WB_PG_UNIQUE);
 }
 
+/* Where partitions go by an expression, it is the first column in it. */
+static uint32_t group_column(const PGresult *columns, const wb_schema *schema)
+{
+    int row = 0, rows = PQntuples(columns);
+    while (row < rows && !wb_pg_true(columns, row, WB_PG_PARTITION))
+        row++;
+    if (row == rows || schema == NULL)
+        return 0;
+    const char *name = PQgetvalue(columns, row, WB_PG_NAME);
+    return (uint32_t)(wb_schema_find(schema, name, strlen(name)) + 1);
+}
+
 static int check_tracker(const PGresult *columns, const wb_target *target, wb_err *err)
 {
     int code = check_type(columns, target->key, WB_TYPE_UUID, "tracker", err);
@@ -176,6 +192,7 @@ int wb_pg_check(wb_pg_session *session, const wb_deadline *deadline, wb_err *err
     wb_pg_table *table = wb_pg_table_now(session);
     table->checked = code == WB_OK;
     table->unique = code == WB_OK && is_unique(columns, target);
+    table->group_column = code == WB_OK ? group_column(columns, target->schema) : 0;
     PQclear(columns);
     return code;
 }

@@ -93,8 +93,21 @@ static int put_end(wb_pg_session *session, const wb_deadline *deadline, wb_err *
     return queued > 0 ? wb_pg_flush(session, deadline, err) : wb_pg_lost(session, err);
 }
 
+/* Which row of the batch is the one in that line of the stream? From 1; 0: none. */
+static uint32_t row_in_line(const wb_batch *batch, const bool *there, size_t line)
+{
+    size_t rows = wb_batch_left(batch), lines = 0;
+    for (size_t row = 0; row < rows && line > 0; row++) {
+        lines += there == NULL || !there[row];
+        if (lines == line)
+            return (uint32_t)row + 1;
+    }
+    return 0;
+}
+
 /* Once the server has said that it is done, nothing that follows changes that. */
-static int answer(wb_pg_session *session, const wb_deadline *deadline, bool *in_doubt, wb_err *err)
+static int answer(wb_pg_session *session, const wb_batch *batch, const bool *there,
+                  const wb_deadline *deadline, bool *in_doubt, wb_err *err)
 {
     PGresult *result = NULL;
     int code = wb_pg_result(session, deadline, &result, err);
@@ -105,7 +118,11 @@ static int answer(wb_pg_session *session, const wb_deadline *deadline, bool *in_
     } else {
         const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
         *in_doubt = sqlstate == NULL || wb_pg_doubtful(sqlstate);
-        code = wb_pg_fail(err, result);
+        const wb_pg_table *table = wb_pg_table_now(session);
+        size_t line;
+        code = wb_pg_fail_row(err, result, table->base.name, &line);
+        err->row = row_in_line(batch, there, line);
+        err->group_column = err->some_rows ? table->group_column : 0;
     }
     PQclear(result);
     if (wb_pg_drain(session, deadline, NULL) != WB_OK)
@@ -115,14 +132,15 @@ static int answer(wb_pg_session *session, const wb_deadline *deadline, bool *in_
 
 /* libpq tells of a failed send only when a result is asked for. So we look before CopyDone: on a connection that
  * broke earlier it is never sent, and nothing is in doubt. */
-static int end(wb_pg_session *session, const wb_deadline *deadline, wb_err *err)
+static int end(wb_pg_session *session, const wb_batch *batch, const bool *there,
+               const wb_deadline *deadline, wb_err *err)
 {
     if (!wb_pg_peek(session->conn))
         return wb_pg_lost(session, err);
     bool in_doubt = true;
     int code = put_end(session, deadline, err);
     if (code == WB_OK)
-        code = answer(session, deadline, &in_doubt, err);
+        code = answer(session, batch, there, deadline, &in_doubt, err);
     if (code != WB_OK)
         err->in_doubt = in_doubt;
     return code;
@@ -136,5 +154,5 @@ int wb_pg_copy(wb_pg_session *session, const wb_batch *batch, const bool *there,
         return code;
     *begun = true;
     code = put_tuples(session, batch, there, deadline, err);
-    return code == WB_OK ? end(session, deadline, err) : code;
+    return code == WB_OK ? end(session, batch, there, deadline, err) : code;
 }

@@ -41,6 +41,8 @@ typedef struct wb_pg_table {
     char *statement; /* COPY or UPDATE */
     bool checked;    /* found to fit since the connection or the last failure to write to it */
     bool unique;     /* then: a unique index holds the target's dedupe column */
+    uint32_t
+        group_column; /* then: the column of the schema that partitions go by, from 1; 0: none */
 } wb_pg_table;
 
 typedef struct wb_pg_session {
@@ -68,6 +70,9 @@ int wb_pg_class(const char *sqlstate); /* enum wb_class; pure */
 bool wb_pg_doubtful(const char *sqlstate);
 /* Fills *err from an error's result: class, SQLSTATE, message and detail. */
 int wb_pg_fail(wb_err *err, const PGresult *result);
+/* The same of an error that a row met with, in a COPY to that table: it may be the fault of some rows alone. *line is
+ * the row's number in the stream, from 1; 0: the server does not say. */
+int wb_pg_fail_row(wb_err *err, const PGresult *result, const char *table, size_t *line);
 /* The same from the text of a failed connection, whose verbosity is PQERRORS_VERBOSE. */
 int wb_pg_fail_connect(wb_err *err, const char *text, bool needs_password);
 /* Copies the five characters of the last SQLSTATE in such a text; empty where there is none. */
@@ -166,8 +171,9 @@ enum wb_pg_table_field {
     WB_PG_IDENTITY,  /* a, d or empty */
     WB_PG_GENERATED, /* s, v or empty */
     WB_PG_DEFAULT_SQL,
-    WB_PG_KEY,    /* t: it alone is the primary key */
-    WB_PG_UNIQUE, /* t: it is in the key of a unique index over all rows */
+    WB_PG_KEY,       /* t: it alone is the primary key */
+    WB_PG_UNIQUE,    /* t: it is in the key of a unique index over all rows */
+    WB_PG_PARTITION, /* t: partitions go by it first */
 };
 /* The columns of the table in use, in their order, a row each, with the fields above as text. */
 int wb_pg_columns(wb_pg_session *session, const wb_deadline *deadline, PGresult **out, wb_err *err);

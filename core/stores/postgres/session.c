@@ -113,8 +113,8 @@ static bool is_of_table(const wb_err *err)
  * find a new primary. */
 static bool stays_good(const wb_pg_session *session, const wb_err *err)
 {
-    return err->error_class == WB_REJECT || strncmp(err->sqlstate, "40", 2) == 0 ||
-           strncmp(err->sqlstate, "55", 2) == 0 ||
+    return err->error_class == WB_REJECT || err->some_rows ||
+           strncmp(err->sqlstate, "40", 2) == 0 || strncmp(err->sqlstate, "55", 2) == 0 ||
            (is_of_table(err) && another_table_fits(session));
 }
 

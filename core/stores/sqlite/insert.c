@@ -196,6 +196,16 @@ static int row_bind(wb_sqlite_insert *insert, sqlite3_stmt *statement, const wb_
     return WB_OK;
 }
 
+/* The row is known. SQLITE_ERROR is what a trigger's or a check's SQL failed with: the table's fault or the row's. */
+static void name_row(const wb_sqlite_insert *insert, size_t index, wb_err *err)
+{
+    if (err == NULL)
+        return;
+    err->row = (uint32_t)index + 1;
+    err->unsure = err->error_class == WB_HOLD &&
+                  (sqlite3_errcode(insert->connection->db) & 0xff) == SQLITE_ERROR;
+}
+
 static int rows_step(wb_sqlite_insert *insert, sqlite3_stmt *statement, const wb_batch *batch,
                      wb_err *err)
 {
@@ -206,6 +216,8 @@ static int rows_step(wb_sqlite_insert *insert, sqlite3_stmt *statement, const wb
         code = row_bind(insert, statement, batch->schema, err);
         if (code == WB_OK)
             code = wb_sqlite_run(insert->connection, statement, NULL, err);
+        if (code != WB_OK)
+            name_row(insert, row - batch->first, err);
         tuple = batch->tuples + batch->rows[row].end;
     }
     sqlite3_clear_bindings(statement);

@@ -103,13 +103,14 @@ static void count_strays(struct faulty_store *store, const wb_batch *batch)
         store->strays += strcmp(table, table_of(row_n(batch, i))) != 0;
 }
 
-static bool has_bad_row(const wb_batch *batch)
+/* From 1; 0: there is none. */
+static uint32_t bad_row(const wb_batch *batch)
 {
     for (size_t i = 0; i < wb_batch_rows(batch); i++) {
         if (is_bad(row_n(batch, i)))
-            return true;
+            return (uint32_t)i + 1;
     }
-    return false;
+    return 0;
 }
 
 static int fault(wb_err *err, int class, bool in_doubt)
@@ -130,8 +131,14 @@ static int write_locked(struct faulty_store *store, const wb_batch *batch, wb_er
         return fault(err, WB_HOLD, false);
     if (chance < 18)
         return fault(err, WB_RETRY, true);
-    if (has_bad_row(batch))
-        return fault(err, WB_REJECT, false);
+    uint32_t bad = bad_row(batch);
+    if (bad > 0) {
+        bool named = chance % 2 == 0;
+        fault(err, named ? WB_REJECT : WB_HOLD, false);
+        err->row = named ? bad : 0;
+        err->unsure = !named;
+        return WB_STORE;
+    }
     insert(store, batch);
     return chance < 26 ? fault(err, WB_RETRY, true) : WB_OK;
 }

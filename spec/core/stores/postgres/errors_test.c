@@ -15,9 +15,9 @@ static void classes(void **state)
         {"23502", WB_REJECT}, {"23505", WB_REJECT}, {"23514", WB_REJECT}, {"25006", WB_RETRY},
         {"28P01", WB_HOLD},   {"3D000", WB_HOLD},   {"3F000", WB_HOLD},   {"40001", WB_RETRY},
         {"40P01", WB_RETRY},  {"42501", WB_HOLD},   {"42P01", WB_HOLD},   {"42703", WB_HOLD},
-        {"53100", WB_RETRY},  {"53300", WB_RETRY},  {"54000", WB_REJECT}, {"54011", WB_HOLD},
+        {"53100", WB_HOLD},   {"53300", WB_RETRY},  {"54000", WB_REJECT}, {"54011", WB_HOLD},
         {"55P03", WB_RETRY},  {"57014", WB_RETRY},  {"57P01", WB_RETRY},  {"57P03", WB_RETRY},
-        {"57P04", WB_HOLD},   {"58030", WB_RETRY},  {"P0001", WB_REJECT}, {"XX000", WB_RETRY},
+        {"57P04", WB_HOLD},   {"58030", WB_RETRY},  {"P0001", WB_REJECT}, {"XX000", WB_HOLD},
         {"XX001", WB_HOLD},   {"ZZ999", WB_HOLD},   {"", WB_HOLD},
     };
     (void)state;
