@@ -164,12 +164,13 @@ void wb_uuid_v7(wb_uuid_source *source, int64_t unix_us, uint8_t out[16])
     out[8] = (uint8_t)(0x80 | (out[8] & 0x3F));
 }
 
-/* The time as milliseconds << 12 | their fraction, past the last one; times before 1970 count as 1970. */
+/* The time as milliseconds << 12 | their fraction, past the last one, unless that leads by too much: a clock that once
+ * was wrong must not set the time of all ids to come. Times before 1970 count as 1970. */
 static uint64_t next_tick(wb_uuid_source *source, int64_t unix_us)
 {
     uint64_t us = unix_us > 0 ? (uint64_t)unix_us : 0;
     uint64_t tick = (us / 1000) << 12 | (us % 1000) * 4096 / 1000;
-    if (tick <= source->last_tick)
+    if (tick <= source->last_tick && source->last_tick - tick <= (uint64_t)WB_UUID_LEAD_MS << 12)
         tick = source->last_tick + 1;
     source->last_tick = tick;
     return tick;

@@ -118,11 +118,19 @@ static bool stays_good(const wb_pg_session *session, const wb_err *err)
            (is_of_table(err) && another_table_fits(session));
 }
 
+/* It connects and refuses to write: a standby, or a primary that became one. The next host may be the primary. */
+static bool is_standby(const wb_err *err)
+{
+    return strcmp(err->sqlstate, "25006") == 0;
+}
+
 int wb_pg_distrust(wb_pg_session *session, int code, const wb_err *err)
 {
     if (code == WB_OK)
         return code;
     wb_pg_table_now(session)->checked = false;
+    if (is_standby(err))
+        session->host = (session->host + 1) % session->store->count;
     if (!stays_good(session, err))
         wb_pg_drop(session);
     return code;

@@ -222,7 +222,7 @@ static void test_v7_carries_the_time(void **state)
     free(source);
 }
 
-/* The same time again and again, steps of a µs, and a clock that is set back by an hour. */
+/* The same time again and again, steps of a µs, and a clock that is set back by some seconds. */
 static void test_v7_ascends(void **state)
 {
     (void)state;
@@ -231,10 +231,29 @@ static void test_v7_ascends(void **state)
     int64_t us = INT64_C(1700000000000000);
     uint8_t last[16] = {0}, id[16];
     for (int i = 0; i < 20000; i++) {
-        us += i == 10000 ? INT64_C(-3600000000) : (int64_t)(next(&s) % 3);
+        us += i == 10000 ? INT64_C(-9000000) : (int64_t)(next(&s) % 3);
         wb_uuid_v7(source, us, id);
         assert_true(memcmp(last, id, 16) < 0);
         assert_int_equal(id[6] >> 4, 7);
+        memcpy(last, id, 16);
+    }
+    free(source);
+}
+
+/* A clock that was a day ahead for one id: the next ones have its time again, and ascend. */
+static void test_v7_comes_back_after_a_jump(void **state)
+{
+    (void)state;
+    stream s = {.state = 10};
+    wb_uuid_source *source = new_source(&s);
+    const int64_t us = INT64_C(1700000000000000), day_us = INT64_C(86400000000);
+    uint8_t last[16] = {0}, id[16];
+    wb_uuid_v7(source, us + day_us, id);
+    assert_int_equal(millis_of(id), (us + day_us) / 1000);
+    for (int i = 0; i < 100; i++) {
+        wb_uuid_v7(source, us + i * 100, id);
+        assert_int_equal(millis_of(id), (us + i * 100) / 1000);
+        assert_true(memcmp(last, id, 16) < 0);
         memcpy(last, id, 16);
     }
     free(source);
@@ -289,6 +308,7 @@ int main(void)
         cmocka_unit_test(test_random_bytes_are_used_once),
         cmocka_unit_test(test_v7_carries_the_time),
         cmocka_unit_test(test_v7_ascends),
+        cmocka_unit_test(test_v7_comes_back_after_a_jump),
         cmocka_unit_test(test_v7_before_1970_counts_as_1970),
         cmocka_unit_test(test_child_of_fork_has_its_own_bytes),
     };
