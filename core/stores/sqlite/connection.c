@@ -23,6 +23,9 @@ enum {
     DOUBLINGS = 5,
 };
 
+/* What a checkpoint leaves of the log's file. */
+#define LOG_LIMIT "PRAGMA journal_size_limit = 16777216"
+
 static int busy(void *context, int tries);
 static int out_of_time(void *context);
 static int class_of(int status);
@@ -63,23 +66,19 @@ int wb_sqlite_open(wb_sqlite_connection *connection, int flags, wb_err *err)
 int wb_sqlite_tune(wb_sqlite_connection *connection, wb_err *err)
 {
     sqlite3_exec(connection->db, "PRAGMA journal_mode = WAL", NULL, NULL, NULL);
+    sqlite3_exec(connection->db, LOG_LIMIT, NULL, NULL, NULL);
+    wb_sqlite_log_opened(connection);
     return wb_sqlite_exec(connection, "PRAGMA synchronous = FULL", err);
 }
 
 void wb_sqlite_close(wb_sqlite_connection *connection)
 {
+    if (connection->db != NULL)
+        wb_sqlite_leave_moved(connection);
     sqlite3_close(connection->db);
     connection->db = NULL;
     wb_sqlite_file_closed(connection->file);
     connection->file = NULL;
-}
-
-bool wb_sqlite_moved(wb_sqlite_connection *connection)
-{
-    int moved = 0;
-    return sqlite3_file_control(connection->db, "main", SQLITE_FCNTL_HAS_MOVED, &moved) ==
-               SQLITE_OK &&
-           moved != 0;
 }
 
 /* ---- ending in time ---- */

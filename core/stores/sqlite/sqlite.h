@@ -5,6 +5,7 @@
 #define WB_SQLITE_H
 
 #include <sqlite3.h>
+#include <sys/types.h>
 
 #include "base/buffer.h"
 #include "base/err.h"
@@ -24,7 +25,9 @@ void wb_sqlite_file_closed(wb_sqlite_file *file);        /* NULL is fine */
 /* ---- a connection (connection.c) ---- */
 
 typedef struct wb_sqlite_connection {
-    sqlite3 *db;          /* NULL: closed */
+    sqlite3 *db;      /* NULL: closed */
+    dev_t log_device; /* of the write-ahead log's file, which has no name once it was moved from */
+    ino_t log_inode;  /* 0: not known */
     wb_sqlite_file *file; /* while it is open */
     const char *path;     /* the store's */
     const char *table;    /* of the call under way; errors name it. NULL: they name the path */
@@ -39,8 +42,13 @@ int wb_sqlite_open(wb_sqlite_connection *connection, int flags, wb_err *err);
 int wb_sqlite_tune(wb_sqlite_connection *connection, wb_err *err);
 /* Its statements are finalized before. A closed one is fine. */
 void wb_sqlite_close(wb_sqlite_connection *connection);
+/* moved.c. The log is there: remembers which file it is. */
+void wb_sqlite_log_opened(wb_sqlite_connection *connection);
 /* The path names another file by now, or none. */
 bool wb_sqlite_moved(wb_sqlite_connection *connection);
+/* Where it does: brings what is in the log into the file, and leaves no log behind for another file to find. Answers
+ * SQLite's status; SQLITE_OK too where it does not. */
+int wb_sqlite_leave_moved(wb_sqlite_connection *connection);
 /* Turns a failed call's status into an error that names the table, or the database. */
 int wb_sqlite_fail(wb_sqlite_connection *connection, int status, wb_err *err);
 int wb_sqlite_no_memory(const wb_sqlite_connection *connection, wb_err *err); /* WB_RETRY */

@@ -65,8 +65,12 @@ static int session_ready(sqlite_session *session, wb_err *err)
     wb_sqlite_connection *connection = &session->connection;
     if (wb_deadline_passed(connection->deadline))
         return wb_fail_store(err, WB_RETRY, "table \"%s\": no time left", connection->table);
-    if (connection->db != NULL && wb_sqlite_moved(connection))
+    if (connection->db != NULL && wb_sqlite_moved(connection)) {
+        int status = wb_sqlite_leave_moved(connection);
+        if (status != SQLITE_OK)
+            return wb_sqlite_fail(connection, status, err);
         session_close(session);
+    }
     return connection->db != NULL ? WB_OK : store_connect(session->store, connection, err);
 }
 
