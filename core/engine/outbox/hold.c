@@ -157,10 +157,12 @@ static void let_wait(wb_outbox *outbox, wb_trial *trial, bool all, int64_t now_u
 
 /* ---- pausing ---- */
 
-/* The store takes others: after a delay, in which another witness may come, the suspects are tried once more. */
+/* The store takes others: after a delay, in which another witness may come, the suspects are tried once more. The delay
+ * does not grow: each time some are judged. */
 static void pause_trial(wb_outbox *outbox, wb_trial *trial, int64_t now_us)
 {
-    int64_t due_us = delay_us(outbox, ++trial->holds, now_us);
+    int64_t due_us = delay_us(outbox, 1, now_us);
+    trial->holds++;
     trial->refused = 0;
     WB_EACH_PART(batch, following, outbox, trial)
     {

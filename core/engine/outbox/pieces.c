@@ -31,6 +31,12 @@ size_t wb_class_but(const wb_batch *batch, size_t index, const void *context)
     return index == *(const size_t *)context;
 }
 
+size_t wb_class_around_far(const wb_batch *batch, size_t index, const void *context)
+{
+    const wb_around *around = context;
+    return index >= around->far ? 3 : wb_class_around(batch, index, &around->row);
+}
+
 /* ---- dividing ---- */
 
 /* Where rows are routed, a part goes where its first row does. */

@@ -16,6 +16,11 @@ wb_row_class
     wb_class_head; /* 0 for the first rows, 1 for the others; context: size_t, how many are first */
 wb_row_class wb_class_around; /* 0 before a row, 1 for it, 2 after it; context: size_t, which */
 wb_row_class wb_class_but;    /* 1 for a row, 0 for all others; context: size_t, which */
+/* As around a row, but from row `far` on it is 3; context: wb_around. */
+typedef struct wb_around {
+    size_t row, far;
+} wb_around;
+wb_row_class wb_class_around_far;
 
 /* Divides a batch that is in no list and known not to be in. Its parts are sealed, due and untried, and in the outbox's
  * list. False: no memory, nothing is changed. */

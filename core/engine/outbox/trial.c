@@ -9,7 +9,7 @@
 #include "engine/outbox/hold.h"
 #include "engine/outbox/pieces.h"
 
-enum { DRAW_AFTER = 4, STRIKES = 3, FAILURES = 6 };
+enum { DRAW_AFTER = 4, STRIKES = 3, FAILURES = 6, LONG_ROWS = 256 };
 
 /* The largest part that still may be divided or drawn; NULL: nothing is left but suspects. */
 static wb_batch *largest_untried(wb_outbox *outbox, const wb_trial *trial)
@@ -95,21 +95,31 @@ void wb_trial_go_on(wb_outbox *outbox, wb_trial *trial, int64_t now_us)
 
 /* ---- refusals ---- */
 
+/* Mostly it is the only bad one: then the others go out together. Where it is not, the store took what is before it, as
+ * far as it came. Of what follows it has seen nothing: a long rest is halved, since all of it is sent for each row that
+ * is named. */
+static bool divide_by_name(wb_outbox *outbox, wb_batch *batch, size_t row)
+{
+    wb_trial *trial = batch->trial;
+    size_t left = wb_batch_left(batch), rest = left - row - 1;
+    uint64_t rank = batch->rank + row;
+    wb_around around = {.row = row, .far = rest > LONG_ROWS ? row + 1 + rest / 2 : left};
+    bool done = trial->names++ == 0 ? wb_outbox_divide(outbox, batch, wb_class_but, &row)
+                                    : wb_outbox_divide(outbox, batch, wb_class_around_far, &around);
+    if (done)
+        appoint(outbox, trial, rank, WB_NAMED);
+    return done;
+}
+
 /* The row that the store named, or a half. */
 static bool divide(wb_outbox *outbox, wb_batch *batch, const wb_err *err)
 {
-    wb_trial *trial = batch->trial;
-    size_t left = wb_batch_left(batch), half = left / 2, row = err->row - 1;
-    uint64_t rank = batch->rank + row;
+    size_t left = wb_batch_left(batch), half = left / 2;
     if (err->some_rows && err->group_column > 0)
         wb_batch_sort(batch, err->group_column - 1); /* without memory groups cost more writes */
-    if (err->some_rows || err->row == 0 || err->row > left || trial->misled)
+    if (err->some_rows || err->row == 0 || err->row > left || batch->trial->misled)
         return wb_outbox_divide(outbox, batch, wb_class_head, &half);
-    wb_row_class *class_of = trial->names++ == 0 ? wb_class_but : wb_class_around;
-    if (!wb_outbox_divide(outbox, batch, class_of, &row))
-        return false;
-    appoint(outbox, trial, rank, WB_NAMED);
-    return true;
+    return divide_by_name(outbox, batch, err->row - 1);
 }
 
 static void refuse_lone(wb_outbox *outbox, wb_batch *batch, const wb_err *err, int64_t now_us)

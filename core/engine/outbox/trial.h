@@ -21,7 +21,8 @@
  *   - An error of which nobody knows whose fault it is (wb_err.unsure) is taken for a refusal once it has hit the batch
  *     STRIKES times with other writes stored in between, or FAILURES times at all: no row dies without a witness.
  *   - Where the store names the row (wb_err.row), that one is tried first, and the others without it: two writes.
- *     Once it named a row that it takes alone, it is believed no more.
+ *     From the second on, what it took before the row, and what follows, go out apart; a long rest is halved. Once it
+ *     named a row that it takes alone, it is believed no more.
  * Writes: one bad row of n costs at most 2 log2(n) + 2, the logarithm rounded up. A trial that is not held costs at most
  * 2 n for its pieces, and one more for each suspect that is tried again; one that is held, log2(n) and a sample.
  *
