@@ -23,7 +23,7 @@ enum { SEEDS = 300, MOST_ROWS = 1200, GROUPS = 4, CAUSES = 6, FLIGHTS = 3, REFRE
 
 #define SETTLE_US (1800 * SECOND)
 
-enum { WRITES_A_ROW = 4, WRITES_A_SECOND = 120 };
+enum { WRITES_A_ROW = 6, WRITES_A_SECOND = 120 };
 
 /* ---- a nature ---- */
 
