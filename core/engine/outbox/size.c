@@ -5,8 +5,8 @@
  * by a step each.
  * (Additive increase, multiplicative decrease: D. Chiu and R. Jain, "Analysis of the Increase and Decrease Algorithms
  * for Congestion Avoidance in Computer Networks", 1989.)
- * Invariant: 1 <= write_rows <= most_write_rows. A batch in doubt is never cut, nor is one that is on
- * trial: that is divided there. */
+ * Invariant: 1 <= write_rows <= most_write_rows. A batch in doubt is never cut; a part of a trial is, as
+ * any other. */
 #include "engine/outbox/pieces.h"
 
 enum { STEPS = 4 }; /* from no rows to batch_size */
@@ -47,7 +47,7 @@ wb_batch *wb_outbox_cut(wb_outbox *outbox, wb_batch *batch)
     wb_monitor_lock(&outbox->backlog.monitor);
     size_t rows = outbox->write_rows;
     wb_monitor_unlock(&outbox->backlog.monitor);
-    if (wb_batch_left(batch) <= rows || batch->in_doubt || batch->trial != NULL)
+    if (wb_batch_left(batch) <= rows || batch->in_doubt)
         return batch;
     wb_batch *head = wb_outbox_divide_taken(outbox, batch, wb_class_head, &rows);
     return head != NULL ? head : batch;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * What was taken becomes one batch, of rows of one table. Batches that were taken together are merged. Where a policy
- * routes rows, they are divided by table: one table is written now, the others go back, due. The rows belong to the taker, so that they are read without the lock. Without memory nothing is
- * changed. */
+ * routes rows, they are divided by table: one table is written now, the others go back, due. The rows belong
+ * to the taker, so that they are read without the lock. Without memory nothing is changed. */
 #include <string.h>
 
 #include "base/env.h"

@@ -10,8 +10,8 @@
  *     such write, is a suspect. The first such write has the suspects tried again; one after that is the end of those
  *     that were refused in between. So a row is dead only where the store took others before it and after it, or
  *     right before it.
- *   - Where all that is left are suspects, they are tried once more, together, after a delay, and are dead if that
- *     is refused too. Without a witness they are held instead: alarm, backoff, and another trial.
+ *   - Where all that is left are suspects, each is tried once more after a delay, and is dead if it is refused
+ *     again. Without a witness they are held instead: alarm, backoff, and another trial.
  *   - After DRAW_AFTER lone rows refused in a row, the next ones are drawn, each from what is largest: a fair sample.
  *     Where the store takes none of it, all is held, and the next sample is twice as large: SAMPLE rows, up to
  *     MOST_SAMPLE. The rows that the store took of this batch vouch for it: the sample is of no fewer.
@@ -20,7 +20,7 @@
  *     that a group is a run.
  *   - An error of which nobody knows whose fault it is (wb_err.unsure) is taken for a refusal once it has hit the batch
  *     STRIKES times with other writes stored in between, or FAILURES times at all: no row dies without a witness.
- *   - Where the store names the row (wb_err.row), that one is tried first, and the others without it: two writes.
+ *   - Where the store names the row (wb_err.row), the others are tried without it, then it alone: two writes.
  *     From the second on, what it took before the row, and what follows, go out apart; a long rest is halved. Once it
  *     named a row that it takes alone, it is believed no more.
  * Writes: one bad row of n costs at most 2 log2(n) + 2, the logarithm rounded up. A trial that is not held costs at most

@@ -46,7 +46,7 @@ void wb_trial_drop(wb_trial **list, wb_trial *trial);
 /* The batch is settled, or goes on alone. */
 void wb_trial_leave(wb_trial **list, wb_batch *batch);
 
-/* Is it of a trial that divides? Its pieces go out as they are: neither merged nor cut. */
+/* Is it of a trial that divides? Its pieces are not merged with others. */
 static inline bool wb_trial_divides(const wb_batch *batch)
 {
     return batch->trial != NULL && batch->trial->divides;

@@ -173,6 +173,28 @@ static void one_row_has_attempts(void **state)
     shut_box(&backlog);
 }
 
+/* A part of a refused batch that is too much for a slow store comes back smaller, too. */
+static void parts_of_a_trial_are_cut(void **state)
+{
+    (void)state;
+    struct backlog backlog;
+    open_box(&backlog, NULL);
+    merge_up_to(&backlog, 100);
+    put_rows(&backlog, 100);
+    wb_backlog_seal(&backlog.outbox.backlog, WB_REASON_FLUSH);
+    fail_batch(&backlog, wb_outbox_take(&backlog.outbox), WB_REJECT, 0);
+    wb_batch *half = wb_outbox_take(&backlog.outbox);
+    assert_int_equal(wb_batch_rows(half), 50);
+    time_is_up(&backlog, half);
+    wb_clock_advance(backlog.clock, 60 * SECOND);
+    wb_batch *part = wb_outbox_take(&backlog.outbox);
+    assert_non_null(part);
+    assert_in_range(wb_batch_rows(part), 1, 25);
+    assert_true(wb_trial_divides(part));
+    store_batch(&backlog, part);
+    shut_box(&backlog);
+}
+
 /* Without memory for a part the batch goes out whole. */
 static void without_memory(void **state)
 {
@@ -193,9 +215,10 @@ static void without_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(slow_stores_drain),    cmocka_unit_test(sizes_grow_again),
-        cmocka_unit_test(doubt_is_not_cut),     cmocka_unit_test(parts_keep_order),
-        cmocka_unit_test(one_row_has_attempts), cmocka_unit_test(without_memory),
+        cmocka_unit_test(slow_stores_drain),        cmocka_unit_test(sizes_grow_again),
+        cmocka_unit_test(doubt_is_not_cut),         cmocka_unit_test(parts_keep_order),
+        cmocka_unit_test(one_row_has_attempts),     cmocka_unit_test(without_memory),
+        cmocka_unit_test(parts_of_a_trial_are_cut),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
