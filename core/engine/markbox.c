@@ -118,22 +118,20 @@ static bool begin_round(wb_markbox *markbox, int64_t now_us)
 
 static wb_chunk *next_chunk(wb_markbox *markbox, int64_t now_us)
 {
-    wb_chunk *chunk = wb_alloc(sizeof *chunk);
-    if (chunk == NULL)
-        return NULL;
     wb_round *round = &markbox->round;
     size_t left = round->count - round->next;
     size_t count = left < markbox->chunk_ids ? left : (size_t)markbox->chunk_ids;
-    *chunk = (wb_chunk){
-        .taken_us = now_us,
-        .marks =
-            {
-                .marks = round->marks + round->next,
-                .count = count,
-                .at_us = round->at_us,
-                .exact = markbox->exact,
-                .attempt = markbox->attempt + 1,
-            },
+    wb_chunk *chunk = wb_alloc_zeroed(sizeof *chunk + count * sizeof *chunk->again);
+    if (chunk == NULL)
+        return NULL;
+    chunk->taken_us = now_us;
+    chunk->marks = (wb_marks){
+        .marks = round->marks + round->next,
+        .count = count,
+        .at_us = round->at_us,
+        .exact = markbox->exact,
+        .attempt = markbox->attempt + 1,
+        .again = chunk->again,
     };
     round->next += count;
     round->chunks_out++;
@@ -184,20 +182,6 @@ static void end_round_if_done(wb_markbox *markbox)
     *round = (wb_round){0};
 }
 
-static void succeed(wb_markbox *markbox, const struct wb_marks *marks, const wb_touched *touched,
-                    int64_t now_us)
-{
-    wb_metrics *metrics = &markbox->backlog.metrics;
-    uint64_t sum = marks_in(marks->marks, marks->count);
-    metrics->stored += sum;
-    metrics->pending -= sum;
-    metrics->unique += marks->count;
-    metrics->updated += touched->updated;
-    metrics->unmatched += touched->unmatched;
-    wb_backlog_succeeded(&markbox->backlog, marks->count, now_us);
-    markbox->attempt = 0;
-}
-
 static void bury(wb_markbox *markbox, uint64_t marks)
 {
     markbox->backlog.metrics.dead += marks;
@@ -205,33 +189,81 @@ static void bury(wb_markbox *markbox, uint64_t marks)
 }
 
 /* Back into the set; what there is no memory for is dead. */
-static void merge_back(wb_markbox *markbox, const wb_mark *marks, size_t count)
+static void merge_back(wb_markbox *markbox, const wb_mark *marks, size_t count, int64_t now_us)
 {
+    size_t lost = 0;
     for (size_t i = 0; i < count; i++) {
         bool full;
         if (wb_markset_add(markbox->set, marks[i].id, marks[i].time_us, marks[i].count, SIZE_MAX,
-                           &full) < 0)
-            bury(markbox, marks[i].count);
+                           &full) >= 0)
+            continue;
+        bury(markbox, marks[i].count);
+        lost++;
     }
+    if (lost > 0)
+        wb_log_line(markbox->backlog.log, WB_TOPIC_DEAD, WB_ERROR, now_us, lost,
+                    "gave up %zu ids: out of memory", lost);
 }
 
-static int64_t retry_at_us(wb_markbox *markbox, int64_t now_us)
+static int64_t retry_at_us(wb_markbox *markbox, uint64_t failures, int64_t now_us)
 {
     wb_backlog *backlog = &markbox->backlog;
-    return wb_after_us(
-        now_us, wb_backlog_delay_us(backlog, markbox->attempt, wb_backlog_fraction(backlog)));
+    return wb_after_us(now_us,
+                       wb_backlog_delay_us(backlog, failures, wb_backlog_fraction(backlog)));
+}
+
+static void keep_oldest(wb_markbox *markbox)
+{
+    if (markbox->due_us == WB_NEVER || markbox->round.oldest < markbox->oldest)
+        markbox->oldest = markbox->round.oldest;
+}
+
+/* Those that did not move: they are due soon, whatever else is in the set. */
+static void mark_again(wb_markbox *markbox, const struct wb_marks *marks, int64_t now_us)
+{
+    keep_oldest(markbox);
+    for (size_t i = 0; i < marks->count; i++)
+        if (marks->again[i])
+            merge_back(markbox, &marks->marks[i], 1, now_us);
+    int64_t due_us = retry_at_us(markbox, ++markbox->chunks_again, now_us);
+    if (wb_markset_count(markbox->set) > 0 && due_us < markbox->due_us)
+        markbox->due_us = due_us;
+}
+
+/* How many ids are settled. */
+static size_t succeed(wb_markbox *markbox, const struct wb_marks *marks, const wb_touched *touched,
+                      int64_t now_us)
+{
+    wb_metrics *metrics = &markbox->backlog.metrics;
+    size_t settled = 0;
+    uint64_t sum = 0;
+    for (size_t i = 0; i < marks->count; i++) {
+        settled += !marks->again[i];
+        sum += marks->again[i] ? 0 : marks->marks[i].count;
+    }
+    metrics->stored += sum;
+    metrics->pending -= sum;
+    metrics->unique += settled;
+    metrics->updated += touched->updated;
+    metrics->unmatched += touched->unmatched;
+    if (settled < marks->count)
+        mark_again(markbox, marks, now_us);
+    else
+        markbox->chunks_again = 0;
+    wb_backlog_succeeded(&markbox->backlog, settled, now_us);
+    markbox->attempt = 0;
+    return settled;
 }
 
 /* The chunk, and what its round has not handed out, wait together for the next round. */
 static void put_back(wb_markbox *markbox, const struct wb_marks *marks, int64_t now_us)
 {
     wb_round *round = &markbox->round;
-    if (markbox->due_us == WB_NEVER || round->oldest < markbox->oldest)
-        markbox->oldest = round->oldest;
-    merge_back(markbox, marks->marks, marks->count);
-    merge_back(markbox, round->marks + round->next, round->count - round->next);
+    keep_oldest(markbox);
+    merge_back(markbox, marks->marks, marks->count, now_us);
+    merge_back(markbox, round->marks + round->next, round->count - round->next, now_us);
     round->next = round->count;
-    markbox->backlog.gate_us = retry_at_us(markbox, now_us);
+    markbox->backlog.gate_us = retry_at_us(markbox, markbox->attempt, now_us);
     markbox->due_us = wb_markset_count(markbox->set) > 0 ? markbox->backlog.gate_us : WB_NEVER;
 }
 
@@ -242,7 +274,7 @@ static void give_up(wb_markbox *markbox, const struct wb_marks *marks, const wb_
     wb_log_line(markbox->backlog.log, WB_TOPIC_DEAD, WB_ERROR, now_us, marks->count,
                 "gave up %zu ids after %u attempts: %s", marks->count, (unsigned)markbox->attempt,
                 err->text);
-    markbox->backlog.gate_us = retry_at_us(markbox, now_us);
+    markbox->backlog.gate_us = retry_at_us(markbox, markbox->attempt, now_us);
     markbox->attempt = 0;
 }
 
@@ -265,14 +297,15 @@ void wb_markbox_complete(wb_markbox *markbox, wb_chunk *chunk, const wb_err *err
     const struct wb_marks *marks = &chunk->marks;
     wb_monitor_lock(&backlog->monitor);
     int64_t now_us = wb_backlog_now_us(backlog);
-    wb_event event = wb_backlog_write_event(err, markbox->round.reason, marks->attempt,
-                                            marks->count, elapsed_us);
+    int reason = markbox->round.reason;
+    size_t ids = marks->count;
     wb_histogram_add(&backlog->metrics.write, elapsed_us);
     markbox->round.chunks_out--;
     if (err == NULL)
-        succeed(markbox, marks, touched, now_us);
+        ids = succeed(markbox, marks, touched, now_us);
     else
         fail(markbox, marks, err, now_us);
+    wb_event event = wb_backlog_write_event(err, reason, marks->attempt, ids, elapsed_us);
     end_round_if_done(markbox);
     wb_log_flush(backlog->log, &event);
     wb_backlog_ended(backlog);

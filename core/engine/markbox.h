@@ -15,6 +15,7 @@
 typedef struct wb_chunk {
     struct wb_marks marks; /* first: a wb_marks * is its chunk */
     int64_t taken_us;
+    bool again[]; /* those of the marks */
 } wb_chunk;
 
 /* The ids of one drain, ascending. */
@@ -38,9 +39,10 @@ typedef struct wb_markbox {
     int reason;       /* why the set will be taken: enum wb_reason */
     uint32_t attempt; /* failures of what waits, since the last that was settled */
     wb_markset *set;
-    int64_t due_us;  /* of the set; WB_NEVER: it is empty */
-    uint64_t seal;   /* grows with each seal */
-    uint64_t oldest; /* the earliest seal that the set's marks belong to */
+    int64_t due_us;        /* of the set; WB_NEVER: it is empty */
+    uint64_t seal;         /* grows with each seal */
+    uint64_t oldest;       /* the earliest seal that the set's marks belong to */
+    uint64_t chunks_again; /* in a row that had marks to be marked again */
     wb_round round;
 } wb_markbox;
 
@@ -53,7 +55,8 @@ void wb_markbox_fini(wb_markbox *markbox); /* with nothing taken */
 int wb_markbox_put(wb_markbox *markbox, const uint8_t id[16], int64_t unix_us, bool *due,
                    wb_err *err);
 wb_chunk *wb_markbox_take(wb_markbox *markbox);
-/* Frees the chunk. err: NULL where all its ids are settled. */
+/* Frees the chunk. err: NULL where its ids are settled, but those that are to be marked again: they wait with the set
+ * for the next round, and hold nothing up. */
 void wb_markbox_complete(wb_markbox *markbox, wb_chunk *chunk, const wb_err *err,
                          const wb_touched *touched, int64_t elapsed_us);
 

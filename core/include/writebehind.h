@@ -26,6 +26,9 @@ typedef struct wb_store wb_store;
 
 /* conninfo: what libpq takes; WB_INVALID where it can't read it. Doesn't connect. */
 WB_API int wb_store_postgres(const char *conninfo, wb_store **out, wb_err *err);
+/* Who uses the store gives its connection back after so long without a write, and connects again for the next. 0, as
+ * at the beginning: it keeps it. To be called before the store is used. */
+WB_API void wb_store_idle_timeout(wb_store *store, int64_t us);
 /* A database file; `create` also makes missing files and tables. */
 WB_API int wb_store_sqlite(const char *path, bool create, wb_store **out, wb_err *err);
 /* Rows in memory: the newest `keep_rows` of each table (SIZE_MAX: all). The reference store of the tests. */
@@ -290,6 +293,9 @@ WB_API const uint8_t *wb_marks_id(const wb_marks *marks, size_t index); /* 16 by
 WB_API int64_t wb_marks_time_us(const wb_marks *marks, size_t index);
 WB_API int64_t wb_marks_at_us(const wb_marks *marks); /* the flush's time */
 WB_API uint32_t wb_marks_attempt(const wb_marks *marks);
+/* Of marks that were taken: this id did not move, and is to be marked again, where they are completed as a success. It
+ * stays pending, and a newer time of it wins. */
+WB_API void wb_marks_again(wb_marks *marks, size_t index);
 
 WB_API void wb_tracker_options_init(wb_tracker_options *options);
 WB_API int wb_tracker_new(const wb_tracker_options *options, wb_tracker **out, wb_err *err);

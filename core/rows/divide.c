@@ -195,11 +195,7 @@ static int compare_rows(const void *a, const void *b)
 static wb_value value_at(const wb_batch *batch, size_t index, size_t column)
 {
     size_t bytes;
-    const uint8_t *field = wb_batch_row(batch, index, &bytes) + sizeof(uint16_t);
-    wb_value value = {.kind = WB_NULL};
-    for (size_t i = 0; i <= column; i++)
-        field = wb_field_value(batch->schema->columns[i].column.type, field, &value);
-    return value;
+    return wb_row_value(batch->schema, wb_batch_row(batch, index, &bytes), column);
 }
 
 static bool copy_in_order(const wb_batch *batch, const struct keyed_row *order, wb_batch *sorted)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Reading a chunk of marks. Invariant: a chunk that was handed out is not changed. No locks, no failure. */
+ * Reading a chunk of marks. Invariant: a chunk that was handed out is not changed, but for
+ * which of its marks are to come again. No locks, no failure. */
 #include "rows/marks.h"
 
 #include "base/timestamp.h"
@@ -27,6 +28,11 @@ int64_t wb_marks_at_us(const wb_marks *marks)
 uint32_t wb_marks_attempt(const wb_marks *marks)
 {
     return marks->attempt;
+}
+
+void wb_marks_again(wb_marks *marks, size_t index)
+{
+    marks->again[index] = true;
 }
 
 /* A microsecond before all times, where no time is early enough. */

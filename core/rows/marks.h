@@ -11,6 +11,7 @@ struct wb_marks {
     int64_t at_us; /* the flush's time, since 1970 */
     bool exact;    /* each mark's own time, else at_us for all */
     uint32_t attempt;
+    bool *again; /* of each: it did not move, and is to be marked again; begins as false */
 };
 
 /* The latest stored time that is at least min_advance_us before the flush. One after it stays. */

@@ -43,6 +43,9 @@ int wb_row_refuse(const wb_schema *schema, const wb_value *values, size_t count,
 /* The values of a tuple, as wb_batch_values answers them; text points into the tuple. */
 void wb_row_values(const wb_schema *schema, const uint8_t *tuple, wb_value *values);
 
+/* One of them. */
+wb_value wb_row_value(const wb_schema *schema, const uint8_t *tuple, size_t column);
+
 /* Writes one value as a field, length word and data. `to` has 4 + WB_FIELD_SLACK bytes, and those of a text. */
 int wb_field_encode(const wb_column *column, const wb_value *value, uint8_t *to, size_t *bytes,
                     wb_err *err);

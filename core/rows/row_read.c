@@ -32,6 +32,15 @@ void wb_row_values(const wb_schema *schema, const uint8_t *tuple, wb_value *valu
         at = wb_field_value(schema->columns[i].column.type, at, &values[i]);
 }
 
+wb_value wb_row_value(const wb_schema *schema, const uint8_t *tuple, size_t column)
+{
+    const uint8_t *at = tuple + sizeof(uint16_t);
+    wb_value value = {.kind = WB_NULL};
+    for (size_t i = 0; i <= column; i++)
+        at = wb_field_value(schema->columns[i].column.type, at, &value);
+    return value;
+}
+
 const uint8_t *wb_field_value(int type, const uint8_t *field, wb_value *value)
 {
     int32_t bytes = (int32_t)wb_get32(field);

@@ -116,13 +116,51 @@ static uint64_t count_check(lua_State *L, int index, size_t default_count, size_
     return (uint64_t)count;
 }
 
-/* complete(true), of marks: complete(true [, updated [, unmatched]]) */
+/* { retry = { index, … } } at 2: the marks that come again. Pushes the list; true's is nil. */
+static size_t push_again(lua_State *L, const lwb_claim *claim)
+{
+    if (!lua_istable(L, 2)) {
+        lua_pushnil(L);
+        return 0;
+    }
+    lua_pushliteral(L, "retry");
+    lua_rawget(L, 2);
+    luaL_argcheck(L, lua_istable(L, -1), 2, "expected true, or { retry = { index, … } }");
+    size_t count = lwb_rawlen(L, -1);
+    luaL_argcheck(L, count <= claim->count, 2, "retry: more indexes than there are ids");
+    for (size_t i = 1; i <= count; i++) {
+        lua_rawgeti(L, -1, (int)i);
+        lua_Number index = lua_tonumber(L, -1);
+        bool good =
+            index >= 1 && index <= (lua_Number)claim->count && index == (lua_Number)(size_t)index;
+        luaL_argcheck(L, good, 2, "retry: expected indexes of ids, from 1");
+        lua_pop(L, 1);
+    }
+    return count;
+}
+
+static void mark_again(lua_State *L, lwb_claim *claim, size_t count)
+{
+    for (size_t i = 1; i <= count; i++) {
+        lua_rawgeti(L, -1, (int)i);
+        wb_marks_again(claim->work, (size_t)lua_tonumber(L, -1) - 1);
+        lua_pop(L, 1);
+    }
+}
+
+/* complete(true), of marks: complete(true or { retry = { index, … } } [, updated [, unmatched]]). All is checked before
+ * anything changes. */
 static void success_check(lua_State *L, lwb_claim *claim)
 {
     if (claim->kind != &lwb_marks_kind)
         return;
-    claim->updated = count_check(L, 3, claim->count, claim->count);
-    claim->unmatched = count_check(L, 4, 0, claim->count - claim->updated);
+    size_t again = push_again(L, claim);
+    size_t settled = claim->count - again;
+    uint64_t updated = count_check(L, 3, settled, settled);
+    claim->unmatched = count_check(L, 4, 0, settled - updated);
+    claim->updated = updated;
+    mark_again(L, claim, again);
+    lua_pop(L, 1);
 }
 
 static lwb_claim *any_claim(lua_State *L)
@@ -150,7 +188,8 @@ int lwb_claim_complete(lua_State *L)
     lwb_claim *claim = any_claim(L);
     luaL_checkany(L, 2);
     lua_settop(L, 5);
-    if (lua_isboolean(L, 2) && lua_toboolean(L, 2))
+    bool some = lua_istable(L, 2) && claim->kind == &lwb_marks_kind;
+    if (some || (lua_isboolean(L, 2) && lua_toboolean(L, 2)))
         success_check(L, claim);
     else
         failure_check(L, claim, &outcome);

@@ -18,9 +18,6 @@
 #include "base/env.h"
 
 enum {
-    DEFAULT_TIMEOUT_US = 10 * 1000 * 1000, /* where a session has no target */
-    CHECK_INTERVAL_MS = 1000, /* how often a server that waits looks whether we are still there */
-    SETTINGS_BYTES = 512,
     OURS = 8, /* keywords that are added to the conninfo's */
 };
 
@@ -30,19 +27,6 @@ struct arguments {
     const char **keywords, **values;
     char tcp_user_timeout[16];
 };
-
-static int64_t timeout_us(const wb_pg_session *session)
-{
-    int64_t timeout = session->target.write_timeout_us;
-    return timeout > 0 ? timeout : DEFAULT_TIMEOUT_US;
-}
-
-/* A share of the timeout in milliseconds, as the server takes it; never 0, which would mean none. */
-static int share_ms(const wb_pg_session *session, int percent)
-{
-    int64_t share = timeout_us(session) / 100 * percent / 1000;
-    return share < 1 ? 1 : share > INT32_MAX ? INT32_MAX : (int)share;
-}
 
 /* ---- what the server says by the way ---- */
 
@@ -98,7 +82,7 @@ static void put_options(struct arguments *arguments, const wb_pg_session *sessio
     }
     if (wb_pg_option(store, "tcp_user_timeout") == NULL) {
         snprintf(arguments->tcp_user_timeout, sizeof arguments->tcp_user_timeout, "%d",
-                 share_ms(session, 50));
+                 wb_pg_share_ms(session, 50));
         put_option(arguments, "tcp_user_timeout", arguments->tcp_user_timeout);
     }
     put_option(arguments, "fallback_application_name", "writebehind");
@@ -152,7 +136,7 @@ static const char *or_default(const char *text, const char *otherwise)
  * after the client has: the server's own limits end before. */
 static void wait_for_slow_server(PGconn *conn, const wb_pg_session *session)
 {
-    int ms = share_ms(session, 100);
+    int ms = wb_pg_share_ms(session, 100);
     if (wb_pg_option(session->store, "tcp_user_timeout") == NULL)
         setsockopt(PQsocket(conn), IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof ms);
 }
@@ -184,28 +168,16 @@ static int connect_host(wb_pg_session *session, const wb_deadline *deadline, wb_
 
 /* ---- setting up ---- */
 
-/* The server's own limits end before the client's deadline, so that what they cut off is known to have
- * failed. They stand against a backend that works on for a client that is gone. */
-static int limit(wb_pg_session *session, const wb_deadline *deadline, wb_err *err)
-{
-    char settings[SETTINGS_BYTES];
-    snprintf(settings, sizeof settings,
-             "SET statement_timeout = %d; SET lock_timeout = %d; "
-             "SET idle_in_transaction_session_timeout = %d; SET standard_conforming_strings = on; "
-             "SET client_min_messages = notice",
-             share_ms(session, 90), share_ms(session, 75), share_ms(session, 100));
-    return wb_pg_run(session, settings, NULL, false, deadline, NULL, err);
-}
-
 /* Refused by a server whose system can't tell; it has to do without then. */
 static int watch(wb_pg_session *session, const wb_deadline *deadline, wb_err *err)
 {
-    char setting[SETTINGS_BYTES];
+    session->watched = false;
     if (PQserverVersion(session->conn) < 140000)
         return WB_OK;
-    snprintf(setting, sizeof setting, "SET client_connection_check_interval = %d",
-             CHECK_INTERVAL_MS);
-    int code = wb_pg_run(session, setting, NULL, false, deadline, NULL, err);
+    wb_buffer sql = WB_BUFFER_EMPTY;
+    wb_pg_put_watch(&sql);
+    int code = wb_pg_run(session, &sql, deadline, NULL, err);
+    session->watched = code == WB_OK;
     return session->conn != NULL ? WB_OK : code;
 }
 
@@ -215,8 +187,7 @@ static int set_up(wb_pg_session *session, const wb_deadline *deadline, wb_err *e
     if (version < WB_PG_OLDEST)
         return wb_fail_store(err, WB_HOLD, "the server's version is %d: %d or newer is needed",
                              version / 10000, WB_PG_OLDEST / 10000);
-    int code = limit(session, deadline, err);
-    return code == WB_OK ? watch(session, deadline, err) : code;
+    return watch(session, deadline, err);
 }
 
 /* ---- from host to host ---- */

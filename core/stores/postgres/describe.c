@@ -137,21 +137,40 @@ static bool take_value(struct draft *draft, const PGresult *values, int field)
     return true;
 }
 
-/* SELECT (0)::bigint, … ; NULL where no column has a constant default, *failed where there is no memory. */
-static char *values_statement(const struct drafts *drafts, bool *failed)
+/* A default's SQL, as standard_conforming_strings = on has it, in a form that reads the same without. */
+static void put_constant(wb_buffer *sql, const char *constant)
 {
-    wb_buffer sql = WB_BUFFER_EMPTY;
+    bool within = false;
+    for (const char *at = constant; *at != '\0'; at++) {
+        bool doubled = within && at[0] == '\'' && at[1] == '\'';
+        if (*at == '\\' || doubled)
+            wb_buffer_put_char(sql, *at);
+        if (doubled)
+            at++;
+        else if (*at == '\'')
+            within = !within;
+        if (within && *at == '\'' && !doubled)
+            wb_buffer_put_text(sql, " E");
+        wb_buffer_put_char(sql, *at);
+    }
+}
+
+/* Their values in binary, which a simple query gives through such a cursor. Puts nothing where no column has a
+ * constant default. */
+static void put_values(wb_buffer *sql, const struct drafts *drafts)
+{
+    bool any = false;
     for (size_t i = 0; i < drafts->count; i++) {
         const struct draft *draft = &drafts->draft[i];
-        if (draft->constant != NULL)
-            wb_buffer_printf(&sql, "%s (%s)::%s", sql.bytes == 0 ? "SELECT" : ",", draft->constant,
-                             draft->type_sql);
+        if (draft->constant == NULL)
+            continue;
+        wb_buffer_put_text(sql, any ? ", (" : "DECLARE w BINARY CURSOR FOR SELECT (");
+        put_constant(sql, draft->constant);
+        wb_buffer_printf(sql, ")::%s", draft->type_sql);
+        any = true;
     }
-    if (sql.bytes == 0 && !sql.failed)
-        return NULL;
-    char *text = wb_buffer_take(&sql, NULL);
-    *failed = text == NULL;
-    return text;
+    if (any)
+        wb_buffer_put_text(sql, "; FETCH ALL FROM w");
 }
 
 static void take_values(struct drafts *drafts, const PGresult *values)
@@ -169,14 +188,11 @@ static void take_values(struct drafts *drafts, const PGresult *values)
 static int evaluate(wb_pg_session *session, struct drafts *drafts, const wb_deadline *deadline,
                     PGresult **values, wb_err *err)
 {
-    bool failed = false;
-    char *sql = values_statement(drafts, &failed);
-    if (failed)
-        return wb_fail(err, WB_MEMORY, "out of memory for the defaults");
     int code = WB_OK;
-    if (sql != NULL)
-        code = wb_pg_run(session, sql, NULL, true, deadline, values, err);
-    wb_free(sql);
+    wb_buffer sql = WB_BUFFER_EMPTY;
+    put_values(&sql, drafts);
+    if (sql.bytes > 0 || sql.failed)
+        code = wb_pg_run(session, &sql, deadline, values, err);
     if (code == WB_OK)
         take_values(drafts, *values);
     return code;

@@ -4,7 +4,12 @@
  * A function that does I/O ends soon after its deadline. One that fails on the connection drops it (wb_pg_drop),
  * and the next call connects again. PQcancel is never used: libpq's blocks without a deadline. The server itself
  * gives up on a connection that was dropped: at once where it reads from or writes to us, else by
- * client_connection_check_interval, lock_timeout or statement_timeout, which wb_pg_connect sets.
+ * client_connection_check_interval, lock_timeout or statement_timeout.
+ *
+ * A write is one simple query of several statements, which is one transaction without a BEGIN: the settings (SET
+ * LOCAL, so a pooler may give the next transaction to another connection), the table's lock, the question whether it
+ * still is the one that was checked, and the write. So no setting outlives a write, and no table is written to that
+ * changed under an open connection.
  * A session is used by one thread, and a store never changes, so nothing is locked.
  *
  * The files below stand on those above them. */
@@ -37,12 +42,9 @@ typedef struct wb_pg_store {
 /* A table that a session writes to. */
 typedef struct wb_pg_table {
     wb_recent base;
-    char *quoted;    /* its name, for SQL */
-    char *statement; /* COPY or UPDATE */
-    bool checked;    /* found to fit since the connection or the last failure to write to it */
-    bool unique;     /* then: a unique index holds the target's dedupe column */
-    uint32_t
-        group_column; /* then: the column of the schema that partitions go by, from 1; 0: none */
+    char *quoted;      /* its name as the user has it, for SQL */
+    PGresult *columns; /* as they were when it was found to fit; NULL: it is to be checked */
+    char *copy;        /* then, of a batcher: the statements that write to it */
 } wb_pg_table;
 
 typedef struct wb_pg_session {
@@ -51,17 +53,27 @@ typedef struct wb_pg_session {
     wb_target target;   /* of a describe: table only */
     wb_recent *tables;  /* wb_pg_table; never empty. The first is that of the call under way */
     PGconn *conn;       /* NULL: none */
+    bool watched;       /* then: the server can look whether we are still there */
     size_t host;        /* the one to try first: it worked last */
 } wb_pg_session;
 
-/* ---- sql.c: the texts of statements. Each is the caller's to free; NULL: no memory ---- */
+/* ---- literal.c: values as SQL's text. Only the buffer fails ---- */
 
-char *wb_pg_quote_table(const char *name);
-/* table: quoted already. */
-char *wb_pg_copy_statement(const char *table, const wb_schema *schema);
-char *wb_pg_touch_statement(const char *table, const wb_target *target);
-/* Which of the uuids in $1 are in the dedupe column? They come sorted, as memcmp sorts them. */
-char *wb_pg_which_statement(const char *table, const wb_target *target);
+/* A text, which reads the same whatever standard_conforming_strings says. */
+void wb_pg_put_literal(wb_buffer *sql, const char *text);
+/* An array of one type (enum wb_type), element by element. */
+void wb_pg_begin_array(wb_buffer *sql);
+void wb_pg_put_element(wb_buffer *sql, int type, const wb_value *value);
+void wb_pg_end_array(wb_buffer *sql, int type);
+
+/* ---- settings.c: what bounds a write on the server. Only the buffer fails ---- */
+
+/* A share of the session's timeout in milliseconds, as the server takes it; never 0, which would mean none. */
+int wb_pg_share_ms(const wb_pg_session *session, int percent);
+/* What bounds a statement on the server, and the wait for a lock. */
+void wb_pg_put_settings(wb_buffer *sql, const wb_pg_session *session);
+/* Tries the setting that not every server's system allows. */
+void wb_pg_put_watch(wb_buffer *sql);
 
 /* ---- errors.c: what a failure means ---- */
 
@@ -106,10 +118,11 @@ static inline wb_pg_table *wb_pg_table_now(const wb_pg_session *session)
 {
     return (wb_pg_table *)session->tables;
 }
-/* Ends the connection, if there is one. All tables are to be checked again. */
+/* The table in use is to be checked again. */
+void wb_pg_table_forget(wb_pg_table *table);
+/* Ends the connection, if there is one. */
 void wb_pg_drop(wb_pg_session *session);
-/* At the end of a call: where it failed, its table is to be checked again, and a connection that the error puts in
- * question is dropped. Returns code. */
+/* At the end of a call: where it failed, a connection that the error puts in question is dropped. Returns code. */
 int wb_pg_distrust(wb_pg_session *session, int code, const wb_err *err);
 
 /* ---- wire.c: bytes to and from the server ---- */
@@ -125,62 +138,67 @@ int wb_pg_result(wb_pg_session *session, const wb_deadline *deadline, PGresult *
 /* Reads results up to the statement's end and throws them away. */
 int wb_pg_drain(wb_pg_session *session, const wb_deadline *deadline, wb_err *err);
 
-/* A statement's parameters, in binary; begins as all zero. The data is the caller's. */
-enum { WB_PG_PARAMS = 3 };
-typedef struct wb_pg_params {
-    int count;
-    Oid types[WB_PG_PARAMS];
-    const char *values[WB_PG_PARAMS];
-    int bytes[WB_PG_PARAMS];
-} wb_pg_params;
-/* Adds one, of no more than WB_PG_PARAMS. */
-void wb_pg_bind(wb_pg_params *params, Oid type, const char *data, size_t bytes);
-/* Runs one statement. The result is in text or in binary. params may be NULL; with a result of NULL in text there
- * may then be several statements. */
-int wb_pg_run(wb_pg_session *session, const char *sql, const wb_pg_params *params, bool binary,
-              const wb_deadline *deadline, PGresult **out, wb_err *err);
-
-/* Types of parameters. */
-enum {
-    WB_PG_TEXT = 25,
-    WB_PG_UUID = 2950,
-    WB_PG_UUIDS = 2951,
-    WB_PG_TIMESTAMPTZ = 1184,
-    WB_PG_TIMESTAMPTZS = 1185,
-};
-void wb_pg_put_int32(wb_buffer *buffer, uint32_t value);
-void wb_pg_put_int64(wb_buffer *buffer, int64_t value);
-/* The beginning of an array of one dimension, with room for all of it. The elements follow, each with its length
- * before it as an int32. */
-void wb_pg_put_array(wb_buffer *buffer, Oid type, size_t count, size_t element_bytes);
+/* Sends statements, and empties the buffer. */
+int wb_pg_send(wb_pg_session *session, wb_buffer *sql, const wb_deadline *deadline, wb_err *err);
+/* Runs them, as one transaction unless they say otherwise. The result, of which *out may be NULL, is the last one's, in
+ * text. */
+int wb_pg_run(wb_pg_session *session, wb_buffer *sql, const wb_deadline *deadline, PGresult **out,
+              wb_err *err);
 
 /* ---- connect.c: one connection ---- */
 
 /* A connection that looks alive: the one there is, or a new one. *fresh says which. */
 int wb_pg_connect(wb_pg_session *session, const wb_deadline *deadline, bool *fresh, wb_err *err);
 
-/* ---- catalogue.c: does the table fit? ---- */
+/* ---- catalogue.c: what a table looks like ---- */
 
 enum wb_pg_table_field {
-    WB_PG_FOUND,     /* t: the table is there */
+    WB_PG_TABLE,     /* its OID; NULL: there is no such table */
+    WB_PG_FULL,      /* its name with its schema, quoted */
+    WB_PG_LOCKABLE,  /* t: LOCK TABLE works on it, with the rights of this role */
+    WB_PG_VIEW,      /* t: a view that takes no rows by COPY */
+    WB_PG_SECURED,   /* t: row-level security applies to this role */
     WB_PG_NAME,      /* NULL: a table without columns */
-    WB_PG_BASE,      /* OID of the type below all domains */
-    WB_PG_TYPE,      /* its name, as SQL writes it */
+    WB_PG_OWN_TYPE,  /* OID of the column's type */
+    WB_PG_BASE,      /* of the type below all domains */
+    WB_PG_TYPE,      /* the column's type, as SQL writes it */
     WB_PG_NOT_NULL,  /* t: by the column or by its domain */
     WB_PG_DEFAULT,   /* t: it has one, or its domain has */
     WB_PG_IDENTITY,  /* a, d or empty */
     WB_PG_GENERATED, /* s, v or empty */
     WB_PG_DEFAULT_SQL,
     WB_PG_KEY,       /* t: it alone is the primary key */
-    WB_PG_UNIQUE,    /* t: it is in the key of a unique index over all rows */
+    WB_PG_UNIQUE,    /* t: it alone is the key of a unique index over all rows */
     WB_PG_PARTITION, /* t: partitions go by it first */
 };
 /* The columns of the table in use, in their order, a row each, with the fields above as text. */
 int wb_pg_columns(wb_pg_session *session, const wb_deadline *deadline, PGresult **out, wb_err *err);
 bool wb_pg_true(const PGresult *columns, int row, int field);
+/* The row of a column; -1: there is none. */
+int wb_pg_find(const PGresult *columns, const char *name);
 /* The enum wb_type that a column can be written as; -1: none. */
 int wb_pg_type(const PGresult *columns, int row);
-/* HOLD, naming the column, where the session's target does not fit the table in use. */
+/* The column of the schema that the table's partitions go by, from 1; 0: none, or it is not in the schema. */
+uint32_t wb_pg_group_column(const PGresult *columns, const wb_schema *schema);
+/* Is that what the table's columns are now? `now` is what wb_pg_put_copy asks. */
+bool wb_pg_is_as_checked(const PGresult *columns, const PGresult *now);
+
+/* ---- sql.c: the texts of statements. Only the buffer fails ---- */
+
+/* The statements that write a batch to the table in use: one asks what the table looks like now (wb_pg_is_as_checked),
+ * the last is the COPY. */
+void wb_pg_put_copy(wb_buffer *sql, const wb_pg_session *session, const PGresult *columns);
+/* The statement that moves times where the key is unique and nobody else is at work on a row: it waits for a lock only
+ * for a moment. Its command tag says how many it moved. */
+void wb_pg_put_touch_all(wb_buffer *sql, const wb_pg_session *session, const wb_marks *marks);
+/* The same for all cases, which waits for no row. It answers rows of two numbers: once 0, and how many ids it moved;
+ * of each mark that has no row, or a late one that it did not move, the mark's number, from 1, and why. */
+void wb_pg_put_touch_free(wb_buffer *sql, const wb_pg_session *session, const wb_marks *marks);
+enum wb_pg_left { WB_PG_NO_ROW, WB_PG_IN_USE, WB_PG_OTHER_TYPE };
+
+/* ---- check.c: does the table fit? ---- */
+
+/* Reads the columns of the table in use anew. HOLD, naming the column, where the session's target does not fit. */
 int wb_pg_check(wb_pg_session *session, const wb_deadline *deadline, wb_err *err);
 
 /* ---- describe.c ---- */
@@ -189,13 +207,14 @@ int wb_pg_check(wb_pg_session *session, const wb_deadline *deadline, wb_err *err
 int wb_pg_describe(wb_pg_session *session, const wb_deadline *deadline, wb_schema **out,
                    wb_err *err);
 
-/* ---- touch.c, copy.c, doubt.c: writes to the table in use, which is checked, on the connection there is ---- */
+/* ---- touch.c, copy.c, doubt.c: writes to the table in use, which is checked, on the connection there is. HOLD where
+ * it is no longer as it was then ---- */
 
 /* marks: one at least. */
 int wb_pg_touch(wb_pg_session *session, const wb_marks *marks, const wb_deadline *deadline,
                 wb_touched *out, wb_err *err);
-/* there: a flag for each row of the batch, true: leave it out; NULL: none. *begun becomes true once the server has
- * answered: the connection was no dead one. */
+/* there: a flag for each row of the batch, true: leave it out; NULL: none. *begun becomes true once the server is ready
+ * for the rows: the connection was no dead one. */
 int wb_pg_copy(wb_pg_session *session, const wb_batch *batch, const bool *there,
                const wb_deadline *deadline, bool *begun, wb_err *err);
 /* Of a batch in doubt: writes what is not there yet. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * A session: its tables, and how far it can be trusted after a failure. What is known of a table (it fits, a
- * unique index holds its ids) is good for one connection. Invariant: there is a table, and the first is that of
- * the call under way. Used by one thread, so not locked. Fails only without memory, and is then as it was. */
+ * A session: its tables, and how far it can be trusted after a failure. What is known of a table outlives a
+ * connection, since each write asks whether it still is so. Invariant: there is a table, and the first is that of the
+ * call under way. Used by one thread, so not locked. Fails only without memory, and is then as it was. */
 #include "stores/postgres/postgres.h"
 
 #include <string.h>
@@ -10,13 +10,12 @@
 
 /* ---- a table ---- */
 
-static char *statement_of(const char *quoted, const wb_target *target)
+void wb_pg_table_forget(wb_pg_table *table)
 {
-    if (target->schema != NULL)
-        return wb_pg_copy_statement(quoted, target->schema);
-    if (target->key != NULL)
-        return wb_pg_touch_statement(quoted, target);
-    return wb_strdup("");
+    PQclear(table->columns);
+    table->columns = NULL;
+    wb_free(table->copy);
+    table->copy = NULL;
 }
 
 static void table_free(wb_recent *base)
@@ -26,20 +25,20 @@ static void table_free(wb_recent *base)
         return;
     wb_free(table->base.name);
     wb_free(table->quoted);
-    wb_free(table->statement);
+    wb_pg_table_forget(table);
     wb_free(table);
 }
 
-static wb_pg_table *table_new(const char *name, const wb_target *target)
+static wb_pg_table *table_new(const char *name)
 {
+    wb_buffer quoted = WB_BUFFER_EMPTY;
     wb_pg_table *table = wb_alloc_zeroed(sizeof *table);
     if (table == NULL)
         return NULL;
     table->base.name = wb_strdup(name);
-    table->quoted = wb_pg_quote_table(name);
-    if (table->quoted != NULL)
-        table->statement = statement_of(table->quoted, target);
-    if (table->base.name != NULL && table->statement != NULL)
+    wb_put_table(&quoted, name);
+    table->quoted = wb_buffer_take(&quoted, NULL);
+    if (table->base.name != NULL && table->quoted != NULL)
         return table;
     table_free(&table->base);
     return NULL;
@@ -49,9 +48,9 @@ int wb_pg_table_use(wb_pg_session *session, const char *name, wb_err *err)
 {
     if (wb_recent_find(&session->tables, name) != NULL)
         return WB_OK;
-    wb_pg_table *table = table_new(name, &session->target);
+    wb_pg_table *table = table_new(name);
     if (table == NULL)
-        return wb_fail_store(err, WB_RETRY, "out of memory for a statement");
+        return wb_fail_store(err, WB_RETRY, "out of memory for a table");
     table_free(wb_recent_put(&session->tables, &table->base));
     return WB_OK;
 }
@@ -88,14 +87,12 @@ void wb_pg_drop(wb_pg_session *session)
 {
     PQfinish(session->conn);
     session->conn = NULL;
-    for (wb_recent *at = session->tables; at != NULL; at = at->next)
-        ((wb_pg_table *)at)->checked = false;
 }
 
 static bool another_table_fits(const wb_pg_session *session)
 {
     const wb_recent *at = session->tables->next;
-    while (at != NULL && !((const wb_pg_table *)at)->checked)
+    while (at != NULL && ((const wb_pg_table *)at)->columns == NULL)
         at = at->next;
     return at != NULL;
 }
@@ -108,8 +105,8 @@ static bool is_of_table(const wb_err *err)
 }
 
 /* A row's fault says nothing about the connection. Nor does another transaction in the way (40, 55). A table's
- * fault does not where the connection serves another table: dropping it would have all tables checked again at
- * each try of the bad one. Any other fault may be that of this server or backend alone, and a new connection may
+ * fault does not where the connection serves another table, which would have to wait for a new one at each try of the
+ * bad table. Any other fault may be that of this server or backend alone, and a new connection may
  * find a new primary. */
 static bool stays_good(const wb_pg_session *session, const wb_err *err)
 {
@@ -128,7 +125,6 @@ int wb_pg_distrust(wb_pg_session *session, int code, const wb_err *err)
 {
     if (code == WB_OK)
         return code;
-    wb_pg_table_now(session)->checked = false;
     if (is_standby(err))
         session->host = (session->host + 1) % session->store->count;
     if (!stays_good(session, err))

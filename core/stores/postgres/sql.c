@@ -1,79 +1,189 @@
 /* SPDX-License-Identifier: MIT
- * The texts of the statements that depend on a target. Pure: no session, no connection, no locks. Each function
- * returns a text that the caller frees, or NULL without memory; nothing else can fail. A table's name is quoted
- * already, the names of columns are quoted here. */
+ * The texts of the statements that depend on a target. Pure: no connection, no locks. Names are quoted here, that of a
+ * table comes quoted. Only the buffer fails. */
 #include "stores/postgres/postgres.h"
 
 #include <string.h>
 
-char *wb_pg_quote_table(const char *name)
-{
-    wb_buffer sql = WB_BUFFER_EMPTY;
-    wb_put_table(&sql, name);
-    return wb_buffer_take(&sql, NULL);
-}
+#include "base/timestamp.h"
+
+/* How long a COPY may wait for rows that another transaction has locked; of the write's timeout. */
+enum { ROW_LOCK_PERCENT = 60 };
+/* For a lock on a row that the next statement will skip. */
+enum { GLANCE_MS = 10 };
 
 /* ---- COPY ---- */
 
-char *wb_pg_copy_statement(const char *table, const wb_schema *schema)
+static void put_columns(wb_buffer *sql, const wb_schema *schema)
 {
-    wb_buffer sql = WB_BUFFER_EMPTY;
-    wb_buffer_printf(&sql, "COPY %s (", table);
     for (size_t i = 0; i < schema->count; i++) {
-        wb_buffer_put_text(&sql, i > 0 ? ", " : "");
-        wb_put_name(&sql, schema->columns[i].column.name);
+        wb_buffer_put_text(sql, i > 0 ? ", " : "");
+        wb_put_name(sql, schema->columns[i].column.name);
     }
-    wb_buffer_put_text(&sql, ") FROM STDIN (FORMAT binary)");
-    return wb_buffer_take(&sql, NULL);
 }
 
-/* ---- templates: $T is the table, $K the key, $C the column ---- */
+/* LOCK TABLE wants a right to the whole table, and no foreign table. Where it is refused, EXPLAIN takes the same lock,
+ * with the rights that COPY needs; it runs nothing. */
+static void put_lock(wb_buffer *sql, const char *table, bool lockable, const wb_schema *schema)
+{
+    if (lockable) {
+        wb_buffer_printf(sql, "LOCK TABLE ONLY %s IN ROW EXCLUSIVE MODE; ", table);
+        return;
+    }
+    wb_buffer_printf(sql, "EXPLAIN INSERT INTO %s (", table);
+    put_columns(sql, schema);
+    wb_buffer_put_text(sql, ") VALUES (NULL");
+    for (size_t i = 1; i < schema->count; i++)
+        wb_buffer_put_text(sql, ", NULL");
+    wb_buffer_put_text(sql, "); ");
+}
 
-static void put_template(wb_buffer *sql, const char *text, const char *table, const char *key,
-                         const char *column)
+/* A row's description has the names and the types that its table's columns have now. */
+static void put_question(wb_buffer *sql, const char *table)
+{
+    wb_buffer_put_text(sql, "SELECT ");
+    wb_pg_put_literal(sql, table);
+    wb_buffer_printf(sql, "::pg_catalog.regclass::pg_catalog.oid, (NULL::%s).*; ", table);
+}
+
+void wb_pg_put_copy(wb_buffer *sql, const wb_pg_session *session, const PGresult *columns)
+{
+    const wb_schema *schema = session->target.schema;
+    const char *table = PQgetvalue(columns, 0, WB_PG_FULL);
+    put_lock(sql, table, wb_pg_true(columns, 0, WB_PG_LOCKABLE), schema);
+    put_question(sql, table);
+    wb_buffer_printf(sql, "SET LOCAL lock_timeout = %d; COPY %s (",
+                     wb_pg_share_ms(session, ROW_LOCK_PERCENT), table);
+    put_columns(sql, schema);
+    wb_buffer_put_text(sql, ") FROM STDIN (FORMAT binary)");
+}
+
+/* ---- moving times ---- */
+
+/* What stands for what in the texts below: a $ and a letter. */
+enum { LETTERS = 'Z' - 'A' + 1 };
+
+static void put_template(wb_buffer *sql, const char *text, const wb_buffer words[LETTERS])
 {
     for (; *text != '\0'; text++) {
-        if (strncmp(text, "$T", 2) == 0)
-            wb_buffer_put_text(sql, table);
-        else if (strncmp(text, "$K", 2) == 0)
-            wb_put_name(sql, key);
-        else if (strncmp(text, "$C", 2) == 0)
-            wb_put_name(sql, column);
-        else {
+        if (*text != '$') {
             wb_buffer_put_char(sql, *text);
             continue;
         }
-        text++;
+        const wb_buffer *word = &words[*++text - 'A'];
+        wb_buffer_put(sql, word->data, word->bytes);
+        sql->failed |= word->failed;
     }
 }
 
-/* The parameters are those of touch.c: ids, times (one for all, or one an id), the latest time that may move. */
-static const char all_at_once[] = "marks AS (SELECT m.id, $2 AS at"
-                                  " FROM unnest($1) AS m(id))";
-static const char each_exact[] = "marks AS (SELECT m.id, m.at"
-                                 " FROM unnest($1, $2) AS m(id, at))";
-static const char touch[] =
-    ", locked AS (SELECT t.$K AS id, m.at FROM $T AS t JOIN marks AS m ON t.$K = m.id"
-    " WHERE t.$C IS NULL OR (t.$C < m.at AND t.$C <= $3)"
-    " ORDER BY t.$K FOR NO KEY UPDATE OF t),"
-    " moved AS (UPDATE $T AS t SET $C = l.at FROM locked AS l"
-    " WHERE t.$K = l.id AND (t.$C IS NULL OR t.$C < l.at) RETURNING t.$K AS id)"
-    " SELECT (SELECT count(DISTINCT id) FROM moved),"
-    " (SELECT count(*) FROM marks AS m WHERE NOT EXISTS (SELECT FROM $T AS t WHERE t.$K = m.id))";
+/* T, K, C, O: the table, its key's column, its time's column and that one's type. I: the ids. A: the time of all, or
+ * those of each. B: no stored time from then on moves. */
+#define IS_OF_TYPE "pg_catalog.pg_typeof(t.$C)::pg_catalog.oid = $O"
+#define IS_KNOWN   "t.$K = ANY (ARRAY(SELECT id FROM marks))"
+/* The planner is kept from a nested loop over two long lists, which a wrong guess would make of it. */
+#define NO_LOOP "SET LOCAL enable_nestloop = off; SET LOCAL jit = off; "
+#define MARKS_AT_ONCE                                                                              \
+    "WITH marks AS MATERIALIZED (SELECT m.n, m.id, $A AS at"                                       \
+    " FROM pg_catalog.unnest($I) WITH ORDINALITY AS m(id, n))"
+#define MARKS_EACH                                                                                 \
+    "WITH marks AS MATERIALIZED (SELECT m.n, m.id, m.at FROM"                                      \
+    " ROWS FROM (pg_catalog.unnest($I), pg_catalog.unnest($A)) WITH ORDINALITY AS m(id, at, n))"
 
-char *wb_pg_touch_statement(const char *table, const wb_target *target)
+static const char all_at_once[] = "UPDATE $T AS t SET $C = $A WHERE t.$K = ANY ($I) AND " IS_OF_TYPE
+                                  " AND (t.$C IS NULL OR t.$C < $B)";
+static const char all_each[] = NO_LOOP MARKS_EACH
+    " UPDATE $T AS t SET $C = m.at FROM marks AS m WHERE t.$K = m.id"
+    " AND " IS_KNOWN " AND " IS_OF_TYPE " AND (t.$C IS NULL OR (t.$C < m.at AND t.$C < $B))";
+
+/* Rows are locked, or skipped, and then moved by their place. A row that another writer moved meanwhile is at another
+ * place: it is among those that are left, as is one that was skipped. The numbers are enum wb_pg_left. */
+#define FREE_ROWS                                                                                  \
+    ", locked AS MATERIALIZED (SELECT m.n, m.id, m.at, t.tableoid AS part, t.ctid AS place"        \
+    "  FROM $T AS t JOIN marks AS m ON t.$K = m.id WHERE " IS_KNOWN " AND " IS_OF_TYPE             \
+    "  AND (t.$C IS NULL OR (t.$C < m.at AND t.$C < $B)) FOR NO KEY UPDATE OF t SKIP LOCKED),"     \
+    " moved AS (UPDATE $T AS t SET $C = l.at FROM locked AS l"                                     \
+    "  WHERE t.$K = ANY (ARRAY(SELECT id FROM locked))"                                            \
+    "  AND t.tableoid = l.part AND t.ctid = l.place RETURNING l.n, l.part, l.place)"               \
+    " SELECT 0 AS n, pg_catalog.count(DISTINCT n) FROM moved UNION ALL"                            \
+    " SELECT m.n, CASE WHEN s.part IS NULL THEN 0 WHEN s.type = $O THEN 1 ELSE 2 END"              \
+    "  FROM marks AS m LEFT JOIN (SELECT t.$K AS id, t.$C AS at, t.tableoid AS part,"              \
+    "   t.ctid AS place, pg_catalog.pg_typeof(t.$C)::pg_catalog.oid AS type FROM $T AS t"          \
+    "   WHERE " IS_KNOWN ") AS s ON s.id = m.id"                                                   \
+    "  WHERE s.part IS NULL OR ((s.at IS NULL OR (s.at < m.at AND s.at < $B))"                     \
+    "   AND NOT EXISTS (SELECT FROM moved AS v"                                                    \
+    "    WHERE v.n = m.n AND v.part = s.part AND v.place = s.place))"
+
+static const char free_at_once[] = NO_LOOP MARKS_AT_ONCE FREE_ROWS;
+static const char free_each[] = NO_LOOP MARKS_EACH FREE_ROWS;
+
+static void put_time(wb_buffer *sql, int64_t unix_us)
 {
-    wb_buffer sql = WB_BUFFER_EMPTY;
-    wb_buffer_put_text(&sql, "WITH ");
-    wb_buffer_put_text(&sql, target->exact ? each_exact : all_at_once);
-    put_template(&sql, touch, table, target->key, target->column);
-    return wb_buffer_take(&sql, NULL);
+    char text[64];
+    wb_timestamp_format(unix_us, text);
+    wb_buffer_printf(sql, "'%s'::pg_catalog.timestamptz", text);
 }
 
-char *wb_pg_which_statement(const char *table, const wb_target *target)
+static void put_ids(wb_buffer *sql, const wb_marks *marks)
 {
-    const char *key = target->schema->columns[target->dedupe_column].column.name;
-    wb_buffer sql = WB_BUFFER_EMPTY;
-    put_template(&sql, "SELECT $K FROM $T WHERE $K = ANY ($1) ORDER BY 1", table, key, NULL);
-    return wb_buffer_take(&sql, NULL);
+    wb_pg_begin_array(sql);
+    for (size_t i = 0; i < marks->count; i++) {
+        wb_value id = {.kind = WB_TEXT, .text = (const char *)marks->marks[i].id, .bytes = 16};
+        wb_pg_put_element(sql, WB_TYPE_UUID, &id);
+    }
+    wb_pg_end_array(sql, WB_TYPE_UUID);
+}
+
+static void put_times(wb_buffer *sql, const wb_marks *marks)
+{
+    if (!marks->exact) {
+        put_time(sql, marks->at_us);
+        return;
+    }
+    wb_pg_begin_array(sql);
+    for (size_t i = 0; i < marks->count; i++) {
+        wb_value time = {.kind = WB_INT, .i = marks->marks[i].time_us};
+        wb_pg_put_element(sql, WB_TYPE_TIMESTAMPTZ, &time);
+    }
+    wb_pg_end_array(sql, WB_TYPE_TIMESTAMPTZ);
+}
+
+/* Of each its own, only min_advance bounds. */
+static void put_bound(wb_buffer *sql, const wb_marks *marks, int64_t min_advance_us)
+{
+    if (!marks->exact)
+        put_time(sql, wb_marks_bound_us(marks, 0, min_advance_us));
+    else if (min_advance_us > 0)
+        put_time(sql, wb_marks_latest_us(marks, min_advance_us) + 1);
+    else
+        wb_buffer_put_text(sql, "'infinity'::pg_catalog.timestamptz");
+}
+
+static void put_with_words(wb_buffer *sql, const char *text, const wb_pg_session *session,
+                           const wb_marks *marks)
+{
+    const wb_target *target = &session->target;
+    const PGresult *columns = wb_pg_table_now(session)->columns;
+    wb_buffer words[LETTERS] = {{0}};
+    wb_buffer_put_text(&words['T' - 'A'], PQgetvalue(columns, 0, WB_PG_FULL));
+    wb_put_name(&words['K' - 'A'], target->key);
+    wb_put_name(&words['C' - 'A'], target->column);
+    wb_buffer_put_text(&words['O' - 'A'],
+                       PQgetvalue(columns, wb_pg_find(columns, target->column), WB_PG_OWN_TYPE));
+    put_ids(&words['I' - 'A'], marks);
+    put_times(&words['A' - 'A'], marks);
+    put_bound(&words['B' - 'A'], marks, target->min_advance_us);
+    put_template(sql, text, words);
+    for (int i = 0; i < LETTERS; i++)
+        wb_buffer_fini(&words[i]);
+}
+
+void wb_pg_put_touch_all(wb_buffer *sql, const wb_pg_session *session, const wb_marks *marks)
+{
+    wb_buffer_printf(sql, "SET LOCAL lock_timeout = %d; ", GLANCE_MS);
+    put_with_words(sql, marks->exact ? all_each : all_at_once, session, marks);
+}
+
+void wb_pg_put_touch_free(wb_buffer *sql, const wb_pg_session *session, const wb_marks *marks)
+{
+    put_with_words(sql, marks->exact ? free_each : free_at_once, session, marks);
 }

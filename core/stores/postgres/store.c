@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The PostgreSQL store: batches by COPY (copy.c), times by one ordered UPDATE (touch.c), each in a transaction of
- * its own. Here is what all calls share: connecting, checking the table, trying again, naming the table in errors.
+ * The PostgreSQL store: batches by COPY (copy.c), times by UPDATE (touch.c), each in a transaction of its own. Here is what all calls share: connecting, checking the table, trying again, naming the table in errors.
  * What a session assumes, and how its calls end in time, is said in postgres.h.
  *
  * A store never changes after it was made, and a session is one thread's, so nothing is locked. Errors go through a
@@ -20,17 +19,33 @@ struct job {
     wb_touched *touched;
 };
 
+static bool asks_first(const wb_pg_session *session, const struct job *job)
+{
+    return job->batch != NULL && job->batch->in_doubt && session->target.dedupe == WB_DEDUPE_COLUMN;
+}
+
+static int do_checked(wb_pg_session *session, const struct job *job, const wb_deadline *deadline,
+                      bool *begun, wb_err *err)
+{
+    if (job->batch == NULL)
+        return wb_pg_touch(session, job->marks, deadline, job->touched, err);
+    return asks_first(session, job) ? wb_pg_copy_missing(session, job->batch, deadline, begun, err)
+                                    : wb_pg_copy(session, job->batch, NULL, deadline, begun, err);
+}
+
+/* A table that was found to fit some time ago and is refused now may have changed: it is checked again, which either
+ * says by name why it does not fit, or finds how it fits now. */
 static int do_once(wb_pg_session *session, const struct job *job, const wb_deadline *deadline,
                    bool *begun, wb_err *err)
 {
-    int code = wb_pg_table_now(session)->checked ? WB_OK : wb_pg_check(session, deadline, err);
-    if (code != WB_OK)
+    bool known = wb_pg_table_now(session)->columns != NULL && !asks_first(session, job);
+    int code = known ? WB_OK : wb_pg_check(session, deadline, err);
+    if (code == WB_OK)
+        code = do_checked(session, job, deadline, begun, err);
+    if (code == WB_OK || !known || *begun || err->error_class != WB_HOLD || session->conn == NULL)
         return code;
-    if (job->batch == NULL)
-        return wb_pg_touch(session, job->marks, deadline, job->touched, err);
-    bool ask = job->batch->in_doubt && session->target.dedupe == WB_DEDUPE_COLUMN;
-    return ask ? wb_pg_copy_missing(session, job->batch, deadline, begun, err)
-               : wb_pg_copy(session, job->batch, NULL, deadline, begun, err);
+    code = wb_pg_check(session, deadline, err);
+    return code == WB_OK ? do_checked(session, job, deadline, begun, err) : code;
 }
 
 /* A connection that was idle may turn out dead at the first word. That is no reason to fail: the job is done once
@@ -118,9 +133,12 @@ static int store_execute(wb_store *store, const char *sql, const wb_deadline *de
     wb_pg_session *session = wb_pg_session_new((wb_pg_store *)store, &target);
     if (session == NULL)
         return wb_fail(err, WB_MEMORY, "out of memory for a session");
+    wb_buffer text = WB_BUFFER_EMPTY;
+    wb_buffer_put_text(&text, sql);
     int code = wb_pg_connect(session, deadline, &fresh, &why);
     if (code == WB_OK)
-        code = wb_pg_run(session, sql, NULL, false, deadline, NULL, &why);
+        code = wb_pg_run(session, &text, deadline, NULL, &why);
+    wb_buffer_fini(&text);
     wb_pg_session_free(session);
     if (code != WB_OK && err != NULL)
         *err = why;

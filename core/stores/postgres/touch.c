@@ -1,89 +1,93 @@
 /* SPDX-License-Identifier: MIT
- * Moving times forward, for a tracker, by one statement. It locks the rows in the order of their key before it
- * updates any, so that writers of the same ids wait for each other and never deadlock; a sorted array alone does
- * not order an UPDATE's locks. It looks again at a row that another writer has moved meanwhile, so a time never
- * moves back. Doing it twice changes nothing, so a lost answer is never in doubt.
+ * Moving times forward, for a tracker. Where the key is unique, one plain UPDATE moves all marks, as fast as the server
+ * can: it gives up when a row is locked. Then, or where it did not move all, a second statement skips the rows that are
+ * locked and says what became of each mark. So nobody waits for a row, and no two writers wait for each other. A time
+ * never moves back, and doing it twice changes nothing, so a lost answer is never in doubt.
  * Used by the session's thread, so not locked. Fails as wire.c does, or with RETRY without memory. */
 #include "stores/postgres/postgres.h"
 
-#include "base/timestamp.h"
+#include <stdlib.h>
+#include <string.h>
 
-enum { IDS, TIMES, LATEST, PARAMS, ID_BYTES = 16 };
+typedef void put_statement(wb_buffer *sql, const wb_pg_session *session, const wb_marks *marks);
 
-/* ---- the parameters ---- */
-
-static void put_ids(wb_buffer *buffer, const wb_marks *marks)
+static int run(wb_pg_session *session, put_statement *put, const wb_marks *marks,
+               const wb_deadline *deadline, PGresult **out, wb_err *err)
 {
-    wb_pg_put_array(buffer, WB_PG_UUID, marks->count, ID_BYTES);
-    for (size_t i = 0; i < marks->count; i++) {
-        wb_pg_put_int32(buffer, ID_BYTES);
-        wb_buffer_put(buffer, marks->marks[i].id, ID_BYTES);
-    }
+    wb_buffer sql = WB_BUFFER_EMPTY;
+    wb_pg_put_settings(&sql, session);
+    put(&sql, session, marks);
+    return wb_pg_run(session, &sql, deadline, out, err);
 }
 
-static void put_time(wb_buffer *buffer, int64_t unix_us)
+/* lock_not_available, deadlock_detected. */
+static bool was_in_the_way(const wb_err *err)
 {
-    wb_pg_put_int64(buffer, unix_us - WB_PG_EPOCH_US);
+    return strcmp(err->sqlstate, "55P03") == 0 || strcmp(err->sqlstate, "40P01") == 0;
 }
 
-static void put_times(wb_buffer *buffer, const wb_marks *marks)
+/* WB_OK too where a lock was in the way: nothing has moved then. */
+static int touch_all(wb_pg_session *session, const wb_marks *marks, const wb_deadline *deadline,
+                     uint64_t *moved, wb_err *err)
 {
-    wb_pg_put_array(buffer, WB_PG_TIMESTAMPTZ, marks->count, sizeof(int64_t));
-    for (size_t i = 0; i < marks->count; i++) {
-        wb_pg_put_int32(buffer, sizeof(int64_t));
-        put_time(buffer, marks->marks[i].time_us);
-    }
-}
-
-static void put_params(wb_buffer to[PARAMS], const wb_target *target, const wb_marks *marks)
-{
-    put_ids(&to[IDS], marks);
-    if (target->exact)
-        put_times(&to[TIMES], marks);
-    else
-        put_time(&to[TIMES], marks->at_us);
-    put_time(&to[LATEST], wb_marks_latest_us(marks, target->min_advance_us));
-}
-
-/* ---- the call ---- */
-
-static uint64_t count_of(const PGresult *result, int field)
-{
-    const uint8_t *bytes = (const uint8_t *)PQgetvalue(result, 0, field);
-    uint64_t count = 0;
-    for (int i = 0; i < 8; i++)
-        count = count << 8 | bytes[i];
-    return count;
-}
-
-static int run(wb_pg_session *session, const wb_buffer from[PARAMS], const wb_deadline *deadline,
-               wb_touched *out, wb_err *err)
-{
-    const Oid types[PARAMS] = {WB_PG_UUIDS,
-                               session->target.exact ? WB_PG_TIMESTAMPTZS : WB_PG_TIMESTAMPTZ,
-                               WB_PG_TIMESTAMPTZ};
-    wb_pg_params params = {0};
-    for (int i = 0; i < PARAMS; i++)
-        wb_pg_bind(&params, types[i], from[i].data, from[i].bytes);
+    wb_err own = {.code = WB_OK};
     PGresult *result = NULL;
-    int code = wb_pg_run(session, wb_pg_table_now(session)->statement, &params, true, deadline,
-                         &result, err);
-    if (code != WB_OK)
-        return code;
-    *out = (wb_touched){.updated = count_of(result, 0), .unmatched = count_of(result, 1)};
+    *moved = 0;
+    int code = run(session, wb_pg_put_touch_all, marks, deadline, &result, &own);
+    if (code != WB_OK && was_in_the_way(&own))
+        return WB_OK;
+    if (code == WB_OK)
+        *moved = strtoull(PQcmdTuples(result), NULL, 10);
+    else
+        *err = own;
     PQclear(result);
+    return code;
+}
+
+static uint64_t number_at(const PGresult *result, int row, int field)
+{
+    return strtoull(PQgetvalue(result, row, field), NULL, 10);
+}
+
+static int take_answer(const PGresult *result, const wb_marks *marks, wb_touched *touched,
+                       wb_err *err)
+{
+    for (int row = 0; row < PQntuples(result); row++) {
+        uint64_t mark = number_at(result, row, 0), what = number_at(result, row, 1);
+        if (mark == 0)
+            touched->updated += what;
+        else if (what == WB_PG_NO_ROW)
+            touched->unmatched++;
+        else if (what == WB_PG_OTHER_TYPE)
+            return wb_fail_store(err, WB_HOLD, "the table has changed since it was checked");
+        else
+            marks->again[mark - 1] = true;
+    }
     return WB_OK;
+}
+
+static int touch_free(wb_pg_session *session, const wb_marks *marks, const wb_deadline *deadline,
+                      wb_touched *touched, wb_err *err)
+{
+    PGresult *result = NULL;
+    int code = run(session, wb_pg_put_touch_free, marks, deadline, &result, err);
+    if (code == WB_OK)
+        code = take_answer(result, marks, touched, err);
+    PQclear(result);
+    return code;
 }
 
 int wb_pg_touch(wb_pg_session *session, const wb_marks *marks, const wb_deadline *deadline,
                 wb_touched *out, wb_err *err)
 {
-    wb_buffer params[PARAMS] = {WB_BUFFER_EMPTY, WB_BUFFER_EMPTY, WB_BUFFER_EMPTY};
-    put_params(params, &session->target, marks);
-    int code = params[IDS].failed || params[TIMES].failed || params[LATEST].failed
-                   ? wb_fail_store(err, WB_RETRY, "out of memory for %zu ids", marks->count)
-                   : run(session, params, deadline, out, err);
-    for (int i = 0; i < PARAMS; i++)
-        wb_buffer_fini(&params[i]);
+    const PGresult *columns = wb_pg_table_now(session)->columns;
+    wb_touched touched = {0};
+    int code = WB_OK;
+    if (wb_pg_true(columns, wb_pg_find(columns, session->target.key), WB_PG_UNIQUE))
+        code = touch_all(session, marks, deadline, &touched.updated, err);
+    if (code == WB_OK && touched.updated < marks->count)
+        code = touch_free(session, marks, deadline, &touched, err);
+    if (code == WB_OK)
+        *out = touched;
     return code;
 }

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT
- * Bytes to and from the server: statements, their parameters and their results, each wait bounded by the deadline.
+ * Bytes to and from the server: statements and their results, each wait bounded by the deadline.
  * Invariant: after a failure on the wire, or at the deadline, the connection is gone; after an error of the server
  * it is idle and usable. Used by one thread, so not locked. A failure on the wire is RETRY; errors.c says what an
  * error of the server is. */
-#include "base/bigendian.h"
 #include "stores/postgres/postgres.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
+
+#include "base/env.h"
 
 /* ---- waiting ---- */
 
@@ -136,59 +137,20 @@ static int collect(wb_pg_session *session, const wb_deadline *deadline, PGresult
     return code;
 }
 
-static int send_statement(PGconn *conn, const char *sql, const wb_pg_params *params, bool binary)
+int wb_pg_send(wb_pg_session *session, wb_buffer *sql, const wb_deadline *deadline, wb_err *err)
 {
-    static const wb_pg_params none = {0};
-    static const int formats[WB_PG_PARAMS] = {1, 1, 1}; /* binary */
-    if (params == NULL && !binary)
-        return PQsendQuery(conn, sql);
-    if (params == NULL)
-        params = &none;
-    return PQsendQueryParams(conn, sql, params->count, params->types, params->values, params->bytes,
-                             formats, binary);
+    char *text = wb_buffer_take(sql, NULL);
+    if (text == NULL)
+        return wb_fail_store(err, WB_RETRY, "out of memory for a statement");
+    int code = PQsendQuery(session->conn, text) ? wb_pg_flush(session, deadline, err)
+                                                : wb_pg_lost(session, err);
+    wb_free(text);
+    return code;
 }
 
-int wb_pg_run(wb_pg_session *session, const char *sql, const wb_pg_params *params, bool binary,
-              const wb_deadline *deadline, PGresult **out, wb_err *err)
+int wb_pg_run(wb_pg_session *session, wb_buffer *sql, const wb_deadline *deadline, PGresult **out,
+              wb_err *err)
 {
-    if (!send_statement(session->conn, sql, params, binary))
-        return wb_pg_lost(session, err);
-    int code = wb_pg_flush(session, deadline, err);
+    int code = wb_pg_send(session, sql, deadline, err);
     return code == WB_OK ? collect(session, deadline, out, err) : code;
-}
-
-/* ---- binary parameters ---- */
-
-void wb_pg_bind(wb_pg_params *params, Oid type, const char *data, size_t bytes)
-{
-    int i = params->count++;
-    params->types[i] = type;
-    params->values[i] = data;
-    params->bytes[i] = (int)bytes;
-}
-
-void wb_pg_put_int32(wb_buffer *buffer, uint32_t value)
-{
-    uint8_t bytes[sizeof value];
-    wb_put32(bytes, value);
-    wb_buffer_put(buffer, bytes, sizeof bytes);
-}
-
-void wb_pg_put_int64(wb_buffer *buffer, int64_t value)
-{
-    uint8_t bytes[sizeof value];
-    wb_put64(bytes, (uint64_t)value);
-    wb_buffer_put(buffer, bytes, sizeof bytes);
-}
-
-/* As array_recv reads it (PostgreSQL, src/backend/utils/adt/arrayfuncs.c): the number of dimensions, whether there
- * are NULLs, the type; then of each dimension its length and lower bound. */
-void wb_pg_put_array(wb_buffer *buffer, Oid type, size_t count, size_t element_bytes)
-{
-    wb_buffer_reserve(buffer, 5 * sizeof(int32_t) + count * (sizeof(int32_t) + element_bytes));
-    wb_pg_put_int32(buffer, 1);
-    wb_pg_put_int32(buffer, 0);
-    wb_pg_put_int32(buffer, type);
-    wb_pg_put_int32(buffer, (uint32_t)count);
-    wb_pg_put_int32(buffer, 1);
 }

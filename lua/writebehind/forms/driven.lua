@@ -61,15 +61,41 @@ local function is_count(value, most)
     return type(value) == "number" and value >= 0 and value <= most and value % 1 == 0
 end
 
--- A touch may say how many times it moved forward, and how many ids have no row.
-local function complete_stored(work, updated, unmatched)
-    if not is_count(updated, #work) then
-        work:complete(true)
-    elseif not is_count(unmatched, #work - updated) then
-        work:complete(true, updated)
+-- A touch may say how many times it moved forward, and how many ids have no row; of all ids, or of those that are not
+-- to come again.
+local function complete_stored(work, answer, again, updated, unmatched)
+    local settled = #work - again
+    if not is_count(updated, settled) then
+        work:complete(answer)
+    elseif not is_count(unmatched, settled - updated) then
+        work:complete(answer, updated)
     else
-        work:complete(true, updated, unmatched)
+        work:complete(answer, updated, unmatched)
     end
+end
+
+-- The indexes of the marks that come again. nil: the answer has none.
+local function again_in(options, work, answer)
+    local list = options.entry == "touch" and type(answer) == "table" and rawget(answer, "retry")
+    if type(list) ~= "table" or #list > #work then
+        return nil
+    end
+    for i = 1, #list do
+        local index = rawget(list, i)
+        if not is_count(index, #work) or index == 0 then
+            return nil
+        end
+    end
+    return list
+end
+
+local function described(options, work, answer)
+    if answer == nil then
+        return "nothing"
+    elseif options.entry == "touch" and type(answer) == "table" then
+        return ("a table whose retry is no list of indexes from 1 to %d"):format(#work)
+    end
+    return text_of(answer)
 end
 
 local function complete(options, work, ok, answer, err, class, stored)
@@ -80,11 +106,13 @@ local function complete(options, work, ok, answer, err, class, stored)
     elseif not ok then
         work:complete(nil, thrown_text(answer), "retry")
     elseif answer == true then
-        complete_stored(work, err, class)
+        complete_stored(work, true, 0, err, class)
+    elseif again_in(options, work, answer) then
+        complete_stored(work, answer, #answer.retry, err, class)
     elseif answer == nil and err ~= nil then
         complete_failed(work, err, class, stored)
     else
-        complete_wrong(work, answer == nil and "nothing" or text_of(answer))
+        complete_wrong(work, described(options, work, answer))
     end
 end
 

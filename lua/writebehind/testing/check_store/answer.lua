@@ -49,21 +49,39 @@ function answering:judge_failure(entry, count, err, class, stored)
     return failed(self:error_text(entry, err), stored)
 end
 
-function answering:judge_success(entry, count, updated, unmatched)
-    if entry == "touch" and updated ~= nil and not is_count(updated, count) then
-        self:fault("touch answered that %s of %d ids moved forward", show(updated), count)
+-- again: how many ids are to come again.
+function answering:judge_success(entry, count, again, updated, unmatched)
+    local settled = count - again
+    if entry == "touch" and updated ~= nil and not is_count(updated, settled) then
+        self:fault("touch answered that %s of %d ids moved forward", show(updated), settled)
         updated = nil
     end
-    if entry == "touch" and unmatched ~= nil and not is_count(unmatched, count - (updated or 0)) then
+    if entry == "touch" and unmatched ~= nil and not is_count(unmatched, settled - (updated or 0)) then
         self:fault("touch answered that %s of %d ids have no row, besides the %s that moved forward",
-            show(unmatched), count, show(updated))
+            show(unmatched), settled, show(updated))
     end
-    return { taken = true, stored = count, updated = updated, unmatched = unmatched }
+    return { taken = true, stored = settled, updated = updated, unmatched = unmatched }
+end
+
+-- Of a touch that answered { retry = { index, … } }: how many. nil: that is not what it answered.
+function answering:again_in(entry, count, answer)
+    local list = entry == "touch" and type(answer) == "table" and rawget(answer, "retry")
+    if type(list) ~= "table" then
+        return nil
+    end
+    for i = 1, #list do
+        if not is_count(list[i], count) or list[i] == 0 then
+            self:fault("touch answered the index %s in retry: whole numbers from 1 to %d are expected", show(list[i]),
+                count)
+        end
+    end
+    return math.min(#list, count)
 end
 
 function answering:judge(entry, count, answer, err, ...)
-    if answer == true then
-        return self:judge_success(entry, count, err, ...)
+    local again = answer == true and 0 or self:again_in(entry, count, answer)
+    if again then
+        return self:judge_success(entry, count, again, err, ...)
     elseif answer ~= nil then
         self:fault("%s answered %s: true, or nil and an error, is expected", entry, show(answer))
     elseif err == nil then

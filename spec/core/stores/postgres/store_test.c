@@ -194,7 +194,7 @@ static void lenient_where_it_is_safe(void **state)
     wb_schema_unref(schema);
 }
 
-/* A table altered under a live connection: the failure is named at the next try, and no row dies of it. */
+/* A table altered under a live connection: the failure is named, and no row dies of it. */
 static void altered_table_is_held(void **state)
 {
     fixture *f = *state;
@@ -205,8 +205,6 @@ static void altered_table_is_held(void **state)
     wb_session *session = writer(f, "t", schema);
     assert_ok(write_until(session, batch, 10 * SECOND_US, &err));
     sql(f, "ALTER TABLE t ALTER n TYPE int4");
-    assert_int_equal(write_until(session, batch, 10 * SECOND_US, &err), WB_STORE);
-    assert_int_not_equal(err.error_class, WB_REJECT);
     int code = write_until(session, batch, 10 * SECOND_US, &err);
     assert_failed(code, &err, WB_HOLD, "column \"n\" is int4 in the database, int8 in the schema");
     sql(f, "ALTER TABLE t ALTER n TYPE int8");

@@ -149,8 +149,9 @@ static void hundred_tables(void **state)
     wb_schema_unref(schema);
 }
 
-/* That a table would not pass a second look shows whether there was one: COPY itself takes the rows. */
-static void one_look_a_connection(void **state)
+/* That a table would not pass a second look shows whether there was one: COPY itself takes the rows. A table is looked
+ * at again when it has changed or is refused, not for another table, a row's fault or a new connection. */
+static void one_look(void **state)
 {
     fixture *f = *state;
     wb_schema *schema = small_schema();
@@ -166,13 +167,13 @@ static void one_look_a_connection(void **state)
     write_row(session, 2, a);
 
     assert_failed(try_write(session, 9, b, &err), &err, WB_REJECT, "violates check constraint");
-    assert_failed(try_write(session, 3, b, &err), &err, WB_HOLD,
-                  "column \"note\" is NOT NULL in the database, but may be NULL in the schema");
-    write_row(session, 3, a);
+    write_row(session, 3, b);
     assert_int_equal(backend_of(session), backend);
-
     sql(f, "SELECT pg_terminate_backend(%d, 5000)", backend);
-    assert_failed(try_write(session, 4, a, &err), &err, WB_HOLD, "column \"note\" is NOT NULL in");
+    write_row(session, 3, a);
+    sql(f, "ALTER TABLE a ADD more int8");
+    assert_failed(try_write(session, 4, a, &err), &err, WB_HOLD,
+                  "column \"note\" is NOT NULL in the database, but may be NULL in the schema");
     sql(f, "ALTER TABLE a ALTER note DROP NOT NULL");
     write_row(session, 4, a);
     assert_string_equal(sql(f, "SELECT string_agg(n::text, ' ' ORDER BY n) FROM a"), "1 2 3 4");
@@ -197,9 +198,6 @@ static void vanished_table(void **state)
     write_row(session, 1, c);
     int backend = backend_of(session);
     sql(f, "DROP TABLE b");
-    snprintf(words, sizeof words, "table \"%s\": relation \"%s\" does not exist", b, b);
-    assert_failed(try_write(session, 2, b, &err), &err, WB_HOLD, words);
-    assert_string_equal(err.sqlstate, "42P01");
     snprintf(words, sizeof words, "table \"%s\": there is no such table in database \"", b);
     for (int i = 2; i < 6; i++) {
         write_row(session, i, a);
@@ -237,7 +235,7 @@ static void only_table_missing(void **state)
     wb_schema_unref(schema);
 }
 
-/* What can't be remembered is tried again, and the table of the call before stays as it was. */
+/* What can't be remembered is tried again, and written then. */
 static void without_memory(void **state)
 {
     fixture *f = *state;
@@ -246,7 +244,7 @@ static void without_memory(void **state)
     sql(f, "CREATE TABLE a (n int8, note text); CREATE TABLE b (LIKE a)");
     write_row(session, 0, NULL);
     wb_batch *batch = row_of(schema, 1, in_space(f, "b"));
-    int failures = 0, backend = backend_of(session);
+    int failures = 0;
     for (size_t n = 1;; n++) {
         wb_err err;
         wb_alloc_fail_after(n);
@@ -254,12 +252,10 @@ static void without_memory(void **state)
         wb_alloc_fail_after(0);
         if (code == WB_OK)
             break;
-        assert_failed(code, &err, WB_RETRY, "b\": out of memory for a statement");
-        assert_string_equal(((wb_pg_session *)session)->tables->name, in_space(f, "a"));
+        assert_failed(code, &err, WB_RETRY, "b\": out of memory for a ");
         failures++;
     }
-    assert_in_range(failures, 3, 20);
-    assert_int_equal(backend_of(session), backend);
+    assert_in_range(failures, 3, 40);
     assert_string_equal(sql(f, "SELECT count(*) FROM b"), "1");
     wb_batch_free(batch);
     session->class->end(session);
@@ -294,8 +290,9 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        T(keeps_the_contract), T(hundred_tables), T(one_look_a_connection),  T(vanished_table),
-        T(only_table_missing), T(without_memory), T(notices_name_the_table),
+        T(keeps_the_contract),     T(hundred_tables),     T(one_look),
+        T(vanished_table),         T(only_table_missing), T(without_memory),
+        T(notices_name_the_table),
     };
     return cmocka_run_group_tests_name("postgres_tables", tests, NULL, NULL);
 }
