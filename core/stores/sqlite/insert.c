@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Writes a batch into an SQLite table: one transaction, with one prepared INSERT for every row. SQLite reads the values
+ * Writes a batch into an SQLite table, in the transaction there is, with one prepared INSERT for every row. SQLite reads the values
  * where they lie in the batch. A uuid is written as 36 lower-case characters (as 16 bytes where the column is declared
  * BLOB), a timestamptz as RFC 3339 with six digits and Z, a date as YYYY-MM-DD, a bool as 0 or 1.
  * Invariant: between two writes the statement is reset and has no bindings.
@@ -106,14 +106,9 @@ static int rows_step_unless_there(wb_sqlite_insert *insert, const wb_batch *batc
 
 int wb_sqlite_insert_rows(wb_sqlite_insert *insert, const wb_batch *batch, wb_err *err)
 {
-    int code = wb_sqlite_begin(insert->connection, err);
-    if (code != WB_OK)
-        return code;
-    if (batch->in_doubt && insert->target->dedupe == WB_DEDUPE_COLUMN)
-        code = rows_step_unless_there(insert, batch, err);
-    else
-        code = rows_step(insert, insert->statement, batch, err);
-    return wb_sqlite_end(insert->connection, code, err);
+    bool ask = batch->in_doubt && insert->target->dedupe == WB_DEDUPE_COLUMN;
+    return ask ? rows_step_unless_there(insert, batch, err)
+               : rows_step(insert, insert->statement, batch, err);
 }
 
 /* ---- binding ---- */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * The SQLite store: a path, and sessions of one connection each. The first write or touch opens the connection;
- * the first of a table makes its plan (table_plan.c).
+ * the first of a table makes its plan (table_plan.c). A call is one transaction, which first asks whether a table has
+ * changed since; then all plans are made anew. So no row is written by what a table was like before.
  * Invariant: a session that is closed has no plans. A failure that breaks the connection closes the session, and
  * the next call opens it again. A table that is missing or does not fit breaks nothing. A file that was moved or
  * removed is noticed before a write.
@@ -23,8 +24,17 @@ typedef struct sqlite_session {
     sqlite_store *store; /* a reference */
     const wb_target *target;
     wb_sqlite_connection connection;
-    wb_recent *plans; /* wb_sqlite_plan */
+    wb_recent *plans;       /* wb_sqlite_plan */
+    int64_t schema_version; /* that of the tables that the plans were made for */
+    sqlite3_stmt *version_of_schema;
 } sqlite_session;
+
+/* What is done to a table, with its plan: writes a batch, or moves times. */
+struct job {
+    const wb_batch *batch; /* NULL: marks */
+    const wb_marks *marks;
+    wb_touched *touched;
+};
 
 static int store_connect(const sqlite_store *store, wb_sqlite_connection *connection, wb_err *err);
 
@@ -42,10 +52,17 @@ static wb_session *sqlite_session_new(wb_store *base, const wb_target *target)
     return &session->base;
 }
 
-static void session_close(sqlite_session *session)
+static void forget_plans(sqlite_session *session)
 {
     while (session->plans != NULL)
         wb_sqlite_plan_free((wb_sqlite_plan *)wb_recent_take(&session->plans));
+}
+
+static void session_close(sqlite_session *session)
+{
+    forget_plans(session);
+    sqlite3_finalize(session->version_of_schema);
+    session->version_of_schema = NULL;
     wb_sqlite_close(&session->connection);
 }
 
@@ -74,28 +91,75 @@ static int session_ready(sqlite_session *session, wb_err *err)
     return connection->db != NULL ? WB_OK : store_connect(session->store, connection, err);
 }
 
-/* Begins a call, and finds the table's plan or makes it. session_leave ends the call, also where this failed. */
-static int session_enter(sqlite_session *session, const char *table, const wb_deadline *deadline,
-                         wb_sqlite_plan **out, wb_err *err)
+enum { UNKNOWN_VERSION = -1 };
+
+/* SQLite counts the changes of a database's tables ("PRAGMA schema_version"). */
+static int read_version(sqlite_session *session, int64_t *version, wb_err *err)
 {
-    session->connection.table = table;
-    session->connection.deadline = deadline;
-    int code = session_ready(session, err);
+    wb_sqlite_connection *connection = &session->connection;
+    sqlite3_stmt **statement = &session->version_of_schema;
+    int code = WB_OK;
+    if (*statement == NULL)
+        code = wb_sqlite_prepare(connection, "PRAGMA schema_version", statement, err);
     if (code != WB_OK)
         return code;
-    *out = (wb_sqlite_plan *)wb_recent_find(&session->plans, table);
-    if (*out != NULL)
-        return WB_OK;
-    code =
+    int status = sqlite3_step(*statement);
+    *version = sqlite3_column_int64(*statement, 0);
+    sqlite3_reset(*statement);
+    return status == SQLITE_ROW ? WB_OK : wb_sqlite_fail(connection, status, err);
+}
+
+/* A table that a plan has made counts as changed: whether it stays is open until the transaction's end. */
+static int make_plan(sqlite_session *session, wb_sqlite_plan **out, wb_err *err)
+{
+    int64_t version = 0;
+    int code =
         wb_sqlite_plan_new(&session->connection, session->target, session->store->create, out, err);
-    if (code == WB_OK)
-        wb_sqlite_plan_free((wb_sqlite_plan *)wb_recent_put(&session->plans, &(*out)->base));
+    if (code != WB_OK)
+        return code;
+    wb_sqlite_plan_free((wb_sqlite_plan *)wb_recent_put(&session->plans, &(*out)->base));
+    code = read_version(session, &version, err);
+    if (version != session->schema_version)
+        session->schema_version = UNKNOWN_VERSION;
     return code;
 }
 
-/* The batch's table and the deadline may be gone afterwards. */
-static int session_leave(sqlite_session *session, int code)
+/* Finds the table's plan, or makes it. In a transaction: no table changes until its end. */
+static int find_plan(sqlite_session *session, wb_sqlite_plan **out, wb_err *err)
 {
+    int64_t version = 0;
+    int code = read_version(session, &version, err);
+    if (code != WB_OK)
+        return code;
+    if (version != session->schema_version)
+        forget_plans(session);
+    session->schema_version = version;
+    *out = (wb_sqlite_plan *)wb_recent_find(&session->plans, session->connection.table);
+    return *out != NULL ? WB_OK : make_plan(session, out, err);
+}
+
+static int do_in_transaction(sqlite_session *session, const struct job *job, wb_err *err)
+{
+    wb_sqlite_plan *plan = NULL;
+    int code = find_plan(session, &plan, err);
+    if (code != WB_OK)
+        return code;
+    return job->batch != NULL ? wb_sqlite_insert_rows(&plan->insert, job->batch, err)
+                              : wb_sqlite_touch_marks(&plan->touch, job->marks, job->touched, err);
+}
+
+/* Of all that was lent for a call nothing is kept. */
+static int do_job(wb_session *base, const char *table, const struct job *job,
+                  const wb_deadline *deadline, wb_err *err)
+{
+    sqlite_session *session = (sqlite_session *)base;
+    session->connection.table = table;
+    session->connection.deadline = deadline;
+    int code = session_ready(session, err);
+    if (code == WB_OK)
+        code = wb_sqlite_begin(&session->connection, err);
+    if (code == WB_OK)
+        code = wb_sqlite_end(&session->connection, do_in_transaction(session, job, err), err);
     session->connection.table = NULL;
     session->connection.deadline = NULL;
     if (code != WB_OK && session->connection.broken)
@@ -106,24 +170,20 @@ static int session_leave(sqlite_session *session, int code)
 static int sqlite_write(wb_session *base, const wb_batch *batch, const wb_deadline *deadline,
                         wb_err *err)
 {
-    sqlite_session *session = (sqlite_session *)base;
-    wb_sqlite_plan *plan = NULL;
-    const char *table = wb_target_table(session->target, batch);
-    int code = session_enter(session, table, deadline, &plan, err);
-    if (code == WB_OK)
-        code = wb_sqlite_insert_rows(&plan->insert, batch, err);
-    return session_leave(session, code);
+    const char *table = wb_target_table(((sqlite_session *)base)->target, batch);
+    return do_job(base, table, &(struct job){.batch = batch}, deadline, err);
 }
 
 static int sqlite_touch(wb_session *base, const wb_marks *marks, const wb_deadline *deadline,
                         wb_touched *out, wb_err *err)
 {
-    sqlite_session *session = (sqlite_session *)base;
-    wb_sqlite_plan *plan = NULL;
-    int code = session_enter(session, session->target->table, deadline, &plan, err);
+    wb_touched touched = {0};
+    const char *table = ((sqlite_session *)base)->target->table;
+    int code =
+        do_job(base, table, &(struct job){.marks = marks, .touched = &touched}, deadline, err);
     if (code == WB_OK)
-        code = wb_sqlite_touch_marks(&plan->touch, marks, out, err);
-    return session_leave(session, code);
+        *out = touched;
+    return code;
 }
 
 /* ---- calls without a session ---- */

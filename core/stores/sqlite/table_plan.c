@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * What a session keeps of a table: its prepared statements. The table is read once a connection, made where it is
- * missing and may be made, and compared with the schema. It is made under the write lock and read again there,
- * since another session may do the same at the same time.
+ * What a session keeps of a table: its prepared statements. The table is read, made where it is missing and may be
+ * made, and compared with the schema, all in the transaction there is, under the write lock.
  * Locks: none; a plan belongs to one session. Fails as connection.c says, and with WB_HOLD where the table or a
  * column is missing or a type does not fit. Nothing is left of a plan that failed. */
 #include "base/env.h"
@@ -23,26 +22,6 @@ static int table_make(wb_sqlite_connection *connection, const wb_target *target,
     return code;
 }
 
-static int create_locked(wb_sqlite_connection *connection, const wb_target *target,
-                         wb_sqlite_table *table, wb_err *err)
-{
-    int code = wb_sqlite_table_read(connection, table, err);
-    if (code != WB_OK || table->count > 0)
-        return code;
-    code = table_make(connection, target, err);
-    return code == WB_OK ? wb_sqlite_table_read(connection, table, err) : code;
-}
-
-static int create(wb_sqlite_connection *connection, const wb_target *target, wb_sqlite_table *table,
-                  wb_err *err)
-{
-    int code = wb_sqlite_begin(connection, err);
-    if (code != WB_OK)
-        return code;
-    code = create_locked(connection, target, table, err);
-    return wb_sqlite_end(connection, code, err);
-}
-
 /* ---- preparing ---- */
 
 static int read_or_create(wb_sqlite_connection *connection, const wb_target *target,
@@ -51,8 +30,10 @@ static int read_or_create(wb_sqlite_connection *connection, const wb_target *tar
     int code = wb_sqlite_table_read(connection, table, err);
     if (code != WB_OK || table->count > 0)
         return code;
-    return may_create ? create(connection, target, table, err)
-                      : wb_sqlite_no_table(connection, err);
+    if (!may_create)
+        return wb_sqlite_no_table(connection, err);
+    code = table_make(connection, target, err);
+    return code == WB_OK ? wb_sqlite_table_read(connection, table, err) : code;
 }
 
 static int prepare(wb_sqlite_plan *plan, wb_sqlite_connection *connection, const wb_target *target,

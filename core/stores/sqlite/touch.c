@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT
- * A tracker's ids in an SQLite table: one transaction, with one prepared UPDATE for each id, in ascending order.
+ * A tracker's ids in an SQLite table, in the transaction there is, with one prepared UPDATE for each id, in ascending
+ * order.
  * Times are compared as text: RFC 3339 with a fixed number of digits and Z sorts by time. A time in another form,
  * from another program, is compared as text too.
  * Invariant: between two ids the statements are reset and have no bindings.
- * Locks: none. Fails as connection.c says; the counts are filled only after the commit. */
+ * Locks: none. Fails as connection.c says. */
 #include "stores/sqlite/sqlite.h"
 
 enum { KEY = 1, TIME = 2, BOUND = 3 };
@@ -13,9 +14,6 @@ static const char ddl[] =
     "CREATE TABLE $t ($k uuid TEXT PRIMARY KEY NOT NULL, $c timestamptz TEXT)";
 static const char update[] = "UPDATE $t SET $c = ?2 WHERE $k = ?1 AND ($c IS NULL OR $c < ?3)";
 static const char find[] = "SELECT 1 FROM $t WHERE $k = ?1 LIMIT 1";
-
-static int marks_in_transaction(wb_sqlite_touch *touch, const wb_marks *marks, wb_touched *out,
-                                wb_err *err);
 
 /* ---- statements ---- */
 
@@ -69,20 +67,6 @@ void wb_sqlite_touch_fini(wb_sqlite_touch *touch)
 
 /* ---- touching ---- */
 
-int wb_sqlite_touch_marks(wb_sqlite_touch *touch, const wb_marks *marks, wb_touched *out,
-                          wb_err *err)
-{
-    wb_touched touched = {0, 0};
-    int code = wb_sqlite_begin(touch->connection, err);
-    if (code != WB_OK)
-        return code;
-    code = marks_in_transaction(touch, marks, &touched, err);
-    code = wb_sqlite_end(touch->connection, code, err);
-    if (code == WB_OK)
-        *out = touched;
-    return code;
-}
-
 static int mark_update(wb_sqlite_touch *touch, const wb_marks *marks, size_t index, wb_err *err)
 {
     char id[WB_SQLITE_SHORT_TEXT], time[WB_SQLITE_SHORT_TEXT], bound[WB_SQLITE_SHORT_TEXT];
@@ -119,10 +103,11 @@ static int mark_touch(wb_sqlite_touch *touch, const wb_marks *marks, size_t inde
     return code;
 }
 
-static int marks_in_transaction(wb_sqlite_touch *touch, const wb_marks *marks, wb_touched *out,
-                                wb_err *err)
+int wb_sqlite_touch_marks(wb_sqlite_touch *touch, const wb_marks *marks, wb_touched *out,
+                          wb_err *err)
 {
     int code = WB_OK;
+    *out = (wb_touched){0};
     for (size_t i = 0; code == WB_OK && i < marks->count; i++)
         code = mark_touch(touch, marks, i, out, err);
     return code;

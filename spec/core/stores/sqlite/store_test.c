@@ -121,7 +121,7 @@ static void test_nan_is_rejected(void **state)
     contract_add(batch, (wb_value[]){VALUE_INT(2), VALUE_FLOAT(NAN)}, 2);
     contract_refused(session, batch, WB_REJECT,
                      "table \"t\": column \"load\" (float8): SQLite can't store NaN");
-    check_query(fixture, "SELECT count(*) FROM t", "0");
+    check_query(fixture, "SELECT count(*) FROM sqlite_schema WHERE name = 't'", "0");
     wb_batch_free(batch);
     session->class->end(session);
     wb_schema_unref(schema);
@@ -184,7 +184,6 @@ static void test_dropped_table_comes_back(void **state)
     writer_init(&writer, fixture, true, 0, 2);
     contract_write(writer.session, writer.batch);
     fixture_run(fixture, "DROP TABLE notes");
-    contract_refused(writer.session, writer.batch, WB_HOLD, "no such table");
     contract_write(writer.session, writer.batch);
     check_query(fixture, "SELECT count(*) FROM notes", "2");
     writer_fini(&writer);
