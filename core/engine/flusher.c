@@ -89,7 +89,9 @@ static bool wait_for_work(wb_pipeline *pipeline)
     bool goes_on =
         !wb_backlog_drained(pipeline->backlog) && !atomic_load(&pipeline->flusher.cancel.asked);
     if (goes_on) {
-        int64_t wake_us = wb_pipeline_wake_us(pipeline);
+        int64_t wake_us = wb_pipeline_wake_us(pipeline), rest_us = wb_pipeline_rest_us(pipeline);
+        if (rest_us < wake_us)
+            wake_us = rest_us;
         if (wake_us > wb_now_us())
             wb_monitor_sleep(monitor, wake_us);
     }

@@ -91,7 +91,10 @@ int wb_pipeline_enter(wb_pipeline *pipeline, wb_err *err)
 
 bool wb_pipeline_may_take(wb_pipeline *pipeline)
 {
-    return !pipeline->threaded && wb_pipeline_enter(pipeline, NULL) == WB_OK;
+    if (pipeline->threaded || wb_pipeline_enter(pipeline, NULL) != WB_OK)
+        return false;
+    wb_pipeline_rest(pipeline);
+    return true;
 }
 
 int wb_pipeline_may_write(wb_pipeline *pipeline, wb_err *err)
@@ -120,6 +123,7 @@ int wb_pipeline_session(wb_pipeline *pipeline, wb_session **out, wb_err *err)
         pipeline->session = pipeline->store->class->session(pipeline->store, &pipeline->target);
     if (pipeline->session == NULL)
         return wb_fail_store(err, WB_RETRY, "out of memory for a session");
+    pipeline->used_us = wb_now_us();
     *out = pipeline->session;
     return WB_OK;
 }
@@ -129,6 +133,18 @@ void wb_pipeline_end_session(wb_pipeline *pipeline)
     if (pipeline->session != NULL)
         pipeline->session->class->end(pipeline->session);
     pipeline->session = NULL;
+}
+
+int64_t wb_pipeline_rest_us(const wb_pipeline *pipeline)
+{
+    bool rests = pipeline->session != NULL && pipeline->store->idle_timeout_us > 0;
+    return rests ? wb_after_us(pipeline->used_us, pipeline->store->idle_timeout_us) : WB_NEVER;
+}
+
+void wb_pipeline_rest(wb_pipeline *pipeline)
+{
+    if (wb_pipeline_rest_us(pipeline) <= wb_now_us())
+        wb_pipeline_end_session(pipeline);
 }
 
 wb_deadline wb_pipeline_deadline(const wb_pipeline *pipeline, const wb_cancel *cancel)
@@ -141,7 +157,8 @@ void wb_pipeline_deliver(wb_pipeline *pipeline)
 {
     const wb_cancel *cancel = &pipeline->flusher.cancel;
     while (!atomic_load(&cancel->asked) && pipeline->class->deliver_one(pipeline, cancel))
-        continue;
+        pipeline->used_us = wb_now_us();
+    wb_pipeline_rest(pipeline);
 }
 
 /* After work the thread naps for an interval before it sleeps without end. What comes meanwhile is due after the nap,

@@ -49,6 +49,7 @@ struct wb_pipeline {
     wb_log *log;
     wb_target target;    /* owns its names, and a reference to its schema */
     wb_session *session; /* of who delivers: the thread, or the caller */
+    int64_t used_us;     /* when that was last */
     wb_flusher flusher;
     wb_pipeline *next_alive;   /* lifeline.c */
     wb_pipeline *next_leaving; /* exit.c */
@@ -86,6 +87,9 @@ bool wb_pipeline_outcome(const wb_outcome *outcome, wb_err *err);
 /* The session, made when it is first asked for. */
 int wb_pipeline_session(wb_pipeline *pipeline, wb_session **out, wb_err *err);
 void wb_pipeline_end_session(wb_pipeline *pipeline);
+/* When the session is to be ended because nobody uses it; WB_NEVER where it is not. */
+int64_t wb_pipeline_rest_us(const wb_pipeline *pipeline);
+void wb_pipeline_rest(wb_pipeline *pipeline); /* ends it where that is over */
 /* The deadline of a write that begins now. */
 wb_deadline wb_pipeline_deadline(const wb_pipeline *pipeline, const wb_cancel *cancel);
 void wb_pipeline_deliver(

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * What every kind of store shares: counting references, reading a table's schema, running SQL, counting exit handlers.
- * Invariant: a store never changes after it was made, but for its count.
+ * Invariant: a store never changes once it is used, but for its count.
  * Locks: none; the counts are atomic. Fails as the store's class does, and with WB_MISUSE where it has no SQL. */
 #include "stores/store.h"
 
@@ -18,6 +18,11 @@ void wb_store_unref(wb_store *store)
 {
     if (store != NULL && atomic_fetch_sub(&store->references, 1) == 1)
         store->class->free(store);
+}
+
+void wb_store_idle_timeout(wb_store *store, int64_t us)
+{
+    store->idle_timeout_us = us;
 }
 
 const char *wb_store_kind(const wb_store *store)

@@ -42,6 +42,7 @@ typedef struct wb_target {
 struct wb_store {
     const wb_store_class *class;
     atomic_uint references;
+    int64_t idle_timeout_us; /* 0: none */
 };
 
 struct wb_session {

@@ -61,7 +61,7 @@ local function store_maker(name, make)
 end
 
 store_maker("postgres", function(given)
-    return core.postgres(given.conninfo)
+    return core.postgres(given.conninfo, given.idle_timeout)
 end)
 
 store_maker("sqlite", function(given)

@@ -349,7 +349,8 @@ local function checked(noun, checkers, required)
     end
 end
 
-options.postgres = checked("postgres", { conninfo = plain_text }, { "conninfo" })
+options.postgres = checked("postgres", { conninfo = plain_text, idle_timeout = some_seconds },
+    { "conninfo" })
 options.sqlite = checked("sqlite", { path = name_text, create = of_type "boolean" }, { "path" })
 options.memory = checked("memory", { keep_rows = whole_or_huge(0, MOST_WHOLE) }, {})
 options.open = checked("open", { create = of_type "boolean" }, {})

@@ -26,8 +26,12 @@ int lwb_store_postgres(lua_State *L)
 {
     wb_err err;
     const char *conninfo = luaL_checkstring(L, 1);
+    int64_t idle_timeout_us = lua_isnoneornil(L, 2) ? 0 : lwb_check_us(L, 2);
     lwb_store *object = lwb_new(L, &lwb_store_kind);
-    return made(L, wb_store_postgres(conninfo, &object->store, &err), &err);
+    int code = wb_store_postgres(conninfo, &object->store, &err);
+    if (code == WB_OK)
+        wb_store_idle_timeout(object->store, idle_timeout_us);
+    return made(L, code, &err);
 }
 
 int lwb_store_sqlite(lua_State *L)
