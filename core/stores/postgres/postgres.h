@@ -70,7 +70,9 @@ void wb_pg_end_array(wb_buffer *sql, int type);
 
 /* A share of the session's timeout in milliseconds, as the server takes it; never 0, which would mean none. */
 int wb_pg_share_ms(const wb_pg_session *session, int percent);
-/* What bounds a statement on the server, and the wait for a lock. */
+/* What bounds a statement, and the wait for a lock. */
+void wb_pg_put_limits(wb_buffer *sql, const wb_pg_session *session, int lock_ms);
+/* The same for any statement that may have to wait: the server looks meanwhile whether we are still there. */
 void wb_pg_put_settings(wb_buffer *sql, const wb_pg_session *session);
 /* Tries the setting that not every server's system allows. */
 void wb_pg_put_watch(wb_buffer *sql);
@@ -188,8 +190,8 @@ bool wb_pg_is_as_checked(const PGresult *columns, const PGresult *now);
 /* The statements that write a batch to the table in use: one asks what the table looks like now (wb_pg_is_as_checked),
  * the last is the COPY. */
 void wb_pg_put_copy(wb_buffer *sql, const wb_pg_session *session, const PGresult *columns);
-/* The statement that moves times where the key is unique and nobody else is at work on a row: it waits for a lock only
- * for a moment. Its command tag says how many it moved. */
+/* The statement that moves times where the key is unique, the column's type no domain, and nobody else at work on a row:
+ * it waits for a lock only for a moment. Its command tag says how many it moved. */
 void wb_pg_put_touch_all(wb_buffer *sql, const wb_pg_session *session, const wb_marks *marks);
 /* The same for all cases, which waits for no row. It answers rows of two numbers: once 0, and how many ids it moved;
  * of each mark that has no row, or a late one that it did not move, the mark's number, from 1, and why. */

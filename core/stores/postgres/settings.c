@@ -18,14 +18,18 @@ int wb_pg_share_ms(const wb_pg_session *session, int percent)
     return share < 1 ? 1 : share > INT32_MAX ? INT32_MAX : (int)share;
 }
 
+void wb_pg_put_limits(wb_buffer *sql, const wb_pg_session *session, int lock_ms)
+{
+    wb_buffer_printf(sql, "SET LOCAL statement_timeout = %d; SET LOCAL lock_timeout = %d; ",
+                     wb_pg_share_ms(session, STATEMENT_PERCENT), lock_ms);
+}
+
 void wb_pg_put_settings(wb_buffer *sql, const wb_pg_session *session)
 {
     if (session->watched)
         wb_buffer_printf(sql, "SET LOCAL client_connection_check_interval = %d; ",
                          CHECK_INTERVAL_MS);
-    wb_buffer_printf(sql, "SET LOCAL statement_timeout = %d; SET LOCAL lock_timeout = %d; ",
-                     wb_pg_share_ms(session, STATEMENT_PERCENT),
-                     wb_pg_share_ms(session, TABLE_LOCK_PERCENT));
+    wb_pg_put_limits(sql, session, wb_pg_share_ms(session, TABLE_LOCK_PERCENT));
 }
 
 void wb_pg_put_watch(wb_buffer *sql)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Moving times forward, for a tracker. Where the key is unique, one plain UPDATE moves all marks, as fast as the server
+ * Moving times forward, for a tracker. Where the key is unique, a plain UPDATE moves all marks, as fast as the server
  * can: it gives up when a row is locked. Then, or where it did not move all, a second statement skips the rows that are
  * locked and says what became of each mark. So nobody waits for a row, and no two writers wait for each other. A time
  * never moves back, and doing it twice changes nothing, so a lost answer is never in doubt.
@@ -15,7 +15,6 @@ static int run(wb_pg_session *session, put_statement *put, const wb_marks *marks
                const wb_deadline *deadline, PGresult **out, wb_err *err)
 {
     wb_buffer sql = WB_BUFFER_EMPTY;
-    wb_pg_put_settings(&sql, session);
     put(&sql, session, marks);
     return wb_pg_run(session, &sql, deadline, out, err);
 }
@@ -77,13 +76,20 @@ static int touch_free(wb_pg_session *session, const wb_marks *marks, const wb_de
     return code;
 }
 
+static bool is_plain(const PGresult *columns, const wb_target *target)
+{
+    int key = wb_pg_find(columns, target->key), time = wb_pg_find(columns, target->column);
+    return wb_pg_true(columns, key, WB_PG_UNIQUE) &&
+           strcmp(PQgetvalue(columns, time, WB_PG_OWN_TYPE),
+                  PQgetvalue(columns, time, WB_PG_BASE)) == 0;
+}
+
 int wb_pg_touch(wb_pg_session *session, const wb_marks *marks, const wb_deadline *deadline,
                 wb_touched *out, wb_err *err)
 {
-    const PGresult *columns = wb_pg_table_now(session)->columns;
     wb_touched touched = {0};
     int code = WB_OK;
-    if (wb_pg_true(columns, wb_pg_find(columns, session->target.key), WB_PG_UNIQUE))
+    if (is_plain(wb_pg_table_now(session)->columns, &session->target))
         code = touch_all(session, marks, deadline, &touched.updated, err);
     if (code == WB_OK && touched.updated < marks->count)
         code = touch_free(session, marks, deadline, &touched, err);

@@ -74,6 +74,19 @@ static wb_touched touch(tracking *t, const wb_mark *marks, size_t count, int64_t
     return touched;
 }
 
+/* The numbers of the marks that come again, from 1. */
+static const char *again_of(size_t count)
+{
+    static char text[256];
+    size_t bytes = 0;
+    text[0] = '\0';
+    for (size_t i = 0; i < count; i++)
+        if (again[i])
+            bytes += (size_t)snprintf(text + bytes, sizeof text - bytes, "%s%zu",
+                                      bytes > 0 ? " " : "", i + 1);
+    return text;
+}
+
 static void assert_touched(wb_touched touched, uint64_t updated, uint64_t unmatched)
 {
     assert_int_equal(touched.updated, updated);
@@ -130,6 +143,32 @@ static void least_advance(void **state)
         assert_touched(touch(&t, at_100, 1, T0 + 100), 1, 0);
         assert_string_equal(times(f), "100");
         t.session->class->end(t.session);
+    }
+}
+
+/* Times before all others, and a column whose type is a domain. */
+static void other_times(void **state)
+{
+    fixture *f = *state;
+    tracking t;
+    wb_mark marks[] = {mark(1, T0 + 3), mark(2, T0 + 3), mark(3, T0 + 3)};
+    sql(f, "CREATE DOMAIN moment AS timestamptz;"
+           "CREATE TABLE w (id uuid PRIMARY KEY, \"used \"\"at\"\"\" moment);"
+           "INSERT INTO w SELECT lpad(to_hex(i), 32, '0')::uuid,"
+           " (ARRAY['-infinity', 'infinity', '4000-01-01 BC'])[i]::moment"
+           " FROM generate_series(1, 3) i");
+    for (int domain = 1; domain >= 0; domain--) {
+        track(f, &t, false, 0);
+        assert_touched(touch(&t, marks, 3, T0 + 3), 2, 0);
+        assert_string_equal(again_of(3), "");
+        assert_string_equal(
+            sql(f, "SELECT string_agg((\"used \"\"at\"\"\" < 'infinity')::text, ' ' ORDER BY id)"
+                   " FROM w WHERE \"used \"\"at\"\"\" >= '2024-05-14 08:00:00.000003Z'"),
+            "true false true");
+        t.session->class->end(t.session);
+        sql(f,
+            "UPDATE w SET \"used \"\"at\"\"\" = '-infinity' WHERE \"used \"\"at\"\"\" < 'infinity';"
+            "ALTER TABLE w ALTER \"used \"\"at\"\"\" TYPE timestamptz");
     }
 }
 
@@ -240,19 +279,6 @@ static void overlapping_writers(void **state)
 }
 
 /* ---- rows in use ---- */
-
-/* The numbers of the marks that come again, from 1. */
-static const char *again_of(size_t count)
-{
-    static char text[256];
-    size_t bytes = 0;
-    text[0] = '\0';
-    for (size_t i = 0; i < count; i++)
-        if (again[i])
-            bytes += (size_t)snprintf(text + bytes, sizeof text - bytes, "%s%zu",
-                                      bytes > 0 ? " " : "", i + 1);
-    return text;
-}
 
 /* A row that somebody has locked, for whatever, comes again; the others move, and nobody waits. */
 static void locked_row_holds_nobody_up(void **state)
@@ -377,9 +403,16 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        T(only_forward),         T(each_its_own_time),   T(least_advance),
-        T(wrong_table_is_held),  T(overlapping_writers), T(locked_row_holds_nobody_up),
-        T(key_share_is_no_lock), T(some_rows_of_an_id),  T(other_type_is_held),
+        T(only_forward),
+        T(each_its_own_time),
+        T(least_advance),
+        T(other_times),
+        T(wrong_table_is_held),
+        T(overlapping_writers),
+        T(locked_row_holds_nobody_up),
+        T(key_share_is_no_lock),
+        T(some_rows_of_an_id),
+        T(other_type_is_held),
         T(reconnects),
     };
     return cmocka_run_group_tests_name("postgres_touch", tests, NULL, NULL);
