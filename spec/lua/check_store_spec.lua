@@ -77,6 +77,16 @@ local function assert_passes(make, options)
     assert.is_nil(faults)
 end
 
+describe("check_store", function()
+    it("says which index in retry is wrong", function()
+        for _, wrong in ipairs { 0, 99, "1", 1.5 } do
+            assert_caught("touch answered the index", touches(function()
+                return { retry = { wrong } }
+            end))
+        end
+    end)
+end)
+
 describe("check_store passes", function()
     it("a store that keeps rows in a list and times in a table", function()
         assert_passes(good)
@@ -130,6 +140,27 @@ describe("check_store passes", function()
                     script = { "fail", { "fail", "hold" }, { "partial", 3 }, "lose", "throw" } }
             end, { idempotent = true })
         end
+    end)
+
+    it("a tracker's store that has some ids marked again", function()
+        local calls = 0
+        assert_passes(function()
+            local store = good()
+            function store:touch(marks)
+                local times, again = marks:times(), {}
+                for index, id in ipairs(marks:ids()) do
+                    calls = calls + 1
+                    if calls % 3 == 0 then
+                        again[#again + 1] = index
+                    elseif not self.times[id] or self.times[id] < times[index] then
+                        self.times[id] = times[index]
+                    end
+                end
+                return { retry = again }
+            end
+            return store
+        end)
+        assert.is_true(calls > 10)
     end)
 
     it("a tracker's store that knows some ids only", function()

@@ -185,7 +185,7 @@ uint32_t wb_pg_group_column(const PGresult *columns, const wb_schema *schema);
 /* Is that what the table's columns are now? `now` is what wb_pg_put_copy asks. */
 bool wb_pg_is_as_checked(const PGresult *columns, const PGresult *now);
 
-/* ---- sql.c: the texts of statements. Only the buffer fails ---- */
+/* ---- copy_sql.c, touch_sql.c: the texts of statements. Only the buffer fails ---- */
 
 /* The statements that write a batch to the table in use: one asks what the table looks like now (wb_pg_is_as_checked),
  * the last is the COPY. */

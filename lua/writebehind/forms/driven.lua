@@ -77,14 +77,16 @@ end
 -- The indexes of the marks that come again. nil: the answer has none.
 local function again_in(options, work, answer)
     local list = options.entry == "touch" and type(answer) == "table" and rawget(answer, "retry")
-    if type(list) ~= "table" or #list > #work then
+    if type(list) ~= "table" then
         return nil
     end
+    local seen = {}
     for i = 1, #list do
         local index = rawget(list, i)
-        if not is_count(index, #work) or index == 0 then
+        if not is_count(index, #work) or index == 0 or seen[index] then
             return nil
         end
+        seen[index] = true
     end
     return list
 end

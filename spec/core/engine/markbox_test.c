@@ -134,6 +134,43 @@ static void test_failure_merges_back_and_newest_wins(void **state)
     shut_box(&backlog);
 }
 
+/* Those that are to be marked again stay pending and come with what was marked meanwhile, the newest time each; the
+ * others are settled, the rest of the round goes on, and new marks wait for nobody. */
+static void test_some_come_again(void **state)
+{
+    (void)state;
+    struct backlog backlog;
+    open_box(&backlog, 2);
+    for (uint32_t i = 0; i < 4; i++)
+        assert_ok(mark(&backlog, i, 100 + i));
+    uint64_t sealed = wb_backlog_seal(&backlog.markbox.backlog, WB_REASON_FLUSH);
+    wb_chunk *chunk = wb_markbox_take(&backlog.markbox);
+    wb_marks_again(&chunk->marks, 1);
+    assert_ok(mark(&backlog, 1, 500));
+    settle(&backlog, chunk, false);
+    assert_int_equal(stats_of(&backlog).stored, 1);
+    assert_int_equal(stats_of(&backlog).failures, 0);
+    chunk = wb_markbox_take(&backlog.markbox);
+    assert_int_equal(chunk->marks.marks[0].time_us, 102);
+    wb_marks_again(&chunk->marks, 0);
+    settle(&backlog, chunk, false);
+    assert_false(wb_backlog_settled(&backlog.markbox.backlog, sealed));
+    assert_int_equal(stats_of(&backlog).pending, 3);
+    wb_clock_advance(backlog.clock, SECOND); /* the first delay is shorter, the interval longer */
+    chunk = wb_markbox_take(&backlog.markbox);
+    assert_int_equal(chunk->marks.count, 2);
+    assert_int_equal(chunk->marks.marks[0].time_us, 500);
+    assert_int_equal(chunk->marks.marks[0].count, 2);
+    assert_int_equal(chunk->marks.marks[1].time_us, 102);
+    assert_int_equal(chunk->marks.attempt, 1);
+    settle(&backlog, chunk, false);
+    assert_true(wb_backlog_settled(&backlog.markbox.backlog, sealed));
+    assert_int_equal(stats_of(&backlog).stored, 5);
+    assert_int_equal(stats_of(&backlog).unique, 4);
+    assert_null(wb_markbox_take(&backlog.markbox));
+    shut_box(&backlog);
+}
+
 static void test_limit_and_close(void **state)
 {
     (void)state;
@@ -169,6 +206,8 @@ static void test_marks_are_conserved_whatever_happens(void **state)
         else if (dice < 5 && *slot == NULL)
             *slot = wb_markbox_take(&backlog.markbox);
         else if (dice < 5) {
+            if (random_below(&random, 3) == 0)
+                wb_marks_again(&(*slot)->marks, random_below(&random, (*slot)->marks.count));
             settle(&backlog, *slot, random_below(&random, 2) == 0);
             *slot = NULL;
         } else
@@ -199,6 +238,7 @@ int main(void)
         cmocka_unit_test(test_nothing_marked_is_nothing_taken),
         cmocka_unit_test(test_interval_then_sorted_chunks),
         cmocka_unit_test(test_failure_merges_back_and_newest_wins),
+        cmocka_unit_test(test_some_come_again),
         cmocka_unit_test(test_limit_and_close),
         cmocka_unit_test(test_marks_are_conserved_whatever_happens),
     };

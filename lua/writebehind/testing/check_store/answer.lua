@@ -49,9 +49,9 @@ function answering:judge_failure(entry, count, err, class, stored)
     return failed(self:error_text(entry, err), stored)
 end
 
--- again: how many ids are to come again.
+-- again: { retry = indexes } of the ids that are to come again; nil: none.
 function answering:judge_success(entry, count, again, updated, unmatched)
-    local settled = count - again
+    local settled = count - (again and #again.retry or 0)
     if entry == "touch" and updated ~= nil and not is_count(updated, settled) then
         self:fault("touch answered that %s of %d ids moved forward", show(updated), settled)
         updated = nil
@@ -59,29 +59,34 @@ function answering:judge_success(entry, count, again, updated, unmatched)
     if entry == "touch" and unmatched ~= nil and not is_count(unmatched, settled - (updated or 0)) then
         self:fault("touch answered that %s of %d ids have no row, besides the %s that moved forward",
             show(unmatched), settled, show(updated))
+        unmatched = nil
     end
-    return { taken = true, stored = settled, updated = updated, unmatched = unmatched }
+    return { taken = true, stored = settled, updated = updated, unmatched = unmatched, again = again }
 end
 
--- Of a touch that answered { retry = { index, … } }: how many. nil: that is not what it answered.
+-- What a touch answered with { retry = { index, … } }, without wrong indexes. nil: it did not.
 function answering:again_in(entry, count, answer)
     local list = entry == "touch" and type(answer) == "table" and rawget(answer, "retry")
     if type(list) ~= "table" then
         return nil
     end
-    for i = 1, #list do
-        if not is_count(list[i], count) or list[i] == 0 then
-            self:fault("touch answered the index %s in retry: whole numbers from 1 to %d are expected", show(list[i]),
-                count)
+    local indexes, seen = {}, {}
+    for _, index in ipairs(list) do
+        if not is_count(index, count) or index == 0 or seen[index] then
+            self:fault("touch answered the index %s in retry: whole numbers from 1 to %d are expected, each once",
+                show(index), count)
+        else
+            seen[index] = true
+            indexes[#indexes + 1] = index
         end
     end
-    return math.min(#list, count)
+    return { retry = indexes }
 end
 
 function answering:judge(entry, count, answer, err, ...)
-    local again = answer == true and 0 or self:again_in(entry, count, answer)
-    if again then
-        return self:judge_success(entry, count, again, err, ...)
+    local again = self:again_in(entry, count, answer)
+    if again or answer == true then
+        return self:judge_success(entry, count, again and again.retry[1] and again, err, ...)
     elseif answer ~= nil then
         self:fault("%s answered %s: true, or nil and an error, is expected", entry, show(answer))
     elseif err == nil then

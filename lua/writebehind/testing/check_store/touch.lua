@@ -13,21 +13,31 @@ local function uuid(n)
     return ("%08x-0000-4000-8000-%012x"):format(n * 2654435761 % 2 ^ 32, n)
 end
 
--- Marks each of the ids at its time, and lends the marks until they are taken. → the answer, or nil
+-- Of several answers, the sum of what each says; nil where one does not say.
+local function sum(total, more)
+    return total and more and total + more
+end
+
+-- Marks each of the ids at its time, and lends the marks until they are taken, all of them. → the answer, or nil
 function touching:touch(tracker, ids, at, breaks_at)
     for index, id in ipairs(ids) do
         self:add(tracker, "ids", id, at + index)
     end
-    raw.seal(tracker, false)
+    local updated, unmatched = 0, 0
     for try = 1, TRIES do
+        raw.seal(tracker, false)
         local marks = assert(tracker:take())
         local answer = self:call("touch", marks, try == 1 and breaks_at or nil)
-        marks:complete(answer.taken or nil, not answer.taken and "tried again" or nil)
+        marks:complete(answer.again or answer.taken or nil, not answer.taken and "tried again" or nil)
         self.time:advance(1)
-        if answer.taken or answer.stuck then
+        if answer.taken then
+            updated, unmatched = sum(updated, answer.updated), sum(unmatched, answer.unmatched)
+        end
+        if answer.taken and not answer.again or answer.stuck then
+            answer.updated, answer.unmatched = updated, unmatched
             return not answer.stuck and not answer.misread and answer or nil
         end
-        self.why = answer.why
+        self.why = answer.why or "some are to be marked again"
     end
     self.stuck = true
     self:fault("touch did not take %d ids in %d tries; the last error: %s", #ids, TRIES, show(self.why))

@@ -311,6 +311,55 @@ static void locked_row_holds_nobody_up(void **state)
     }
 }
 
+/* The rights to the two columns alone are enough, with and without a locked row; without them the marks are held. */
+static void with_rights(void **state)
+{
+    static const struct {
+        const char *grant;
+        bool enough;
+    } cases[] = {
+        {"GRANT SELECT (id, \"used \"\"at\"\"\"), UPDATE (\"used \"\"at\"\"\") ON w TO %s", true},
+        {"GRANT SELECT, UPDATE ON w TO %s", true},
+        {"GRANT UPDATE ON w TO %s", false},
+        {"GRANT SELECT ON w TO %s", false},
+    };
+    fixture *f = *state;
+    wb_mark marks[] = {mark(1, T0 + 7), mark(2, T0 + 7), mark(9, T0 + 7)};
+    char role[80], text[512];
+    snprintf(role, sizeof role, "%s_role", f->space);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        wb_store *own = NULL, *admins = f->store;
+        tracking t;
+        sql(f, "DROP TABLE IF EXISTS w");
+        make_table(f, 3);
+        sql(f, "CREATE ROLE %s LOGIN; GRANT USAGE ON SCHEMA %s TO %s", role, f->space, role);
+        snprintf(text, sizeof text, cases[i].grant, role);
+        sql(f, "%s", text);
+        snprintf(text, sizeof text, "host=%s port=%s dbname=%s user=%s", PQhost(f->admin),
+                 PQport(f->admin), PQdb(f->admin), role);
+        assert_ok(wb_store_postgres(text, &own, NULL));
+        f->store = own;
+        track(f, &t, false, 0);
+        f->store = admins;
+        if (cases[i].enough) {
+            sql(f, "BEGIN; SELECT FROM w WHERE id = lpad('1', 32, '0')::uuid FOR UPDATE");
+            assert_touched(touch(&t, marks, 3, T0 + 7), 1, 1);
+            sql(f, "ROLLBACK");
+            assert_touched(touch(&t, marks, 3, T0 + 7), 1, 1);
+        } else {
+            wb_marks all = {.marks = marks, .count = 3, .at_us = T0, .again = again};
+            wb_deadline deadline = in_us(30 * SECOND_US);
+            wb_touched touched;
+            wb_err err = {.code = WB_OK};
+            int code = t.session->class->touch(t.session, &all, &deadline, &touched, &err);
+            assert_failed(code, &err, WB_HOLD, "permission denied for table w");
+        }
+        t.session->class->end(t.session);
+        wb_store_unref(own);
+        sql(f, "DROP OWNED BY %s; DROP ROLE %s", role, role);
+    }
+}
+
 /* Locks that no update waits for: a foreign key's. */
 static void key_share_is_no_lock(void **state)
 {
@@ -410,6 +459,7 @@ int main(void)
         T(wrong_table_is_held),
         T(overlapping_writers),
         T(locked_row_holds_nobody_up),
+        T(with_rights),
         T(key_share_is_no_lock),
         T(some_rows_of_an_id),
         T(other_type_is_held),

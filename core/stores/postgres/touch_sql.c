@@ -1,64 +1,12 @@
 /* SPDX-License-Identifier: MIT
- * The texts of the statements that depend on a target. Pure: no connection, no locks. Names are quoted here, that of a
- * table comes quoted. Only the buffer fails. */
+ * The text of the statements that move times, for a tracker. All names are quoted. Pure: no connection, no locks; only
+ * the buffer fails. */
 #include "stores/postgres/postgres.h"
-
-#include <string.h>
 
 #include "base/timestamp.h"
 
-/* How long a COPY may wait for rows that another transaction has locked; of the write's timeout. */
-enum { ROW_LOCK_PERCENT = 60 };
 /* For a lock on a row that the next statement will skip. */
 enum { GLANCE_MS = 10 };
-
-/* ---- COPY ---- */
-
-static void put_columns(wb_buffer *sql, const wb_schema *schema)
-{
-    for (size_t i = 0; i < schema->count; i++) {
-        wb_buffer_put_text(sql, i > 0 ? ", " : "");
-        wb_put_name(sql, schema->columns[i].column.name);
-    }
-}
-
-/* LOCK TABLE wants a right to the whole table, and no foreign table. Where it is refused, EXPLAIN takes the same lock,
- * with the rights that COPY needs; it runs nothing. */
-static void put_lock(wb_buffer *sql, const char *table, bool lockable, const wb_schema *schema)
-{
-    if (lockable) {
-        wb_buffer_printf(sql, "LOCK TABLE ONLY %s IN ROW EXCLUSIVE MODE; ", table);
-        return;
-    }
-    wb_buffer_printf(sql, "EXPLAIN INSERT INTO %s (", table);
-    put_columns(sql, schema);
-    wb_buffer_put_text(sql, ") VALUES (NULL");
-    for (size_t i = 1; i < schema->count; i++)
-        wb_buffer_put_text(sql, ", NULL");
-    wb_buffer_put_text(sql, "); ");
-}
-
-/* A row's description has the names and the types that its table's columns have now. */
-static void put_question(wb_buffer *sql, const char *table)
-{
-    wb_buffer_put_text(sql, "SELECT ");
-    wb_pg_put_literal(sql, table);
-    wb_buffer_printf(sql, "::pg_catalog.regclass::pg_catalog.oid, (NULL::%s).*; ", table);
-}
-
-void wb_pg_put_copy(wb_buffer *sql, const wb_pg_session *session, const PGresult *columns)
-{
-    const wb_schema *schema = session->target.schema;
-    const char *table = PQgetvalue(columns, 0, WB_PG_FULL);
-    put_lock(sql, table, wb_pg_true(columns, 0, WB_PG_LOCKABLE), schema);
-    put_question(sql, table);
-    wb_buffer_printf(sql, "SET LOCAL lock_timeout = %d; COPY %s (",
-                     wb_pg_share_ms(session, ROW_LOCK_PERCENT), table);
-    put_columns(sql, schema);
-    wb_buffer_put_text(sql, ") FROM STDIN (FORMAT binary)");
-}
-
-/* ---- moving times ---- */
 
 /* What stands for what in the texts below: a $ and a letter. */
 enum { LETTERS = 'Z' - 'A' + 1 };
@@ -97,23 +45,23 @@ static const char all_each[] = NO_LOOP MARKS_EACH
     " UPDATE $T AS t SET $C = m.at FROM marks AS m WHERE t.$K = m.id"
     " AND " IS_KNOWN " AND " IS_OF_TYPE " AND (t.$C IS NULL OR (t.$C < m.at AND t.$C < $B))";
 
-/* Rows are locked, or skipped, and then moved by their place. A row that another writer moved meanwhile is at another
- * place: it is among those that are left, as is one that was skipped. The numbers are enum wb_pg_left. */
+/* Rows are locked, or skipped, and then moved. Where the key is not unique, it does not say which of its rows was locked;
+ * a row's place does (P: its columns, J: the row that was locked, R: what is told of a move, X: the row that moved).
+ * Whoever was skipped, or moved by another writer meanwhile, is among those that are left. The numbers are enum
+ * wb_pg_left. */
 #define FREE_ROWS                                                                                  \
-    ", locked AS MATERIALIZED (SELECT m.n, m.id, m.at, t.tableoid AS part, t.ctid AS place"        \
+    ", locked AS MATERIALIZED (SELECT m.n, m.id, m.at$P"                                           \
     "  FROM $T AS t JOIN marks AS m ON t.$K = m.id WHERE " IS_KNOWN " AND " IS_OF_TYPE             \
     "  AND (t.$C IS NULL OR (t.$C < m.at AND t.$C < $B)) FOR NO KEY UPDATE OF t SKIP LOCKED),"     \
     " moved AS (UPDATE $T AS t SET $C = l.at FROM locked AS l"                                     \
-    "  WHERE t.$K = ANY (ARRAY(SELECT id FROM locked))"                                            \
-    "  AND t.tableoid = l.part AND t.ctid = l.place RETURNING l.n, l.part, l.place)"               \
+    "  WHERE t.$K = ANY (ARRAY(SELECT id FROM locked)) AND $J RETURNING $R)"                       \
     " SELECT 0 AS n, pg_catalog.count(DISTINCT n) FROM moved UNION ALL"                            \
-    " SELECT m.n, CASE WHEN s.part IS NULL THEN 0 WHEN s.type = $O THEN 1 ELSE 2 END"              \
-    "  FROM marks AS m LEFT JOIN (SELECT t.$K AS id, t.$C AS at, t.tableoid AS part,"              \
-    "   t.ctid AS place, pg_catalog.pg_typeof(t.$C)::pg_catalog.oid AS type FROM $T AS t"          \
+    " SELECT m.n, CASE WHEN s.id IS NULL THEN 0 WHEN s.type = $O THEN 1 ELSE 2 END"                \
+    "  FROM marks AS m LEFT JOIN (SELECT t.$K AS id, t.$C AS at$P,"                                \
+    "   pg_catalog.pg_typeof(t.$C)::pg_catalog.oid AS type FROM $T AS t"                           \
     "   WHERE " IS_KNOWN ") AS s ON s.id = m.id"                                                   \
-    "  WHERE s.part IS NULL OR ((s.at IS NULL OR (s.at < m.at AND s.at < $B))"                     \
-    "   AND NOT EXISTS (SELECT FROM moved AS v"                                                    \
-    "    WHERE v.n = m.n AND v.part = s.part AND v.place = s.place))"
+    "  WHERE s.id IS NULL OR ((s.at IS NULL OR (s.at < m.at AND s.at < $B))"                       \
+    "   AND NOT EXISTS (SELECT FROM moved AS v WHERE v.n = m.n$X))"
 
 static const char free_at_once[] = NO_LOOP MARKS_AT_ONCE FREE_ROWS;
 static const char free_each[] = NO_LOOP MARKS_EACH FREE_ROWS;
@@ -167,6 +115,21 @@ static void put_bound(wb_buffer *sql, const wb_marks *marks, int64_t min_advance
         wb_buffer_put_text(sql, "pg_catalog.timestamptz 'infinity'");
 }
 
+static void put_row(wb_buffer words[LETTERS], const char *key, bool unique)
+{
+    if (unique) {
+        wb_buffer_put_text(&words['J' - 'A'], "t.");
+        wb_put_name(&words['J' - 'A'], key);
+        wb_buffer_put_text(&words['J' - 'A'], " = l.id");
+        wb_buffer_put_text(&words['R' - 'A'], "l.n");
+        return;
+    }
+    wb_buffer_put_text(&words['P' - 'A'], ", t.tableoid AS part, t.ctid AS place");
+    wb_buffer_put_text(&words['J' - 'A'], "t.tableoid = l.part AND t.ctid = l.place");
+    wb_buffer_put_text(&words['R' - 'A'], "l.n, l.part, l.place");
+    wb_buffer_put_text(&words['X' - 'A'], " AND v.part = s.part AND v.place = s.place");
+}
+
 static void put_with_words(wb_buffer *sql, const char *text, const wb_pg_session *session,
                            const wb_marks *marks)
 {
@@ -178,6 +141,8 @@ static void put_with_words(wb_buffer *sql, const char *text, const wb_pg_session
     wb_put_name(&words['C' - 'A'], target->column);
     wb_buffer_put_text(&words['O' - 'A'],
                        PQgetvalue(columns, wb_pg_find(columns, target->column), WB_PG_OWN_TYPE));
+    put_row(words, target->key,
+            wb_pg_true(columns, wb_pg_find(columns, target->key), WB_PG_UNIQUE));
     put_ids(&words['I' - 'A'], marks);
     put_times(&words['A' - 'A'], marks);
     put_bound(&words['B' - 'A'], marks, target->min_advance_us);
