@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- A tracker's flush beside psql's plain UPDATE of the same ids, few and many, in a table of ROWS rows (100,000 where
--- the environment does not say). Interleaved. psql says how long its statement took, and the tracker how long its writes.
-
+-- the environment does not say). Interleaved. psql says how long its statement took, and the tracker how long its
+-- writes.
 local writebehind = require "writebehind"
 local rows = require "bench.rows"
 

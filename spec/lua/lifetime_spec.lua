@@ -378,6 +378,102 @@ describe("a driven batcher", function()
     end)
 end)
 
+describe("the finalizer of a driven object", function()
+    -- Its store writes a line for each row, after a yield where it can.
+    local SUSPENDED = [[
+        local writebehind = require "writebehind"
+        local noun = arg[1]
+        local function deliver(_, work)
+            if first then
+                first = false
+                coroutine.yield()
+            end
+            for _, item in ipairs(noun == "batcher" and work:column "n" or work:ids()) do
+                print(item)
+            end
+            return true
+        end
+        local object = assert(writebehind[noun] { store = { write = deliver, touch = deliver }, table = "t",
+            schema = noun == "batcher" and writebehind.schema { { "n", "int8" } } or nil,
+            key = noun == "tracker" and "id" or nil, column = noun == "tracker" and "at" or nil,
+            interval = 60, close_timeout = 20, retry = { initial = 0.01, max = 0.02 }, log = function() end })
+        local function add(n)
+            assert(object:add(noun == "batcher" and { n = n } or ("00000000-0000-0000-0000-%012d"):format(n)))
+        end
+        add(1)
+        first = true
+        suspended = coroutine.create(function() return object:flush() end) -- a global: it lives to the end
+        assert(coroutine.resume(suspended))
+        assert(coroutine.status(suspended) == "suspended")
+        add(2)
+        add(3)
+        if arg[2] == "collected" then
+            suspended, object = nil, nil
+            collectgarbage()
+            print "collected"
+        elseif arg[2] == "exit" then
+            os.exit(0, true)
+        end
+    ]]
+
+    it("drains it though a coroutine is suspended in its store", function()
+        if _VERSION == "Lua 5.1" and not rawget(_G, "jit") then
+            return -- a store can't yield there
+        end
+        for _, noun in ipairs { "batcher", "tracker" } do
+            for _, ending in ipairs { "end", "exit", "collected" } do
+                local result = process.lua(SUSPENDED, { noun, ending }, 60)
+                assert.equal(0, result.code, result.err)
+                for n = 1, 3 do
+                    assert.truthy(result.out:find(("%d\n"):format(n), 1, true), noun .. " " .. ending .. result.err)
+                end
+            end
+        end
+    end)
+
+    local AWAY = [[
+        local writebehind = require "writebehind"
+        local clock = require("writebehind.core").process.now
+        local tries, closed = {}, arg[1] == "closed"
+        local objects = {}
+        for i = 1, 3 do
+            tries[i] = 0
+            objects[i] = writebehind.batcher { table = "t" .. i, schema = writebehind.schema { { "n", "int8" } },
+                store = { write = function() tries[i] = tries[i] + 1 return nil, "away" end },
+                close_timeout = 3, retry = { initial = 0.01, max = 0.02 }, log = function() end }
+            assert(objects[i]:add { n = i })
+            if closed then
+                objects[i]:close(0)
+                tries[i] = 0
+            end
+        end
+        local began = clock()
+        objects = nil
+        collectgarbage()
+        collectgarbage()
+        print(clock() - began, table.concat(tries, " "))
+    ]]
+
+    it("tries once after an explicit close", function()
+        local result = process.lua(AWAY, { "closed" }, 60)
+        assert.equal(0, result.code, result.err)
+        local seconds, tries = result.out:match("^(%S+)%s+([%d ]+)")
+        assert.equal("1 1 1", tries)
+        assert.truthy(tonumber(seconds) < 3, result.out)
+        assert.truthy(result.err:find("1 accepted rows were not stored", 1, true), result.err)
+    end)
+
+    it("waits no longer for several than for one, and tries each", function()
+        local result = process.lua(AWAY, { "open" }, 60)
+        assert.equal(0, result.code, result.err)
+        local seconds, tries = result.out:match("^(%S+)%s+([%d ]+)")
+        assert.truthy(tonumber(seconds) >= 3 and tonumber(seconds) < 8, result.out)
+        for count in tries:gmatch("%d+") do
+            assert.truthy(tonumber(count) >= 1, result.out)
+        end
+    end)
+end)
+
 describe("a threaded batcher whose store is away", function()
     it("says what the end of the process loses, with and without a log hook", function()
         for _, hook in ipairs { "nil", "function() end" } do

@@ -14,7 +14,7 @@ local raw, text_of = core.raw, hooks.text_of
 
 local driven = {}
 
-local huge, min = math.huge, math.min
+local huge, max, min = math.huge, math.max, math.min
 local MOST_AT_ONCE = 1000 -- batches a poll, so that a store which adds can't keep its caller for ever
 local CLASSES = { retry = true, reject = true, hold = true }
 
@@ -302,6 +302,7 @@ local function wrap_close(methods, noun, inner)
     function methods.close(self, timeout)
         local options = hooks.options_of(self, noun, "close")
         hooks.check_timeout(timeout, noun, "close")
+        options.closed = true
         local driver = driver_of(options)
         if driver then
             return driver:close(timeout)
@@ -336,14 +337,35 @@ local function keep_modules_loaded()
     end
 end
 
--- A collected object is closed first. A finalizer that fails can tell nobody but stderr, where the core reports the
--- rows that it still holds.
+-- Finalizers that follow each other stop the program for as long as one alone may: who comes later has what is left of
+-- the time, and a try at least.
+local APART = 1 -- seconds between two that don't
+local finalizers = { ended = -huge, waited = 0 }
+
+-- Seconds that the finalizer of a self may wait. Who was closed has had its time.
+local function patience(self, options)
+    if core.process.now() - finalizers.ended > APART then
+        finalizers.waited = 0
+    end
+    return options.closed and 0 or max(raw.close_timeout(self) - finalizers.waited, 0)
+end
+
+-- A collected object is closed first. Nothing will resume the coroutine that its store may still be suspended in. A
+-- finalizer that fails can tell nobody but stderr, where the core reports the rows that it still holds.
 local function wrap_lifetime(meta)
     local collect, close = meta.__gc, meta.__index.close
+    local function finish(self, options)
+        options.holder, options.driver = nil, nil
+        local began, seconds = core.process.now(), patience(self, options)
+        pcall(close, self, seconds)
+        finalizers.ended = core.process.now()
+        finalizers.waited = finalizers.waited + finalizers.ended - began
+    end
     function meta.__gc(self)
-        if raw.options(self) then
+        local options = raw.options(self)
+        if options then
             keep_modules_loaded()
-            pcall(close, self)
+            pcall(finish, self, options)
         end
         collect(self)
     end
