@@ -121,15 +121,6 @@ static void go_on(wb_pipeline *leaving, int64_t started_us)
     report_lost(leaving);
 }
 
-/* While this process lives it waits for the child: a container may end with it. */
-static void leave_to(pid_t child, wb_pipeline *leaving, int64_t started_us)
-{
-    fprintf(stderr,
-            "writebehind: process %ld is to end with work left: process %ld goes on with it\n",
-            (long)getpid(), (long)child);
-    wb_nginx_wait(child, cut_late(leaving, started_us));
-}
-
 static void hand_over(wb_pipeline *leaving, int64_t started_us)
 {
     pid_t child = -1;
@@ -138,8 +129,10 @@ static void hand_over(wb_pipeline *leaving, int64_t started_us)
         child = wb_nginx_fork();
     }
     if (child > 0) {
-        leave_to(child, leaving, started_us);
-        return;
+        fprintf(stderr,
+                "writebehind: process %ld is to end with work left: process %ld goes on with it\n",
+                (long)getpid(), (long)child);
+        return; /* the child has all, and nginx waits for this process */
     }
     go_on(leaving, started_us);
     if (child == 0)

@@ -4,15 +4,12 @@
 #include "engine/nginx.h"
 
 #include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 /* nginx, src/os/unix: ngx_process_cycle.c and .h, ngx_channel.h. Each is NULL outside of nginx. */
@@ -92,18 +89,4 @@ pid_t wb_nginx_fork(void)
         leave_output();
     }
     return child;
-}
-
-/* The host may wait for any child in a handler of its own; then waitpid finds none. */
-static bool is_running(pid_t child)
-{
-    pid_t answer = waitpid(child, NULL, WNOHANG);
-    return answer == 0 || (answer < 0 && errno == EINTR);
-}
-
-void wb_nginx_wait(pid_t child, int64_t deadline_us)
-{
-    const struct timespec nap = {.tv_nsec = 10 * 1000 * 1000};
-    while (wb_now_us() < deadline_us && is_running(child))
-        nanosleep(&nap, NULL);
 }

@@ -17,7 +17,5 @@ bool wb_nginx_is_hurried(void);
 /* As fork. The child keeps stderr and no socket, so that it holds no port and no client, and is in a session of
  * its own. No other thread may be in this library. */
 pid_t wb_nginx_fork(void);
-/* Waits until the child has ended, or until the deadline. */
-void wb_nginx_wait(pid_t child, int64_t deadline_us);
 
 #endif

@@ -179,11 +179,16 @@ local function ensure(member)
     return start()
 end
 
-local function look()
+-- In a worker that begins to exit, the timer comes at once. nginx wakes who waits for a semaphore only after its next
+-- event: so there is one.
+local function look(exiting)
     watched_at = nil
     if next(active) or tasks[1] then
         ensure()
         watch()
+        if exiting then
+            ngx.sleep(BREATH)
+        end
     end
 end
 
