@@ -153,6 +153,7 @@ describe("a driven batcher", function()
             assert.is_nil(ok)
             assert.equal("timeout", code)
             assert.near(before + 5, clock:now(), 0.001)
+            assert.is_nil((batcher:flush(0.1234567)))
             assert.equal(1, scripted.conserved(batcher).pending)
         end
     end)

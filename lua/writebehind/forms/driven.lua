@@ -14,7 +14,7 @@ local raw, text_of = core.raw, hooks.text_of
 
 local driven = {}
 
-local huge, max, min = math.huge, math.max, math.min
+local floor, huge, max, min = math.floor, math.huge, math.max, math.min
 local MOST_AT_ONCE = 1000 -- batches a poll, so that a store which adds can't keep its caller for ever
 local CLASSES = { retry = true, reject = true, hold = true }
 
@@ -161,12 +161,17 @@ local function drive(self, options)
     return worked
 end
 
+-- So many seconds from now, in the object's time: whole µs, since its clock knows no others.
+local function deadline_in(self, seconds)
+    return floor(raw.now(self) + seconds * 1e6)
+end
+
 -- ---- add ----
 
 -- Makes room for one more row: delivers what waits, now and whenever it is due, until there is room or the time is
 -- up. → as add
 local function add_blocked(self, options, add, ...)
-    local deadline = raw.now(self) + raw.block_timeout(self) * 1e6
+    local deadline = deadline_in(self, raw.block_timeout(self))
     while true do
         raw.seal(self, false)
         drive(self, options)
@@ -268,7 +273,7 @@ end
 
 -- Delivers until all that the ticket stands for is settled.
 local function drain(self, options, ticket, timeout, what)
-    local deadline = raw.now(self) + timeout * 1e6
+    local deadline = deadline_in(self, timeout)
     while true do
         drive(self, options)
         if raw.settled(self, ticket) then
