@@ -7,6 +7,7 @@
 -- or from another coroutine finds the object busy, and leaves the work to that delivery.
 
 local core = require "writebehind.core"
+local finalizer = require "writebehind.forms.finalizer"
 local hooks = require "writebehind.forms.hooks"
 local turn = require "writebehind.forms.turn"
 
@@ -14,7 +15,7 @@ local raw, text_of = core.raw, hooks.text_of
 
 local driven = {}
 
-local floor, huge, max, min = math.floor, math.huge, math.max, math.min
+local floor, huge, min = math.floor, math.huge, math.min
 local MOST_AT_ONCE = 1000 -- batches a poll, so that a store which adds can't keep its caller for ever
 local CLASSES = { retry = true, reject = true, hold = true }
 
@@ -332,53 +333,6 @@ end
 
 -- ---- the metatable ----
 
--- A store that drains in LuaJIT's lua_close may make objects, such as sockets. lua_close unloads the C modules before
--- it finalizes those, and then jumps into code that is gone. Modules that stay loaded cost nothing at exit.
-local function keep_modules_loaded()
-    local registry = type(jit) == "table" and debug and debug.getregistry() -- luacheck: globals jit
-    local loaded = registry and registry._LOADLIB
-    if type(loaded) == "table" then
-        loaded.__gc = nil
-    end
-end
-
--- Finalizers that follow each other stop the program for as long as one alone may: who comes later has what is left of
--- the time, and a try at least.
-local APART = 1 -- seconds between two that don't
-local finalizers = { ended = -huge, waited = 0 }
-
--- Seconds that the finalizer of a self may wait. Who was closed has had its time.
-local function patience(self, options)
-    if core.process.now() - finalizers.ended > APART then
-        finalizers.waited = 0
-    end
-    return options.closed and 0 or max(raw.close_timeout(self) - finalizers.waited, 0)
-end
-
--- A collected object is closed first. Nothing will resume the coroutine that its store may still be suspended in. A
--- finalizer that fails can tell nobody but stderr, where the core reports the rows that it still holds.
-local function wrap_lifetime(meta)
-    local collect, close = meta.__gc, meta.__index.close
-    local function finish(self, options)
-        options.holder, options.driver = nil, nil
-        local began, seconds = core.process.now(), patience(self, options)
-        pcall(close, self, seconds)
-        finalizers.ended = core.process.now()
-        finalizers.waited = finalizers.waited + finalizers.ended - began
-    end
-    function meta.__gc(self)
-        local options = raw.options(self)
-        if options then
-            keep_modules_loaded()
-            pcall(finish, self, options)
-        end
-        collect(self)
-    end
-    function meta.__close(self)
-        close(self)
-    end
-end
-
 -- The metatable of driven objects of a kind; `adds` are its methods that take rows, `policy` wraps those first.
 function driven.variant(noun, adds, policy)
     local meta = core.variant(noun)
@@ -395,7 +349,7 @@ function driven.variant(noun, adds, policy)
     if policy then
         policy.wrap_poll(methods)
     end
-    wrap_lifetime(meta)
+    finalizer.wrap(meta)
     return meta
 end
 
