@@ -107,7 +107,8 @@ int wb_pg_columns(wb_pg_session *session, const wb_deadline *deadline, PGresult 
     wb_buffer_put_text(&sql, columns_sql);
     wb_pg_put_literal(&sql, wb_pg_table_now(session)->quoted);
     wb_buffer_put_text(&sql, in_their_order);
-    int code = wb_pg_run(session, &sql, deadline, &columns, err);
+    const wb_pg_shape shape = {.columns = WB_PG_TABLE_FIELDS};
+    int code = wb_pg_ask(session, &sql, shape, deadline, &columns, err);
     if (code != WB_OK)
         return code;
     if (PQntuples(columns) < 1) {

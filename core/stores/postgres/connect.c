@@ -176,7 +176,7 @@ static int watch(wb_pg_session *session, const wb_deadline *deadline, wb_err *er
         return WB_OK;
     wb_buffer sql = WB_BUFFER_EMPTY;
     wb_pg_put_watch(&sql);
-    int code = wb_pg_run(session, &sql, deadline, NULL, err);
+    int code = wb_pg_run(session, &sql, deadline, err);
     session->watched = code == WB_OK;
     return session->conn != NULL ? WB_OK : code;
 }

@@ -32,7 +32,7 @@ static int read_answers(wb_pg_session *session, const wb_deadline *deadline, boo
 {
     const PGresult *columns = wb_pg_table_now(session)->columns;
     for (;;) {
-        int code = wb_pg_result(session, deadline, last, err);
+        int code = wb_pg_copy_result(session, deadline, last, err);
         ExecStatusType status = PQresultStatus(*last);
         if (code != WB_OK || (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK))
             return code;

@@ -99,9 +99,12 @@ static int take_columns(struct drafts *drafts, const PGresult *columns, wb_err *
 
 /* ---- the values of constant defaults ---- */
 
-static bool in_range_us(int64_t unix_us)
+/* A day in µs. */
+#define DAY_US INT64_C(86400000000)
+
+static bool in_range(int64_t value, int64_t unit_us)
 {
-    return unix_us >= WB_TIME_MIN_US && unix_us <= WB_TIME_MAX_US;
+    return value >= WB_TIME_MIN_US / unit_us && value <= WB_TIME_MAX_US / unit_us;
 }
 
 /* The value as a row would be given it. False: a row can't be given it ("infinity", a year before 1). */
@@ -112,10 +115,10 @@ static bool take_fixed(struct draft *draft, const char *data, int bytes)
     memcpy(draft->field + 4, data, (size_t)bytes);
     wb_field_value(draft->column.type, draft->field, value);
     if (draft->column.type == WB_TYPE_DATE)
-        return in_range_us(value->i * INT64_C(86400000000));
+        return in_range(value->i, DAY_US);
     if (draft->column.type != WB_TYPE_TIMESTAMPTZ)
         return true;
-    if (!in_range_us(value->i))
+    if (!in_range(value->i, 1))
         return false;
     wb_timestamp_format(value->i, draft->time);
     *value = (wb_value){.kind = WB_TEXT, .bytes = (uint32_t)strlen(draft->time)};
@@ -123,15 +126,25 @@ static bool take_fixed(struct draft *draft, const char *data, int bytes)
     return true;
 }
 
+/* jsonb has a byte before its text. */
+static bool has_length(int type, int bytes)
+{
+    uint32_t fixed = wb_type_bytes(type);
+    return fixed > 0 ? bytes == (int)fixed : bytes >= (type == WB_TYPE_JSONB);
+}
+
+/* False: the default is the server's business after all. */
 static bool take_value(struct draft *draft, const PGresult *values, int field)
 {
     if (PQgetisnull(values, 0, field))
         return true;
     const char *data = PQgetvalue(values, 0, field);
     int bytes = PQgetlength(values, 0, field);
+    if (!has_length(draft->column.type, bytes))
+        return false;
     if (wb_type_bytes(draft->column.type) > 0)
         return take_fixed(draft, data, bytes);
-    int version = draft->column.type == WB_TYPE_JSONB; /* a byte before the text */
+    int version = draft->column.type == WB_TYPE_JSONB;
     draft->column.default_value = (wb_value){.kind = WB_TEXT, .bytes = (uint32_t)(bytes - version)};
     draft->column.default_value.text = data + version;
     return true;
@@ -156,21 +169,22 @@ static void put_constant(wb_buffer *sql, const char *constant)
 }
 
 /* Their values in binary, which a simple query gives through such a cursor. Puts nothing where no column has a
- * constant default. */
-static void put_values(wb_buffer *sql, const struct drafts *drafts)
+ * constant default. How many have one? */
+static int put_values(wb_buffer *sql, const struct drafts *drafts)
 {
-    bool any = false;
+    int count = 0;
     for (size_t i = 0; i < drafts->count; i++) {
         const struct draft *draft = &drafts->draft[i];
         if (draft->constant == NULL)
             continue;
-        wb_buffer_put_text(sql, any ? ", (" : "DECLARE w BINARY CURSOR FOR SELECT (");
+        wb_buffer_put_text(sql, count > 0 ? ", (" : "DECLARE w BINARY CURSOR FOR SELECT (");
         put_constant(sql, draft->constant);
         wb_buffer_printf(sql, ")::%s", draft->type_sql);
-        any = true;
+        count++;
     }
-    if (any)
+    if (count > 0)
         wb_buffer_put_text(sql, "; FETCH ALL FROM w");
+    return count;
 }
 
 static void take_values(struct drafts *drafts, const PGresult *values)
@@ -190,9 +204,9 @@ static int evaluate(wb_pg_session *session, struct drafts *drafts, const wb_dead
 {
     int code = WB_OK;
     wb_buffer sql = WB_BUFFER_EMPTY;
-    put_values(&sql, drafts);
-    if (sql.bytes > 0 || sql.failed)
-        code = wb_pg_run(session, &sql, deadline, values, err);
+    const wb_pg_shape shape = {.columns = put_values(&sql, drafts), .rows = 1, .binary = true};
+    if (shape.columns > 0)
+        code = wb_pg_ask(session, &sql, shape, deadline, values, err);
     if (code == WB_OK)
         take_values(drafts, *values);
     return code;

@@ -14,7 +14,6 @@
  * Used by the session's thread, so not locked. Fails as wire.c and copy.c do, or with RETRY without memory. */
 #include "stores/postgres/postgres.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/env.h"
@@ -100,7 +99,7 @@ static int find_key(wb_pg_session *session, const wb_deadline *deadline, struct 
     wb_buffer_printf(&sql, indexes_sql, PQgetvalue(columns, 0, WB_PG_TABLE));
     wb_pg_put_literal(&sql, target->schema->columns[target->dedupe_column].column.name);
     wb_buffer_put_text(&sql, id_first);
-    int code = wb_pg_run(session, &sql, deadline, &indexes, err);
+    int code = wb_pg_ask(session, &sql, (wb_pg_shape){.columns = 2}, deadline, &indexes, err);
     if (code == WB_OK)
         choose_key(indexes, target, key);
     PQclear(indexes);
@@ -156,13 +155,16 @@ static void put_question(wb_buffer *sql, const wb_pg_session *session, const wb_
     }
 }
 
-static void take_answer(struct answer *answer, const PGresult *numbers)
+static bool take_answer(struct answer *answer, const PGresult *numbers, size_t rows)
 {
     for (int row = 0; row < PQntuples(numbers); row++) {
-        size_t at = strtoull(PQgetvalue(numbers, row, 0), NULL, 10) - 1;
-        answer->count += !answer->there[at];
-        answer->there[at] = true;
+        uint64_t number;
+        if (!wb_pg_number(PQgetvalue(numbers, row, 0), &number) || number < 1 || number > rows)
+            return false;
+        answer->count += !answer->there[number - 1];
+        answer->there[number - 1] = true;
     }
+    return true;
 }
 
 static int ask(wb_pg_session *session, const wb_batch *batch, const wb_deadline *deadline,
@@ -171,9 +173,9 @@ static int ask(wb_pg_session *session, const wb_batch *batch, const wb_deadline 
     PGresult *numbers = NULL;
     wb_buffer sql = WB_BUFFER_EMPTY;
     put_question(&sql, session, batch, &answer->key);
-    int code = wb_pg_run(session, &sql, deadline, &numbers, err);
-    if (code == WB_OK)
-        take_answer(answer, numbers);
+    int code = wb_pg_ask(session, &sql, (wb_pg_shape){.columns = 1}, deadline, &numbers, err);
+    if (code == WB_OK && !take_answer(answer, numbers, wb_batch_left(batch)))
+        code = wb_pg_deviates(session, "rows that were not asked for", err);
     PQclear(numbers);
     return code;
 }

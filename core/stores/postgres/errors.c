@@ -111,6 +111,14 @@ static const char *field_of(const PGresult *result, int field)
     return text == NULL ? "" : text;
 }
 
+/* The first line of a text that says something. */
+static const char *first_line(const char *text, int *bytes)
+{
+    text += strspn(text, "\r\n\t ");
+    *bytes = (int)strcspn(text, "\r\n");
+    return text;
+}
+
 int wb_pg_fail(wb_err *err, const PGresult *result)
 {
     const char *sqlstate = field_of(result, PG_DIAG_SQLSTATE);
@@ -119,8 +127,12 @@ int wb_pg_fail(wb_err *err, const PGresult *result)
     if (*primary == '\0')
         primary = PQresultErrorMessage(result); /* libpq's own */
     int class = *sqlstate == '\0' ? WB_RETRY : wb_pg_class(sqlstate);
-    int bytes = (int)strcspn(primary, "\n");
-    if (*detail == '\0')
+    int bytes;
+    primary = first_line(primary, &bytes);
+    if (bytes == 0)
+        wb_fail_store(err, class, "an error without a text (%s)",
+                      *sqlstate != '\0' ? sqlstate : PQresStatus(PQresultStatus(result)));
+    else if (*detail == '\0')
         wb_fail_store(err, class, "%.*s", bytes, primary);
     else
         wb_fail_store(err, class, "%.*s (%s)", bytes, primary, detail);
@@ -223,7 +235,12 @@ int wb_pg_fail_connect(wb_err *err, const char *text, bool needs_password)
         class = wb_pg_class(sqlstate);
     else if (needs_password)
         class = WB_HOLD;
-    wb_fail_store(err, class, "%.*s", (int)strcspn(begin, "\n"), begin);
+    int bytes;
+    begin = first_line(begin, &bytes);
+    if (bytes == 0)
+        wb_fail_store(err, class, "the connection failed, and nobody says why");
+    else
+        wb_fail_store(err, class, "%.*s", bytes, begin);
     if (err != NULL)
         memcpy(err->sqlstate, sqlstate, sizeof sqlstate);
     return WB_STORE;

@@ -26,6 +26,9 @@
 /* The oldest server that has all that the catalogue's queries read. */
 enum { WB_PG_OLDEST = 120000 };
 
+/* The most that a server may answer to one query. */
+enum { WB_PG_MOST_BYTES = 64 * 1024 * 1024 };
+
 /* One server of a conninfo, NULL where it does not say. */
 typedef struct wb_pg_host {
     char *host, *hostaddr, *port;
@@ -54,7 +57,8 @@ typedef struct wb_pg_session {
     wb_recent *tables;  /* wb_pg_table; never empty. The first is that of the call under way */
     PGconn *conn;       /* NULL: none */
     bool watched;       /* then: the server can look whether we are still there */
-    size_t host;        /* the one to try first: it worked last */
+    uint64_t come, come_before; /* bytes from the server; when the last statement was sent */
+    size_t host;                /* the one to try first: it worked last */
 } wb_pg_session;
 
 /* ---- literal.c: values as SQL's text. Only the buffer fails ---- */
@@ -74,6 +78,8 @@ int wb_pg_share_ms(const wb_pg_session *session, int percent);
 void wb_pg_put_limits(wb_buffer *sql, const wb_pg_session *session, int lock_ms);
 /* The same for any statement that may have to wait: the server looks meanwhile whether we are still there. */
 void wb_pg_put_settings(wb_buffer *sql, const wb_pg_session *session);
+/* For any statement that may take so long, and no longer. */
+void wb_pg_put_end(wb_buffer *sql, const wb_pg_session *session, int64_t left_us);
 /* Tries the setting that not every server's system allows. */
 void wb_pg_put_watch(wb_buffer *sql);
 
@@ -135,17 +141,36 @@ int wb_pg_lost(wb_pg_session *session, wb_err *err);
 bool wb_pg_peek(PGconn *conn);
 /* Sends what libpq holds back. */
 int wb_pg_flush(wb_pg_session *session, const wb_deadline *deadline, wb_err *err);
-/* The next result; NULL where the statement is done. WB_OK also for a result that is an error. */
+/* The next result; NULL where the statement is done. WB_OK also for a result that is an error. A COPY ends the
+ * connection. */
 int wb_pg_result(wb_pg_session *session, const wb_deadline *deadline, PGresult **out, wb_err *err);
+/* The same where the server may be ready for a stream. */
+int wb_pg_copy_result(wb_pg_session *session, const wb_deadline *deadline, PGresult **out,
+                      wb_err *err);
 /* Reads results up to the statement's end and throws them away. */
 int wb_pg_drain(wb_pg_session *session, const wb_deadline *deadline, wb_err *err);
-
 /* Sends statements, and empties the buffer. */
 int wb_pg_send(wb_pg_session *session, wb_buffer *sql, const wb_deadline *deadline, wb_err *err);
-/* Runs them, as one transaction unless they say otherwise. The result, of which *out may be NULL, is the last one's, in
- * text. */
-int wb_pg_run(wb_pg_session *session, wb_buffer *sql, const wb_deadline *deadline, PGresult **out,
-              wb_err *err);
+/* Runs them, as one transaction unless they say otherwise, and throws away what they answer. */
+int wb_pg_run(wb_pg_session *session, wb_buffer *sql, const wb_deadline *deadline, wb_err *err);
+
+/* What a server answers is not believed: these three, and the reader of numbers, let nothing else through than what was
+ * asked for. So whoever reads a result reads no field that is not there. */
+typedef struct wb_pg_shape {
+    int columns;
+    int rows; /* 0: any number */
+    bool binary;
+} wb_pg_shape;
+/* Runs statements whose last answers rows of that shape. */
+int wb_pg_ask(wb_pg_session *session, wb_buffer *sql, wb_pg_shape shape,
+              const wb_deadline *deadline, PGresult **out, wb_err *err);
+/* Runs statements whose last tells how many rows it changed. */
+int wb_pg_change(wb_pg_session *session, wb_buffer *sql, const wb_deadline *deadline,
+                 uint64_t *rows, wb_err *err);
+/* Ends the connection with a server that answered something else: RETRY. */
+int wb_pg_deviates(wb_pg_session *session, const char *what, wb_err *err);
+/* Reads digits alone, 18 at most; false: that is no such number. */
+bool wb_pg_number(const char *text, uint64_t *number);
 
 /* ---- connect.c: one connection ---- */
 
@@ -172,6 +197,7 @@ enum wb_pg_table_field {
     WB_PG_KEY,       /* t: it alone is the primary key */
     WB_PG_UNIQUE,    /* t: it alone is the key of a unique index over all rows */
     WB_PG_PARTITION, /* t: partitions go by it first */
+    WB_PG_TABLE_FIELDS
 };
 /* The columns of the table in use, in their order, a row each, with the fields above as text. */
 int wb_pg_columns(wb_pg_session *session, const wb_deadline *deadline, PGresult **out, wb_err *err);

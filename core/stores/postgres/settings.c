@@ -24,12 +24,25 @@ void wb_pg_put_limits(wb_buffer *sql, const wb_pg_session *session, int lock_ms)
                      wb_pg_share_ms(session, STATEMENT_PERCENT), lock_ms);
 }
 
-void wb_pg_put_settings(wb_buffer *sql, const wb_pg_session *session)
+static void put_watched(wb_buffer *sql, const wb_pg_session *session)
 {
     if (session->watched)
         wb_buffer_printf(sql, "SET LOCAL client_connection_check_interval = %d; ",
                          CHECK_INTERVAL_MS);
+}
+
+void wb_pg_put_settings(wb_buffer *sql, const wb_pg_session *session)
+{
+    put_watched(sql, session);
     wb_pg_put_limits(sql, session, wb_pg_share_ms(session, TABLE_LOCK_PERCENT));
+}
+
+void wb_pg_put_end(wb_buffer *sql, const wb_pg_session *session, int64_t left_us)
+{
+    int64_t ms = left_us / 1000;
+    put_watched(sql, session);
+    if (ms < INT32_MAX)
+        wb_buffer_printf(sql, "SET LOCAL statement_timeout = %d; ", ms < 1 ? 1 : (int)ms);
 }
 
 void wb_pg_put_watch(wb_buffer *sql)

@@ -124,7 +124,19 @@ static int store_describe(wb_store *store, const char *table, const wb_deadline 
     return finish(code, &why, table, err);
 }
 
-/* A text of several statements is one transaction, unless it says otherwise. */
+static int execute(wb_pg_session *session, const char *sql, bool bounded,
+                   const wb_deadline *deadline, wb_err *err)
+{
+    wb_buffer text = WB_BUFFER_EMPTY;
+    if (bounded)
+        wb_pg_put_end(&text, session,
+                      deadline->at_us == WB_NEVER ? WB_NEVER : deadline->at_us - wb_now_us());
+    wb_buffer_put_text(&text, sql);
+    return wb_pg_run(session, &text, deadline, err);
+}
+
+/* A text of several statements is one transaction, unless it says otherwise. One that can be in none with others
+ * (25001: VACUUM, CREATE INDEX CONCURRENTLY) can't be bounded on the server. */
 static int store_execute(wb_store *store, const char *sql, const wb_deadline *deadline, wb_err *err)
 {
     wb_target target = {.table = ""};
@@ -133,12 +145,11 @@ static int store_execute(wb_store *store, const char *sql, const wb_deadline *de
     wb_pg_session *session = wb_pg_session_new((wb_pg_store *)store, &target);
     if (session == NULL)
         return wb_fail(err, WB_MEMORY, "out of memory for a session");
-    wb_buffer text = WB_BUFFER_EMPTY;
-    wb_buffer_put_text(&text, sql);
     int code = wb_pg_connect(session, deadline, &fresh, &why);
     if (code == WB_OK)
-        code = wb_pg_run(session, &text, deadline, NULL, &why);
-    wb_buffer_fini(&text);
+        code = execute(session, sql, true, deadline, &why);
+    if (code != WB_OK && strcmp(why.sqlstate, "25001") == 0)
+        code = execute(session, sql, false, deadline, &why);
     wb_pg_session_free(session);
     if (code != WB_OK && err != NULL)
         *err = why;

@@ -6,18 +6,7 @@
  * Used by the session's thread, so not locked. Fails as wire.c does, or with RETRY without memory. */
 #include "stores/postgres/postgres.h"
 
-#include <stdlib.h>
 #include <string.h>
-
-typedef void put_statement(wb_buffer *sql, const wb_pg_session *session, const wb_marks *marks);
-
-static int run(wb_pg_session *session, put_statement *put, const wb_marks *marks,
-               const wb_deadline *deadline, PGresult **out, wb_err *err)
-{
-    wb_buffer sql = WB_BUFFER_EMPTY;
-    put(&sql, session, marks);
-    return wb_pg_run(session, &sql, deadline, out, err);
-}
 
 /* lock_not_available, deadlock_detected. */
 static bool was_in_the_way(const wb_err *err)
@@ -30,38 +19,47 @@ static int touch_all(wb_pg_session *session, const wb_marks *marks, const wb_dea
                      uint64_t *moved, wb_err *err)
 {
     wb_err own = {.code = WB_OK};
-    PGresult *result = NULL;
+    wb_buffer sql = WB_BUFFER_EMPTY;
     *moved = 0;
-    int code = run(session, wb_pg_put_touch_all, marks, deadline, &result, &own);
+    wb_pg_put_touch_all(&sql, session, marks);
+    int code = wb_pg_change(session, &sql, deadline, moved, &own);
     if (code != WB_OK && was_in_the_way(&own))
         return WB_OK;
-    if (code == WB_OK)
-        *moved = strtoull(PQcmdTuples(result), NULL, 10);
-    else
+    if (code == WB_OK && *moved > marks->count)
+        code = wb_pg_deviates(session, "more ids than there are", &own);
+    if (code != WB_OK)
         *err = own;
-    PQclear(result);
     return code;
 }
 
-static uint64_t number_at(const PGresult *result, int row, int field)
+/* False: that is no answer. */
+static bool take_row(const PGresult *result, int row, const wb_marks *marks, wb_touched *touched,
+                     bool *changed)
 {
-    return strtoull(PQgetvalue(result, row, field), NULL, 10);
+    uint64_t mark, what;
+    if (!wb_pg_number(PQgetvalue(result, row, 0), &mark) ||
+        !wb_pg_number(PQgetvalue(result, row, 1), &what) || mark > marks->count)
+        return false;
+    if (mark == 0)
+        touched->updated += what;
+    else if (what == WB_PG_NO_ROW)
+        touched->unmatched++;
+    else if (what == WB_PG_IN_USE)
+        marks->again[mark - 1] = true;
+    else
+        *changed = true;
+    return touched->updated + touched->unmatched <= marks->count;
 }
 
-static int take_answer(const PGresult *result, const wb_marks *marks, wb_touched *touched,
-                       wb_err *err)
+static int take_answer(wb_pg_session *session, const PGresult *result, const wb_marks *marks,
+                       wb_touched *touched, wb_err *err)
 {
-    for (int row = 0; row < PQntuples(result); row++) {
-        uint64_t mark = number_at(result, row, 0), what = number_at(result, row, 1);
-        if (mark == 0)
-            touched->updated += what;
-        else if (what == WB_PG_NO_ROW)
-            touched->unmatched++;
-        else if (what == WB_PG_OTHER_TYPE)
-            return wb_fail_store(err, WB_HOLD, "the table has changed since it was checked");
-        else
-            marks->again[mark - 1] = true;
-    }
+    bool changed = false;
+    for (int row = 0; row < PQntuples(result); row++)
+        if (!take_row(result, row, marks, touched, &changed))
+            return wb_pg_deviates(session, "ids that were not asked for", err);
+    if (changed)
+        return wb_fail_store(err, WB_HOLD, "the table has changed since it was checked");
     return WB_OK;
 }
 
@@ -69,9 +67,11 @@ static int touch_free(wb_pg_session *session, const wb_marks *marks, const wb_de
                       wb_touched *touched, wb_err *err)
 {
     PGresult *result = NULL;
-    int code = run(session, wb_pg_put_touch_free, marks, deadline, &result, err);
+    wb_buffer sql = WB_BUFFER_EMPTY;
+    wb_pg_put_touch_free(&sql, session, marks);
+    int code = wb_pg_ask(session, &sql, (wb_pg_shape){.columns = 2}, deadline, &result, err);
     if (code == WB_OK)
-        code = take_answer(result, marks, touched, err);
+        code = take_answer(session, result, marks, touched, err);
     PQclear(result);
     return code;
 }

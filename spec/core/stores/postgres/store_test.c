@@ -320,6 +320,40 @@ static void in_doubt_after_the_stream(void **state)
 }
 
 /* What a trigger says by the way reaches the target's log, a line for each notice. */
+/* A COPY that nobody asked for has no stream, in or out, and no end; nor has an answer that goes on and on. */
+static void execute_ends(void **state)
+{
+    static const struct {
+        const char *sql, *words;
+    } cases[] = {
+        {"COPY (SELECT generate_series(1, 10)) TO STDOUT", "a COPY began for which nobody has"},
+        {"SELECT 1; COPY t TO STDOUT; SELECT 2", "a COPY began for which nobody has"},
+        {"COPY t FROM STDIN", "a COPY began for which nobody has"},
+        {"SELECT 1; COPY t FROM STDIN", "a COPY began for which nobody has"},
+        {"SELECT repeat('x', 100) FROM generate_series(1, 10000000)", "more than 64 MiB"},
+        {"SELECT pg_sleep(600)", " time"},
+    };
+    fixture *f = *state;
+    sql(f, "CREATE TABLE t (n int8)");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        wb_err err = {.code = WB_OK};
+        char text[256];
+        snprintf(text, sizeof text, "SET search_path = %s; %s", f->space, cases[i].sql);
+        int64_t patience_us = strstr(text, "sleep") != NULL ? SECOND_US / 5 : 60 * SECOND_US;
+        int code = wb_store_execute(f->store, text, wb_now_us() + patience_us, &err);
+        if (code == WB_OK)
+            fail_msg("%s", text);
+        assert_text_has(err.text, cases[i].words);
+    }
+    char name[96];
+    snprintf(name, sizeof name, "VACUUM %s", in_space(f, "t"));
+    assert_ok(wb_store_execute(f->store, name, wb_now_us() + 60 * SECOND_US, NULL));
+    int64_t deadline_us = wb_now_us() + 60 * SECOND_US;
+    while (strcmp(sql(f, "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"),
+                  "0") != 0) /* it does not sleep on for nobody */
+        assert_true(wb_now_us() < deadline_us);
+}
+
 static void notices_are_logged(void **state)
 {
     fixture *f = *state;
@@ -351,10 +385,19 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        T(writes_and_reads_back),     T(writes_every_type),         T(large_batch),
-        T(bad_row_is_rejected),       T(mismatch_is_held),          T(lenient_where_it_is_safe),
-        T(altered_table_is_held),     T(reconnects_between_writes), T(locked_table_ends_in_time),
-        T(server_gives_up_by_itself), T(in_doubt_after_the_stream), T(notices_are_logged),
+        T(writes_and_reads_back),
+        T(writes_every_type),
+        T(large_batch),
+        T(bad_row_is_rejected),
+        T(mismatch_is_held),
+        T(lenient_where_it_is_safe),
+        T(altered_table_is_held),
+        T(reconnects_between_writes),
+        T(locked_table_ends_in_time),
+        T(server_gives_up_by_itself),
+        T(in_doubt_after_the_stream),
+        T(notices_are_logged),
+        T(execute_ends),
     };
     return cmocka_run_group_tests_name("postgres_store", tests, NULL, NULL);
 }
