@@ -11,10 +11,12 @@
 #include <unistd.h>
 
 #include "base/env.h"
+#include "base/show.h"
 
 struct topic {
-    int64_t quiet_until_us; /* held back before that */
-    uint64_t suppressed;    /* lines held back since the last */
+    int64_t quiet_until_us; /* lines of no higher level than that are held back before */
+    int level;
+    uint64_t suppressed; /* lines held back since the last */
 };
 
 /* A ring that drops its oldest. */
@@ -70,15 +72,16 @@ void wb_log_free(wb_log *log)
 }
 
 /* Locked. Whether a line of this topic goes out now, with the count of those held back before it. */
-static bool admit(struct topic *topic, int64_t now_us, uint64_t *suppressed)
+static bool admit(struct topic *topic, int level, int64_t now_us, uint64_t *suppressed)
 {
-    if (now_us < topic->quiet_until_us) {
+    if (now_us < topic->quiet_until_us && level <= topic->level) {
         topic->suppressed++;
         return false;
     }
     *suppressed = topic->suppressed;
     topic->suppressed = 0;
     topic->quiet_until_us = wb_after_us(now_us, WB_LOG_QUIET_US);
+    topic->level = level;
     return true;
 }
 
@@ -87,7 +90,8 @@ void wb_log_line(wb_log *log, int topic, int level, int64_t now_us, uint64_t row
 {
     wb_event event = {.kind = WB_EVENT_LOG, .level = level, .rows = rows};
     wb_monitor_lock(&log->monitor);
-    bool admitted = admit(&log->topics[topic], now_us, &event.suppressed);
+    bool admitted =
+        topic == WB_TOPIC_FREE || admit(&log->topics[topic], level, now_us, &event.suppressed);
     wb_monitor_unlock(&log->monitor);
     if (!admitted)
         return;
@@ -96,6 +100,7 @@ void wb_log_line(wb_log *log, int topic, int level, int64_t now_us, uint64_t row
     va_start(arguments, format);
     vsnprintf(event.text, sizeof event.text, format, arguments);
     va_end(arguments);
+    wb_show_line(event.text, sizeof event.text);
     bool queued = atomic_load(&log->queue_lines);
     push(log, queued ? &log->events : &log->lines, &event);
     if (!queued)
@@ -117,13 +122,6 @@ void wb_log_print(wb_log *log)
             return;
         print_line(log, &event);
     }
-}
-
-void wb_log_reset(wb_log *log, int topic)
-{
-    wb_monitor_lock(&log->monitor);
-    log->topics[topic].quiet_until_us = INT64_MIN;
-    wb_monitor_unlock(&log->monitor);
 }
 
 void wb_log_flush(wb_log *log, const wb_event *event)
@@ -197,7 +195,7 @@ const char *wb_level_name(int level)
 /* One write, so that lines of several processes don't mix. A stderr that takes nothing loses the line. */
 static void print_line(const wb_log *log, const wb_event *event)
 {
-    char line[512];
+    char line[512] = "";
     int used = snprintf(line, sizeof line, "writebehind: %s: %s: %s", log->name,
                         wb_level_name(event->level), event->text);
     if (used > 0 && (size_t)used < sizeof line && event->suppressed > 0) {
@@ -205,7 +203,8 @@ static void print_line(const wb_log *log, const wb_event *event)
                          " (%llu more like this were held back)",
                          (unsigned long long)event->suppressed);
     }
-    size_t end = used < 0 ? 0 : (size_t)used < sizeof line - 1 ? (size_t)used : sizeof line - 2;
+    wb_show_line(line, sizeof line - 1);
+    size_t end = strlen(line);
     line[end] = '\n';
     if (write(STDERR_FILENO, line, end + 1) < 0)
         return;

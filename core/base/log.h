@@ -21,6 +21,7 @@ enum wb_topic {
     WB_TOPIC_NOTICE, /* what the server said */
     WB_TOPIC_LOST,
     WB_TOPIC_POLICY, /* a scripted decision failed */
+    WB_TOPIC_FREE,   /* not limited here: who writes them limits itself */
     WB_TOPICS
 };
 
@@ -33,8 +34,6 @@ void wb_log_line(wb_log *log, int topic, int level, int64_t now_us, uint64_t row
                  const char *format, ...) __attribute__((format(printf, 6, 7)));
 /* Writes the lines that wait to stderr, each in one write. Call it with no lock held. */
 void wb_log_print(wb_log *log);
-/* Lets the next line of a topic go out at once. */
-void wb_log_reset(wb_log *log, int topic);
 /* Queues a flush event where the owner asked for those. */
 void wb_log_flush(wb_log *log, const wb_event *event);
 /* The next event for the hook; false: there is none. */

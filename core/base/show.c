@@ -11,7 +11,8 @@
 #include "base/utf8.h"
 
 static size_t point_made_plain(char *text);
-static size_t piece_show(const char *text, size_t left, char out[8], size_t *shown);
+enum { PIECE_BYTES = 16 }; /* of what stands for one character */
+static size_t piece_show(const char *text, size_t left, char out[PIECE_BYTES], size_t *shown);
 
 size_t wb_number_format(double number, char out[WB_NUMBER_BYTES])
 {
@@ -53,8 +54,10 @@ const char *wb_show_text(const char *text, size_t bytes, char out[WB_SHOWN_BYTES
     size_t used = 0, at = 0;
     out[used++] = '"';
     while (at < bytes && at < WB_SHOWN_TEXT) {
-        char piece[8];
+        char piece[PIECE_BYTES];
         size_t shown, taken = piece_show(text + at, bytes - at, piece, &shown);
+        if (text[at] == '"' || text[at] == '\\')
+            shown = (size_t)sprintf(piece, "\\%c", text[at]);
         if (used + shown + TAIL > WB_SHOWN_BYTES)
             break;
         memcpy(out + used, piece, shown);
@@ -65,23 +68,69 @@ const char *wb_show_text(const char *text, size_t bytes, char out[WB_SHOWN_BYTES
     return out;
 }
 
-/* What shows the next character, or the next byte where it isn't UTF-8. Answers how many bytes of the text that is. */
-static size_t piece_show(const char *text, size_t left, char out[8], size_t *shown)
+/* snprintf may have cut a character in two. */
+static size_t whole_bytes(const char *text, size_t size)
 {
-    unsigned char lead = (unsigned char)text[0];
+    size_t end = strlen(text);
+    if (end + 1 < size)
+        return end;
+    size_t lead = end;
+    while (lead > 0 && end - lead < 3 && ((unsigned char)text[lead - 1] & 0xC0) == 0x80)
+        lead--;
+    bool cut = lead > 0 && (unsigned char)text[lead - 1] >= 0xC0 &&
+               wb_utf8_check(text + lead - 1, end - lead + 1) != end - lead + 1;
+    return cut ? lead - 1 : end;
+}
+
+void wb_show_line(char *text, size_t size)
+{
+    char from[WB_LINE_BYTES];
+    size_t bytes = whole_bytes(text, size), used = 0, at = 0;
+    memcpy(from, text, bytes);
+    while (at < bytes) {
+        char piece[PIECE_BYTES];
+        size_t shown, taken = piece_show(from + at, bytes - at, piece, &shown);
+        if (used + shown >= size)
+            break;
+        memcpy(text + used, piece, shown);
+        used += shown;
+        at += taken;
+    }
+    text[used] = '\0';
+}
+
+/* Unicode, "Bidirectional Algorithm", 2.7 and "Special Areas and Format Characters": C1 controls, marks, embeddings,
+ * overrides and isolates, line and paragraph separators, the byte order mark. Of whole characters, by their bytes. */
+static bool is_hidden(const unsigned char *text, size_t bytes)
+{
+    if (bytes == 2)
+        return (text[0] == 0xc2 && text[1] < 0xa0) || (text[0] == 0xd8 && text[1] == 0x9c);
+    if (bytes != 3)
+        return false;
+    if (text[0] == 0xe2 && text[1] == 0x80)
+        return text[2] == 0x8e || text[2] == 0x8f || (text[2] >= 0xa8 && text[2] <= 0xae);
+    if (text[0] == 0xe2 && text[1] == 0x81)
+        return text[2] >= 0xa6 && text[2] <= 0xa9;
+    return text[0] == 0xef && text[1] == 0xbb && text[2] == 0xbf;
+}
+
+/* What shows the next character, or the next byte where it isn't UTF-8. Answers how many bytes of the text that is. */
+static size_t piece_show(const char *text, size_t left, char out[PIECE_BYTES], size_t *shown)
+{
+    const unsigned char *bytes = (const unsigned char *)text;
+    unsigned char lead = bytes[0];
     size_t taken = lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
     if (taken > left || wb_utf8_check(text, taken) != taken)
         taken = 1;
-    if (lead == '"' || lead == '\\') {
-        *shown = (size_t)sprintf(out, "\\%c", lead);
-    } else if (lead == '\n') {
+    bool plain = taken == 1 ? lead >= 0x20 && lead < 0x7f : !is_hidden(bytes, taken);
+    *shown = 0;
+    if (plain)
+        memcpy(out, text, *shown = taken);
+    else if (lead == '\n')
         *shown = (size_t)sprintf(out, "\\n");
-    } else if (lead < 0x20 || lead == 0x7f || (lead >= 0x80 && taken == 1)) {
-        *shown = (size_t)sprintf(out, "\\x%02x", lead);
-    } else {
-        memcpy(out, text, taken);
-        *shown = taken;
-    }
+    else
+        for (size_t i = 0; i < taken; i++)
+            *shown += (size_t)sprintf(out + *shown, "\\x%02x", bytes[i]);
     return taken;
 }
 

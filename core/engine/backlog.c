@@ -175,13 +175,10 @@ void wb_backlog_succeeded(wb_backlog *backlog, uint64_t count, int64_t now_us)
 {
     wb_metrics *metrics = &backlog->metrics;
     metrics->flushes++;
-    if (metrics->consecutive_failures > 0) {
+    if (metrics->consecutive_failures > 0)
         wb_log_line(backlog->log, WB_TOPIC_RECOVERY, WB_INFO, now_us, count,
                     "the store takes %s again after %llu failures", backlog->class->unit,
                     (unsigned long long)metrics->consecutive_failures);
-        wb_log_reset(backlog->log, WB_TOPIC_FAILURE);
-        wb_log_reset(backlog->log, WB_TOPIC_HOLD);
-    }
     metrics->consecutive_failures = 0;
     backlog->holding = false;
     backlog->gate_us = INT64_MIN;

@@ -77,8 +77,7 @@ static int log_text(lua_State *L)
     state->quiet_until_us = wb_after_us(now_us, WB_LOG_QUIET_US);
     while (*text != '\0') {
         size_t bytes = strcspn(text, "\n");
-        wb_log_reset(log, WB_TOPIC_NOTICE);
-        wb_log_line(log, WB_TOPIC_NOTICE, WB_ERROR, now_us, 0, "%.*s", (int)bytes, text);
+        wb_log_line(log, WB_TOPIC_FREE, WB_ERROR, now_us, 0, "%.*s", (int)bytes, text);
         text += bytes + (text[bytes] == '\n');
     }
     return 0;

@@ -23,9 +23,14 @@ static void test_log_is_limited_by_topic(void **state)
     wb_log_line(log, WB_TOPIC_FAILURE, WB_WARN, WB_LOG_QUIET_US, 1, "again");
     assert_true(wb_log_next(log, &event));
     assert_int_equal(event.suppressed, 4);
-    wb_log_reset(log, WB_TOPIC_FAILURE);
-    wb_log_line(log, WB_TOPIC_FAILURE, WB_WARN, WB_LOG_QUIET_US + 1, 1, "after a reset");
+    wb_log_line(log, WB_TOPIC_FAILURE, WB_WARN, WB_LOG_QUIET_US + 1, 1, "held back");
+    wb_log_line(log, WB_TOPIC_FAILURE, WB_ERROR, WB_LOG_QUIET_US + 2, 1, "a rise in level");
     assert_true(wb_log_next(log, &event));
+    assert_string_equal(event.text, "a rise in level");
+    assert_int_equal(event.suppressed, 1);
+    wb_log_line(log, WB_TOPIC_FAILURE, WB_WARN, WB_LOG_QUIET_US + 3, 1, "lower");
+    wb_log_line(log, WB_TOPIC_FAILURE, WB_ERROR, WB_LOG_QUIET_US + 4, 1, "the same");
+    assert_false(wb_log_next(log, &event));
     wb_log_free(log);
 }
 
