@@ -151,7 +151,7 @@ end
 function cli.main(argv)
     local args, message, usage = cli.parse(argv)
     if not args then
-        io.stderr:write(usage, "\n\nwritebehind: ", message, "\n")
+        io.stderr:write(usage, "\n\nwritebehind: ", require("writebehind.core").process.shown(message), "\n")
         return USAGE
     end
     return require("writebehind.cli." .. args.command).run(args)

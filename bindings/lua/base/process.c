@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/show.h"
 #include "lua/base/lwb.h"
 
 static volatile sig_atomic_t interrupts;
@@ -136,6 +137,21 @@ static int process_poll(lua_State *L)
     return 1;
 }
 
+/* shown(text): as one line that a terminal shows as it is. */
+static int process_shown(lua_State *L)
+{
+    char line[WB_LINE_BYTES];
+    size_t bytes;
+    const char *text = luaL_checklstring(L, 1, &bytes);
+    size_t most = bytes < sizeof line - 1 ? bytes : sizeof line - 1;
+    for (size_t i = 0; i < most; i++)
+        line[i] = text[i] != '\0' ? text[i] : '\x1a'; /* a NUL would end it */
+    line[most] = '\0';
+    wb_show_line(line, sizeof line);
+    lua_pushstring(L, line);
+    return 1;
+}
+
 void lwb_open_process(lua_State *L)
 {
     static const luaL_Reg functions[] = {
@@ -147,6 +163,7 @@ void lwb_open_process(lua_State *L)
         {"time", process_time},
         {"sleep", process_sleep},
         {"poll", process_poll},
+        {"shown", process_shown},
         {NULL, NULL},
     };
     lwb_setfuncs(L, functions);

@@ -149,7 +149,7 @@ end
 
 local function complain(message)
     if message then
-        io.stderr:write("writebehind: ", message, "\n")
+        io.stderr:write("writebehind: ", process.shown(message), "\n")
     end
 end
 

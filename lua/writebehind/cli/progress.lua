@@ -2,6 +2,8 @@
 -- How far a command is: a bar that is drawn again and again on a terminal, else a plain line now and then.
 -- Lines of text that come between are kept apart from the bar.
 
+local shown = require("writebehind.core").process.shown
+
 local BAR_CELLS = 20
 local EVERY_S = { bar = 0.1, line = 5 }
 
@@ -88,6 +90,7 @@ end
 
 -- A line of text of its own.
 function Progress:note(text)
+    text = shown(text)
     if self.drawn then
         self.stream:write("\r\27[K", text, "\n", self.drawn)
     else

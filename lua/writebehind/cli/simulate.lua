@@ -217,7 +217,7 @@ function simulate.run(args)
         quiet = args.quiet }
     local ok, message = prepare(self)
     if not ok then
-        io.stderr:write("writebehind: ", tostring(message), "\n")
+        io.stderr:write("writebehind: ", process.shown(tostring(message)), "\n")
         return 1
     end
     process.on_interrupt()

@@ -9,7 +9,9 @@
 -- An idle worker has neither timer nor coroutine: with lua_code_cache off, nothing then keeps its Lua state alive.
 
 local semaphore = require "ngx.semaphore"
-local now = require("writebehind.core").process.now
+local process = require("writebehind.core").process
+
+local now = process.now
 
 local keeper = {}
 
@@ -27,7 +29,7 @@ local function complain(what, why)
     local at = now()
     if not complained_at or at - complained_at > QUIET then
         complained_at = at
-        ngx.log(ngx.ERR, "writebehind: ", what, ": ", why)
+        ngx.log(ngx.ERR, "writebehind: ", process.shown(what .. ": " .. why))
     end
 end
 

@@ -148,8 +148,8 @@ local function wrap_collect(meta, noun, collect)
         local own = members[self]
         local stats = own and not own.threaded and core.variant(noun).__index.stats(self)
         if stats and stats.pending > 0 then
-            io.stderr:write(("writebehind: %s: the worker ended with %s rows that were not stored\n"):format(own.title,
-                tostring(stats.pending):match("%d+")))
+            io.stderr:write(("writebehind: %s: the worker ended with %s rows that were not stored\n"):format(
+                core.process.shown(own.title), tostring(stats.pending):match("%d+")))
         end
         collect(self)
     end
