@@ -14,10 +14,14 @@
 /* A write that was stopped only to go on in another thread is tried again at once, and counts as no last try. */
 enum { AT_ONCE_US = 1 };
 
+/* Between two tries to write dead rows to a file that takes none. */
+enum { DEAD_AGAIN_US = 1000 * 1000 };
+
 struct wb_batcher {
     wb_pipeline pipeline;
     wb_outbox outbox;
-    char *dead_path; /* NULL: dead rows go to no file */
+    char *dead_path;       /* NULL: dead rows go to no file */
+    int64_t dead_again_us; /* where it can't be written: the next try; 0: it can */
 };
 
 static const wb_pipeline_class class;
@@ -107,21 +111,67 @@ int wb_batcher_new(const wb_batcher_options *options, wb_batcher **out, wb_err *
 
 /* ---- the flusher's side ---- */
 
+static int bury(wb_batcher *batcher, const wb_batch *batch, wb_err *err)
+{
+    int64_t unix_us = batcher->pipeline.env.unix_us(batcher->pipeline.env.context);
+    const char *table = batch->table != NULL ? batch->table : batcher->pipeline.target.table;
+    return wb_dead_letter_append(batcher->dead_path, table, unix_us, batch, err);
+}
+
+static void log_dead(wb_batcher *batcher, int level, size_t rows, const char *what, const char *why)
+{
+    wb_log_line(batcher->pipeline.log, WB_TOPIC_FREE, level,
+                wb_backlog_now_us(&batcher->outbox.backlog), rows, "%zu dead rows %s%s", rows, what,
+                why);
+}
+
+/* What can't be written is kept, said once, and tried again from time to time. */
+static void keep_dead(wb_batcher *batcher, wb_batch *batch, const wb_err *err)
+{
+    size_t rows = wb_batch_rows(batch);
+    wb_outbox_dead_again(&batcher->outbox, batch);
+    if (batcher->dead_again_us == 0)
+        log_dead(batcher, WB_ERROR, rows, "can't be written, they are kept: ", err->text);
+    batcher->dead_again_us =
+        wb_after_us(wb_backlog_now_us(&batcher->outbox.backlog), DEAD_AGAIN_US);
+}
+
 /* Without a lock: a file may be slow. */
 static void bury_dead(wb_batcher *batcher)
 {
-    if (batcher->dead_path == NULL)
-        return;
     wb_batch *batch;
+    if (batcher->dead_path == NULL ||
+        (batcher->dead_again_us != 0 &&
+         wb_backlog_now_us(&batcher->outbox.backlog) < batcher->dead_again_us))
+        return;
     while ((batch = wb_outbox_next_dead(&batcher->outbox)) != NULL) {
         wb_err err = {0};
-        int64_t unix_us = batcher->pipeline.env.unix_us(batcher->pipeline.env.context);
-        const char *table = batch->table != NULL ? batch->table : batcher->pipeline.target.table;
-        if (wb_dead_letter_append(batcher->dead_path, table, unix_us, batch, &err) != WB_OK)
-            wb_log_line(batcher->pipeline.log, WB_TOPIC_LOST, WB_ERROR,
-                        wb_backlog_now_us(&batcher->outbox.backlog), wb_batch_rows(batch),
-                        "%zu dead rows are lost: %s", wb_batch_rows(batch), err.text);
+        if (bury(batcher, batch, &err) != WB_OK) {
+            keep_dead(batcher, batch, &err);
+            break;
+        }
+        if (batcher->dead_again_us != 0)
+            log_dead(batcher, WB_INFO, wb_batch_rows(batch), "are written after all", "");
+        batcher->dead_again_us = 0;
         wb_batch_free(batch);
+    }
+    wb_log_print(batcher->pipeline.log);
+}
+
+/* The last try: what can't be written now is lost. */
+static void bury_all(wb_batcher *batcher)
+{
+    wb_err err = {0};
+    size_t lost = 0;
+    wb_batch *batch;
+    while (batcher->dead_path != NULL && (batch = wb_outbox_next_dead(&batcher->outbox)) != NULL) {
+        if (bury(batcher, batch, &err) != WB_OK)
+            lost += wb_batch_rows(batch);
+        wb_batch_free(batch);
+    }
+    if (lost > 0) {
+        wb_log_orphan(batcher->pipeline.log);
+        log_dead(batcher, WB_ERROR, lost, "are lost: ", err.text);
     }
     wb_log_print(batcher->pipeline.log);
 }
@@ -136,7 +186,7 @@ static void give_up_refused(wb_pipeline *pipeline)
     wb_monitor_lock(&batcher->outbox.backlog.monitor);
     wb_trial_end_all(&batcher->outbox, wb_backlog_now_us(&batcher->outbox.backlog));
     wb_monitor_unlock(&batcher->outbox.backlog.monitor);
-    bury_dead(batcher);
+    bury_all(batcher);
 }
 
 static int write_batch(wb_batcher *batcher, const wb_batch *batch, const wb_cancel *cancel,
@@ -180,12 +230,14 @@ static bool deliver_one(wb_pipeline *pipeline, const wb_cancel *cancel)
 /* Its state is the thread's. */
 static void leave(wb_pipeline *pipeline)
 {
+    bury_dead((wb_batcher *)pipeline);
     wb_script_client_end(&((wb_batcher *)pipeline)->outbox.script_client);
 }
 
 static void free_all(wb_pipeline *pipeline)
 {
     wb_batcher *batcher = (wb_batcher *)pipeline;
+    bury_all(batcher);
     wb_outbox_fini(&batcher->outbox);
     wb_pipeline_fini(&batcher->pipeline);
     wb_free(batcher->dead_path);

@@ -6,10 +6,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/buffer.h"
 #include "base/env.h"
+#include "base/path.h"
 
 static void put_head(wb_buffer *to, const char *table, int64_t unix_us, const char *error)
 {
@@ -36,17 +38,41 @@ static void put_lines(wb_buffer *to, const char *head, const char *rows, size_t 
     }
 }
 
-static int append(const char *path, const char *text, size_t bytes, wb_err *err)
+/* Somebody may have written the beginning of a line and no more. */
+static bool ends_in_a_line(int fd)
 {
-    int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
+    char last;
+    off_t bytes = lseek(fd, 0, SEEK_END);
+    return bytes > 0 && pread(fd, &last, 1, bytes - 1) == 1 && last != '\n';
+}
+
+/* Takes back what is there of a text, where it is the end of the file. */
+static void take_back(int fd, size_t written)
+{
+    struct stat status;
+    off_t end = lseek(fd, 0, SEEK_CUR);
+    if (fstat(fd, &status) == 0 && end == status.st_size &&
+        ftruncate(fd, end - (off_t)written) != 0)
+        return; /* the next text begins with a line of its own */
+}
+
+static int append(const char *path, const wb_buffer *text, wb_err *err)
+{
+    const char *why;
+    int fd = wb_path_open(path, O_RDWR | O_APPEND | O_CREAT, &why);
     if (fd < 0)
-        return wb_fail_store(err, WB_RETRY, "can't open \"%s\": %s", path, strerror(errno));
-    ssize_t written = write(fd, text, bytes);
-    int error = written < 0 ? errno : ENOSPC;
+        return wb_fail_store(err, WB_RETRY, "can't write to \"%s\": %s", path, why);
+    int code = WB_OK;
+    size_t skip = ends_in_a_line(fd) ? 0 : 1; /* the text begins with a newline */
+    ssize_t written = write(fd, text->data + skip, text->bytes - skip);
+    if (written != (ssize_t)(text->bytes - skip)) {
+        code = wb_fail_store(err, WB_RETRY, "can't write to \"%s\": %s", path,
+                             strerror(written < 0 ? errno : ENOSPC));
+        if (written > 0)
+            take_back(fd, (size_t)written);
+    }
     close(fd);
-    if (written == (ssize_t)bytes)
-        return WB_OK;
-    return wb_fail_store(err, WB_RETRY, "can't write to \"%s\": %s", path, strerror(error));
+    return code;
 }
 
 int wb_dead_letter_append(const char *path, const char *table, int64_t unix_us,
@@ -58,6 +84,7 @@ int wb_dead_letter_append(const char *path, const char *table, int64_t unix_us,
     if (code != WB_OK)
         return code;
     wb_buffer head = WB_BUFFER_EMPTY, text = WB_BUFFER_EMPTY;
+    wb_buffer_put_char(&text, '\n');
     put_head(&head, table, unix_us, wb_batch_error(batch));
     wb_buffer_put_char(&head, '\0');
     if (!head.failed)
@@ -65,7 +92,7 @@ int wb_dead_letter_append(const char *path, const char *table, int64_t unix_us,
     if (head.failed || text.failed)
         code = wb_fail(err, WB_MEMORY, "out of memory for %zu dead rows", wb_batch_rows(batch));
     else
-        code = append(path, text.data, text.bytes, err);
+        code = append(path, &text, err);
     wb_buffer_fini(&head);
     wb_buffer_fini(&text);
     wb_free(rows);

@@ -15,7 +15,8 @@ describe("a message", function()
             local writebehind = require "writebehind"
             local text = arg[1]
             for _, log in ipairs { false, true } do
-                local batcher = writebehind.batcher { table = "t" .. text, schema = writebehind.schema { { "n", "int8" } },
+                local batcher = writebehind.batcher { table = "t" .. text,
+                    schema = writebehind.schema { { "n", "int8" } },
                     store = { write = function() return nil, text .. "\nsecond line" end }, close_timeout = 0,
                     log = log and function(_, line) print(line) end or nil,
                     on_flush = function() error(text, 0) end }
@@ -35,7 +36,8 @@ describe("a message", function()
         local dir = process.dir()
         local command = "bin/writebehind load --store memory: --table t "
         local root = os.getenv "WRITEBEHIND_ROOT" or "."
-        for name, text in pairs { ["keys.ndjson"] = '{"a\\u001b[31m\\r\\n":1,"b":{}}\n{"a":"\\u001b"}\nno json \27[2J\n',
+        for name, text in pairs {
+            ["keys.ndjson"] = '{"a\\u001b[31m\\r\\n":1,"b":{}}\n{"a":"\\u001b"}\nno json \27[2J\n',
             ["head.csv"] = "a\27[31m,b\r\n1,2\n1\n", ["name\27[31m.csv"] = "a,a\n1,2\n" } do
             local path = process.write(dir .. "/" .. name, text)
             local result = process.run(("cd %s && %s %s %s"):format(process.quote(root), process.interpreter(), command,

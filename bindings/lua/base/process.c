@@ -4,6 +4,7 @@
  * the system's default, so that a program that hangs can be stopped. The state is the process's: signals have one
  * handler. A wrong argument raises, and so does a poll(2) that fails. */
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
@@ -11,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/path.h"
 #include "base/show.h"
 #include "lua/base/lwb.h"
 
@@ -152,6 +154,21 @@ static int process_shown(lua_State *L)
     return 1;
 }
 
+/* make_file(path): a regular file, for its owner alone where it is new. → true, or nil and why not */
+static int process_make_file(lua_State *L)
+{
+    const char *path = luaL_checkstring(L, 1), *why;
+    int fd = wb_path_open(path, O_WRONLY | O_CREAT, &why);
+    if (fd >= 0) {
+        close(fd);
+        lua_pushboolean(L, 1);
+        return 1;
+    }
+    lua_pushnil(L);
+    lua_pushfstring(L, "%s: %s", path, why);
+    return 2;
+}
+
 void lwb_open_process(lua_State *L)
 {
     static const luaL_Reg functions[] = {
@@ -164,6 +181,7 @@ void lwb_open_process(lua_State *L)
         {"sleep", process_sleep},
         {"poll", process_poll},
         {"shown", process_shown},
+        {"make_file", process_make_file},
         {NULL, NULL},
     };
     lwb_setfuncs(L, functions);

@@ -24,6 +24,12 @@ static wb_batch *pop(wb_outbox *outbox)
     return batch;
 }
 
+static void forget_oldest(wb_outbox *outbox, int64_t now_us)
+{
+    while (outbox->dead_rows > outbox->max_rows && outbox->dead->next != NULL)
+        forget(outbox, pop(outbox), now_us);
+}
+
 static void keep(wb_outbox *outbox, wb_batch *batch, const char *why, int64_t now_us)
 {
     wb_free(batch->error);
@@ -33,8 +39,18 @@ static void keep(wb_outbox *outbox, wb_batch *batch, const char *why, int64_t no
     while (*link != NULL)
         link = &(*link)->next;
     *link = batch;
-    while (outbox->dead_rows > outbox->max_rows && outbox->dead != batch)
-        forget(outbox, pop(outbox), now_us);
+    forget_oldest(outbox, now_us);
+}
+
+void wb_outbox_dead_again(wb_outbox *outbox, wb_batch *batch)
+{
+    wb_monitor_lock(&outbox->backlog.monitor);
+    outbox->dead_rows += wb_batch_left(batch);
+    batch->next = outbox->dead;
+    outbox->dead = batch;
+    forget_oldest(outbox, wb_backlog_now_us(&outbox->backlog));
+    wb_backlog_changed(&outbox->backlog);
+    wb_monitor_unlock(&outbox->backlog.monitor);
 }
 
 void wb_outbox_give_up(wb_outbox *outbox, wb_batch *batch, const char *why, int64_t now_us)

@@ -86,6 +86,8 @@ void wb_outbox_view(wb_outbox *outbox, const wb_batch *batch, wb_view *out);
 void wb_outbox_ask_flush(wb_outbox *outbox);
 int64_t wb_outbox_ask_retry_us(wb_outbox *outbox, const wb_batch *batch, const wb_err *err);
 wb_batch *wb_outbox_next_dead(wb_outbox *outbox); /* the caller frees it; NULL: there is none */
+/* Puts the last of those back, in its place. */
+void wb_outbox_dead_again(wb_outbox *outbox, wb_batch *batch);
 
 /* Locked; between the outbox's own parts. */
 int64_t wb_outbox_next_due_us(wb_backlog *backlog);

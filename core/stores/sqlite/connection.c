@@ -11,9 +11,12 @@
  * everything else WB_HOLD. A COMMIT that failed in I/O is in doubt: its frames may be in the log, where a
  * later recovery would find them. */
 #include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/env.h"
+#include "base/path.h"
 #include "stores/sqlite/sqlite.h"
 
 enum {
@@ -31,10 +34,26 @@ static int out_of_time(void *context);
 static int class_of(int status);
 static bool breaks(int status);
 
+/* SQLite would make a missing file for everybody to read. Its log and index have the file's mode. Where this fails, so
+ * does SQLite, and says why. */
+static void make_for_owner(const char *path, int flags)
+{
+    const char *why;
+    int fd = -1;
+    if (flags & SQLITE_OPEN_CREATE)
+        fd = wb_path_open(path, O_RDWR | O_CREAT | O_EXCL, &why);
+    if (fd >= 0)
+        close(fd);
+}
+
 int wb_sqlite_open(wb_sqlite_connection *connection, int flags, wb_err *err)
 {
     if (!(flags & SQLITE_OPEN_CREATE) && access(connection->path, F_OK) != 0 && errno == ENOENT)
         return wb_fail_store(err, WB_HOLD, "database \"%s\": there is no such file",
+                             connection->path);
+    struct stat status;
+    if (stat(connection->path, &status) == 0 && !S_ISREG(status.st_mode))
+        return wb_fail_store(err, WB_HOLD, "database \"%s\": it is no regular file",
                              connection->path);
     if (wb_sqlite_inherited(connection->path))
         return wb_fail_store(
@@ -42,11 +61,12 @@ int wb_sqlite_open(wb_sqlite_connection *connection, int flags, wb_err *err)
             "database \"%s\": it was open when this process was forked, and SQLite can't use it "
             "in both: close what uses it before the fork",
             connection->path);
-    int status =
+    make_for_owner(connection->path, flags);
+    int code =
         sqlite3_open_v2(connection->path, &connection->db, flags | SQLITE_OPEN_NOMUTEX, NULL);
-    if (status == SQLITE_OK && (connection->file = wb_sqlite_file_opened(connection->path)) == NULL)
-        status = SQLITE_NOMEM;
-    if (status == SQLITE_OK) {
+    if (code == SQLITE_OK && (connection->file = wb_sqlite_file_opened(connection->path)) == NULL)
+        code = SQLITE_NOMEM;
+    if (code == SQLITE_OK) {
         connection->broken = false;
         sqlite3_extended_result_codes(connection->db, 1);
         sqlite3_busy_handler(connection->db, busy, connection);
@@ -56,9 +76,9 @@ int wb_sqlite_open(wb_sqlite_connection *connection, int flags, wb_err *err)
     int cause = connection->db == NULL ? ENOMEM : sqlite3_system_errno(connection->db);
     wb_sqlite_close(connection);
     errno = cause;
-    return wb_fail_store(err, class_of(status),
+    return wb_fail_store(err, class_of(code),
                          cause != 0 ? "database \"%s\": %s: %m" : "database \"%s\": %s",
-                         connection->path, sqlite3_errstr(status));
+                         connection->path, sqlite3_errstr(code));
 }
 
 /* It is no failure if the log can't be switched on (another connection uses the database, or the file system has no

@@ -3,6 +3,7 @@
 -- a file the first few on the terminal.
 
 local json = require "writebehind.json"
+local process = require("writebehind.core").process
 
 local SHOWN = 10
 local REPLACEMENT = "\239\191\189"
@@ -62,7 +63,10 @@ local rejects = {}
 function rejects.open(path, note)
     local file, message
     if path then
-        file, message = io.open(path, "wb")
+        file, message = process.make_file(path)
+        if file then
+            file, message = io.open(path, "wb")
+        end
         if not file then
             return nil, message
         end
