@@ -66,7 +66,8 @@ local function merge_maps(maps)
 end
 
 local function add_store(command)
-    command:option("--store", "Where the rows go: postgresql://…, sqlite:PATH"):argname "URL":count(1)
+    command:option("--store", "Where the rows go: postgresql://…, sqlite:PATH; or WRITEBEHIND_STORE in the "
+        .. "environment, which other users of the machine can't see in its list of processes"):argname "URL"
 end
 
 -- An option that takes one argument, checked by `check`, a function of the option's name.
@@ -142,6 +143,10 @@ function cli.parse(argv)
     local ok, args = parser:pparse(argv)
     if not ok then
         return nil, args, parser:get_usage()
+    end
+    args.store = args.store or os.getenv "WRITEBEHIND_STORE"
+    if not args.store then
+        return nil, "missing option '--store' (or WRITEBEHIND_STORE in the environment)", parser:get_usage()
     end
     args.map = merge_maps(args.map or {})
     return args

@@ -141,6 +141,42 @@ static void wait_for_slow_server(PGconn *conn, const wb_pg_session *session)
         setsockopt(PQsocket(conn), IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof ms);
 }
 
+static bool is_local(const PGconn *conn)
+{
+    struct sockaddr_storage peer = {0};
+    socklen_t size = sizeof peer;
+    return getpeername(PQsocket(conn), (struct sockaddr *)&peer, &size) == 0 &&
+           peer.ss_family == AF_UNIX;
+}
+
+/* By a certificate, or by a password's proof that is bound to the TLS connection. */
+static bool proved_itself(PGconn *conn)
+{
+    bool proved = false;
+    PQconninfoOption *options = PQconninfo(conn);
+    for (const PQconninfoOption *at = options; at != NULL && at->keyword != NULL; at++) {
+        const char *value = at->val != NULL ? at->val : "";
+        if (strcmp(at->keyword, "sslmode") == 0)
+            proved |= strncmp(value, "verify-", 7) == 0;
+        else if (strcmp(at->keyword, "channel_binding") == 0)
+            proved |= strcmp(value, "require") == 0;
+    }
+    PQconninfoFree(options);
+    return proved;
+}
+
+static void warn_of_password(wb_pg_session *session)
+{
+    PGconn *conn = session->conn;
+    if (session->target.log == NULL || !PQconnectionUsedPassword(conn) || is_local(conn) ||
+        proved_itself(conn) || atomic_exchange(&session->store->warned, true))
+        return;
+    wb_log_line(session->target.log, WB_TOPIC_FREE, WB_WARN, wb_now_us(), 0,
+                "a password went to \"%s\", which has not proved who it is: sslmode=verify-full "
+                "makes it do so",
+                or_default(PQhost(conn), "the default host"));
+}
+
 static int connect_host(wb_pg_session *session, const wb_deadline *deadline, wb_err *err)
 {
     PGconn *conn = start(session);
@@ -160,6 +196,7 @@ static int connect_host(wb_pg_session *session, const wb_deadline *deadline, wb_
         PQsetnonblocking(conn, 1);
         wait_for_slow_server(conn, session);
         session->conn = conn;
+        warn_of_password(session);
     } else {
         PQfinish(conn);
     }

@@ -34,12 +34,13 @@ typedef struct wb_pg_host {
     char *host, *hostaddr, *port;
 } wb_pg_host;
 
-/* Never changes after wb_store_postgres made it. */
+/* Never changes after wb_store_postgres made it, but for `warned`. */
 typedef struct wb_pg_store {
     wb_store base;
     PQconninfoOption *options; /* what the conninfo says; ends with a NULL keyword */
     wb_pg_host *hosts;         /* NULL: libpq walks the servers itself */
     size_t count;              /* of hosts; 1 where hosts is NULL */
+    atomic_bool warned;        /* that a password went to nobody knows whom */
 } wb_pg_store;
 
 /* A table that a session writes to. */
