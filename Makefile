@@ -61,7 +61,7 @@ DYNAMIC := $(BUILD)/libwritebehind.so
 MODULE := $(BUILD)/$(LUA)/writebehind/core.so
 COMMAND := $(BUILD)/$(LUA)/bin/writebehind
 
-.PHONY: all lib module modules specs benches examples env lint format test sim demo bench bench-openresty memcheck \
+.PHONY: all lib module modules specs benches examples env lint format test sim fuzz demo bench bench-openresty memcheck \
     install clean help rock install-rock FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -149,12 +149,17 @@ lint:
 	@scripts/setup lint
 	@scripts/lint
 format:
-	@find core bindings spec/core bench examples -name '*.[ch]' -exec clang-format -i {} +
+	@find core bindings spec/core spec/fuzz bench examples -name '*.[ch]' -exec clang-format -i {} +
 # SEEDS: how many of the model's, from FIRST on; see spec/core/engine/outbox/model_test.c.
 SEEDS ?= 100000
 FIRST ?= 1
 sim: $(BUILD)/spec/engine/outbox/model_test
 	@$< $(SEEDS) $(FIRST)
+# SECONDS: of each fuzz target, or of those in T; see spec/fuzz/fuzz.h.
+SECONDS ?= 10
+fuzz:
+	@scripts/setup all
+	@scripts/fuzz $(SECONDS) $(T)
 memcheck:
 	@scripts/setup test
 	@scripts/memcheck $(T)
@@ -204,6 +209,7 @@ help:
 	@echo 'make lint             luacheck, cppcheck, clang-format, include directions, lengths'
 	@echo 'make format           clang-format, in place'
 	@echo 'make sim SEEDS=n      n seeds of the model of a store that refuses rows, in virtual time'
+	@echo 'make fuzz SECONDS=n    each fuzz target for n seconds'
 	@echo 'make memcheck         the tests of the core and one of the module under valgrind'
 	@echo 'make bench            the benchmarks'
 	@echo 'make bench-openresty  what the requests of an nginx pay, its database at work and frozen'
