@@ -110,11 +110,17 @@ static void restart_all(wb_pipeline *leaving)
     }
 }
 
-/* Nobody knows of this process, so nothing hurries it. */
+/* Nobody knows of this process, so nothing hurries it but a TERM of its own. */
 static void go_on(wb_pipeline *leaving, int64_t started_us)
 {
     restart_all(leaving);
     while (!all_ended(leaving, wb_now_us() + LOOK_US)) {
+        if (wb_nginx_child_is_told()) {
+            for (wb_pipeline *pipeline = leaving; pipeline; pipeline = pipeline->next_leaving)
+                wb_flusher_stop(pipeline, false);
+            all_ended(leaving, wb_now_us() + GRACE_US);
+            break;
+        }
         if (wb_now_us() >= cut_late(leaving, started_us))
             break;
     }

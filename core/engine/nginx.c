@@ -6,7 +6,9 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -49,23 +51,53 @@ bool wb_nginx_is_hurried(void)
     return is_worker() && (ngx_terminate != 0 || is_told_to_stop());
 }
 
-static void close_socket(int fd)
+/* The library's own: its alarms and requests to stop. */
+static bool is_event(int fd)
 {
-    struct stat status;
-    if (fd > STDERR_FILENO && fstat(fd, &status) == 0 && S_ISSOCK(status.st_mode))
-        close(fd);
+    char link[64], what[32] = "";
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    return readlink(link, what, sizeof what - 1) > 0 &&
+           (strcmp(what, "anon_inode:[eventfd]") == 0 || strcmp(what, "anon_inode:[timerfd]") == 0);
 }
 
-/* The folder's own descriptor is among what it lists, and no socket. */
-static void close_sockets(void)
+/* Ports, clients, log files, shared memory. The objects' connections ended with their threads. */
+static void close_all(void)
 {
     DIR *folder = opendir("/proc/self/fd");
     if (folder == NULL)
         return;
     const struct dirent *entry;
-    while ((entry = readdir(folder)) != NULL)
-        close_socket(atoi(entry->d_name));
+    while ((entry = readdir(folder)) != NULL) {
+        int fd = atoi(entry->d_name);
+        if (fd > STDERR_FILENO && fd != dirfd(folder) && !is_event(fd))
+            close(fd);
+    }
     closedir(folder);
+}
+
+static volatile sig_atomic_t told_to_end;
+
+static void note_end(int signal)
+{
+    (void)signal;
+    told_to_end = 1;
+}
+
+/* nginx's own handlers would tell nginx's loop, which does not run here. */
+static void hear_the_end(void)
+{
+    struct sigaction action = {.sa_handler = note_end};
+    sigset_t none;
+    sigemptyset(&action.sa_mask);
+    sigemptyset(&none);
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGINT, &action, NULL);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+bool wb_nginx_child_is_told(void)
+{
+    return told_to_end != 0;
 }
 
 /* A reader of this process's output would wait for the child too. */
@@ -85,7 +117,8 @@ pid_t wb_nginx_fork(void)
     if (child == 0) {
         setsid();
         prctl(PR_SET_NAME, "writebehind");
-        close_sockets();
+        hear_the_end();
+        close_all();
         leave_output();
     }
     return child;

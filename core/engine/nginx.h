@@ -14,8 +14,10 @@ enum { WB_NGINX_SAFE_US = 500000 };
 /* Is this process a worker of nginx's that was told to stop? It may become so at any time; once true, it need not
  * be asked again. Only for an exit handler. */
 bool wb_nginx_is_hurried(void);
-/* As fork. The child keeps stderr and no socket, so that it holds no port and no client, and is in a session of
- * its own. No other thread may be in this library. */
+/* As fork. The child keeps stderr and what the library itself needs, so no port, no client, no file of nginx's, and is in
+ * a session of its own. No other thread may be in this library. */
 pid_t wb_nginx_fork(void);
+/* In that child: was it told to end (TERM, INT)? */
+bool wb_nginx_child_is_told(void);
 
 #endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * A process that is told to end as nginx tells its workers, with rows that a store does not take yet: a child goes
- * on with them when the process is killed. What happened is told through memory that all share, the rows through
- * a pipe. */
+ * on with them when the process has ended. What happened is told through memory that all share. */
 #include "support/support.h"
 
 #include <dlfcn.h>
@@ -10,7 +9,9 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -31,13 +32,13 @@ struct told {
     atomic_int first;        /* the process that adds the rows */
     atomic_int writer;       /* the last that wrote, or tried to */
     atomic_bool open;        /* the store takes rows */
-    atomic_int socket;       /* a socket of the first process */
-    atomic_bool has_socket;  /* whoever writes has it too */
+    atomic_int socket, pipe; /* descriptors of the first process */
+    atomic_bool has_them;    /* whoever writes has one of them too */
+    atomic_int times[MOST];  /* how often each row was written */
     atomic_bool refuse_fork; /* there can be no child */
 };
 
 static struct told *told;
-static int rows_out = -1;
 
 /* Ours stands before the library's. */
 pid_t fork(void)
@@ -73,27 +74,28 @@ static void end_session(wb_session *session)
     free(session);
 }
 
-static bool has_socket(void)
+static bool has_descriptors(void)
 {
     int type;
     socklen_t bytes = sizeof type;
-    return getsockopt(atomic_load(&told->socket), SOL_SOCKET, SO_TYPE, &type, &bytes) == 0;
+    struct stat status;
+    bool has_pipe = fstat(atomic_load(&told->pipe), &status) == 0 && S_ISFIFO(status.st_mode);
+    return has_pipe ||
+           getsockopt(atomic_load(&told->socket), SOL_SOCKET, SO_TYPE, &type, &bytes) == 0;
 }
 
 static int wait_for_opening(const wb_deadline *deadline, wb_err *err)
 {
-    atomic_store(&told->has_socket, has_socket());
+    atomic_store(&told->has_them, has_descriptors());
     atomic_store(&told->writer, getpid());
     while (!atomic_load(&told->open) && !wb_deadline_passed(deadline))
         pause_ms(1);
     return atomic_load(&told->open) ? WB_OK : wb_fail_store(err, WB_RETRY, "shut");
 }
 
-static int tell(int64_t n, wb_err *err)
+static void tell(int64_t n)
 {
-    return write(rows_out, &n, sizeof n) == (ssize_t)sizeof n
-               ? WB_OK
-               : wb_fail_store(err, WB_HOLD, "the pipe broke");
+    atomic_fetch_add(&told->times[n % MOST], 1);
 }
 
 static int write_rows(wb_session *session, const wb_batch *batch, const wb_deadline *deadline,
@@ -104,7 +106,7 @@ static int write_rows(wb_session *session, const wb_batch *batch, const wb_deadl
     for (size_t i = 0; code == WB_OK && i < wb_batch_rows(batch); i++) {
         wb_value values[2];
         wb_batch_values(batch, i, values);
-        code = tell(values[0].i, err);
+        tell(values[0].i);
     }
     return code;
 }
@@ -115,7 +117,7 @@ static int touch_marks(wb_session *session, const wb_marks *marks, const wb_dead
     (void)session;
     int code = wait_for_opening(deadline, err);
     for (size_t i = 0; code == WB_OK && i < wb_marks_count(marks); i++)
-        code = tell(wb_marks_id(marks, i)[0], err);
+        tell(wb_marks_id(marks, i)[0]);
     *out = (wb_touched){.updated = wb_marks_count(marks)};
     return code;
 }
@@ -215,10 +217,8 @@ static void end_as_master(void)
 
 struct ending {
     pid_t pid;
-    int from; /* the pipe's other end */
+    bool ended;
     int status;
-    int times[MOST];
-    int rows;
 };
 
 static struct ending ending;
@@ -228,38 +228,44 @@ static void begin(void (*child)(void))
 #ifdef __SANITIZE_THREAD__
     skip(); /* it can't start threads in a child that was forked beside another thread */
 #endif
-    int ends[2];
-    assert_int_equal(pipe(ends), 0);
-    ending.from = ends[0];
+    prctl(PR_SET_CHILD_SUBREAPER, 1); /* a child that outlives its parent is ours */
     ending.pid = fork();
     assert_true(ending.pid >= 0);
     if (ending.pid == 0) {
-        close(ends[0]);
-        rows_out = ends[1];
+        int ends[2];
+        if (pipe(ends) != 0)
+            abort();
         atomic_store(&told->first, getpid());
+        atomic_store(&told->pipe, ends[0]);
         atomic_store(&told->socket, socket(AF_UNIX, SOCK_STREAM, 0));
         alarm(2 * LONGEST_S);
         child();
         abort(); /* it has to exit */
     }
-    close(ends[1]);
-}
-
-/* Until nobody has the pipe any more: the process and its child have ended. */
-static void read_rows(void)
-{
-    int64_t n;
-    while (read(ending.from, &n, sizeof n) == (ssize_t)sizeof n) {
-        assert_in_range(n, 0, MOST - 1);
-        ending.times[n]++;
-        ending.rows++;
-    }
-    close(ending.from);
 }
 
 static void wait_for_end(void)
 {
-    assert_int_equal(waitpid(ending.pid, &ending.status, 0), ending.pid);
+    if (!ending.ended)
+        assert_int_equal(waitpid(ending.pid, &ending.status, 0), ending.pid);
+    ending.ended = true;
+}
+
+/* Until the process and its child have ended. */
+static void wait_for_all(void)
+{
+    int status;
+    wait_for_end();
+    while (waitpid(-1, &status, 0) > 0 || errno == EINTR)
+        continue;
+}
+
+static int rows_told(void)
+{
+    int rows = 0;
+    for (int n = 0; n < MOST; n++)
+        rows += atomic_load(&told->times[n]);
+    return rows;
 }
 
 static bool tried_by_another(void)
@@ -277,9 +283,9 @@ static void wait_for_another(void)
 
 static void check_each_once(int count)
 {
-    assert_int_equal(ending.rows, count);
+    assert_int_equal(rows_told(), count);
     for (int n = 0; n < count; n++)
-        assert_int_equal(ending.times[n], 1);
+        assert_int_equal(atomic_load(&told->times[n]), 1);
 }
 
 static int prepare(void **state)
@@ -310,13 +316,25 @@ static void test_child_goes_on_when_the_process_has_ended(void **state)
     (void)state;
     begin(end_hurried);
     wait_for_another();
-    assert_false(atomic_load(&told->has_socket));
+    assert_false(atomic_load(&told->has_them));
     wait_for_end();
     assert_int_equal(WEXITSTATUS(ending.status), EXIT_CODE);
-    assert_int_equal(ending.rows, 0);
+    assert_int_equal(rows_told(), 0);
     atomic_store(&told->open, true);
-    read_rows();
+    wait_for_all();
     check_each_once(ROWS);
+}
+
+/* The child itself is told to end: it does, soon, and says what is lost. */
+static void test_child_ends_when_it_is_told(void **state)
+{
+    (void)state;
+    begin(end_hurried);
+    wait_for_another();
+    wait_for_end();
+    kill(atomic_load(&told->writer), SIGTERM);
+    wait_for_all();
+    assert_int_equal(rows_told(), 0);
 }
 
 static void test_all_objects_go_to_one_child(void **state)
@@ -326,7 +344,7 @@ static void test_all_objects_go_to_one_child(void **state)
     wait_for_another();
     kill(ending.pid, SIGKILL);
     atomic_store(&told->open, true);
-    read_rows();
+    wait_for_all();
     wait_for_end();
     check_each_once(3 * ROWS);
 }
@@ -358,7 +376,7 @@ static void test_hurry_may_come_late(void **state)
     wait_for_another();
     kill(ending.pid, SIGKILL);
     atomic_store(&told->open, true);
-    read_rows();
+    wait_for_all();
     wait_for_end();
     check_each_once(ROWS);
     close(channel[0]);
@@ -375,7 +393,7 @@ static void test_no_child_of_the_master_process(void **state)
     pause_ms(1000); /* more than a worker waits */
     assert_false(tried_by_another());
     atomic_store(&told->open, true);
-    read_rows();
+    wait_for_all();
     wait_for_end();
     assert_false(tried_by_another());
     check_each_once(ROWS);
@@ -386,7 +404,7 @@ static void test_no_child_where_the_rows_get_out_in_time(void **state)
     (void)state;
     atomic_store(&told->open, true);
     begin(end_hurried);
-    read_rows();
+    wait_for_all();
     wait_for_end();
     assert_int_equal(WEXITSTATUS(ending.status), EXIT_CODE);
     assert_false(tried_by_another());
@@ -402,7 +420,7 @@ static void test_goes_on_itself_where_it_can_have_no_child(void **state)
         pause_ms(1);
     pause_ms(1500); /* by then it has tried */
     atomic_store(&told->open, true);
-    read_rows();
+    wait_for_all();
     wait_for_end();
     assert_int_equal(WEXITSTATUS(ending.status), EXIT_CODE);
     assert_false(tried_by_another());
@@ -418,7 +436,7 @@ static void test_a_stopped_write_is_not_the_last_try(void **state)
     wait_for_another();
     kill(ending.pid, SIGKILL);
     atomic_store(&told->open, true);
-    read_rows();
+    wait_for_all();
     wait_for_end();
     check_each_once(ROWS);
 }
@@ -429,7 +447,7 @@ static void test_child_gives_up_at_the_deadline(void **state)
     close_timeout_us = 10 * SECOND; /* time enough to fork and to try */
     begin(end_hurried);
     wait_for_another();
-    read_rows(); /* it never opens */
+    wait_for_all(); /* it never opens */
     wait_for_end();
     assert_int_equal(WEXITSTATUS(ending.status), EXIT_CODE);
     check_each_once(0);
@@ -440,6 +458,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, prepare, tidy)
     const struct CMUnitTest tests[] = {
         TEST(test_child_goes_on_when_the_process_has_ended),
+        TEST(test_child_ends_when_it_is_told),
         TEST(test_all_objects_go_to_one_child),
         TEST(test_hurry_may_come_late),
         TEST(test_no_child_of_the_master_process),
