@@ -1,6 +1,8 @@
 -- What is said of outside text, whoever wrote it, is one line that no terminal obeys.
 
 local process = require "spec.support.process"
+local testing = require "writebehind.testing"
+local writebehind = require "writebehind"
 
 local ESCAPES = "\27[31m\r\226\128\174x\7"
 
@@ -46,5 +48,33 @@ describe("a message", function()
             assert_harmless(result.err)
         end
         process.remove(dir)
+    end)
+
+    it("of one kind comes once in 10 s, whatever alternates with it, and again where it gets worse", function()
+        local lines, clock = {}, testing.clock(1000)
+        local batcher = writebehind.batcher { table = "t", schema = writebehind.schema { { "n", "int8" } },
+            batch_size = 100, clock = clock, retry = { initial = 0.001, max = 0.001 },
+            store = { write = function(_, batch)
+                for row in batch:rows() do
+                    if row.n % 20 == 0 then
+                        return nil, "bad", "reject"
+                    end
+                end
+                return true
+            end }, log = function(level, text)
+                local kind = level .. " " .. text:gsub("%d+", "N")
+                lines[kind] = (lines[kind] or 0) + 1
+            end }
+        for n = 1, 20000 do
+            assert(batcher:add { n = n })
+        end
+        assert(batcher:close())
+        assert.equal(1000, batcher:stats().dead)
+        local count = 0
+        for kind, times in pairs(lines) do
+            assert.is_true(times <= 1 + (clock:now() - 1000) / 10, kind)
+            count = count + times
+        end
+        assert.is_true(count < 20, tostring(count))
     end)
 end)

@@ -146,6 +146,31 @@ static void left_to_the_server(void **state)
     wb_schema_unref(schema);
 }
 
+/* Defaults at the ends of what the server's types hold, which no row could be given here, and empty or odd texts. */
+static void odd_defaults(void **state)
+{
+    fixture *f = *state;
+    sql(f, "CREATE TABLE t (n int8, far date DEFAULT '5874897-12-31', early date DEFAULT "
+           "'4713-01-01 BC',"
+           " never date DEFAULT 'infinity', late timestamptz DEFAULT '294276-12-31 UTC',"
+           " empty text DEFAULT '', quote text DEFAULT 'it''s \\ \"', data jsonb DEFAULT '\"\"',"
+           " bytes bytea DEFAULT '')");
+    for (int on = 0; on < 2; on++) {
+        char conninfo[512];
+        snprintf(conninfo, sizeof conninfo, "%s options='-c standard_conforming_strings=%s'",
+                 test_conninfo(), on ? "on" : "off");
+        wb_store_unref(f->store);
+        assert_ok(wb_store_postgres(conninfo, &f->store, NULL));
+        wb_schema *schema = describe(f, "t");
+        assert_int_equal(wb_schema_count(schema), 5);
+        assert_default_text(schema, "empty", "");
+        assert_default_text(schema, "quote", "it's \\ \"");
+        assert_default_text(schema, "data", "\"\"");
+        assert_default_text(schema, "bytes", "");
+        wb_schema_unref(schema);
+    }
+}
+
 static void refusals(void **state)
 {
     fixture *f = *state;
@@ -173,9 +198,7 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        T(agent_stats),
-        T(defaults_of_every_type),
-        T(left_to_the_server),
+        T(agent_stats), T(defaults_of_every_type), T(left_to_the_server), T(odd_defaults),
         T(refusals),
     };
     return cmocka_run_group_tests_name("postgres_describe", tests, NULL, NULL);
