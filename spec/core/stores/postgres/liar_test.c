@@ -12,6 +12,9 @@
 #include <stdatomic.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/lsan_interface.h>
+#endif
 
 /* ---- lies ---- */
 
@@ -386,13 +389,32 @@ static void aim(liar *l, int message, const struct lie *lie)
     atomic_store(&l->proxy.target, message);
 }
 
+/* libpq forgets the result that it has begun where another begins (getCopyStart, getRowDescriptions in fe-protocol3.c),
+ * and nobody can free it. */
+static int run_with(liar *l, size_t which, const struct lie *lie, wb_err *err)
+{
+#ifdef __SANITIZE_ADDRESS__
+    bool forgets = lie->how == INSTEAD && memchr("TGHW", lie->bytes[0], 4) != NULL;
+    if (forgets)
+        __lsan_disable();
+#endif
+    int code = dialogues[which].run(l, LONGEST_US, err);
+#ifdef __SANITIZE_ADDRESS__
+    if (forgets)
+        __lsan_enable();
+#else
+    (void)lie;
+#endif
+    return code;
+}
+
 static void lie_once(liar *l, size_t which, int message, const struct lie *lie)
 {
     wb_err err;
     sql(l->f, "TRUNCATE t");
     aim(l, message, lie);
     int64_t began_us = wb_now_us();
-    int code = dialogues[which].run(l, LONGEST_US, &err);
+    int code = run_with(l, which, lie, &err);
     if (wb_now_us() - began_us > 30 * SECOND_US)
         fail_msg("%s, message %d, lie %td: took too long", dialogues[which].name, message,
                  lie - lies);
