@@ -45,23 +45,23 @@ static const char all_each[] = NO_LOOP MARKS_EACH
     " UPDATE $T AS t SET $C = m.at FROM marks AS m WHERE t.$K = m.id"
     " AND " IS_KNOWN " AND " IS_OF_TYPE " AND (t.$C IS NULL OR (t.$C < m.at AND t.$C < $B))";
 
-/* Rows are locked, or skipped, and then moved. Where the key is not unique, it does not say which of its rows was locked;
- * a row's place does (P: its columns, J: the row that was locked, R: what is told of a move, X: the row that moved).
- * Whoever was skipped, or moved by another writer meanwhile, is among those that are left. The numbers are enum
- * wb_pg_left. */
+/* Rows are locked, or skipped, and those that were locked are moved, unless a trigger of the table's keeps them. Where the
+ * key is not unique, it does not say which of its rows was locked; a row's place does (P: its columns, J: the row that
+ * was locked, X: a row that was). Whoever was skipped, or moved by another writer meanwhile, is among those that are
+ * left. The numbers are enum wb_pg_left. */
 #define FREE_ROWS                                                                                  \
     ", locked AS MATERIALIZED (SELECT m.n, m.id, m.at$P"                                           \
     "  FROM $T AS t JOIN marks AS m ON t.$K = m.id WHERE " IS_KNOWN " AND " IS_OF_TYPE             \
     "  AND (t.$C IS NULL OR (t.$C < m.at AND t.$C < $B)) FOR NO KEY UPDATE OF t SKIP LOCKED),"     \
     " moved AS (UPDATE $T AS t SET $C = l.at FROM locked AS l"                                     \
-    "  WHERE t.$K = ANY (ARRAY(SELECT id FROM locked)) AND $J RETURNING $R)"                       \
+    "  WHERE t.$K = ANY (ARRAY(SELECT id FROM locked)) AND $J RETURNING l.n)"                      \
     " SELECT 0 AS n, pg_catalog.count(DISTINCT n) FROM moved UNION ALL"                            \
     " SELECT m.n, CASE WHEN s.id IS NULL THEN 0 WHEN s.type = $O THEN 1 ELSE 2 END"                \
     "  FROM marks AS m LEFT JOIN (SELECT t.$K AS id, t.$C AS at$P,"                                \
     "   pg_catalog.pg_typeof(t.$C)::pg_catalog.oid AS type FROM $T AS t"                           \
     "   WHERE " IS_KNOWN ") AS s ON s.id = m.id"                                                   \
     "  WHERE s.id IS NULL OR ((s.at IS NULL OR (s.at < m.at AND s.at < $B))"                       \
-    "   AND NOT EXISTS (SELECT FROM moved AS v WHERE v.n = m.n$X))"
+    "   AND NOT EXISTS (SELECT FROM locked AS v WHERE v.n = m.n$X))"
 
 static const char free_at_once[] = NO_LOOP MARKS_AT_ONCE FREE_ROWS;
 static const char free_each[] = NO_LOOP MARKS_EACH FREE_ROWS;
@@ -121,12 +121,10 @@ static void put_row(wb_buffer words[LETTERS], const char *key, bool unique)
         wb_buffer_put_text(&words['J' - 'A'], "t.");
         wb_put_name(&words['J' - 'A'], key);
         wb_buffer_put_text(&words['J' - 'A'], " = l.id");
-        wb_buffer_put_text(&words['R' - 'A'], "l.n");
         return;
     }
     wb_buffer_put_text(&words['P' - 'A'], ", t.tableoid AS part, t.ctid AS place");
     wb_buffer_put_text(&words['J' - 'A'], "t.tableoid = l.part AND t.ctid = l.place");
-    wb_buffer_put_text(&words['R' - 'A'], "l.n, l.part, l.place");
     wb_buffer_put_text(&words['X' - 'A'], " AND v.part = s.part AND v.place = s.place");
 }
 

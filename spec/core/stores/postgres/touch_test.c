@@ -400,6 +400,28 @@ static void some_rows_of_an_id(void **state)
     t.session->class->end(t.session);
 }
 
+/* A row that the table's own trigger keeps as it is does not come again and again. */
+static void trigger_keeps_a_row(void **state)
+{
+    fixture *f = *state;
+    wb_mark marks[] = {mark(1, T0 + 7), mark(2, T0 + 7)};
+    for (int unique = 0; unique < 2; unique++) {
+        tracking t;
+        sql(f, "DROP TABLE IF EXISTS w");
+        make_table(f, 2);
+        if (unique == 0)
+            sql(f, "ALTER TABLE w DROP CONSTRAINT w_pkey");
+        sql(f, "CREATE OR REPLACE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+               "RETURN NULL; END $$; CREATE TRIGGER keep BEFORE UPDATE ON w FOR EACH ROW "
+               "WHEN (OLD.id = lpad('1', 32, '0')::uuid) EXECUTE FUNCTION keep()");
+        track(f, &t, false, 0);
+        assert_touched(touch(&t, marks, 2, T0 + 7), 1, 0);
+        assert_string_equal(again_of(2), "");
+        assert_string_equal(times(f), "- 7");
+        t.session->class->end(t.session);
+    }
+}
+
 /* ---- a table that changes under an open connection ---- */
 
 /* timestamptz turns into these without a word of the server's. */
@@ -462,6 +484,7 @@ int main(void)
         T(with_rights),
         T(key_share_is_no_lock),
         T(some_rows_of_an_id),
+        T(trigger_keeps_a_row),
         T(other_type_is_held),
         T(reconnects),
     };
