@@ -67,6 +67,12 @@ static double double_of_word(uint64_t word)
     return number;
 }
 
+/* A server's "infinity" stays the last time there is. */
+static int64_t since_1970(int64_t since_2000_us)
+{
+    return since_2000_us > INT64_MAX - WB_PG_EPOCH_US ? INT64_MAX : since_2000_us + WB_PG_EPOCH_US;
+}
+
 static void data_value(int type, const uint8_t *data, uint32_t bytes, wb_value *value)
 {
     switch (type) {
@@ -89,10 +95,10 @@ static void data_value(int type, const uint8_t *data, uint32_t bytes, wb_value *
         *value = float_value(double_of_word(wb_get64(data)));
         break;
     case WB_TYPE_TIMESTAMPTZ:
-        *value = int_value((int64_t)wb_get64(data) + WB_PG_EPOCH_US);
+        *value = int_value(since_1970((int64_t)wb_get64(data)));
         break;
     case WB_TYPE_DATE:
-        *value = int_value((int32_t)wb_get32(data) + WB_PG_EPOCH_DAYS);
+        *value = int_value((int64_t)(int32_t)wb_get32(data) + WB_PG_EPOCH_DAYS);
         break;
     case WB_TYPE_JSONB:
         *value = text_value(data + 1, bytes - 1);
