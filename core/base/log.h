@@ -16,6 +16,8 @@ enum wb_topic {
     WB_TOPIC_RECOVERY,
     WB_TOPIC_HOLD, /* the store refuses all: rows are held */
     WB_TOPIC_DEAD,
+    WB_TOPIC_KEPT,    /* dead rows can't be written */
+    WB_TOPIC_WRITTEN, /* they are, after all */
     WB_TOPIC_DROP,
     WB_TOPIC_FULL,
     WB_TOPIC_NOTICE, /* what the server said */

@@ -118,11 +118,11 @@ static int bury(wb_batcher *batcher, const wb_batch *batch, wb_err *err)
     return wb_dead_letter_append(batcher->dead_path, table, unix_us, batch, err);
 }
 
-static void log_dead(wb_batcher *batcher, int level, size_t rows, const char *what, const char *why)
+static void log_dead(wb_batcher *batcher, int topic, int level, size_t rows, const char *what,
+                     const char *why)
 {
-    wb_log_line(batcher->pipeline.log, WB_TOPIC_FREE, level,
-                wb_backlog_now_us(&batcher->outbox.backlog), rows, "%zu dead rows %s%s", rows, what,
-                why);
+    wb_log_line(batcher->pipeline.log, topic, level, wb_backlog_now_us(&batcher->outbox.backlog),
+                rows, "%zu dead rows %s%s", rows, what, why);
 }
 
 /* What can't be written is kept, said once, and tried again from time to time. */
@@ -131,7 +131,8 @@ static void keep_dead(wb_batcher *batcher, wb_batch *batch, const wb_err *err)
     size_t rows = wb_batch_rows(batch);
     wb_outbox_dead_again(&batcher->outbox, batch);
     if (batcher->dead_again_us == 0)
-        log_dead(batcher, WB_ERROR, rows, "can't be written, they are kept: ", err->text);
+        log_dead(batcher, WB_TOPIC_KEPT, WB_ERROR, rows,
+                 "can't be written, they are kept: ", err->text);
     batcher->dead_again_us =
         wb_after_us(wb_backlog_now_us(&batcher->outbox.backlog), DEAD_AGAIN_US);
 }
@@ -151,7 +152,8 @@ static void bury_dead(wb_batcher *batcher)
             break;
         }
         if (batcher->dead_again_us != 0)
-            log_dead(batcher, WB_INFO, wb_batch_rows(batch), "are written after all", "");
+            log_dead(batcher, WB_TOPIC_WRITTEN, WB_INFO, wb_batch_rows(batch),
+                     "are written after all", "");
         batcher->dead_again_us = 0;
         wb_batch_free(batch);
     }
@@ -171,7 +173,7 @@ static void bury_all(wb_batcher *batcher)
     }
     if (lost > 0) {
         wb_log_orphan(batcher->pipeline.log);
-        log_dead(batcher, WB_ERROR, lost, "are lost: ", err.text);
+        log_dead(batcher, WB_TOPIC_FREE, WB_ERROR, lost, "are lost: ", err.text);
     }
     wb_log_print(batcher->pipeline.log);
 }

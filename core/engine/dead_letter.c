@@ -39,7 +39,7 @@ static void put_lines(wb_buffer *to, const char *head, const char *rows, size_t 
 }
 
 /* Somebody may have written the beginning of a line and no more. */
-static bool ends_in_a_line(int fd)
+static bool ends_within_a_line(int fd)
 {
     char last;
     off_t bytes = lseek(fd, 0, SEEK_END);
@@ -63,7 +63,7 @@ static int append(const char *path, const wb_buffer *text, wb_err *err)
     if (fd < 0)
         return wb_fail_store(err, WB_RETRY, "can't write to \"%s\": %s", path, why);
     int code = WB_OK;
-    size_t skip = ends_in_a_line(fd) ? 0 : 1; /* the text begins with a newline */
+    size_t skip = ends_within_a_line(fd) ? 0 : 1; /* the text begins with a newline */
     ssize_t written = write(fd, text->data + skip, text->bytes - skip);
     if (written != (ssize_t)(text->bytes - skip)) {
         code = wb_fail_store(err, WB_RETRY, "can't write to \"%s\": %s", path,
