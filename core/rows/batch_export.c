@@ -1,42 +1,74 @@
 /* SPDX-License-Identifier: MIT
  * A batch as other programs read it: a stream of PostgreSQL's binary COPY, or NDJSON. Invariant: the batch is only
  * read. No locks: its owner calls. Fails with WB_MEMORY.
- * NDJSON is one JSON object a line, with every column. A value that JSON has no form for becomes text, as PostgreSQL
+ * NDJSON is one JSON object a line, with every column that is not left to the server. A value that JSON has no form for becomes text, as PostgreSQL
  * writes it: uuids, times, \x hex, "NaN", "Infinity". A json value stays as it was given, but that line breaks between
  * its tokens become spaces, since a row is one line. */
 #include <math.h>
 #include <string.h>
 
 #include "base/buffer.h"
-#include "rows/batch.h"
-#include "rows/types.h"
+#include "rows/shape.h"
+#include "rows/text.h"
 
 /* ---- COPY ---- */
 
 const uint8_t wb_copy_header[WB_COPY_HEADER_BYTES] = "PGCOPY\n\377\r\n\0";
 const uint8_t wb_copy_trailer[WB_COPY_TRAILER_BYTES] = {0xff, 0xff};
 
+static int one_shape(const wb_batch *batch, wb_err *err)
+{
+    wb_shapes shapes;
+    if (!wb_shapes_of(batch, &shapes))
+        return wb_fail(err, WB_MEMORY, "no memory for %zu rows as a COPY stream",
+                       wb_batch_left(batch));
+    size_t count = shapes.count;
+    wb_shapes_fini(&shapes);
+    if (count > 1)
+        return wb_fail(
+            err, WB_INVALID,
+            "no COPY stream has these rows: not all leave the same columns to the server");
+    return WB_OK;
+}
+
+static uint8_t *put_tuples(const wb_batch *batch, uint8_t *to)
+{
+    size_t bytes;
+    for (size_t i = 0; i < wb_batch_left(batch); i++)
+        to += wb_tuple_given(wb_batch_row(batch, i, &bytes), to);
+    return to;
+}
+
 int wb_batch_copy_binary(const wb_batch *batch, uint8_t **out, size_t *bytes, wb_err *err)
 {
     size_t tuple_bytes;
-    const uint8_t *tuples = wb_batch_tuples(batch, &tuple_bytes);
+    wb_batch_tuples(batch, &tuple_bytes);
+    int code = one_shape(batch, err);
+    if (code != WB_OK)
+        return code;
     uint8_t *stream = wb_alloc(WB_COPY_HEADER_BYTES + tuple_bytes + WB_COPY_TRAILER_BYTES);
     if (!stream)
         return wb_fail(err, WB_MEMORY, "no memory for %zu rows as a COPY stream",
                        wb_batch_left(batch));
     memcpy(stream, wb_copy_header, WB_COPY_HEADER_BYTES);
-    if (tuple_bytes > 0)
-        memcpy(stream + WB_COPY_HEADER_BYTES, tuples, tuple_bytes);
-    memcpy(stream + WB_COPY_HEADER_BYTES + tuple_bytes, wb_copy_trailer, WB_COPY_TRAILER_BYTES);
+    uint8_t *end = put_tuples(batch, stream + WB_COPY_HEADER_BYTES);
+    memcpy(end, wb_copy_trailer, WB_COPY_TRAILER_BYTES);
     *out = stream;
-    *bytes = WB_COPY_HEADER_BYTES + tuple_bytes + WB_COPY_TRAILER_BYTES;
+    *bytes = (size_t)(end - stream) + WB_COPY_TRAILER_BYTES;
     return WB_OK;
+}
+
+bool wb_batch_gives(const wb_batch *batch, size_t column)
+{
+    size_t bytes;
+    return wb_batch_left(batch) == 0 ||
+           wb_row_value(batch->schema, wb_batch_row(batch, 0, &bytes), column).kind != WB_ABSENT;
 }
 
 /* ---- NDJSON ---- */
 
 static void row_put(wb_buffer *json, const wb_schema *schema, const wb_value *values);
-static void value_put(wb_buffer *json, int type, const wb_value *value);
+static void value_put(wb_buffer *json, const wb_column *column, const wb_value *value);
 
 int wb_batch_ndjson(const wb_batch *batch, char **out, size_t *bytes, wb_err *err)
 {
@@ -58,42 +90,18 @@ int wb_batch_ndjson(const wb_batch *batch, char **out, size_t *bytes, wb_err *er
 
 static void row_put(wb_buffer *json, const wb_schema *schema, const wb_value *values)
 {
+    char before = '{';
     for (size_t i = 0; i < schema->count; i++) {
         const wb_column *column = &schema->columns[i].column;
-        wb_buffer_put_char(json, i == 0 ? '{' : ',');
+        if (values[i].kind == WB_ABSENT)
+            continue;
+        wb_buffer_put_char(json, before);
+        before = ',';
         wb_buffer_put_json_string(json, column->name, strlen(column->name));
         wb_buffer_put_char(json, ':');
-        value_put(json, column->type, &values[i]);
+        value_put(json, column, &values[i]);
     }
-    wb_buffer_put_text(json, "}\n");
-}
-
-/* A string in which nothing needs an escape. */
-static void plain_put(wb_buffer *json, const char *text, size_t bytes)
-{
-    wb_buffer_put_char(json, '"');
-    wb_buffer_put(json, text, bytes);
-    wb_buffer_put_char(json, '"');
-}
-
-static void float_put(wb_buffer *json, int type, const wb_value *value)
-{
-    char text[WB_TYPE_TEXT_BYTES];
-    double number = value->f;
-    if (isnan(number)) {
-        plain_put(json, "NaN", 3);
-    } else if (isinf(number)) {
-        wb_buffer_put_text(json, number < 0 ? "\"-Infinity\"" : "\"Infinity\"");
-    } else {
-        wb_buffer_put(json, text, wb_type_text(type, value, text));
-    }
-}
-
-static void bytea_put(wb_buffer *json, const wb_value *value)
-{
-    wb_buffer_put_text(json, "\"\\\\x");
-    wb_buffer_put_hex(json, value->text, value->bytes);
-    wb_buffer_put_char(json, '"');
+    wb_buffer_put_text(json, before == ',' ? "}\n" : "{}\n");
 }
 
 static void raw_json_put(wb_buffer *json, const wb_value *value)
@@ -107,40 +115,45 @@ static void raw_json_put(wb_buffer *json, const wb_value *value)
             *at = ' ';
 }
 
-static void value_put(wb_buffer *json, int type, const wb_value *value)
+/* A value that JSON has a form for. */
+static bool is_bare(int type, const wb_value *value)
 {
-    char text[WB_TYPE_TEXT_BYTES];
-    if (value->kind == WB_NULL) {
-        wb_buffer_put_text(json, "null");
-        return;
-    }
     switch (type) {
     case WB_TYPE_BOOL:
-        wb_buffer_put_text(json, value->i ? "true" : "false");
-        break;
     case WB_TYPE_INT2:
     case WB_TYPE_INT4:
     case WB_TYPE_INT8:
-        wb_buffer_put(json, text, wb_type_text(type, value, text));
-        break;
+        return true;
     case WB_TYPE_FLOAT4:
     case WB_TYPE_FLOAT8:
-        float_put(json, type, value);
-        break;
-    case WB_TYPE_BYTEA:
-        bytea_put(json, value);
-        break;
-    case WB_TYPE_UUID:
-    case WB_TYPE_TIMESTAMPTZ:
-    case WB_TYPE_DATE:
-        plain_put(json, text, wb_type_text(type, value, text));
-        break;
-    case WB_TYPE_JSON:
-    case WB_TYPE_JSONB:
-        raw_json_put(json, value);
-        break;
+        return isfinite(value->f);
     default:
-        wb_buffer_put_json_string(json, value->text, value->bytes);
-        break;
+        return false;
     }
+}
+
+/* As a string. Only text has what needs an escape, and what it takes is not copied twice. */
+static void string_put(wb_buffer *json, const wb_column *column, const wb_value *value)
+{
+    if (column->type == WB_TYPE_TEXT) {
+        wb_buffer_put_json_string(json, value->text, value->bytes);
+        return;
+    }
+    wb_buffer_put_char(json, '"');
+    if (column->type == WB_TYPE_BYTEA)
+        wb_buffer_put_char(json, '\\');
+    wb_put_value(json, column, value);
+    wb_buffer_put_char(json, '"');
+}
+
+static void value_put(wb_buffer *json, const wb_column *column, const wb_value *value)
+{
+    if (value->kind == WB_NULL)
+        wb_buffer_put_text(json, "null");
+    else if (column->type == WB_TYPE_JSON || column->type == WB_TYPE_JSONB)
+        raw_json_put(json, value);
+    else if (is_bare(column->type, value))
+        wb_put_value(json, column, value);
+    else
+        string_put(json, column, value);
 }

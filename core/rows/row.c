@@ -37,15 +37,15 @@ size_t wb_row_bound(const wb_schema *schema, const wb_value *values, size_t coun
 int wb_row_encode(const wb_schema *schema, wb_uuid_source *source, int64_t unix_us,
                   const wb_value *values, size_t count, uint8_t *to, size_t *bytes, wb_err *err)
 {
-    if (RARE(count > schema->given))
+    if (RARE(count > schema->count))
         return count_refuse(schema, count, err);
     const wb_column_plan *plan = schema->columns, *end = plan + schema->count;
     uint8_t *at = wb_put16(to, schema->count);
     for (; plan < end; plan++) {
-        size_t place = (size_t)plan->place; /* -1, generated, is past any count */
+        size_t place = plan->place;
         if (place < count && values[place].kind > WB_NULL)
             at = value_put(&plan->column, &values[place], at, err);
-        else if (plan->place < 0)
+        else if (plan->column.generate != WB_GIVEN)
             at = generated_put(&plan->column, source, unix_us, at);
         else
             at = missing_put(plan, place < count && values[place].kind == WB_NULL, at, err);
@@ -74,6 +74,8 @@ static uint8_t *generated_put(const wb_column *column, wb_uuid_source *source, i
 static uint8_t *missing_put(const wb_column_plan *plan, bool null, uint8_t *to, wb_err *err)
 {
     bool has_default = plan->default_bytes > 0;
+    if (plan->column.server_default && !(null && plan->column.null))
+        return wb_put32(to, (uint32_t)WB_LEFT_LENGTH);
     if (plan->column.null && (null || !has_default))
         return wb_put32(to, (uint32_t)NULL_LENGTH);
     if (!has_default)
@@ -318,17 +320,17 @@ int wb_field_encode(const wb_column *column, const wb_value *value, uint8_t *to,
 
 static int count_refuse(const wb_schema *schema, size_t count, wb_err *err)
 {
-    return wb_fail(err, WB_INVALID, "%zu values for %u columns", count, (unsigned)schema->given);
+    return wb_fail(err, WB_INVALID, "%zu values for %u columns", count, (unsigned)schema->count);
 }
 
 int wb_row_refuse(const wb_schema *schema, const wb_value *values, size_t count, wb_err *err)
 {
-    if (count > schema->given)
+    if (count > schema->count)
         return count_refuse(schema, count, err);
     const wb_column *largest = &schema->columns[0].column;
     uint64_t most = 0;
     for (size_t i = 0; i < schema->count; i++) {
-        size_t place = (size_t)schema->columns[i].place;
+        size_t place = schema->columns[i].place;
         if (place < count && values[place].kind == WB_TEXT && values[place].bytes > most) {
             most = values[place].bytes;
             largest = &schema->columns[i].column;

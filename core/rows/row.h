@@ -22,6 +22,10 @@
 #include "base/uuid.h"
 #include "rows/schema.h"
 
+/* In place of a field's length: the field is not given, and is the server's to fill. Such a tuple is no COPY tuple yet
+ * (rows/shape.h). */
+enum { WB_LEFT_LENGTH = -2 };
+
 /* PostgreSQL limits a tuple and a field to 1 GiB, the headers that it adds included. */
 #define WB_TUPLE_MAX_BYTES (((size_t)1 << 30) - 65536)
 

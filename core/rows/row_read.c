@@ -46,7 +46,7 @@ const uint8_t *wb_field_value(int type, const uint8_t *field, wb_value *value)
     int32_t bytes = (int32_t)wb_get32(field);
     field += sizeof(uint32_t);
     if (bytes < 0) {
-        *value = (wb_value){.kind = WB_NULL};
+        *value = (wb_value){.kind = bytes == WB_LEFT_LENGTH ? WB_ABSENT : WB_NULL};
         return field;
     }
     data_value(type, field, (uint32_t)bytes, value);

@@ -50,7 +50,7 @@ int wb_schema_find(const wb_schema *schema, const char *name, size_t bytes)
     return -1;
 }
 
-int wb_schema_place(const wb_schema *schema, size_t index)
+size_t wb_schema_place(const wb_schema *schema, size_t index)
 {
     return schema->columns[index].place;
 }

@@ -9,15 +9,16 @@
 
 typedef struct wb_column_plan {
     wb_column column;       /* name and default text are owned by the schema */
-    int32_t place;          /* among the given columns, or -1 */
+    uint32_t place;         /* among the values of a row: the generated columns come last */
     uint32_t default_bytes; /* of default_field; 0: no default */
     uint8_t *default_field; /* the default, encoded: length word and data */
 } wb_column_plan;
 
 struct wb_schema {
     atomic_uint references;
-    uint16_t count;     /* columns */
-    uint16_t given;     /* columns that add is given */
+    uint16_t count; /* columns */
+    uint16_t given; /* columns that are not generated */
+    uint16_t left;  /* columns that may be left to the server, of those that are not generated */
     size_t fixed_bytes; /* of a tuple without the texts that are given; defaults included */
     wb_column_plan columns[];
 };

@@ -17,6 +17,7 @@ enum {
 
 static int column_add(wb_schema *schema, const wb_column *column, wb_err *err);
 static int name_check(const wb_schema *schema, const char *name, wb_err *err);
+static void place_columns(wb_schema *schema);
 static int column_check(const wb_column *column, wb_err *err);
 static int default_copy(wb_column_plan *plan, const wb_value *value, wb_err *err);
 static size_t room_of(const wb_column_plan *plan);
@@ -39,8 +40,18 @@ int wb_schema_new(const wb_column *columns, size_t count, wb_schema **out, wb_er
             return code;
         }
     }
+    place_columns(schema);
     *out = schema;
     return WB_OK;
+}
+
+static void place_columns(wb_schema *schema)
+{
+    uint32_t given = 0, generated = schema->given;
+    for (size_t i = 0; i < schema->count; i++) {
+        wb_column_plan *plan = &schema->columns[i];
+        plan->place = plan->column.generate == WB_GIVEN ? given++ : generated++;
+    }
 }
 
 /* Counts the column before it makes something that must be freed. */
@@ -54,7 +65,8 @@ static int column_add(wb_schema *schema, const wb_column *column, wb_err *err)
     wb_column_plan *plan = &schema->columns[schema->count++];
     plan->column = *column;
     plan->column.default_value = (wb_value){.kind = WB_ABSENT};
-    plan->place = column->generate == WB_GIVEN ? schema->given++ : -1;
+    schema->given += column->generate == WB_GIVEN;
+    schema->left += column->server_default;
     plan->column.name = wb_strdup(column->name);
     if (!plan->column.name)
         return no_memory(err);
@@ -88,9 +100,15 @@ static int column_check(const wb_column *column, wb_err *err)
     wb_show_text(column->name, strlen(column->name), shown);
     if (!wb_type_name(column->type))
         return wb_fail(err, WB_INVALID, "column %s: there is no type %d", shown, (int)column->type);
+    const char *type = wb_type_name(column->type);
+    bool made_here = column->generate != WB_GIVEN || column->default_value.kind != WB_ABSENT;
+    if (column->server_default && made_here)
+        return wb_fail(
+            err, WB_INVALID,
+            "column %s (%s): what the server fills has no other default and no generator", shown,
+            type);
     if (column->generate == WB_GIVEN)
         return WB_OK;
-    const char *type = wb_type_name(column->type);
     if (column->generate != WB_UUIDV4 && column->generate != WB_UUIDV7)
         return wb_fail(err, WB_INVALID, "column %s (%s): there is no generator %d", shown, type,
                        (int)column->generate);

@@ -310,8 +310,8 @@ describe("a row by name", function()
         assert.is_true(rows[1].id < rows[2].id)
     end)
 
-    it("refuses unknown names, generated ones, and missing required ones", function()
-        local cases = { [{ a = 1, bb = 2 }] = '"bb"', [{ a = 1, id = ID }] = '"id"', [{ b = "x" }] = '"a"',
+    it("refuses unknown names, generated ones that are none, and missing required ones", function()
+        local cases = { [{ a = 1, bb = 2 }] = '"bb"', [{ a = 1, id = "x" }] = '"id"', [{ b = "x" }] = '"a"',
             [{ a = 1, [1] = 2 }] = "number", [{}] = '"a"' }
         for row, part in pairs(cases) do
             local ok, message, code = batcher:add(row)

@@ -100,7 +100,7 @@ typedef struct lwb_schema {
 
 wb_schema *lwb_schema_check(lua_State *L, int index);
 lwb_schema *lwb_schema_blank(lua_State *L); /* pushes one without a core schema yet */
-void lwb_push_names(lua_State *L, const wb_schema *schema, bool given); /* a list of column names */
+void lwb_push_names(lua_State *L, const wb_schema *schema); /* a list of column names */
 
 typedef struct lwb_store {
     const lwb_kind *kind;
@@ -126,14 +126,14 @@ enum { LWB_PLAN_COLUMNS = 64 };
 
 /* How a row's table is read. */
 typedef struct lwb_plan {
-    int count;                           /* given columns; 0: too many for a plan */
+    int count;                           /* columns; 0: too many for a plan */
     const char *names[LWB_PLAN_COLUMNS]; /* interned, anchored in the batcher's options */
     uint8_t order[LWB_PLAN_COLUMNS];     /* the column of the n-th key of the row before */
 } lwb_plan;
 
-/* `names`: the list of the given columns' names. */
+/* `names`: the list of the columns' names, by their places. */
 void lwb_plan_init(lua_State *L, lwb_plan *plan, int names, int count);
-/* Reads the row at the top, at `row`, into values for the given columns; false: it needs the slow path. */
+/* Reads the row at the top, at `row`, into values by their places; false: it needs the slow path. */
 bool lwb_row_read(lua_State *L, lwb_plan *plan, int row, wb_value *values);
 
 typedef struct lwb_pipeline lwb_pipeline;
@@ -147,7 +147,8 @@ struct lwb_pipeline {
     struct lwb_claim *claims; /* taken and not completed */
     uint64_t refused; /* rows refused here, before the core saw them; added to its `rejected` */
     int64_t close_timeout_us, block_timeout_us;
-    int given; /* columns that add is given */
+    int columns; /* of the schema: what add takes */
+    int given;   /* without the generated ones: what add_values takes */
     bool driven;
     bool asks_retry; /* a policy says when a failed batch is tried again */
     lwb_plan plan;   /* a batcher's */
@@ -192,6 +193,11 @@ void lwb_claim_drop(lwb_claim *claim); /* uncompleted: counts as a failed try */
 lwb_claim *lwb_claim_check(lua_State *L, int index, const lwb_kind *kind); /* uncompleted */
 int lwb_claim_complete(lua_State *L);
 int lwb_claim_gc(lua_State *L);
+/* The batch of a claim that is being read; raises where it was completed meanwhile. */
+const wb_batch *lwb_still(lua_State *L, const lwb_claim *claim);
+/* Pushes a value of a row that is not absent. */
+void lwb_push_cell(lua_State *L, const lwb_claim *claim, const wb_column *column,
+                   const wb_value *value);
 /* Pushes row `index` (from 0) of a claim that is not completed as a table by name; `names` is their list. */
 void lwb_push_row(lua_State *L, const lwb_claim *claim, size_t index, int names);
 int lwb_dead(lua_State *L);  /* core.dead(batcher) */

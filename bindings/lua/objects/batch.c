@@ -1,71 +1,14 @@
 /* SPDX-License-Identifier: MIT
  * A batch: rows lent for delivery, read by row, by column or as a stream. Its id, attempt, reason and length stay
  * readable after it was completed; reading its rows then raises.
- * Any allocation in Lua may run a finalizer, and a finalizer may complete the claim that is being read. So a reader
- * checks the claim again before it touches what it borrows from the batch. */
+ * A finalizer may complete the claim that is being read: see cell.c. */
 #include <string.h>
 
 #include "lua/base/lwb.h"
 
-enum { LOCAL_COLUMNS = 64, LOCAL_TEXT = 512 };
-
 static wb_batch *batch_check(lua_State *L)
 {
     return lwb_claim_check(L, 1, &lwb_batch_kind)->work;
-}
-
-static const wb_batch *still(lua_State *L, const lwb_claim *claim)
-{
-    if (claim->work == NULL)
-        luaL_error(L, "batch: completed while it was read");
-    return claim->work;
-}
-
-/* Pushes text that is borrowed from the claim's batch. Where Lua may collect first, it gets a copy. */
-static void push_borrowed(lua_State *L, const lwb_claim *claim, const wb_value *value)
-{
-    char local[LOCAL_TEXT];
-    bool in_place = LWB_COPIES_FIRST;
-    char *copy = local;
-    if (!in_place && value->bytes > sizeof local)
-        copy = lua_newuserdata(L, value->bytes);
-    still(L, claim);
-    if (!in_place)
-        memcpy(copy, value->text, value->bytes);
-    lua_pushlstring(L, in_place ? value->text : copy, value->bytes);
-    if (copy != local)
-        lua_remove(L, -2);
-}
-
-static void push_cell(lua_State *L, const lwb_claim *claim, const wb_column *column,
-                      const wb_value *value)
-{
-    if (value->kind == WB_TEXT && column->type != WB_TYPE_UUID) {
-        push_borrowed(L, claim, value);
-        return;
-    }
-    still(L, claim); /* an id is borrowed, and is copied at once */
-    lwb_push_value(L, column, value);
-}
-
-void lwb_push_row(lua_State *L, const lwb_claim *claim, size_t index, int names)
-{
-    wb_value local[LOCAL_COLUMNS], *values = local;
-    const wb_schema *schema = wb_batch_schema(claim->work);
-    size_t count = wb_schema_count(schema);
-    if (count > LOCAL_COLUMNS)
-        values = lua_newuserdata(L, count * sizeof *values);
-    lua_createtable(L, 0, (int)count);
-    wb_batch_values(still(L, claim), index, values);
-    for (size_t i = 0; i < count; i++) {
-        if (values[i].kind == WB_NULL)
-            continue;
-        lua_rawgeti(L, names, (int)i + 1);
-        push_cell(L, claim, wb_schema_column(schema, i), &values[i]);
-        lua_rawset(L, -3);
-    }
-    if (values != local)
-        lua_remove(L, -2);
 }
 
 /* Pushes the list of column names, made at the first use. */
@@ -75,7 +18,7 @@ static void push_names(lua_State *L, const wb_batch *batch)
     lua_rawgeti(L, -1, 2);
     if (lua_isnil(L, -1)) {
         lua_pop(L, 1);
-        lwb_push_names(L, wb_batch_schema(batch), false);
+        lwb_push_names(L, wb_batch_schema(batch));
         lua_pushvalue(L, -1);
         lua_rawseti(L, -3, 2);
     }
@@ -135,11 +78,11 @@ static int batch_column(lua_State *L)
     const lwb_claim *claim = lua_touserdata(L, 1);
     lua_createtable(L, (int)claim->count, 0);
     for (size_t i = 0; i < claim->count; i++) {
-        wb_batch_values(still(L, claim), i, values);
-        if (values[at].kind == WB_NULL)
+        wb_batch_values(lwb_still(L, claim), i, values);
+        if (values[at].kind <= WB_NULL)
             lua_pushlightuserdata(L, NULL);
         else
-            push_cell(L, claim, wb_schema_column(schema, (size_t)at), &values[at]);
+            lwb_push_cell(L, claim, wb_schema_column(schema, (size_t)at), &values[at]);
         lua_rawseti(L, -2, (int)i + 1);
     }
     return 1;
@@ -155,6 +98,22 @@ static int batch_ndjson(lua_State *L)
     if (code != WB_OK)
         return lwb_result(L, code, &err);
     lwb_push_anchored(L, anchor, bytes);
+    return 1;
+}
+
+/* batch:columns() → the names of those that the first row gives. */
+static int batch_columns(lua_State *L)
+{
+    int count = 0;
+    const wb_schema *schema = wb_batch_schema(batch_check(L));
+    const lwb_claim *claim = lua_touserdata(L, 1);
+    lua_createtable(L, (int)wb_schema_count(schema), 0);
+    for (size_t i = 0; i < wb_schema_count(schema); i++) {
+        if (!wb_batch_gives(lwb_still(L, claim), i))
+            continue;
+        lua_pushstring(L, wb_schema_column(schema, i)->name);
+        lua_rawseti(L, -2, ++count);
+    }
     return 1;
 }
 
@@ -223,6 +182,7 @@ void lwb_open_batch(lua_State *L)
         {"column", batch_column},
         {"ndjson", batch_ndjson},
         {"copy_binary", batch_copy_binary},
+        {"columns", batch_columns},
         {"complete", lwb_claim_complete},
         {NULL, NULL},
     };

@@ -18,18 +18,18 @@ static lwb_pipeline *batcher_check(lua_State *L)
     return pipeline;
 }
 
-static const wb_column *given_column(const wb_schema *schema, int place)
+static const wb_column *column_at(const wb_schema *schema, int place)
 {
     size_t index = 0;
-    while (wb_schema_place(schema, index) != place)
+    while (wb_schema_place(schema, index) != (size_t)place)
         index++;
     return wb_schema_column(schema, index);
 }
 
-/* The message at the top is about the value of a given column. */
+/* The message at the top is about the value in a place. */
 static int refuse_value(lua_State *L, lwb_pipeline *pipeline, int place)
 {
-    const wb_column *column = given_column(pipeline->schema, place);
+    const wb_column *column = column_at(pipeline->schema, place);
     pipeline->refused++;
     lua_pushfstring(L, "column \"%s\" (%s): %s", column->name, wb_type_name(column->type),
                     lua_tostring(L, -1));
@@ -100,7 +100,7 @@ static int batcher_add_values(lua_State *L)
     return add_values(L, NULL);
 }
 
-/* Names the key of the row at 2 that is no given column. */
+/* Names the key of the row at 2 that is no column. */
 static int refuse_unknown(lua_State *L, lwb_pipeline *pipeline)
 {
     for (lua_pushnil(L); lua_next(L, 2); lua_pop(L, 1)) {
@@ -111,10 +111,9 @@ static int refuse_unknown(lua_State *L, lwb_pipeline *pipeline)
         size_t bytes;
         const char *name = lua_tolstring(L, -2, &bytes);
         int at = wb_schema_find(pipeline->schema, name, bytes);
-        if (at >= 0 && wb_schema_place(pipeline->schema, (size_t)at) >= 0)
+        if (at >= 0)
             continue;
-        lua_pushfstring(
-            L, at < 0 ? "no column \"%s\"" : "column \"%s\" is generated: it is not given", name);
+        lua_pushfstring(L, "no column \"%s\"", name);
         return refuse(L, pipeline);
     }
     lua_pushliteral(L, "the row changed while it was read");
@@ -133,16 +132,16 @@ static int count_keys(lua_State *L, int index)
 static int add_row(lua_State *L, lwb_pipeline *pipeline, const wb_choice *choice)
 {
     int found = 0;
-    luaL_checkstack(L, pipeline->given + 8, "too many columns");
+    luaL_checkstack(L, pipeline->columns + 8, "too many columns");
     lwb_getuservalue(L, 1);
-    for (int i = 1; i <= pipeline->given; i++) {
+    for (int i = 1; i <= pipeline->columns; i++) {
         lua_rawgeti(L, 3, i);
         lua_rawget(L, 2);
         found += !lua_isnil(L, -1);
     }
     if (count_keys(L, 2) != found)
         return refuse_unknown(L, pipeline);
-    return add_any(L, pipeline, choice, 4, pipeline->given);
+    return add_any(L, pipeline, choice, 4, pipeline->columns);
 }
 
 static int add_table(lua_State *L, const wb_choice *choice)
@@ -152,7 +151,7 @@ static int add_table(lua_State *L, const wb_choice *choice)
     luaL_checktype(L, 2, LUA_TTABLE);
     lua_settop(L, 2);
     if (lwb_row_read(L, &pipeline->plan, 2, values))
-        return add(L, pipeline, choice, values, pipeline->given);
+        return add(L, pipeline, choice, values, pipeline->columns);
     return add_row(L, pipeline, choice);
 }
 

@@ -21,15 +21,12 @@ static void read_options(lua_State *L, wb_batcher_options *options)
     lwb_field_options(L, 1, wb_batcher_option_list, options);
 }
 
-/* The given columns' names become the list part of the option table. */
+/* The columns' names become the list part of the option table, by their places. */
 static void name_columns(lua_State *L, const wb_schema *schema)
 {
-    int place = 0;
     for (size_t i = 0; i < wb_schema_count(schema); i++) {
-        if (wb_schema_place(schema, i) < 0)
-            continue;
         lua_pushstring(L, wb_schema_column(schema, i)->name);
-        lua_rawseti(L, 1, ++place);
+        lua_rawseti(L, 1, (int)wb_schema_place(schema, i) + 1);
     }
 }
 
@@ -71,9 +68,10 @@ int lwb_batcher_new(lua_State *L)
     pipeline->pipeline = wb_batcher_pipeline(batcher);
     pipeline->schema = wb_schema_ref(options.schema);
     pipeline->given = (int)wb_schema_given(options.schema);
+    pipeline->columns = (int)wb_schema_count(options.schema);
     pipeline->driven = options.store == NULL || options.clock != NULL || options.driven;
     lwb_field_bool(L, 1, "asks_retry", &pipeline->asks_retry);
-    lwb_plan_init(L, &pipeline->plan, 1, pipeline->given);
+    lwb_plan_init(L, &pipeline->plan, 1, pipeline->columns);
     pipeline->close_timeout_us = options.close_timeout_us;
     pipeline->block_timeout_us = options.block_timeout_us;
     return 1;

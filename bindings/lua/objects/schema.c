@@ -20,15 +20,12 @@ lwb_schema *lwb_schema_blank(lua_State *L)
     return lwb_new(L, &lwb_schema_kind);
 }
 
-void lwb_push_names(lua_State *L, const wb_schema *schema, bool given)
+void lwb_push_names(lua_State *L, const wb_schema *schema)
 {
-    int place = 0;
     lua_createtable(L, (int)wb_schema_count(schema), 4);
     for (size_t i = 0; i < wb_schema_count(schema); i++) {
-        if (given && wb_schema_place(schema, i) < 0)
-            continue;
         lua_pushstring(L, wb_schema_column(schema, i)->name);
-        lua_rawseti(L, -2, ++place);
+        lua_rawseti(L, -2, (int)i + 1);
     }
 }
 
@@ -51,7 +48,8 @@ static const char *column_text(lua_State *L, int column, int at, const char *key
 
 static bool known_key(lua_State *L, int key)
 {
-    static const char *const names[] = {"name", "type", "null", "default", "generate"};
+    static const char *const names[] = {"name",    "type",     "null",
+                                        "default", "generate", "server_default"};
     if (lua_type(L, key) == LUA_TNUMBER)
         return lua_tonumber(L, key) == 1 || lua_tonumber(L, key) == 2;
     for (size_t i = 0; lua_type(L, key) == LUA_TSTRING && i < sizeof names / sizeof *names; i++) {
@@ -90,15 +88,15 @@ static int generate_of(lua_State *L, int column, const char *name)
                       name);
 }
 
-static bool null_of(lua_State *L, int column, const char *name)
+static bool flag_of(lua_State *L, int column, const char *name, const char *key)
 {
-    lua_getfield(L, column, "null");
+    lua_getfield(L, column, key);
     if (!lua_isnil(L, -1) && !lua_isboolean(L, -1))
-        luaL_error(L, "schema: column \"%s\": null: expected a boolean, got %s", name,
+        luaL_error(L, "schema: column \"%s\": %s: expected a boolean, got %s", name, key,
                    luaL_typename(L, -1));
-    bool null = lua_toboolean(L, -1);
+    bool flag = lua_toboolean(L, -1);
     lua_pop(L, 1);
-    return null;
+    return flag;
 }
 
 /* Reads the column at `column` (the top); leaves name, type and default above it, since *out borrows. */
@@ -111,7 +109,8 @@ static void read_column(lua_State *L, int column, int at, wb_column *out)
         luaL_error(L, "schema: column \"%s\": unknown type \"%s\"", out->name, type);
     check_keys(L, column, out->name);
     out->generate = generate_of(L, column, out->name);
-    out->null = null_of(L, column, out->name);
+    out->null = flag_of(L, column, out->name, "null");
+    out->server_default = flag_of(L, column, out->name, "server_default");
     lua_getfield(L, column, "default");
     if (!lwb_to_value(L, lua_gettop(L), &out->default_value))
         luaL_error(L, "schema: column \"%s\": default: %s", out->name, lua_tostring(L, -1));
@@ -164,6 +163,10 @@ static void push_column(lua_State *L, const wb_column *column)
     lua_setfield(L, -2, "null");
     lwb_push_value(L, &plain, &column->default_value);
     lua_setfield(L, -2, "default");
+    if (column->server_default) {
+        lua_pushboolean(L, 1);
+        lua_setfield(L, -2, "server_default");
+    }
     if (column->generate == WB_GIVEN)
         return;
     lua_pushstring(L, generate_names[column->generate]);

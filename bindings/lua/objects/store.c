@@ -115,7 +115,7 @@ static int store_rows(lua_State *L)
     if (code != WB_OK)
         return lwb_result(L, code, &err);
     holder->work = batch;
-    lwb_push_names(L, wb_batch_schema(batch), false);
+    lwb_push_names(L, wb_batch_schema(batch));
     lua_createtable(L, (int)wb_batch_rows(batch), 0);
     for (size_t i = 0; i < wb_batch_rows(batch); i++) {
         lwb_push_row(L, holder, i, 4);

@@ -63,7 +63,7 @@ static int look(lua_State *L)
     script->base.retry = has(L, "retry_delay");
     script->claim = lwb_claim_blank(L, &lwb_batch_kind, 1);
     lwb_state_keep(L, &claim_key, -1);
-    lwb_push_names(L, script->state.target->schema, false);
+    lwb_push_names(L, script->state.target->schema);
     lwb_state_keep(L, &names_key, -1);
     return 0;
 }

@@ -38,6 +38,7 @@ void wb_outbox_init(wb_outbox *outbox, const wb_batcher_options *options, const 
     outbox->table = target->table;
     outbox->ask_us = WB_NEVER;
     outbox->asking = outbox->routing = options->policy != NULL;
+    outbox->one_shape = options->store != NULL && options->store->class->one_shape;
     outbox->thresholds = wb_thresholds_of(options);
     outbox->max_rows = options->max_pending_rows;
     outbox->max_bytes = options->max_pending_bytes;

@@ -61,6 +61,7 @@ typedef struct wb_outbox {
     wb_routes
         routes; /* the tables, besides its own, that rows go to: their routes are counted from 1 */
     bool routing;   /* rows may be of several tables: batches are divided when they are taken */
+    bool one_shape; /* the store wants rows of one shape: the same */
     int64_t ask_us; /* when a policy is to be asked about the open batch; WB_NEVER */
     bool asking;    /* it has a say in it */
     wb_script_client script_client; /* of who delivers, not locked */
@@ -102,7 +103,7 @@ void wb_outbox_delay(wb_outbox *outbox, wb_batch *batch, int64_t now_us);
 /* Puts a taken batch back among the sealed, with that delay. */
 void wb_outbox_put_back(wb_outbox *outbox, wb_batch *batch, int64_t now_us);
 /* Unlocked. Makes one batch of one table of what was taken: merges what was taken together, and puts rows of other
- * tables back, sealed. NULL: no memory, all is back. */
+ * tables, or other shapes, back, sealed. NULL: no memory, all is back. */
 wb_batch *wb_outbox_to_one_table(wb_outbox *outbox, wb_batch *batch, bool routing);
 /* ---- how many rows a write has: size.c ---- */
 

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT
  * What was taken becomes one batch, of rows of one table. Batches that were taken together are merged. Where a policy
- * routes rows, they are divided by table: one table is written now, the others go back, due. The rows belong
- * to the taker, so that they are read without the lock. Without memory nothing is changed. */
+ * routes rows, they are divided by table: one table is written now, the others go back, due. So they are by shape, for
+ * a store that wants rows of one. The rows belong to the taker, so that they are read without the lock. Without memory
+ * nothing is changed. */
 #include <string.h>
 
 #include "base/env.h"
 #include "engine/outbox/pieces.h"
+#include "rows/shape.h"
 
 /* ---- merging ---- */
 
@@ -108,16 +110,38 @@ static void give_back(wb_outbox *outbox, wb_batch *batch)
 
 /* Where nobody can be asked, rows go to the batcher's own table, and stay there: an earlier write of them may have
  * been committed without an answer. */
-wb_batch *wb_outbox_to_one_table(wb_outbox *outbox, wb_batch *batch, bool routing)
+static wb_batch *first_table(wb_outbox *outbox, wb_batch *batch)
 {
-    if (batch->merge_next != NULL)
-        batch = merge(outbox, batch);
-    if (!routing || batch->routed)
-        return batch;
     if (wb_script_client_routes(&outbox->script_client))
         ask_routes(outbox, batch);
     wb_batch *first = wb_outbox_divide_taken(outbox, batch, wb_class_route, NULL);
     if (first == NULL)
         give_back(outbox, batch);
     return first;
+}
+
+static wb_batch *first_shape(wb_outbox *outbox, wb_batch *batch)
+{
+    wb_shapes shapes;
+    wb_batch *first = NULL;
+    if (wb_shapes_of(batch, &shapes)) {
+        bool differ = shapes.count > 1 && shapes.count <= WB_SHAPES;
+        first = differ ? wb_outbox_divide_taken(outbox, batch, wb_class_shape, &shapes) : batch;
+        wb_shapes_fini(&shapes);
+    }
+    if (first == NULL)
+        give_back(outbox, batch);
+    return first;
+}
+
+/* Whoever wrote a batch in doubt had it in this form. */
+wb_batch *wb_outbox_to_one_table(wb_outbox *outbox, wb_batch *batch, bool routing)
+{
+    if (batch->merge_next != NULL)
+        batch = merge(outbox, batch);
+    if (routing && !batch->routed)
+        batch = first_table(outbox, batch);
+    if (batch != NULL && outbox->one_shape && !batch->in_doubt)
+        batch = first_shape(outbox, batch);
+    return batch;
 }

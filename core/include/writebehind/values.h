@@ -54,12 +54,12 @@ enum wb_type {
 };
 
 enum wb_kind {
-    WB_ABSENT, /* not given: becomes the column's default, else NULL */
-    WB_NULL,   /* stays NULL where the column allows it, else as WB_ABSENT */
-    WB_BOOL,   /* i is 0 or 1 */
-    WB_INT,    /* i */
-    WB_FLOAT,  /* f */
-    WB_TEXT, /* text, bytes: text, JSON, bytea, a uuid (36 characters or 16 raw bytes), RFC 3339 */
+    WB_ABSENT, /* not given: becomes the column's default, else NULL. Of a row's value: the server's default */
+    WB_NULL,  /* stays NULL where the column allows it, else as WB_ABSENT */
+    WB_BOOL,  /* i is 0 or 1 */
+    WB_INT,   /* i */
+    WB_FLOAT, /* f */
+    WB_TEXT,  /* text, bytes: text, JSON, bytea, a uuid (36 characters or 16 raw bytes), RFC 3339 */
 };
 
 /* A value on its way in or out; text is borrowed. */
@@ -77,9 +77,11 @@ enum wb_generate { WB_GIVEN, WB_UUIDV4, WB_UUIDV7 };
 
 typedef struct wb_column {
     const char *name;
-    int32_t type;           /* enum wb_type */
-    int32_t generate;       /* enum wb_generate; other than WB_GIVEN only for uuid */
-    bool null;              /* may be NULL */
+    int32_t type;     /* enum wb_type */
+    int32_t generate; /* enum wb_generate; other than WB_GIVEN only for uuid */
+    bool null;        /* may be NULL */
+    bool
+        server_default; /* where it is absent, the server fills it; then without default and generate */
     wb_value default_value; /* WB_ABSENT: none */
 } wb_column;
 
@@ -91,14 +93,14 @@ WB_API int wb_schema_new(const wb_column *columns, size_t count, wb_schema **out
 WB_API wb_schema *wb_schema_ref(wb_schema *schema);
 WB_API void wb_schema_unref(wb_schema *schema); /* NULL is fine */
 WB_API size_t wb_schema_count(const wb_schema *schema);
-/* How many columns add is given: all but the generated ones, in order. */
+/* How many columns are not generated. */
 WB_API size_t wb_schema_given(const wb_schema *schema);
 /* Column `index`, from 0; lives as long as the schema. */
 WB_API const wb_column *wb_schema_column(const wb_schema *schema, size_t index);
 /* The index of the column of that name, or -1. */
 WB_API int wb_schema_find(const wb_schema *schema, const char *name, size_t bytes);
-/* The place of column `index` among the given ones, or -1 where it is generated. */
-WB_API int wb_schema_place(const wb_schema *schema, size_t index);
+/* The place of column `index` among the values that add takes: in order, but the generated columns after all others. */
+WB_API size_t wb_schema_place(const wb_schema *schema, size_t index);
 /* The CREATE TABLE statement for "postgresql" or "sqlite"; the caller frees it with wb_free. */
 WB_API int wb_schema_ddl(const wb_schema *schema, const char *dialect, const char *table,
                          char **out, wb_err *err);

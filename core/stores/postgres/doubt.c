@@ -215,7 +215,7 @@ static int write_missing(wb_pg_session *session, const wb_batch *batch, const wb
         *begun = true;
         if (answer->count == wb_batch_left(batch))
             return WB_OK;
-        code = wb_pg_copy(session, batch, answer->there, deadline, begun, err);
+        code = wb_pg_write(session, &(wb_pg_rows){batch, answer->there}, deadline, begun, err);
         if (code == WB_OK || strcmp(err->sqlstate, "23505") != 0)
             return code;
     }
@@ -244,7 +244,7 @@ static int write_unseen(wb_pg_session *session, const wb_batch *batch, const wb_
     warn(session, wb_batch_left(batch) - answer->count);
     if (answer->count == wb_batch_left(batch))
         return WB_OK;
-    return wb_pg_copy(session, batch, answer->there, deadline, begun, err);
+    return wb_pg_write(session, &(wb_pg_rows){batch, answer->there}, deadline, begun, err);
 }
 
 int wb_pg_copy_missing(wb_pg_session *session, const wb_batch *batch, const wb_deadline *deadline,

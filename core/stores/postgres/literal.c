@@ -4,9 +4,9 @@
  * Syntax"). No state, no locks; only the buffer fails. */
 #include "stores/postgres/postgres.h"
 
-#include <math.h>
 #include <string.h>
 
+#include "rows/text.h"
 #include "rows/types.h"
 
 static void put_char(wb_buffer *sql, char c)
@@ -16,17 +16,44 @@ static void put_char(wb_buffer *sql, char c)
     wb_buffer_put_char(sql, c);
 }
 
-void wb_pg_put_literal(wb_buffer *sql, const char *text)
+static void put_quoted(wb_buffer *sql, const char *text, size_t bytes)
 {
     wb_buffer_put_text(sql, "E'");
-    for (; *text != '\0'; text++)
-        put_char(sql, *text);
+    for (size_t i = 0; i < bytes; i++)
+        put_char(sql, text[i]);
     wb_buffer_put_char(sql, '\'');
+}
+
+void wb_pg_put_literal(wb_buffer *sql, const char *text)
+{
+    put_quoted(sql, text, strlen(text));
+}
+
+/* Writes a value's text by a function that quotes it. */
+static void put_value(wb_buffer *sql, const wb_column *column, const wb_value *value,
+                      void (*put)(wb_buffer *sql, const char *text, size_t bytes))
+{
+    wb_buffer text = WB_BUFFER_EMPTY;
+    wb_put_value(&text, column, value);
+    if (!text.failed)
+        put(sql, text.data, text.bytes);
+    sql->failed |= text.failed;
+    wb_buffer_fini(&text);
+}
+
+void wb_pg_put_value(wb_buffer *sql, const wb_column *column, const wb_value *value)
+{
+    if (value->kind == WB_ABSENT)
+        wb_buffer_put_text(sql, "DEFAULT");
+    else if (value->kind == WB_NULL)
+        wb_buffer_put_text(sql, "NULL");
+    else
+        put_value(sql, column, value, put_quoted);
 }
 
 /* ---- arrays ---- */
 
-static void put_quoted(wb_buffer *sql, const char *text, size_t bytes)
+static void put_quoted_element(wb_buffer *sql, const char *text, size_t bytes)
 {
     wb_buffer_put_char(sql, '"');
     for (size_t i = 0; i < bytes; i++) {
@@ -37,37 +64,16 @@ static void put_quoted(wb_buffer *sql, const char *text, size_t bytes)
     wb_buffer_put_char(sql, '"');
 }
 
-static void put_bytea(wb_buffer *sql, const wb_value *value)
-{
-    wb_buffer_put_text(sql, "\"\\\\\\\\x"); /* escaped twice: as text and as an element */
-    wb_buffer_put_hex(sql, value->text, value->bytes);
-    wb_buffer_put_char(sql, '"');
-}
-
-static void put_float(wb_buffer *sql, int type, const wb_value *value)
-{
-    char text[WB_TYPE_TEXT_BYTES];
-    if (isfinite(value->f))
-        wb_buffer_put(sql, text, wb_type_text(type, value, text));
-    else
-        wb_buffer_put_text(sql, isnan(value->f) ? "NaN" : value->f > 0 ? "Infinity" : "-Infinity");
-}
-
+/* What is of a fixed size is of letters, digits and signs that mean nothing in an array. */
 static void put_element(wb_buffer *sql, int type, const wb_value *value)
 {
-    char text[WB_TYPE_TEXT_BYTES];
+    const wb_column column = {.type = type};
     if (value->kind == WB_NULL)
         wb_buffer_put_text(sql, "NULL");
-    else if (type == WB_TYPE_BOOL)
-        wb_buffer_put_char(sql, value->i != 0 ? 't' : 'f');
-    else if (type == WB_TYPE_BYTEA)
-        put_bytea(sql, value);
-    else if (type == WB_TYPE_TEXT || type == WB_TYPE_JSON || type == WB_TYPE_JSONB)
-        put_quoted(sql, value->text, value->bytes);
-    else if (type == WB_TYPE_FLOAT4 || type == WB_TYPE_FLOAT8)
-        put_float(sql, type, value);
+    else if (wb_type_bytes(type) > 0)
+        wb_put_value(sql, &column, value);
     else
-        wb_buffer_put(sql, text, wb_type_text(type, value, text));
+        put_value(sql, &column, value, put_quoted_element);
 }
 
 void wb_pg_begin_array(wb_buffer *sql)

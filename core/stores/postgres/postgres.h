@@ -48,7 +48,6 @@ typedef struct wb_pg_table {
     wb_recent base;
     char *quoted;      /* its name as the user has it, for SQL */
     PGresult *columns; /* as they were when it was found to fit; NULL: it is to be checked */
-    char *copy;        /* then, of a batcher: the statements that write to it */
 } wb_pg_table;
 
 typedef struct wb_pg_session {
@@ -62,10 +61,18 @@ typedef struct wb_pg_session {
     size_t host;                /* the one to try first: it worked last */
 } wb_pg_session;
 
+/* Rows of a batch. */
+typedef struct wb_pg_rows {
+    const wb_batch *batch;
+    const bool *there; /* a flag for each row, true: leave it out; NULL: none */
+} wb_pg_rows;
+
 /* ---- literal.c: values as SQL's text. Only the buffer fails ---- */
 
 /* A text, which reads the same whatever standard_conforming_strings says. */
 void wb_pg_put_literal(wb_buffer *sql, const char *text);
+/* A row's value for a column, NULL and DEFAULT too. */
+void wb_pg_put_value(wb_buffer *sql, const wb_column *column, const wb_value *value);
 /* An array of one type (enum wb_type), element by element. */
 void wb_pg_begin_array(wb_buffer *sql);
 void wb_pg_put_element(wb_buffer *sql, int type, const wb_value *value);
@@ -214,9 +221,11 @@ bool wb_pg_is_as_checked(const PGresult *columns, const PGresult *now);
 
 /* ---- copy_sql.c, touch_sql.c: the texts of statements. Only the buffer fails ---- */
 
-/* The statements that write a batch to the table in use: one asks what the table looks like now (wb_pg_is_as_checked),
- * the last is the COPY. */
-void wb_pg_put_copy(wb_buffer *sql, const wb_pg_session *session, const PGresult *columns);
+/* The statements that write rows of a shape to the table in use: one asks what the table looks like now
+ * (wb_pg_is_as_checked), the last is the COPY. */
+void wb_pg_put_copy(wb_buffer *sql, const wb_pg_session *session, const uint64_t *shape);
+/* The statements that write rows of all shapes. */
+void wb_pg_put_insert(wb_buffer *sql, const wb_pg_session *session, const wb_pg_rows *rows);
 /* The statement that moves times where the key is unique, the column's type no domain, and nobody else at work on a row:
  * it waits for a lock only for a moment. Its command tag says how many it moved. */
 void wb_pg_put_touch_all(wb_buffer *sql, const wb_pg_session *session, const wb_marks *marks);
@@ -242,10 +251,18 @@ int wb_pg_describe(wb_pg_session *session, const wb_deadline *deadline, wb_schem
 /* marks: one at least. */
 int wb_pg_touch(wb_pg_session *session, const wb_marks *marks, const wb_deadline *deadline,
                 wb_touched *out, wb_err *err);
-/* there: a flag for each row of the batch, true: leave it out; NULL: none. *begun becomes true once the server is ready
- * for the rows: the connection was no dead one. */
-int wb_pg_copy(wb_pg_session *session, const wb_batch *batch, const bool *there,
+/* write.c. By whichever way takes rows of their shapes. *begun becomes true once the server is ready for the rows: the
+ * connection was no dead one. */
+int wb_pg_write(wb_pg_session *session, const wb_pg_rows *rows, const wb_deadline *deadline,
+                bool *begun, wb_err *err);
+int wb_pg_copy(wb_pg_session *session, const wb_pg_rows *rows, const uint64_t *shape,
                const wb_deadline *deadline, bool *begun, wb_err *err);
+/* stream.c. Sends rows of one shape to a server that is ready for them. */
+int wb_pg_put_rows(wb_pg_session *session, const wb_pg_rows *rows, const wb_deadline *deadline,
+                   wb_err *err);
+/* Fills *err from the answer of a server that refused rows. Is it in doubt whether they are in? */
+int wb_pg_refused(wb_pg_session *session, const wb_pg_rows *rows, const PGresult *result,
+                  bool *in_doubt, wb_err *err);
 /* Of a batch in doubt: writes what is not there yet. */
 int wb_pg_copy_missing(wb_pg_session *session, const wb_batch *batch, const wb_deadline *deadline,
                        bool *begun, wb_err *err);

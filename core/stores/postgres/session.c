@@ -14,8 +14,6 @@ void wb_pg_table_forget(wb_pg_table *table)
 {
     PQclear(table->columns);
     table->columns = NULL;
-    wb_free(table->copy);
-    table->copy = NULL;
 }
 
 static void table_free(wb_recent *base)

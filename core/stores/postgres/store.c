@@ -29,8 +29,9 @@ static int do_checked(wb_pg_session *session, const struct job *job, const wb_de
 {
     if (job->batch == NULL)
         return wb_pg_touch(session, job->marks, deadline, job->touched, err);
-    return asks_first(session, job) ? wb_pg_copy_missing(session, job->batch, deadline, begun, err)
-                                    : wb_pg_copy(session, job->batch, NULL, deadline, begun, err);
+    return asks_first(session, job)
+               ? wb_pg_copy_missing(session, job->batch, deadline, begun, err)
+               : wb_pg_write(session, &(wb_pg_rows){job->batch, NULL}, deadline, begun, err);
 }
 
 /* A table that was found to fit some time ago and is refused now may have changed: it is checked again, which either
@@ -177,6 +178,7 @@ static void store_free(wb_store *store)
 
 static const wb_store_class class = {
     .kind = "postgresql",
+    .one_shape = true,
     .session = session_new,
     .write = session_write,
     .touch = session_touch,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * Writes a batch into an SQLite table, in the transaction there is, with one prepared INSERT for every row. SQLite reads the values
+ * Writes a batch into an SQLite table, in the transaction there is, with one prepared INSERT a shape. SQLite reads the values
  * where they lie in the batch. A uuid is written as 36 lower-case characters (as 16 bytes where the column is declared
  * BLOB), a timestamptz as RFC 3339 with six digits and Z, a date as YYYY-MM-DD, a bool as 0 or 1.
- * Invariant: between two writes the statement is reset and has no bindings.
+ * Invariant: between two rows a statement is reset and has no bindings.
  * A row of a batch in doubt is written only if its id isn't in the table yet; so a row that is in stays as it is.
  * Locks: none. Fails as connection.c says, and with WB_REJECT for NaN, which SQLite would turn into NULL. */
 #include <math.h>
@@ -12,9 +12,7 @@
 #include "base/timestamp.h"
 #include "stores/sqlite/sqlite.h"
 
-static int insert_statement(const wb_sqlite_insert *insert, bool unless_there, sqlite3_stmt **out,
-                            wb_err *err);
-static int rows_step(wb_sqlite_insert *insert, sqlite3_stmt *statement, const wb_batch *batch,
+static int rows_step(wb_sqlite_insert *insert, wb_sqlite_shaped *shaped, const wb_batch *batch,
                      wb_err *err);
 
 /* ---- preparing ---- */
@@ -38,54 +36,12 @@ int wb_sqlite_insert_prepare(wb_sqlite_insert *insert, wb_sqlite_connection *con
     for (size_t i = 0; i < schema->count; i++)
         insert->as_bytes[i] =
             wb_sqlite_takes_bytes(wb_sqlite_column_find(table, schema->columns[i].column.name));
-    return insert_statement(insert, false, &insert->statement, err);
-}
-
-static void put_columns(wb_buffer *sql, const wb_schema *schema)
-{
-    for (size_t i = 0; i < schema->count; i++) {
-        wb_buffer_put_text(sql, i == 0 ? " (" : ", ");
-        wb_put_name(sql, schema->columns[i].column.name);
-    }
-    wb_buffer_put_text(sql, ") ");
-}
-
-static void put_parameters(wb_buffer *sql, const wb_schema *schema)
-{
-    for (size_t i = 0; i < schema->count; i++)
-        wb_buffer_printf(sql, i == 0 ? "?%zu" : ", ?%zu", i + 1);
-}
-
-static void put_unless_there(wb_buffer *sql, const char *table, const wb_target *target)
-{
-    wb_buffer_put_text(sql, " WHERE NOT EXISTS (SELECT 1 FROM ");
-    wb_put_table(sql, table);
-    wb_buffer_put_text(sql, " WHERE ");
-    wb_put_name(sql, target->schema->columns[target->dedupe_column].column.name);
-    wb_buffer_printf(sql, " = ?%d)", target->dedupe_column + 1);
-}
-
-static int insert_statement(const wb_sqlite_insert *insert, bool unless_there, sqlite3_stmt **out,
-                            wb_err *err)
-{
-    const char *table = insert->connection->table;
-    const wb_schema *schema = insert->target->schema;
-    wb_buffer sql = WB_BUFFER_EMPTY;
-    wb_buffer_put_text(&sql, "INSERT INTO ");
-    wb_put_table(&sql, table);
-    put_columns(&sql, schema);
-    wb_buffer_put_text(&sql, unless_there ? "SELECT " : "VALUES (");
-    put_parameters(&sql, schema);
-    if (unless_there)
-        put_unless_there(&sql, table, insert->target);
-    else
-        wb_buffer_put_char(&sql, ')');
-    return wb_sqlite_prepare_buffer(insert->connection, &sql, out, err);
+    return WB_OK;
 }
 
 void wb_sqlite_insert_fini(wb_sqlite_insert *insert)
 {
-    sqlite3_finalize(insert->statement);
+    wb_sqlite_shaped_fini(&insert->shaped);
     wb_free(insert->as_bytes);
     wb_free(insert->values);
     wb_free(insert->texts);
@@ -96,11 +52,9 @@ void wb_sqlite_insert_fini(wb_sqlite_insert *insert)
 
 static int rows_step_unless_there(wb_sqlite_insert *insert, const wb_batch *batch, wb_err *err)
 {
-    sqlite3_stmt *statement = NULL;
-    int code = insert_statement(insert, true, &statement, err);
-    if (code == WB_OK)
-        code = rows_step(insert, statement, batch, err);
-    sqlite3_finalize(statement);
+    wb_sqlite_shaped shaped = {.unless_there = true};
+    int code = rows_step(insert, &shaped, batch, err);
+    wb_sqlite_shaped_fini(&shaped);
     return code;
 }
 
@@ -108,7 +62,7 @@ int wb_sqlite_insert_rows(wb_sqlite_insert *insert, const wb_batch *batch, wb_er
 {
     bool ask = batch->in_doubt && insert->target->dedupe == WB_DEDUPE_COLUMN;
     return ask ? rows_step_unless_there(insert, batch, err)
-               : rows_step(insert, insert->statement, batch, err);
+               : rows_step(insert, &insert->shaped, batch, err);
 }
 
 /* ---- binding ---- */
@@ -145,6 +99,8 @@ static int value_bind(wb_sqlite_insert *insert, sqlite3_stmt *statement, size_t 
     const wb_value *value = &insert->values[column];
     char *text = insert->texts[column];
     int at = (int)column + 1;
+    if (value->kind == WB_ABSENT) /* the statement has no such parameter */
+        return SQLITE_OK;
     if (value->kind == WB_NULL)
         return sqlite3_bind_null(statement, at);
     switch (type) {
@@ -201,20 +157,31 @@ static void name_row(const wb_sqlite_insert *insert, size_t index, wb_err *err)
                   (sqlite3_errcode(insert->connection->db) & 0xff) == SQLITE_ERROR;
 }
 
-static int rows_step(wb_sqlite_insert *insert, sqlite3_stmt *statement, const wb_batch *batch,
+static int row_step(wb_sqlite_insert *insert, wb_sqlite_shaped *shaped, const wb_schema *schema,
+                    const uint8_t *tuple, wb_err *err)
+{
+    sqlite3_stmt *statement = NULL;
+    int code = wb_sqlite_shaped_find(shaped, insert, tuple, &statement, err);
+    if (code != WB_OK)
+        return code;
+    wb_row_values(schema, tuple, insert->values);
+    code = row_bind(insert, statement, schema, err);
+    if (code == WB_OK)
+        code = wb_sqlite_run(insert->connection, statement, NULL, err);
+    sqlite3_clear_bindings(statement);
+    return code;
+}
+
+static int rows_step(wb_sqlite_insert *insert, wb_sqlite_shaped *shaped, const wb_batch *batch,
                      wb_err *err)
 {
     const uint8_t *tuple = batch->tuples + wb_batch_begin(batch);
     int code = WB_OK;
     for (size_t row = batch->first; code == WB_OK && row < batch->count; row++) {
-        wb_row_values(batch->schema, tuple, insert->values);
-        code = row_bind(insert, statement, batch->schema, err);
-        if (code == WB_OK)
-            code = wb_sqlite_run(insert->connection, statement, NULL, err);
+        code = row_step(insert, shaped, batch->schema, tuple, err);
         if (code != WB_OK)
             name_row(insert, row - batch->first, err);
         tuple = batch->tuples + batch->rows[row].end;
     }
-    sqlite3_clear_bindings(statement);
     return code;
 }

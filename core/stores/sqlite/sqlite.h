@@ -10,6 +10,7 @@
 #include "base/buffer.h"
 #include "base/err.h"
 #include "rows/quote.h"
+#include "rows/shape.h"
 #include "stores/recent.h"
 #include "stores/store.h"
 
@@ -111,11 +112,19 @@ int wb_sqlite_describe(wb_sqlite_connection *connection, wb_schema **out, wb_err
 
 enum { WB_SQLITE_SHORT_TEXT = 40 }; /* a uuid, a time or a date */
 
+/* An INSERT for each shape that rows had lately. All zero: none yet. */
+typedef struct wb_sqlite_shaped {
+    bool unless_there; /* for a batch in doubt */
+    size_t count, next;
+    uint64_t *shapes;
+    sqlite3_stmt *statements[WB_SHAPES];
+} wb_sqlite_shaped;
+
 /* All zero: not prepared. */
 typedef struct wb_sqlite_insert {
     wb_sqlite_connection *connection;
     const wb_target *target;
-    sqlite3_stmt *statement;
+    wb_sqlite_shaped shaped;
     bool *as_bytes;                      /* a column: wb_sqlite_takes_bytes */
     wb_value *values;                    /* of the row under way */
     char (*texts)[WB_SQLITE_SHORT_TEXT]; /* of the row under way, where SQLite reads them */
@@ -125,6 +134,10 @@ int wb_sqlite_insert_prepare(wb_sqlite_insert *insert, wb_sqlite_connection *con
                              const wb_target *target, const wb_sqlite_table *table, wb_err *err);
 int wb_sqlite_insert_rows(wb_sqlite_insert *insert, const wb_batch *batch, wb_err *err);
 void wb_sqlite_insert_fini(wb_sqlite_insert *insert);
+/* insert_sql.c: the statement that inserts a row. Its parameters are numbered as the schema's columns. */
+int wb_sqlite_shaped_find(wb_sqlite_shaped *shaped, const wb_sqlite_insert *insert,
+                          const uint8_t *tuple, sqlite3_stmt **out, wb_err *err);
+void wb_sqlite_shaped_fini(wb_sqlite_shaped *shaped);
 /* How the store writes a uuid and a time. They return SQLite's status; `id` and `text` outlive the binding. */
 int wb_sqlite_bind_uuid(sqlite3_stmt *statement, int at, const uint8_t id[16], bool as_bytes,
                         char text[WB_SQLITE_SHORT_TEXT]);

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT
+ * See text.h. Sources: PostgreSQL manual, "Data Types", the input of each type. No state, no locks. */
+#include "rows/text.h"
+
+#include <math.h>
+
+#include "rows/types.h"
+
+static void put_float(wb_buffer *out, int type, const wb_value *value)
+{
+    char text[WB_TYPE_TEXT_BYTES];
+    if (isfinite(value->f))
+        wb_buffer_put(out, text, wb_type_text(type, value, text));
+    else
+        wb_buffer_put_text(out, isnan(value->f) ? "NaN" : value->f > 0 ? "Infinity" : "-Infinity");
+}
+
+static void put_bytea(wb_buffer *out, const wb_value *value)
+{
+    wb_buffer_put_text(out, "\\x");
+    wb_buffer_put_hex(out, value->text, value->bytes);
+}
+
+void wb_put_value(wb_buffer *out, const wb_column *column, const wb_value *value)
+{
+    char text[WB_TYPE_TEXT_BYTES];
+    switch (column->type) {
+    case WB_TYPE_BOOL:
+        wb_buffer_put_text(out, value->i != 0 ? "true" : "false");
+        break;
+    case WB_TYPE_FLOAT4:
+    case WB_TYPE_FLOAT8:
+        put_float(out, column->type, value);
+        break;
+    case WB_TYPE_BYTEA:
+        put_bytea(out, value);
+        break;
+    case WB_TYPE_TEXT:
+    case WB_TYPE_JSON:
+    case WB_TYPE_JSONB:
+        wb_buffer_put(out, value->text, value->bytes);
+        break;
+    default:
+        wb_buffer_put(out, text, wb_type_text(column->type, value, text));
+        break;
+    }
+}

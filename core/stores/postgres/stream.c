@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT
+ * The rows of a COPY, sent to a server that is ready for them. Tuples go out as they are, from where they lie, wherever
+ * they can; where fields are left to the server, each row is copied without them.
+ * Used by the session's thread, so not locked. Fails as wire.c does, or with RETRY without memory. */
+#include "stores/postgres/postgres.h"
+
+#include "rows/shape.h"
+
+/* Large enough that the calls cost nothing, small enough that libpq's copy stays in the cache. */
+enum { CHUNK_BYTES = 64 * 1024 };
+
+static int put(wb_pg_session *session, const char *data, size_t bytes, const wb_deadline *deadline,
+               wb_err *err)
+{
+    int queued;
+    while ((queued = PQputCopyData(session->conn, data, (int)bytes)) == 0) {
+        int code = wb_pg_flush(session, deadline, err);
+        if (code != WB_OK)
+            return code;
+    }
+    return queued > 0 ? wb_pg_flush(session, deadline, err) : wb_pg_lost(session, err);
+}
+
+static int put_run(wb_pg_session *session, const char *data, size_t left,
+                   const wb_deadline *deadline, wb_err *err)
+{
+    int code = WB_OK;
+    while (code == WB_OK && left > 0) {
+        size_t bytes = left < CHUNK_BYTES ? left : CHUNK_BYTES;
+        code = put(session, data, bytes, deadline, err);
+        data += bytes;
+        left -= bytes;
+    }
+    return code;
+}
+
+/* Sends a chunk that is full, or the last. */
+static int put_chunk(wb_pg_session *session, wb_buffer *chunk, size_t least,
+                     const wb_deadline *deadline, wb_err *err)
+{
+    if (chunk->failed)
+        return wb_fail_store(err, WB_RETRY, "out of memory for rows");
+    if (chunk->bytes < least)
+        return WB_OK;
+    int code = put_run(session, chunk->data, chunk->bytes, deadline, err);
+    chunk->bytes = 0;
+    return code;
+}
+
+static void write_row(wb_buffer *chunk, const uint8_t *tuple, size_t bytes)
+{
+    if (wb_buffer_reserve(chunk, bytes))
+        chunk->bytes += wb_tuple_given(tuple, (uint8_t *)chunk->data + chunk->bytes);
+}
+
+static int put_rows(wb_pg_session *session, const wb_pg_rows *rows, const wb_deadline *deadline,
+                    wb_err *err)
+{
+    int code = WB_OK;
+    wb_buffer chunk = WB_BUFFER_EMPTY;
+    for (size_t row = 0; row < wb_batch_left(rows->batch) && code == WB_OK; row++) {
+        size_t bytes;
+        const uint8_t *tuple = wb_batch_row(rows->batch, row, &bytes);
+        if (rows->there != NULL && rows->there[row])
+            continue;
+        write_row(&chunk, tuple, bytes);
+        code = put_chunk(session, &chunk, CHUNK_BYTES, deadline, err);
+    }
+    if (code == WB_OK)
+        code = put_chunk(session, &chunk, 1, deadline, err);
+    wb_buffer_fini(&chunk);
+    return code;
+}
+
+static int put_as_they_are(wb_pg_session *session, const wb_batch *batch,
+                           const wb_deadline *deadline, wb_err *err)
+{
+    size_t bytes;
+    const char *data = (const char *)wb_batch_tuples(batch, &bytes);
+    return put_run(session, data, bytes, deadline, err);
+}
+
+int wb_pg_put_rows(wb_pg_session *session, const wb_pg_rows *rows, const wb_deadline *deadline,
+                   wb_err *err)
+{
+    bool as_they_are = rows->there == NULL && rows->batch->schema->left == 0;
+    int code = put(session, (const char *)wb_copy_header, WB_COPY_HEADER_BYTES, deadline, err);
+    if (code == WB_OK)
+        code = as_they_are ? put_as_they_are(session, rows->batch, deadline, err)
+                           : put_rows(session, rows, deadline, err);
+    if (code != WB_OK)
+        return code;
+    return put(session, (const char *)wb_copy_trailer, WB_COPY_TRAILER_BYTES, deadline, err);
+}
+
+/* ---- what the server says to them ---- */
+
+/* Which row of the batch is the one in that line of the stream? From 1; 0: none. */
+static uint32_t row_in_line(const wb_pg_rows *rows, size_t line)
+{
+    size_t lines = 0;
+    for (size_t row = 0; row < wb_batch_left(rows->batch) && line > 0; row++) {
+        lines += rows->there == NULL || !rows->there[row];
+        if (lines == line)
+            return (uint32_t)row + 1;
+    }
+    return 0;
+}
+
+int wb_pg_refused(wb_pg_session *session, const wb_pg_rows *rows, const PGresult *result,
+                  bool *in_doubt, wb_err *err)
+{
+    const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+    *in_doubt = sqlstate == NULL || wb_pg_doubtful(sqlstate);
+    const wb_pg_table *table = wb_pg_table_now(session);
+    size_t line;
+    int code = wb_pg_fail_row(err, result, table->base.name, &line);
+    err->row = row_in_line(rows, line);
+    if (err->some_rows)
+        err->group_column = wb_pg_group_column(table->columns, rows->batch->schema);
+    return code;
+}
