@@ -123,8 +123,10 @@ WB_API int64_t wb_unix_us(void); /* the system's wall clock, since 1970 */
 
 /* RFC 3339 text of a time, "2024-05-14T08:00:00.115245Z", always with six digits; NUL-terminated. */
 WB_API void wb_timestamp_format(int64_t unix_us, char out[40]);
-/* Reads an RFC 3339 date-time of the years 0001 to 9999: "T", "t" or a space between; "Z", "z" or an offset. A leap
- * second becomes the next minute's first; digits past the microsecond are rounded half up. */
+/* Reads a date-time of the years 0001 to 9999 with its zone: RFC 3339 ("T", "t" or a space between; "Z", "z" or an
+ * offset), or another form of ISO 8601 that PostgreSQL takes: an offset as +0200 or +02, UTC or GMT, a space before it,
+ * no seconds, 20240514T080000Z. A leap second becomes the next minute's first; digits past the microsecond are rounded
+ * half up. */
 WB_API bool wb_timestamp_parse(const char *text, size_t bytes, int64_t *unix_us);
 /* Seconds, rounded to the nearest µs; false for what is not finite or out of that range. */
 WB_API bool wb_timestamp_of_seconds(double seconds, int64_t *unix_us);

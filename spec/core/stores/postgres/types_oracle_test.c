@@ -1,0 +1,455 @@
+/* SPDX-License-Identifier: MIT
+ * The readers of texts against PostgreSQL's own: a text that is taken has its bytes there, one that is refused is refused
+ * there, but for the differences that are listed here with their reasons. Of random changes to good texts only the first
+ * half is asked: PostgreSQL takes many forms that nobody should write. Both under two sets of a session's settings, since
+ * what is taken must not depend on them. */
+#include "support/postgres_support.h"
+
+#include "support/store_contract.h"
+
+#include "base/bigendian.h"
+#include "base/timestamp.h"
+
+enum { ROOM = 4096, CHANGES = 1500 };
+
+/* Reads a text as PostgreSQL's binary form of one type; answers whether it was taken. */
+typedef bool reader(const char *text, size_t bytes, uint8_t *to, size_t *written);
+
+/* A text that the two judge differently, and why. */
+typedef struct difference {
+    const char *text;
+    const char *why;
+} difference;
+
+typedef struct oracle {
+    const char *type;
+    reader *read;
+    const char *const *forms;        /* the two agree on these; NULL ends a list */
+    const difference *only_postgres; /* PostgreSQL takes these, the reader refuses them */
+    const difference *only_ours;     /* the other way round, or with another meaning */
+    const char *letters;             /* what random changes put in; NULL: nothing is changed */
+} oracle;
+
+/* PostgreSQL's bytes of a text, or -1 where it refuses it. */
+static int judged(fixture *f, const char *type, const char *text, uint8_t *to)
+{
+    char query[64];
+    const char *const parameters[] = {text};
+    snprintf(query, sizeof query, "SELECT $1::text::%s", type);
+    PGresult *result = PQexecParams(f->admin, query, 1, NULL, parameters, NULL, NULL, 1);
+    int bytes = -1;
+    if (PQresultStatus(result) == PGRES_TUPLES_OK) {
+        bytes = PQgetlength(result, 0, 0);
+        assert_true(bytes <= ROOM);
+        memcpy(to, PQgetvalue(result, 0, 0), (size_t)bytes);
+    } else {
+        assert_int_equal(PQstatus(f->admin), CONNECTION_OK);
+    }
+    PQclear(result);
+    return bytes;
+}
+
+/* Reads from memory of just the text's size, so that a checker of memory sees a look past its end. */
+static int read_one(const oracle *o, const char *text, uint8_t *to)
+{
+    size_t bytes = strlen(text), written = 0;
+    char *copy = malloc(bytes + !bytes);
+    memcpy(copy, text, bytes);
+    bool taken = o->read(copy, bytes, to, &written);
+    free(copy);
+    return taken ? (int)written : -1;
+}
+
+static void print_bytes(const char *who, const uint8_t *data, int bytes)
+{
+    print_error("%s:", who);
+    for (int i = 0; i < bytes; i++)
+        print_error(" %02x", data[i]);
+    print_error(bytes < 0 ? " refused\n" : "\n");
+}
+
+static bool agree(fixture *f, const oracle *o, const char *text, bool one_way)
+{
+    uint8_t ours[ROOM], theirs[ROOM];
+    int our_bytes = read_one(o, text, ours);
+    if (our_bytes < 0 && one_way)
+        return true;
+    int their_bytes = judged(f, o->type, text, theirs);
+    if (our_bytes == their_bytes && (our_bytes < 0 || memcmp(ours, theirs, (size_t)our_bytes) == 0))
+        return true;
+    print_error("%s \"%s\"\n", o->type, text);
+    print_bytes("  ours", ours, our_bytes);
+    print_bytes("  PostgreSQL's", theirs, their_bytes);
+    return false;
+}
+
+static bool differ(fixture *f, const oracle *o, const difference *d, bool only_postgres)
+{
+    uint8_t ours[ROOM], theirs[ROOM];
+    int our_bytes = read_one(o, d->text, ours), their_bytes = judged(f, o->type, d->text, theirs);
+    bool same = our_bytes == their_bytes && memcmp(ours, theirs, (size_t)their_bytes) == 0;
+    if (only_postgres ? our_bytes < 0 && their_bytes >= 0 : our_bytes >= 0 && !same)
+        return true;
+    print_error("%s \"%s\": no longer a difference (%s)\n", o->type, d->text, d->why);
+    return false;
+}
+
+static int check_lists(fixture *f, const oracle *o)
+{
+    int bad = 0;
+    for (const char *const *form = o->forms; *form != NULL; form++)
+        bad += !agree(f, o, *form, false);
+    for (const difference *d = o->only_postgres; d->text != NULL; d++)
+        bad += !differ(f, o, d, true);
+    for (const difference *d = o->only_ours; d->text != NULL; d++)
+        bad += !differ(f, o, d, false);
+    return bad;
+}
+
+/* Replaces, inserts or takes out a letter; *bytes has room for one more. */
+static void change(uint64_t *seed, const char *letters, char *text)
+{
+    size_t bytes = strlen(text), at = random_below(seed, bytes + 1);
+    char letter = letters[random_below(seed, strlen(letters))];
+    switch (random_below(seed, 3)) {
+    case 0:
+        if (at < bytes)
+            text[at] = letter;
+        break;
+    case 1:
+        memmove(text + at + 1, text + at, bytes - at + 1);
+        text[at] = letter;
+        break;
+    default:
+        if (at < bytes)
+            memmove(text + at, text + at + 1, bytes - at);
+    }
+}
+
+static bool is_only_ours(const oracle *o, const char *text)
+{
+    for (const difference *d = o->only_ours; d->text != NULL; d++)
+        if (strcmp(text, d->text) == 0)
+            return true;
+    return false;
+}
+
+static int check_changes(fixture *f, const oracle *o, uint64_t seed)
+{
+    int bad = 0, count = 0;
+    while (o->forms[count] != NULL)
+        count++;
+    for (int i = 0; o->letters != NULL && i < CHANGES && bad < 20; i++) {
+        char text[256];
+        const char *form = o->forms[random_below(&seed, (uint64_t)count)];
+        if (strlen(form) > sizeof text - 8)
+            continue;
+        strcpy(text, form);
+        for (uint64_t n = 1 + random_below(&seed, 3); n > 0; n--)
+            change(&seed, o->letters, text);
+        bad += !is_only_ours(o, text) && !agree(f, o, text, true);
+    }
+    return bad;
+}
+
+static void check(fixture *f, const oracle *o)
+{
+    int bad = 0;
+    sql(f, "SET TimeZone = 'UTC'; SET DateStyle = 'ISO, MDY'; SET IntervalStyle = 'postgres'");
+    bad += check_lists(f, o) + check_changes(f, o, 31);
+    sql(f, "SET TimeZone = 'America/New_York'; SET DateStyle = 'SQL, DMY';"
+           "SET IntervalStyle = 'iso_8601'");
+    bad += check_lists(f, o) + check_changes(f, o, 32);
+    assert_int_equal(bad, 0);
+}
+
+static const difference none[] = {{NULL, NULL}};
+
+/* ---- times ---- */
+
+static bool read_timestamptz(const char *text, size_t bytes, uint8_t *to, size_t *written)
+{
+    int64_t us;
+    if (!wb_timestamp_parse(text, bytes, &us))
+        return false;
+    *written = (size_t)(wb_put64(to, (uint64_t)(us - WB_PG_EPOCH_US)) - to);
+    return true;
+}
+
+static bool read_timestamp(const char *text, size_t bytes, uint8_t *to, size_t *written)
+{
+    int64_t us;
+    if (!wb_wall_parse(text, bytes, &us))
+        return false;
+    *written = (size_t)(wb_put64(to, (uint64_t)(us - WB_PG_EPOCH_US)) - to);
+    return true;
+}
+
+static bool read_date(const char *text, size_t bytes, uint8_t *to, size_t *written)
+{
+    int32_t days;
+    if (!wb_date_parse(text, bytes, &days))
+        return false;
+    *written = (size_t)(wb_put32(to, (uint32_t)(days - WB_PG_EPOCH_DAYS)) - to);
+    return true;
+}
+
+static bool read_time(const char *text, size_t bytes, uint8_t *to, size_t *written)
+{
+    int64_t us;
+    if (!wb_clock_parse(text, bytes, &us))
+        return false;
+    *written = (size_t)(wb_put64(to, (uint64_t)us) - to);
+    return true;
+}
+
+/* Every date with every time and every zone. */
+static const char *const *times(const char *const *zones)
+{
+    static const char *const dates[] = {"2024-05-14", "20240514", "2024-02-29", "0001-01-02",
+                                        "99991230",   "20230229", "2024-13-01", "00000101"};
+    static const char *const clocks[] = {
+        "T08:00",
+        " 08:00:00",
+        "T08:00:00.5",
+        " 8:00",
+        "T080000",
+        " 0800",
+        " 080000.25",
+        " 24:00:00",
+        "T23:59:59.999999",
+        " 24:00:01",
+        "T25:00",
+        " 08:60",
+        "  23:59:59.9999999",
+    };
+    static char text[1024][64];
+    static const char *forms[1025];
+    size_t count = 0;
+    for (size_t i = 0; i < COLUMNS(dates); i++)
+        for (size_t j = 0; j < COLUMNS(clocks); j++)
+            for (const char *const *zone = zones; *zone != NULL; zone++) {
+                snprintf(text[count], sizeof text[0], "%s%s%s", dates[i], clocks[j], *zone);
+                forms[count] = text[count];
+                assert_true(++count < 1024);
+            }
+    forms[count] = NULL;
+    return forms;
+}
+
+static void test_timestamptz(void **state)
+{
+    static const char *const zones[] = {"Z",   " UTC",   "gmt", "+02", "+0200",
+                                        "-07", " -0730", " Z ", NULL};
+    static const difference only_postgres[] = {
+        {"2024-05-14", "no zone: the session's would be meant"},
+        {"2024-05-14 08:00", "no zone: the session's would be meant"},
+        {"20240514 080000", "no zone: the session's would be meant"},
+        {"2024-05-14Z", "a date with a zone and no time"},
+        {"2024-05-14 +02", "a date with a zone and no time"},
+        {"now", "depends on the clock"},
+        {"today", "depends on the clock"},
+        {"epoch", "a word"},
+        {"infinity", "not within the years 0001 to 9999"},
+        {"10000-01-01 00:00Z", "not within the years 0001 to 9999"},
+        {"0044-03-15 08:00Z BC", "not within the years 0001 to 9999"},
+        {"May 14 2024 08:00Z", "a month's name"},
+        {"Tue May 14 08:00:00 2024 UTC", "a day's and a month's name"},
+        {"05/04/70 08:00Z", "DateStyle decides"},
+        {"2024/05/14 08:00Z", "a date with slashes"},
+        {"2024-5-4 08:00Z", "a month or a day of one digit"},
+        {"2024.135 08:00Z", "a day of the year"},
+        {"J2460445 08:00Z", "a Julian day"},
+        {"240514 080000Z", "a year of two digits"},
+        {"2024-05-14 08:00:00 America/New_York", "a zone's rules belong to the server"},
+        {"2024-05-14 08:00:00 EST", "abbreviations are a setting of the server"},
+        {"2024-05-14 08:00:00 zulu", "a word"},
+        {"2024-05-14 08:00:00 UTC+2", "POSIX has the sign the other way round"},
+        {"2024-05-14 08:00:00+2", "an hour of one digit in an offset"},
+        {"2024-05-14 08:00:00+2:00", "an hour of one digit in an offset"},
+        {"2024-05-14 08:00:00+ 02", "a space after the sign"},
+        {"2024-05-14 08:00 AM Z", "twelve hours"},
+        {"2024-05-14 08:00.5Z", "minutes and seconds to PostgreSQL"},
+        {"2024-05-14T0800.5Z", "a fraction without seconds"},
+        {"2024-05-14 08:00:00.Z", "a point without a fraction"},
+        {"2024-05-14 08:00:5Z", "minutes or seconds of one digit"},
+        {"2024-05-14 T08:00Z", "a space beside the T"},
+        {"2024-05-14\t08:00Z", "other white space within"},
+        {"20240514T080000+07:30", "PostgreSQL refuses it with a minus"},
+        {"2024-05-14 08:00:60Z", "a leap second at no end of a day"},
+        {NULL, NULL},
+    };
+    static const difference only_ours[] = {
+        {"2024-05-14T08:00:00+16:00", "RFC 3339 has offsets up to 23:59"},
+        {"2016-12-31T23:59:60.25Z", "a leap second with a fraction, as RFC 3339 has it"},
+        {"0000-12-31T23:00:00-01:00", "the time is in year 1"},
+        {NULL, NULL},
+    };
+    check(*state, &(oracle){"timestamptz", read_timestamptz, times(zones), only_postgres, only_ours,
+                            "0123456789:-+. TZutcgm"});
+}
+
+static void test_offsets(void **state)
+{
+    static const char *const forms[] = {
+        "2024-05-14T08:00:00-07:30",
+        "2024-05-14T08:00:00+05:30:15",
+        "2024-05-14T08:00:00 +15:59:59",
+        "2024-05-14T08:00:00-15:59:59",
+        "2024-05-14T08:00-0000",
+        "2024-05-14T08:00 +16",
+        "2024-05-14T08:00 +1600",
+        "2024-05-14T08:00 +0260",
+        "2024-05-14T08:00 +02:60",
+        "2024-05-14T08:00+02:00:60",
+        "2024-05-14T08:00+020000",
+        "20240514T080000-07:30",
+        "20240514 080000.5-0730",
+        "2024-05-14 23:59:60Z",
+        "2016-12-31 23:59:60 UTC",
+        "2016-12-31 23:59:60.25 UTC",
+        " 2024-05-14 08:00Z\n",
+        "2024-05-14T08:00:00ZZ",
+        "2024-05-14T08Z",
+        "2024-05-14T08:00:00,5Z",
+        "2024-05-14T08:00:00+",
+        "",
+        NULL,
+    };
+    check(*state,
+          &(oracle){"timestamptz", read_timestamptz, forms, none, none, "0123456789:-+. TZ"});
+}
+
+/* Digits past the µs. Only where they are just half of one, PostgreSQL's binary fractions may go either way. */
+static void test_fractions(void **state)
+{
+    static const char *const forms[] = {
+        "2024-05-14T08:00:00.1234564Z",        "2024-05-14T08:00:00.12345651Z",
+        "2024-05-14 08:00:00.12345649999999Z", "2024-05-14 08:00:00.123456789012345678901234Z",
+        "2024-05-14 08:00:00.9999996 UTC",     NULL,
+    };
+    static const difference only_ours[] = {
+        {"2024-05-14T08:00:00.1234565Z", "half a µs is rounded up"},
+        {NULL, NULL},
+    };
+    check(*state, &(oracle){"timestamptz", read_timestamptz, forms, none, only_ours, NULL});
+}
+
+static void test_timestamp(void **state)
+{
+    static const char *const zones[] = {"", "  ", NULL};
+    static const difference only_postgres[] = {
+        {"20240514", "digits alone could be a number"},
+        {"2024-05-14 UTC", "a date with a zone and no time"},
+        {"infinity", "the caller's to read"},
+        {"2024-05-14 08:00:60", "a leap second at no end of a day"},
+        {"2024-05-14 08:00:00.", "a point without a fraction"},
+        {"01/02/2024 08:00", "DateStyle decides"},
+        {"yesterday", "depends on the clock"},
+        {NULL, NULL},
+    };
+    static const difference only_ours[] = {
+        {"2024-05-14T10:00:00+02:00", "converted to UTC, where PostgreSQL ignores the zone"},
+        {"2024-05-14 10:00 -0730", "converted to UTC, where PostgreSQL ignores the zone"},
+        {NULL, NULL},
+    };
+    check(*state, &(oracle){"timestamp", read_timestamp, times(zones), only_postgres, only_ours,
+                            "0123456789:. Tt"});
+}
+
+static void test_date(void **state)
+{
+    static const char *const forms[] = {
+        "2024-05-14", "20240514",   "2024-02-29", "2023-02-29", "20230229",   "19000229",
+        "20000229",   "0001-01-01", "00010101",   "9999-12-31", "99991231",   "0000-01-01",
+        "00000101",   "2024-00-01", "2024-01-00", "2024-01-32", "2024-13-01", " 2024-05-14 ",
+        "",           "2024",       "2024-05",    "20240514T",  NULL,
+    };
+    static const difference only_postgres[] = {
+        {"2024-05-14 08:00", "a time, which a date can't keep"},
+        {"2024-05-14Z", "a zone, which a date can't keep"},
+        {"240514", "a year of two digits"},
+        {"2024-5-4", "a month or a day of one digit"},
+        {"2024/05/14", "slashes"},
+        {"2024.05.14", "points"},
+        {"2024 05 14", "spaces"},
+        {"2024-May-14", "a month's name"},
+        {"2024.135", "a day of the year"},
+        {"J2460445", "a Julian day"},
+        {"tomorrow", "depends on the clock"},
+        {"infinity", "the caller's to read"},
+        {"10000-01-01", "not within the years 0001 to 9999"},
+        {"0044-03-15 BC", "not within the years 0001 to 9999"},
+        {NULL, NULL},
+    };
+    check(*state, &(oracle){"date", read_date, forms, only_postgres, none, "0123456789- "});
+}
+
+static void test_time(void **state)
+{
+    static const char *const forms[] = {
+        "08:00",
+        "8:00",
+        "08:00:00",
+        "08:00:00.5",
+        "08:00:00.123456",
+        "0800",
+        "080000",
+        "080000.25",
+        "T08:00:00",
+        "t0800",
+        "T080000",
+        "00:00:00",
+        "23:59:59.999999",
+        "23:59:59.9999999",
+        "24:00:00",
+        "24:00",
+        "2400",
+        "240000",
+        "24:00:00.0000001",
+        "24:00:01",
+        "24:00:00.1",
+        "25:00",
+        "08:60",
+        "08:00:61",
+        "8",
+        "08",
+        "08000",
+        "0800000",
+        "08:00:00,5",
+        " 08:00 ",
+        "",
+        "-08:00",
+        "23:59:60.5",
+        NULL,
+    };
+    static const difference only_postgres[] = {
+        {"08:00Z", "a zone, which a time can't keep"},
+        {"08:00:00+02", "a zone, which a time can't keep"},
+        {"2024-05-14 08:00", "a date, which a time can't keep"},
+        {"08:00 PM", "twelve hours"},
+        {"08:00:60", "a 60th second"},
+        {"23:59:60", "a 60th second"},
+        {"08:00.5", "minutes and seconds to PostgreSQL"},
+        {"0800.5", "a fraction without seconds"},
+        {"08:00:00.", "a point without a fraction"},
+        {"08:0", "minutes or seconds of one digit"},
+        {"008:00", "an hour of three digits"},
+        {"T 08:00", "a space beside the T"},
+        {"allballs", "a word"},
+        {"now", "depends on the clock"},
+        {NULL, NULL},
+    };
+    check(*state, &(oracle){"time", read_time, forms, only_postgres, none, "0123456789:. T"});
+}
+
+#define WITH_SERVER(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        WITH_SERVER(test_timestamptz), WITH_SERVER(test_offsets), WITH_SERVER(test_fractions),
+        WITH_SERVER(test_timestamp),   WITH_SERVER(test_date),    WITH_SERVER(test_time),
+    };
+    return cmocka_run_group_tests_name("types_oracle", tests, NULL, NULL);
+}
