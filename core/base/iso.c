@@ -3,10 +3,8 @@
  * it was and answers false. No state, no memory, no locks. What fails leaves its output as it was. */
 #include "base/iso.h"
 
-#include <string.h>
-#include <strings.h>
-
 #include "base/calendar.h"
+#include "base/words.h"
 
 typedef struct scan {
     const char *at;
@@ -16,19 +14,6 @@ typedef struct scan {
 static bool read_date(scan *s, int64_t *days);
 static bool read_time(scan *s, wb_iso *iso, bool *colons);
 static bool read_zone(scan *s, bool colons, wb_iso *iso);
-
-static bool is_space(char c)
-{
-    return c == ' ' || (c >= '\t' && c <= '\r');
-}
-
-void wb_trim(const char **text, size_t *bytes)
-{
-    for (; *bytes > 0 && is_space(**text); (*bytes)--)
-        (*text)++;
-    while (*bytes > 0 && is_space((*text)[*bytes - 1]))
-        (*bytes)--;
-}
 
 static scan scan_of(const char *text, size_t bytes)
 {
@@ -191,8 +176,8 @@ static bool read_time(scan *s, wb_iso *iso, bool *colons)
 
 static bool is_utc(const char *at, size_t bytes)
 {
-    return (bytes == 1 && (*at == 'Z' || *at == 'z')) ||
-           (bytes == 3 && (strncasecmp(at, "utc", 3) == 0 || strncasecmp(at, "gmt", 3) == 0));
+    return wb_is_word(at, bytes, "z") || wb_is_word(at, bytes, "utc") ||
+           wb_is_word(at, bytes, "gmt");
 }
 
 /* After its sign: hh, hhmm, or with colons also seconds. */

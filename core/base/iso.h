@@ -31,7 +31,4 @@ bool wb_iso_date(const char *text, size_t bytes, int64_t *days);
 /* A time of day without a zone, perhaps after T or t, and without a 60th second. */
 bool wb_iso_clock(const char *text, size_t bytes, int64_t *us);
 
-/* Without the white space around it: C's isspace in the "C" locale, as PostgreSQL asks for bytes below 128. */
-void wb_trim(const char **text, size_t *bytes);
-
 #endif

@@ -9,6 +9,7 @@
 
 #include "base/bigendian.h"
 #include "base/timestamp.h"
+#include "rows/decimal.h"
 
 enum { ROOM = 4096, CHANGES = 1500 };
 
@@ -443,13 +444,137 @@ static void test_time(void **state)
     check(*state, &(oracle){"time", read_time, forms, only_postgres, none, "0123456789:. T"});
 }
 
+/* ---- numeric ---- */
+
+static bool read_numeric(const char *text, size_t bytes, uint8_t *to, size_t *written)
+{
+    return wb_decimal_read(text, bytes, to, written) == NULL;
+}
+
+static void test_numeric(void **state)
+{
+    static const char *const forms[] = {
+        "0",
+        "-0",
+        "0.00",
+        "000",
+        "1",
+        "-1",
+        "+1.50",
+        "1.50",
+        "-00012.3400",
+        ".5",
+        "-.5",
+        "5.",
+        "-5.",
+        " 7 ",
+        "1e3",
+        "1E+3",
+        "1.5e-3",
+        "1.50e1",
+        "12000e-2",
+        "0e5",
+        "0e-5",
+        "10000",
+        "100000000",
+        "99999999",
+        "12345678901234567890.12345678901234567890",
+        "0.0001",
+        "0.00001",
+        "0.00012345",
+        "1e131071",
+        "9e131071",
+        "1e131072",
+        "1e-16383",
+        "1e-16384",
+        "0e-16383",
+        "0e-16384",
+        "0e1073741822",
+        "0e1073741823",
+        "1e1073741822",
+        "1e-1073741823",
+        "1e99999999999999999999",
+        "9223372036854775807",
+        "-9223372036854775808",
+        "NaN",
+        "nan",
+        "Infinity",
+        "-infinity",
+        "+inf",
+        "inf",
+        "-INF",
+        "",
+        " ",
+        ".",
+        "-",
+        "+",
+        "e5",
+        ".e5",
+        "1e",
+        "1e+",
+        "1e5.",
+        "1.2.3",
+        "--1",
+        "- 1",
+        "1 2",
+        "1,5",
+        "1_000",
+        "0x10",
+        "nann",
+        "+nan",
+        "-nan",
+        "infinit",
+        "1f",
+        "$1",
+        NULL,
+    };
+    static const difference only_postgres[] = {
+        {"1e 5", "a space after the e"},
+        {NULL, NULL},
+    };
+    check(*state,
+          &(oracle){"numeric", read_numeric, forms, only_postgres, none, "0123456789.eE+- "});
+}
+
+/* Numbers of all sizes, and their text from PostgreSQL. */
+static void test_numeric_at_random(void **state)
+{
+    fixture *f = *state;
+    const oracle o = {"numeric", read_numeric, NULL, none, none, NULL};
+    uint64_t seed = 33;
+    for (int i = 0; i < 3000; i++) {
+        char text[256] = "-", *at = text + random_below(&seed, 2);
+        size_t digits = 1 + random_below(&seed, 60);
+        size_t point = random_below(&seed, 80);
+        for (size_t n = 0; n < digits; n++) {
+            if (n == point)
+                *at++ = '.';
+            *at++ = (char)('0' + (random_below(&seed, 2) ? random_below(&seed, 10) : 0));
+        }
+        *at = '\0';
+        if (random_below(&seed, 2))
+            sprintf(at, "e%d", (int)random_below(&seed, 200) - 100);
+        assert_true(agree(f, &o, text, false));
+
+        uint8_t data[ROOM];
+        size_t bytes = (size_t)read_one(&o, text, data);
+        wb_buffer back = WB_BUFFER_EMPTY;
+        wb_decimal_put(&back, data, (uint32_t)bytes);
+        char *ours = wb_buffer_take(&back, NULL);
+        assert_string_equal(ours, sql(f, "SELECT '%s'::numeric", text));
+        wb_free(ours);
+    }
+}
+
 #define WITH_SERVER(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WITH_SERVER(test_timestamptz), WITH_SERVER(test_offsets), WITH_SERVER(test_fractions),
-        WITH_SERVER(test_timestamp),   WITH_SERVER(test_date),    WITH_SERVER(test_time),
+        WITH_SERVER(test_timestamptz), WITH_SERVER(test_offsets),
+        WITH_SERVER(test_fractions),   WITH_SERVER(test_timestamp),
+        WITH_SERVER(test_date),        WITH_SERVER(test_time),
+        WITH_SERVER(test_numeric),     WITH_SERVER(test_numeric_at_random),
     };
     return cmocka_run_group_tests_name("types_oracle", tests, NULL, NULL);
 }
