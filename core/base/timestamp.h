@@ -16,6 +16,10 @@
 bool wb_date_parse(const char *text, size_t bytes, int32_t *days); /* YYYY-MM-DD, YYYYMMDD */
 void wb_date_format(int32_t days, char out[16]);                   /* of any number */
 
+/* In place of a time or a number of days: PostgreSQL's infinities, which its inputs call "infinity" and "-infinity". */
+#define WB_TIME_INFINITY       INT64_MAX
+#define WB_TIME_MINUS_INFINITY INT64_MIN
+
 /* A time without a zone, as µs since 1970 on the wall's own clock: text without a zone, or a date with its hyphens, which
  * is its midnight. Text with a zone is converted to UTC, where PostgreSQL would ignore the zone: no value changes. */
 bool wb_wall_parse(const char *text, size_t bytes, int64_t *unix_us);

@@ -8,8 +8,10 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/timestamp.h"
+#include "rows/decimal.h"
 
 /* The least float that is too large for an int64. */
 #define TWO_TO_63 9223372036854775808.0
@@ -46,21 +48,79 @@ const char *wb_convert_float(const wb_value *value, double *out)
     return NULL;
 }
 
+static bool is_word(const wb_value *value, const char *word)
+{
+    return value->bytes == strlen(word) && strncasecmp(value->text, word, value->bytes) == 0;
+}
+
+/* A text that stands for no time. */
+static bool infinity(const wb_value *value, int64_t *out)
+{
+    if (is_word(value, "infinity") || is_word(value, "+infinity"))
+        *out = WB_TIME_INFINITY;
+    else if (is_word(value, "-infinity"))
+        *out = WB_TIME_MINUS_INFINITY;
+    else
+        return false;
+    return true;
+}
+
+static const char *time_of_number(const wb_value *value, int64_t *unix_us)
+{
+    if (value->kind == WB_INT)
+        return time_of_int(value->i, unix_us);
+    if (wb_timestamp_of_seconds(value->f, unix_us))
+        return NULL;
+    return "not seconds since 1970 within the years 0001 to 9999";
+}
+
 const char *wb_convert_time(const wb_value *value, int64_t *unix_us)
 {
-    switch (value->kind) {
-    case WB_INT:
-        return time_of_int(value->i, unix_us);
-    case WB_FLOAT:
-        if (wb_timestamp_of_seconds(value->f, unix_us))
-            return NULL;
-        return "not seconds since 1970 within the years 0001 to 9999";
-    case WB_TEXT:
-        if (wb_timestamp_parse(value->text, value->bytes, unix_us))
-            return NULL;
-        return "not an RFC 3339 time within the years 0001 to 9999";
-    default:
+    if (value->kind == WB_INT || value->kind == WB_FLOAT)
+        return time_of_number(value, unix_us);
+    if (value->kind != WB_TEXT)
         return "neither seconds since 1970 nor RFC 3339 text";
+    if (wb_timestamp_parse(value->text, value->bytes, unix_us) || infinity(value, unix_us))
+        return NULL;
+    return "not an RFC 3339 time within the years 0001 to 9999";
+}
+
+const char *wb_convert_wall(const wb_value *value, int64_t *unix_us)
+{
+    if (value->kind == WB_INT || value->kind == WB_FLOAT)
+        return time_of_number(value, unix_us);
+    if (value->kind != WB_TEXT)
+        return "neither seconds since 1970 nor text, as YYYY-MM-DD HH:MM:SS";
+    if (wb_wall_parse(value->text, value->bytes, unix_us) || infinity(value, unix_us))
+        return NULL;
+    return "not a time as YYYY-MM-DD HH:MM:SS within the years 0001 to 9999";
+}
+
+const char *wb_convert_clock(const wb_value *value, int64_t *us)
+{
+    static const char why[] = "neither seconds since midnight, 0 to 86400, nor text as HH:MM:SS";
+    if (value->kind == WB_TEXT)
+        return wb_clock_parse(value->text, value->bytes, us) ? NULL : why;
+    double seconds = value->kind == WB_INT ? (double)value->i : value->f;
+    bool number = value->kind == WB_INT || value->kind == WB_FLOAT;
+    if (!number || !(seconds >= 0 && seconds <= S_PER_DAY))
+        return why;
+    *us = (int64_t)(seconds * US_PER_S + 0.5);
+    return NULL;
+}
+
+const char *wb_convert_numeric(const wb_value *value, uint8_t *to, size_t *bytes)
+{
+    char text[WB_NUMBER_BYTES];
+    switch (value->kind) {
+    case WB_TEXT:
+        return wb_decimal_read(value->text, value->bytes, to, bytes);
+    case WB_INT:
+        return wb_decimal_read(text, (size_t)sprintf(text, "%" PRId64, value->i), to, bytes);
+    case WB_FLOAT:
+        return wb_decimal_read(text, wb_number_format(value->f, text), to, bytes);
+    default:
+        return "neither a number nor decimal text";
     }
 }
 
@@ -72,19 +132,23 @@ static const char *time_of_int(int64_t seconds, int64_t *unix_us)
     return NULL;
 }
 
-const char *wb_convert_date(const wb_value *value, int32_t *days)
+const char *wb_convert_date(const wb_value *value, int64_t *days)
 {
-    if (value->kind == WB_TEXT)
-        return wb_date_parse(value->text, value->bytes, days)
-                   ? NULL
-                   : "not a date as YYYY-MM-DD within the years 0001 to 9999";
+    int32_t parsed;
     int64_t number;
+    const int64_t us_per_day = (int64_t)US_PER_S * S_PER_DAY;
+    if (value->kind == WB_TEXT && wb_date_parse(value->text, value->bytes, &parsed)) {
+        *days = parsed;
+        return NULL;
+    }
+    if (value->kind == WB_TEXT)
+        return infinity(value, days) ? NULL
+                                     : "not a date as YYYY-MM-DD within the years 0001 to 9999";
     if (wb_convert_int(value, &number))
         return "neither whole days since 1970 nor text as YYYY-MM-DD";
-    const int64_t us_per_day = (int64_t)US_PER_S * S_PER_DAY;
     if (number < WB_TIME_MIN_US / us_per_day || number > WB_TIME_MAX_US / us_per_day)
         return "days since 1970 outside the years 0001 to 9999";
-    *days = (int32_t)number;
+    *days = number;
     return NULL;
 }
 

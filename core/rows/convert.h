@@ -12,7 +12,12 @@
 WB_COLD const char *wb_convert_int(const wb_value *value, int64_t *out);
 WB_COLD const char *wb_convert_float(const wb_value *value, double *out);
 const char *wb_convert_time(const wb_value *value, int64_t *unix_us);
-const char *wb_convert_date(const wb_value *value, int32_t *days);
+/* For timestamp: text without a zone is the wall's time. */
+const char *wb_convert_wall(const wb_value *value, int64_t *unix_us);
+const char *wb_convert_date(const wb_value *value, int64_t *days);
+const char *wb_convert_clock(const wb_value *value, int64_t *us);
+/* As numeric; `to` has WB_FIELD_SLACK bytes and those of a text. */
+const char *wb_convert_numeric(const wb_value *value, uint8_t *to, size_t *bytes);
 /* A value other than text as JSON, its length in *bytes. */
 const char *wb_convert_json(const wb_value *value, char out[WB_NUMBER_BYTES], size_t *bytes);
 

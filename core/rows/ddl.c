@@ -137,7 +137,7 @@ static void column_put(wb_buffer *sql, const dialect *to, const wb_column_plan *
         wb_buffer_printf(sql, " %s", server_default(to, column->type));
     if (plan->default_bytes > 0) {
         wb_value value;
-        wb_field_value(column->type, plan->default_field, &value);
+        wb_field_value(column, plan->default_field, &value);
         wb_buffer_put_text(sql, " DEFAULT ");
         literal_put(sql, to, column, &value);
     }

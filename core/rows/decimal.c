@@ -259,6 +259,13 @@ void wb_decimal_put(wb_buffer *out, const uint8_t *data, uint32_t bytes)
 
 /* ---- asking ---- */
 
+bool wb_decimal_is_number(const uint8_t *data, uint32_t bytes)
+{
+    (void)bytes;
+    unsigned sign = wb_get16(data + 4);
+    return sign == POSITIVE || sign == NEGATIVE;
+}
+
 bool wb_decimal_int64(const uint8_t *data, uint32_t bytes, int64_t *out)
 {
     (void)bytes;

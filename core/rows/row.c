@@ -219,24 +219,64 @@ static inline uint8_t *uuid_put(const wb_column *column, const wb_value *value, 
     return data + 16;
 }
 
+static inline uint8_t *us_put(const wb_column *column, const wb_value *value, const char *why,
+                              int64_t unix_us, uint8_t *to, wb_err *err)
+{
+    if (RARE(why))
+        return wb_refuse(column, value, why, err);
+    if (unix_us != WB_TIME_INFINITY && unix_us != WB_TIME_MINUS_INFINITY)
+        unix_us -= WB_PG_EPOCH_US;
+    return wb_put64(wb_put32(to, sizeof unix_us), (uint64_t)unix_us);
+}
+
 static inline uint8_t *time_put(const wb_column *column, const wb_value *value, uint8_t *to,
                                 wb_err *err)
 {
     int64_t unix_us;
     const char *why = wb_convert_time(value, &unix_us);
-    if (RARE(why))
-        return wb_refuse(column, value, why, err);
-    return wb_put64(wb_put32(to, sizeof unix_us), (uint64_t)(unix_us - WB_PG_EPOCH_US));
+    return us_put(column, value, why, unix_us, to, err);
 }
 
+static inline uint8_t *wall_put(const wb_column *column, const wb_value *value, uint8_t *to,
+                                wb_err *err)
+{
+    int64_t unix_us;
+    const char *why = wb_convert_wall(value, &unix_us);
+    return us_put(column, value, why, unix_us, to, err);
+}
+
+/* PostgreSQL's infinities are the ends of the range. */
 static inline uint8_t *date_put(const wb_column *column, const wb_value *value, uint8_t *to,
                                 wb_err *err)
 {
-    int32_t days;
+    int64_t days;
     const char *why = wb_convert_date(value, &days);
     if (RARE(why))
         return wb_refuse(column, value, why, err);
-    return wb_put32(wb_put32(to, sizeof days), (uint32_t)(days - WB_PG_EPOCH_DAYS));
+    int32_t word = days == WB_TIME_INFINITY         ? INT32_MAX
+                   : days == WB_TIME_MINUS_INFINITY ? INT32_MIN
+                                                    : (int32_t)(days - WB_PG_EPOCH_DAYS);
+    return wb_put32(wb_put32(to, sizeof word), (uint32_t)word);
+}
+
+static inline uint8_t *clock_put(const wb_column *column, const wb_value *value, uint8_t *to,
+                                 wb_err *err)
+{
+    int64_t us;
+    const char *why = wb_convert_clock(value, &us);
+    if (RARE(why))
+        return wb_refuse(column, value, why, err);
+    return wb_put64(wb_put32(to, sizeof us), (uint64_t)us);
+}
+
+static inline uint8_t *numeric_put(const wb_column *column, const wb_value *value, uint8_t *to,
+                                   wb_err *err)
+{
+    size_t bytes;
+    const char *why = wb_convert_numeric(value, to + LENGTH, &bytes);
+    if (RARE(why))
+        return wb_refuse(column, value, why, err);
+    return wb_put32(to, (uint32_t)bytes) + bytes;
 }
 
 /* A bool or a number as JSON, after `version` bytes that the caller fills. */
@@ -301,6 +341,12 @@ INLINE uint8_t *value_put(const wb_column *column, const wb_value *value, uint8_
         return json_put(column, value, 0, to, err);
     case WB_TYPE_JSONB:
         return jsonb_put(column, value, to, err);
+    case WB_TYPE_TIMESTAMP:
+        return wall_put(column, value, to, err);
+    case WB_TYPE_TIME:
+        return clock_put(column, value, to, err);
+    case WB_TYPE_NUMERIC:
+        return numeric_put(column, value, to, err);
     default: /* wb_schema_new lets no other in */
         __builtin_unreachable();
     }

@@ -2,8 +2,8 @@
  * One row: values to a tuple of PostgreSQL's binary COPY and back. Encoding makes every check of a value, so what was
  * encoded can be stored.
  * Format (PostgreSQL manual, "COPY", binary format): int16 number of fields, then for each an int32 length
- * (-1: NULL) and that many bytes; all big-endian. timestamptz: int64 µs since 2000; date: int32 days since
- * 2000; jsonb: a version byte 1, then text.
+ * (-1: NULL) and that many bytes; all big-endian. timestamptz, timestamp: int64 µs since 2000; date: int32 days since
+ * 2000; time: int64 µs since midnight; jsonb: a version byte 1, then text; numeric: see decimal.h.
  *
  * What each type takes, besides NULL where the column allows it:
  *   bool               a bool
@@ -13,8 +13,11 @@
  *   text               text: UTF-8 without NUL
  *   bytea              text: any bytes
  *   uuid               text: 36 characters or 16 raw bytes
- *   timestamptz        seconds since 1970 as an int or a float; RFC 3339 text
- *   date               days since 1970 as an int or a whole float; text, YYYY-MM-DD
+ *   timestamptz        seconds since 1970 as an int or a float; text with a zone, as RFC 3339; infinity
+ *   timestamp          the same; text without a zone
+ *   date               days since 1970 as an int or a whole float; text, YYYY-MM-DD; infinity
+ *   time               seconds since midnight; text, HH:MM:SS
+ *   numeric            a number; decimal text
  *   json, jsonb        JSON text; an int, a finite float or a bool, which become JSON */
 #ifndef WB_ROW_H
 #define WB_ROW_H
@@ -55,6 +58,6 @@ int wb_field_encode(const wb_column *column, const wb_value *value, uint8_t *to,
                     wb_err *err);
 
 /* Reads the value of one field, as wb_row_values does. Answers where the next field begins. */
-const uint8_t *wb_field_value(int type, const uint8_t *field, wb_value *value);
+const uint8_t *wb_field_value(const wb_column *column, const uint8_t *field, wb_value *value);
 
 #endif

@@ -29,7 +29,7 @@ void wb_row_values(const wb_schema *schema, const uint8_t *tuple, wb_value *valu
 {
     const uint8_t *at = tuple + sizeof(uint16_t);
     for (size_t i = 0; i < schema->count; i++)
-        at = wb_field_value(schema->columns[i].column.type, at, &values[i]);
+        at = wb_field_value(&schema->columns[i].column, at, &values[i]);
 }
 
 wb_value wb_row_value(const wb_schema *schema, const uint8_t *tuple, size_t column)
@@ -37,11 +37,11 @@ wb_value wb_row_value(const wb_schema *schema, const uint8_t *tuple, size_t colu
     const uint8_t *at = tuple + sizeof(uint16_t);
     wb_value value = {.kind = WB_NULL};
     for (size_t i = 0; i <= column; i++)
-        at = wb_field_value(schema->columns[i].column.type, at, &value);
+        at = wb_field_value(&schema->columns[i].column, at, &value);
     return value;
 }
 
-const uint8_t *wb_field_value(int type, const uint8_t *field, wb_value *value)
+const uint8_t *wb_field_value(const wb_column *column, const uint8_t *field, wb_value *value)
 {
     int32_t bytes = (int32_t)wb_get32(field);
     field += sizeof(uint32_t);
@@ -49,7 +49,7 @@ const uint8_t *wb_field_value(int type, const uint8_t *field, wb_value *value)
         *value = (wb_value){.kind = bytes == WB_LEFT_LENGTH ? WB_ABSENT : WB_NULL};
         return field;
     }
-    data_value(type, field, (uint32_t)bytes, value);
+    data_value(column->type, field, (uint32_t)bytes, value);
     return field + bytes;
 }
 
@@ -67,10 +67,19 @@ static double double_of_word(uint64_t word)
     return number;
 }
 
-/* A server's "infinity" stays the last time there is. */
+/* The infinities stay what they are; so does what a server may answer that would be later than they are. */
 static int64_t since_1970(int64_t since_2000_us)
 {
-    return since_2000_us > INT64_MAX - WB_PG_EPOCH_US ? INT64_MAX : since_2000_us + WB_PG_EPOCH_US;
+    if (since_2000_us == WB_TIME_MINUS_INFINITY || since_2000_us > INT64_MAX - WB_PG_EPOCH_US)
+        return since_2000_us < 0 ? WB_TIME_MINUS_INFINITY : WB_TIME_INFINITY;
+    return since_2000_us + WB_PG_EPOCH_US;
+}
+
+static int64_t days_since_1970(int32_t since_2000)
+{
+    if (since_2000 == INT32_MAX || since_2000 == INT32_MIN)
+        return since_2000 < 0 ? WB_TIME_MINUS_INFINITY : WB_TIME_INFINITY;
+    return (int64_t)since_2000 + WB_PG_EPOCH_DAYS;
 }
 
 static void data_value(int type, const uint8_t *data, uint32_t bytes, wb_value *value)
@@ -94,16 +103,20 @@ static void data_value(int type, const uint8_t *data, uint32_t bytes, wb_value *
     case WB_TYPE_FLOAT8:
         *value = float_value(double_of_word(wb_get64(data)));
         break;
+    case WB_TYPE_TIME:
+        *value = int_value((int64_t)wb_get64(data));
+        break;
     case WB_TYPE_TIMESTAMPTZ:
+    case WB_TYPE_TIMESTAMP:
         *value = int_value(since_1970((int64_t)wb_get64(data)));
         break;
     case WB_TYPE_DATE:
-        *value = int_value((int64_t)(int32_t)wb_get32(data) + WB_PG_EPOCH_DAYS);
+        *value = int_value(days_since_1970((int32_t)wb_get32(data)));
         break;
     case WB_TYPE_JSONB:
         *value = text_value(data + 1, bytes - 1);
         break;
-    default: /* text, bytea, uuid, json: as they are */
+    default: /* text, bytea, uuid, json, numeric: as they are */
         *value = text_value(data, bytes);
         break;
     }

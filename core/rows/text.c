@@ -3,7 +3,9 @@
 #include "rows/text.h"
 
 #include <math.h>
+#include <string.h>
 
+#include "rows/decimal.h"
 #include "rows/types.h"
 
 static void put_float(wb_buffer *out, int type, const wb_value *value)
@@ -40,8 +42,22 @@ void wb_put_value(wb_buffer *out, const wb_column *column, const wb_value *value
     case WB_TYPE_JSONB:
         wb_buffer_put(out, value->text, value->bytes);
         break;
+    case WB_TYPE_NUMERIC:
+        wb_decimal_put(out, (const uint8_t *)value->text, value->bytes);
+        break;
     default:
         wb_buffer_put(out, text, wb_type_text(column->type, value, text));
         break;
     }
+}
+
+size_t wb_value_text(const wb_column *column, const wb_value *value, char *out, size_t size)
+{
+    wb_buffer text = WB_BUFFER_EMPTY;
+    wb_put_value(&text, column, value);
+    size_t bytes = text.failed ? SIZE_MAX : text.bytes;
+    if (!text.failed && bytes > 0)
+        memcpy(out, text.data, bytes < size ? bytes : size);
+    wb_buffer_fini(&text);
+    return bytes;
 }

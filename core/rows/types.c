@@ -53,6 +53,28 @@ const char *wb_type_sqlite(int type)
     return types[type].sqlite;
 }
 
+/* Of a time or a number of days; NULL: it is none. */
+static const char *infinity(int64_t number)
+{
+    if (number == WB_TIME_INFINITY)
+        return "infinity";
+    return number == WB_TIME_MINUS_INFINITY ? "-infinity" : NULL;
+}
+
+static size_t time_text(int type, int64_t number, char out[WB_TYPE_TEXT_BYTES])
+{
+    const char *word = infinity(number);
+    if (word != NULL)
+        strcpy(out, word);
+    else if (type == WB_TYPE_DATE)
+        wb_date_format((int32_t)number, out);
+    else if (type == WB_TYPE_TIMESTAMP)
+        wb_wall_format(number, out);
+    else
+        wb_timestamp_format(number, out);
+    return strlen(out);
+}
+
 size_t wb_type_text(int type, const wb_value *value, char out[WB_TYPE_TEXT_BYTES])
 {
     switch (type) {
@@ -64,10 +86,11 @@ size_t wb_type_text(int type, const wb_value *value, char out[WB_TYPE_TEXT_BYTES
         wb_uuid_format((const uint8_t *)value->text, out);
         return 36;
     case WB_TYPE_TIMESTAMPTZ:
-        wb_timestamp_format(value->i, out);
-        return strlen(out);
+    case WB_TYPE_TIMESTAMP:
     case WB_TYPE_DATE:
-        wb_date_format((int32_t)value->i, out);
+        return time_text(type, value->i, out);
+    case WB_TYPE_TIME:
+        wb_clock_format(value->i, out);
         return strlen(out);
     default: /* int2, int4, int8 */
         return (size_t)snprintf(out, WB_TYPE_TEXT_BYTES, "%" PRId64, value->i);

@@ -4,12 +4,13 @@
  * Invariant: integers are exact. Beyond 2^53 a Lua without integers gets a cdata (LuaJIT) or decimal text (5.1).
  * A value that has no place in a column is a message at the top, never an error that is raised. */
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "lua/base/lwb.h"
 
-enum { SECONDS_A_DAY = 86400 };
+enum { LOCAL_TEXT = 256 };
 
 static const char helpers_key;
 
@@ -121,40 +122,65 @@ void lwb_push_uuid(lua_State *L, const uint8_t id[16])
     lua_pushlstring(L, text, sizeof text);
 }
 
-static void push_date(lua_State *L, int64_t days)
+/* Reads the value before Lua may collect what it borrows from. */
+static void push_text(lua_State *L, const wb_column *column, const wb_value *value)
 {
-    char text[40];
-    wb_timestamp_format(days * SECONDS_A_DAY * 1000000, text);
-    lua_pushlstring(L, text, strcspn(text, "T"));
+    char local[LOCAL_TEXT];
+    size_t bytes = wb_value_text(column, value, local, sizeof local);
+    if (bytes == SIZE_MAX)
+        luaL_error(L, "out of memory for a value's text");
+    if (bytes <= sizeof local) {
+        lua_pushlstring(L, local, bytes);
+        return;
+    }
+    char *copy = lua_newuserdata(L, bytes);
+    wb_value_text(column, value, copy, bytes);
+    lua_pushlstring(L, copy, bytes);
+    lua_remove(L, -2);
 }
 
-static void push_integer(lua_State *L, int type, int64_t value)
+static bool is_text_alone(const wb_column *column)
 {
-    if (type == WB_TYPE_TIMESTAMPTZ)
-        lua_pushnumber(L, (double)value / 1e6);
-    else if (type == WB_TYPE_DATE)
-        push_date(L, value);
+    switch (column->type) {
+    case WB_TYPE_UUID:
+    case WB_TYPE_DATE:
+    case WB_TYPE_TIME:
+    case WB_TYPE_NUMERIC:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static void push_integer(lua_State *L, const wb_column *column, int64_t value)
+{
+    bool is_time = column->type == WB_TYPE_TIMESTAMPTZ || column->type == WB_TYPE_TIMESTAMP;
+    if (is_time && value == INT64_MIN)
+        lua_pushnumber(L, -HUGE_VAL);
+    else if (is_time)
+        lwb_push_seconds(L, value); /* WB_NEVER is infinity */
     else
         lwb_push_int64(L, value);
 }
 
 void lwb_push_value(lua_State *L, const wb_column *column, const wb_value *value)
 {
+    if (value->kind > WB_NULL && is_text_alone(column)) {
+        push_text(L, column, value);
+        return;
+    }
     switch (value->kind) {
     case WB_BOOL:
         lua_pushboolean(L, value->i != 0);
         break;
     case WB_INT:
-        push_integer(L, column->type, value->i);
+        push_integer(L, column, value->i);
         break;
     case WB_FLOAT:
         lua_pushnumber(L, value->f);
         break;
     case WB_TEXT:
-        if (column->type == WB_TYPE_UUID && value->bytes == 16)
-            lwb_push_uuid(L, (const uint8_t *)value->text);
-        else
-            lua_pushlstring(L, value->text, value->bytes);
+        lua_pushlstring(L, value->text, value->bytes);
         break;
     default:
         lua_pushnil(L);

@@ -15,8 +15,8 @@ const wb_batch *lwb_still(lua_State *L, const lwb_claim *claim)
     return claim->work;
 }
 
-/* Pushes text that is borrowed from the claim's batch. Where Lua may collect first, it gets a copy. */
-static void push_borrowed(lua_State *L, const lwb_claim *claim, const wb_value *value)
+/* Text as it is. Where Lua may collect first, it gets a copy. */
+static void push_text(lua_State *L, const lwb_claim *claim, const wb_value *value)
 {
     char local[LOCAL_TEXT];
     bool in_place = LWB_COPIES_FIRST;
@@ -31,20 +31,47 @@ static void push_borrowed(lua_State *L, const lwb_claim *claim, const wb_value *
         lua_remove(L, -2);
 }
 
+/* A value that becomes something else, from a copy of its bytes. */
+static void push_converted(lua_State *L, const lwb_claim *claim, const wb_column *column,
+                           const wb_value *value)
+{
+    char local[LOCAL_TEXT];
+    wb_value own = *value;
+    bool is_long = value->bytes > sizeof local;
+    char *copy = is_long ? lua_newuserdata(L, value->bytes) : local;
+    lwb_still(L, claim);
+    memcpy(copy, value->text, value->bytes);
+    own.text = copy;
+    lwb_push_value(L, column, &own);
+    if (is_long)
+        lua_remove(L, -2);
+}
+
+static bool is_plain(const wb_column *column)
+{
+    switch (column->type) {
+    case WB_TYPE_TEXT:
+    case WB_TYPE_BYTEA:
+    case WB_TYPE_JSON:
+    case WB_TYPE_JSONB:
+        return true;
+    default:
+        return false;
+    }
+}
+
 /* What the server may fill has NULL as cjson.null: it is not the same as what is left to the server. */
 void lwb_push_cell(lua_State *L, const lwb_claim *claim, const wb_column *column,
                    const wb_value *value)
 {
-    if (value->kind == WB_TEXT && column->type != WB_TYPE_UUID) {
-        push_borrowed(L, claim, value);
-        return;
-    }
-    if (value->kind == WB_NULL) {
+    if (value->kind == WB_NULL)
         lua_pushlightuserdata(L, NULL);
-        return;
-    }
-    lwb_still(L, claim); /* an id is borrowed, and is copied at once */
-    lwb_push_value(L, column, value);
+    else if (value->kind != WB_TEXT)
+        lwb_push_value(L, column, value);
+    else if (is_plain(column))
+        push_text(L, claim, value);
+    else
+        push_converted(L, claim, column, value);
 }
 
 void lwb_push_row(lua_State *L, const lwb_claim *claim, size_t index, int names)

@@ -104,6 +104,9 @@ WB_API size_t wb_schema_place(const wb_schema *schema, size_t index);
 /* The CREATE TABLE statement for "postgresql" or "sqlite"; the caller frees it with wb_free. */
 WB_API int wb_schema_ddl(const wb_schema *schema, const char *dialect, const char *table,
                          char **out, wb_err *err);
+/* The text of a value that is neither NULL nor absent, as PostgreSQL's input for the column's type takes it. Writes at
+ * most `size` bytes of it, without a NUL. Answers its length, which may be more; SIZE_MAX: no memory. */
+WB_API size_t wb_value_text(const wb_column *column, const wb_value *value, char *out, size_t size);
 WB_API const char *wb_type_name(int type);               /* "int8", …; NULL for another number */
 WB_API int wb_type_find(const char *name, size_t bytes); /* enum wb_type, or -1 */
 WB_API void wb_free(void *memory); /* what this library allocated; NULL is fine */

@@ -18,8 +18,9 @@ static bool has(const PGresult *columns, int row, int field)
 static const char *type_shown(const PGresult *columns, int row)
 {
     int type = wb_pg_type(columns, row);
-    bool plain = type >= 0 && type != WB_TYPE_TEXT;
-    return plain ? wb_type_name(type) : PQgetvalue(columns, row, WB_PG_TYPE);
+    bool modified = strchr(PQgetvalue(columns, row, WB_PG_TYPE), '(') != NULL;
+    return type >= 0 && type != WB_TYPE_TEXT && !modified ? wb_type_name(type)
+                                                          : PQgetvalue(columns, row, WB_PG_TYPE);
 }
 
 static int check_type(const PGresult *columns, const char *name, int type, const char *where,

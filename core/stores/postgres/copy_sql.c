@@ -72,7 +72,7 @@ static void put_row(wb_buffer *sql, const wb_batch *batch, size_t row)
     for (size_t i = 0; i < batch->schema->count; i++) {
         const wb_column *column = &batch->schema->columns[i].column;
         wb_value value;
-        field = wb_field_value(column->type, field, &value);
+        field = wb_field_value(column, field, &value);
         wb_buffer_put_text(sql, i > 0 ? ", " : "(");
         wb_pg_put_value(sql, column, &value);
     }

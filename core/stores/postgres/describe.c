@@ -113,10 +113,10 @@ static bool take_fixed(struct draft *draft, const char *data, int bytes)
     wb_value *value = &draft->column.default_value;
     draft->field[3] = (uint8_t)bytes; /* the end of an int32, which was zero */
     memcpy(draft->field + 4, data, (size_t)bytes);
-    wb_field_value(draft->column.type, draft->field, value);
+    wb_field_value(&draft->column, draft->field, value);
     if (draft->column.type == WB_TYPE_DATE)
         return in_range(value->i, DAY_US);
-    if (draft->column.type != WB_TYPE_TIMESTAMPTZ)
+    if (draft->column.type != WB_TYPE_TIMESTAMPTZ && draft->column.type != WB_TYPE_TIMESTAMP)
         return true;
     if (!in_range(value->i, 1))
         return false;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * Writes a batch into an SQLite table, in the transaction there is, with one prepared INSERT a shape. SQLite reads the values
  * where they lie in the batch. A uuid is written as 36 lower-case characters (as 16 bytes where the column is declared
- * BLOB), a timestamptz as RFC 3339 with six digits and Z, a date as YYYY-MM-DD, a bool as 0 or 1.
+ * BLOB), a timestamptz as RFC 3339 with six digits and Z (in a DATETIME column as others write there), a bool
+ * as 0 or 1, what is not told here as text.
  * Invariant: between two rows a statement is reset and has no bindings.
  * A row of a batch in doubt is written only if its id isn't in the table yet; so a row that is in stays as it is.
  * Locks: none. Fails as connection.c says, and with WB_REJECT for NaN, which SQLite would turn into NULL. */
@@ -10,6 +11,9 @@
 
 #include "base/env.h"
 #include "base/timestamp.h"
+#include "rows/decimal.h"
+#include "rows/text.h"
+#include "rows/types.h"
 #include "stores/sqlite/sqlite.h"
 
 static int rows_step(wb_sqlite_insert *insert, wb_sqlite_shaped *shaped, const wb_batch *batch,
@@ -19,10 +23,10 @@ static int rows_step(wb_sqlite_insert *insert, wb_sqlite_shaped *shaped, const w
 
 static int room_make(wb_sqlite_insert *insert, const wb_schema *schema)
 {
-    insert->as_bytes = wb_alloc_zeroed(schema->count * sizeof *insert->as_bytes);
+    insert->forms = wb_alloc_zeroed(schema->count * sizeof *insert->forms);
     insert->values = wb_alloc_zeroed(schema->count * sizeof *insert->values);
     insert->texts = wb_alloc_zeroed(schema->count * sizeof *insert->texts);
-    return insert->as_bytes && insert->values && insert->texts ? WB_OK : WB_MEMORY;
+    return insert->forms && insert->values && insert->texts ? WB_OK : WB_MEMORY;
 }
 
 int wb_sqlite_insert_prepare(wb_sqlite_insert *insert, wb_sqlite_connection *connection,
@@ -33,16 +37,17 @@ int wb_sqlite_insert_prepare(wb_sqlite_insert *insert, wb_sqlite_connection *con
     insert->target = target;
     if (room_make(insert, schema) != WB_OK)
         return wb_sqlite_no_memory(connection, err);
-    for (size_t i = 0; i < schema->count; i++)
-        insert->as_bytes[i] =
-            wb_sqlite_takes_bytes(wb_sqlite_column_find(table, schema->columns[i].column.name));
+    for (size_t i = 0; i < schema->count; i++) {
+        const wb_column *column = &schema->columns[i].column;
+        insert->forms[i] = wb_sqlite_form(wb_sqlite_column_find(table, column->name), column->type);
+    }
     return WB_OK;
 }
 
 void wb_sqlite_insert_fini(wb_sqlite_insert *insert)
 {
     wb_sqlite_shaped_fini(&insert->shaped);
-    wb_free(insert->as_bytes);
+    wb_free(insert->forms);
     wb_free(insert->values);
     wb_free(insert->texts);
     *insert = (wb_sqlite_insert){0};
@@ -88,29 +93,58 @@ int wb_sqlite_bind_time(sqlite3_stmt *statement, int at, int64_t unix_us,
     return text_bind(statement, at, text, strlen(text));
 }
 
-static int date_bind(sqlite3_stmt *statement, int at, int64_t days, char *text)
+/* As text, which SQLite copies. */
+static int other_bind(sqlite3_stmt *statement, int at, const wb_column *column,
+                      const wb_value *value)
 {
-    wb_date_format((int32_t)days, text);
-    return text_bind(statement, at, text, strlen(text));
+    wb_buffer text = WB_BUFFER_EMPTY;
+    wb_put_value(&text, column, value);
+    int status = text.failed ? SQLITE_NOMEM
+                             : sqlite3_bind_text64(statement, at, text.data, text.bytes,
+                                                   SQLITE_TRANSIENT, SQLITE_UTF8);
+    wb_buffer_fini(&text);
+    return status;
 }
 
-static int value_bind(wb_sqlite_insert *insert, sqlite3_stmt *statement, size_t column, int type)
+static int time_bind(sqlite3_stmt *statement, int at, int type, const wb_value *value,
+                     char text[WB_SQLITE_SHORT_TEXT])
 {
-    const wb_value *value = &insert->values[column];
-    char *text = insert->texts[column];
-    int at = (int)column + 1;
+    return text_bind(statement, at, text, wb_type_text(type, value, text));
+}
+
+/* SQLite makes a number of the text, which keeps its value up to 15 digits; or of whole ones up to 64 bits. */
+static int decimal_bind(sqlite3_stmt *statement, int at, const wb_column *column,
+                        const wb_value *value)
+{
+    enum { KEPT_DIGITS = 15, WITHIN = 300 };
+    const uint8_t *data = (const uint8_t *)value->text;
+    int64_t whole;
+    char text[1];
+    if (wb_decimal_int64(data, value->bytes, &whole))
+        return sqlite3_bind_int64(statement, at, whole);
+    bool kept = wb_decimal_is_number(data, value->bytes) &&
+                wb_decimal_digits(data, value->bytes) <= KEPT_DIGITS &&
+                wb_value_text(column, value, text, 0) <= WITHIN;
+    return kept ? other_bind(statement, at, column, value) : SQLITE_RANGE;
+}
+
+static int value_bind(wb_sqlite_insert *insert, sqlite3_stmt *statement, size_t index,
+                      const wb_column *column)
+{
+    const wb_value *value = &insert->values[index];
+    char *text = insert->texts[index];
+    int at = (int)index + 1, form = insert->forms[index];
     if (value->kind == WB_ABSENT) /* the statement has no such parameter */
         return SQLITE_OK;
     if (value->kind == WB_NULL)
         return sqlite3_bind_null(statement, at);
-    switch (type) {
+    switch (column->type) {
     case WB_TYPE_UUID:
         return wb_sqlite_bind_uuid(statement, at, (const uint8_t *)value->text,
-                                   insert->as_bytes[column], text);
+                                   form == WB_SQLITE_BYTES, text);
     case WB_TYPE_TIMESTAMPTZ:
-        return wb_sqlite_bind_time(statement, at, value->i, text);
-    case WB_TYPE_DATE:
-        return date_bind(statement, at, value->i, text);
+        return time_bind(statement, at, form == WB_SQLITE_WALL ? WB_TYPE_TIMESTAMP : column->type,
+                         value, text);
     case WB_TYPE_FLOAT4:
     case WB_TYPE_FLOAT8:
         return isnan(value->f) ? SQLITE_RANGE : sqlite3_bind_double(statement, at, value->f);
@@ -120,19 +154,30 @@ static int value_bind(wb_sqlite_insert *insert, sqlite3_stmt *statement, size_t 
     case WB_TYPE_JSON:
     case WB_TYPE_JSONB:
         return text_bind(statement, at, value->text, value->bytes);
-    default:
+    case WB_TYPE_BOOL:
+    case WB_TYPE_INT2:
+    case WB_TYPE_INT4:
+    case WB_TYPE_INT8:
         return sqlite3_bind_int64(statement, at, value->i);
+    case WB_TYPE_NUMERIC:
+        return form == WB_SQLITE_NUMBER ? decimal_bind(statement, at, column, value)
+                                        : other_bind(statement, at, column, value);
+    default:
+        return other_bind(statement, at, column, value);
     }
 }
 
-/* A statement has a parameter for each column of the schema, so SQLITE_RANGE stands for NaN alone. */
+/* A statement has a parameter for each column of the schema, so SQLITE_RANGE stands for a number that is not kept. */
 static int bind_fail(const wb_sqlite_insert *insert, const wb_column *column, int status,
                      wb_err *err)
 {
     if (status != SQLITE_RANGE)
         return wb_sqlite_fail(insert->connection, status, err);
-    return wb_fail_store(err, WB_REJECT, "table \"%s\": column \"%s\" (%s): SQLite can't store NaN",
-                         insert->connection->table, column->name, wb_type_name(column->type));
+    return wb_fail_store(err, WB_REJECT, "table \"%s\": column \"%s\" (%s): SQLite can't store %s",
+                         insert->connection->table, column->name, wb_type_name(column->type),
+                         column->type == WB_TYPE_NUMERIC
+                             ? "this number exactly: declare the column as \"numeric TEXT\""
+                             : "NaN");
 }
 
 static int row_bind(wb_sqlite_insert *insert, sqlite3_stmt *statement, const wb_schema *schema,
@@ -140,7 +185,7 @@ static int row_bind(wb_sqlite_insert *insert, sqlite3_stmt *statement, const wb_
 {
     for (size_t i = 0; i < schema->count; i++) {
         const wb_column *column = &schema->columns[i].column;
-        int status = value_bind(insert, statement, i, column->type);
+        int status = value_bind(insert, statement, i, column);
         if (status != SQLITE_OK)
             return bind_fail(insert, column, status, err);
     }

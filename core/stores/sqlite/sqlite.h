@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "rows/quote.h"
 #include "rows/shape.h"
+#include "rows/types.h"
 #include "stores/recent.h"
 #include "stores/store.h"
 
@@ -101,6 +102,14 @@ int wb_sqlite_column_check(const wb_sqlite_table *table, const char *name, int t
 int wb_sqlite_table_check(const wb_sqlite_table *table, const wb_schema *schema, wb_err *err);
 /* The column stores a uuid as 16 bytes, not as text. */
 bool wb_sqlite_takes_bytes(const wb_sqlite_column *column);
+/* How a column keeps the values of a type, where there is a choice. */
+enum wb_sqlite_form {
+    WB_SQLITE_OWN,   /* as the type's text, or SQLite's own class for it */
+    WB_SQLITE_BYTES, /* a uuid as 16 bytes */
+    WB_SQLITE_WALL, /* a time as "2024-05-14 09:00:00": so CURRENT_TIMESTAMP and most programs write it */
+    WB_SQLITE_NUMBER, /* a numeric as SQLite's numbers */
+};
+int wb_sqlite_form(const wb_sqlite_column *column, int type);
 /* The type that best describes a column. */
 int wb_sqlite_type(const wb_sqlite_column *column);
 
@@ -110,7 +119,7 @@ int wb_sqlite_describe(wb_sqlite_connection *connection, wb_schema **out, wb_err
 
 /* ---- writing rows (insert.c) ---- */
 
-enum { WB_SQLITE_SHORT_TEXT = 40 }; /* a uuid, a time or a date */
+enum { WB_SQLITE_SHORT_TEXT = WB_TYPE_TEXT_BYTES }; /* a uuid or a time */
 
 /* An INSERT for each shape that rows had lately. All zero: none yet. */
 typedef struct wb_sqlite_shaped {
@@ -125,7 +134,7 @@ typedef struct wb_sqlite_insert {
     wb_sqlite_connection *connection;
     const wb_target *target;
     wb_sqlite_shaped shaped;
-    bool *as_bytes;                      /* a column: wb_sqlite_takes_bytes */
+    int *forms;                          /* of each column: enum wb_sqlite_form */
     wb_value *values;                    /* of the row under way */
     char (*texts)[WB_SQLITE_SHORT_TEXT]; /* of the row under way, where SQLite reads them */
 } wb_sqlite_insert;

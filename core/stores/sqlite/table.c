@@ -16,16 +16,18 @@ enum { FIRST_WORD_BYTES = 32 };
 #define BIT(type) (1u << (type))
 #define INTEGERS  (BIT(WB_TYPE_BOOL) | BIT(WB_TYPE_INT2) | BIT(WB_TYPE_INT4) | BIT(WB_TYPE_INT8))
 #define FLOATS    (BIT(WB_TYPE_FLOAT4) | BIT(WB_TYPE_FLOAT8))
-#define MARKS     (BIT(WB_TYPE_UUID) | BIT(WB_TYPE_TIMESTAMPTZ) | BIT(WB_TYPE_DATE))
+#define TIMES     (BIT(WB_TYPE_TIMESTAMPTZ) | BIT(WB_TYPE_TIMESTAMP))
+#define MARKS     (BIT(WB_TYPE_UUID) | TIMES | BIT(WB_TYPE_DATE) | BIT(WB_TYPE_TIME))
+#define NUMBERS   (INTEGERS | FLOATS | BIT(WB_TYPE_NUMERIC))
 #define JSONS     (BIT(WB_TYPE_JSON) | BIT(WB_TYPE_JSONB))
 
 /* The types whose values a column of an affinity keeps as they are. */
 static const unsigned kept_by_affinity[] = {
     [WB_AFF_BLOB] = BIT(WB_TYPE_BYTEA) | BIT(WB_TYPE_UUID),
-    [WB_AFF_TEXT] = BIT(WB_TYPE_TEXT) | MARKS | JSONS,
-    [WB_AFF_NUMERIC] = INTEGERS | FLOATS | MARKS,
+    [WB_AFF_TEXT] = BIT(WB_TYPE_TEXT) | BIT(WB_TYPE_NUMERIC) | MARKS | JSONS,
+    [WB_AFF_NUMERIC] = NUMBERS | MARKS,
     [WB_AFF_INTEGER] = INTEGERS,
-    [WB_AFF_REAL] = FLOATS,
+    [WB_AFF_REAL] = FLOATS | BIT(WB_TYPE_NUMERIC),
 };
 
 /* The types that a column keeps if it is declared with one of our names. Text, which is also SQLite's own word, goes
@@ -43,6 +45,9 @@ static const unsigned kept_by_name[] = {
     [WB_TYPE_DATE] = BIT(WB_TYPE_DATE),
     [WB_TYPE_JSON] = JSONS,
     [WB_TYPE_JSONB] = JSONS,
+    [WB_TYPE_TIMESTAMP] = TIMES,
+    [WB_TYPE_TIME] = BIT(WB_TYPE_TIME),
+    [WB_TYPE_NUMERIC] = BIT(WB_TYPE_NUMERIC),
 };
 
 /* Usual names that are not ours. */
@@ -51,8 +56,9 @@ static const struct alias {
     int type;
 } aliases[] = {
     {"boolean", WB_TYPE_BOOL},
-    {"datetime", WB_TYPE_TIMESTAMPTZ},
-    {"timestamp", WB_TYPE_TIMESTAMPTZ},
+    {"datetime", WB_TYPE_TIMESTAMP},
+    {"decimal", WB_TYPE_NUMERIC},
+    {"any", WB_TYPE_TEXT},
 };
 
 static const int type_of_affinity[] = {
@@ -242,7 +248,7 @@ int wb_sqlite_type(const wb_sqlite_column *column)
         if (strcmp(word, aliases[i].name) == 0)
             return aliases[i].type;
     }
-    return type_of_affinity[column->affinity];
+    return column->declared[0] == '\0' ? WB_TYPE_TEXT : type_of_affinity[column->affinity];
 }
 
 bool wb_sqlite_takes_bytes(const wb_sqlite_column *column)
@@ -250,13 +256,34 @@ bool wb_sqlite_takes_bytes(const wb_sqlite_column *column)
     return column->affinity == WB_AFF_BLOB && column->declared[0] != '\0';
 }
 
+int wb_sqlite_form(const wb_sqlite_column *column, int type)
+{
+    char word[FIRST_WORD_BYTES];
+    first_word(column->declared, word);
+    if (type == WB_TYPE_UUID && wb_sqlite_takes_bytes(column))
+        return WB_SQLITE_BYTES;
+    bool wall = strcmp(word, "datetime") == 0 || strcmp(word, "timestamp") == 0;
+    if (type == WB_TYPE_TIMESTAMPTZ && wall)
+        return WB_SQLITE_WALL;
+    bool number = column->affinity >= WB_AFF_NUMERIC;
+    return type == WB_TYPE_NUMERIC && number ? WB_SQLITE_NUMBER : WB_SQLITE_OWN;
+}
+
+/* Words that are SQLite's or everybody's as well as ours say nothing: such a column goes by its affinity. */
+static bool is_ours(const wb_sqlite_column *column, int named)
+{
+    if (named < 0 || named == WB_TYPE_TEXT)
+        return false;
+    return named < WB_TYPE_TIMESTAMP || column->affinity == WB_AFF_TEXT;
+}
+
 static bool type_fits(const wb_sqlite_column *column, int type)
 {
     if (column->declared[0] == '\0')
         return true;
     int named = named_type(column->declared);
-    unsigned kept = named >= 0 && named != WB_TYPE_TEXT ? kept_by_name[named]
-                                                        : kept_by_affinity[column->affinity];
+    unsigned kept =
+        is_ours(column, named) ? kept_by_name[named] : kept_by_affinity[column->affinity];
     return (kept & BIT(type)) != 0;
 }
 

@@ -60,14 +60,15 @@ local function bytes(text)
 end
 
 -- By the column's type: how text is read, be it a field of CSV or a string of JSON.
+-- What is not here is text.
 local READ = { bool = truth, int2 = integer, int4 = integer, int8 = integer, float4 = float, float8 = float,
-    text = same, bytea = bytes, uuid = same, timestamptz = timestamp, date = same, json = same, jsonb = same }
+    bytea = bytes, timestamptz = timestamp, timestamp = timestamp }
 
 local IS_JSON = { json = true, jsonb = true }
 
 -- How a member of each kind becomes a value of a column of this type.
 function convert.for_type(kind)
-    local read = assert(READ[kind], kind)
+    local read = READ[kind] or same
     if IS_JSON[kind] then
         return { string = json.encode, number = same, boolean = same, json = same, field = same, null = null }
     end

@@ -148,7 +148,7 @@ int64_t fixture_time_us(void *context, const uint8_t id[16])
         uint8_t field[128];
         size_t bytes;
         assert_int_equal(wb_field_encode(&column, &value, field, &bytes, NULL), WB_OK);
-        wb_field_value(WB_TYPE_TIMESTAMPTZ, field, &value);
+        wb_field_value(&column, field, &value);
         time_us = value.i;
     }
     sqlite3_finalize(rows);

@@ -60,6 +60,9 @@ static void writes_every_type(void **state)
         text_value("1969-12-31"),
         text_value("{\"b\": 1}"),
         text_value("{\"a\":  [1]}"),
+        text_value("2024-05-14 08:00"),
+        {.kind = WB_FLOAT, .f = 3600.25},
+        text_value("-12345678901234567890.10"),
     };
     assert_int_equal(sizeof values / sizeof *values, count);
     wb_batch *batch = batch_of(schema, values, 1);
@@ -73,7 +76,7 @@ static void writes_every_type(void **state)
         "(t,-32768,2147483647,9223372036854775807,0.5,-0.1,\"z\xc3\xa4h \"\"'\\\\\","
         "\"\\\\x00ff5c\",018f7a3c-0000-7000-8000-0123456789ab,"
         "\"2024-05-14 08:00:00.115245+00\",1969-12-31,\"{\"\"b\"\": 1}\","
-        "\"{\"\"a\"\": [1]}\")");
+        "\"{\"\"a\"\": [1]}\",\"2024-05-14 08:00:00\",01:00:00.25,-12345678901234567890.10)");
     session->class->end(session);
     wb_free(ddl);
     wb_batch_free(batch);

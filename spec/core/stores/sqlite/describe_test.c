@@ -42,12 +42,12 @@ static void test_describe_types(void **state)
         "DATETIME", "TIMESTAMP", "date", "JSON",    "VARCHAR(40)", "DOUBLE PRECISION", "INTEGER",
         "BIGINT",   "CLOB",      "BLOB", "",        "bytea BLOB",  "DECIMAL(10, 2)",   "REAL",
         "TEXT",     "jsonb TEXT"};
-    static const int types[] = {
-        WB_TYPE_INT2,   WB_TYPE_INT4,  WB_TYPE_BOOL,        WB_TYPE_BOOL,        WB_TYPE_FLOAT4,
-        WB_TYPE_UUID,   WB_TYPE_UUID,  WB_TYPE_TIMESTAMPTZ, WB_TYPE_TIMESTAMPTZ, WB_TYPE_DATE,
-        WB_TYPE_JSON,   WB_TYPE_TEXT,  WB_TYPE_FLOAT8,      WB_TYPE_INT8,        WB_TYPE_INT8,
-        WB_TYPE_TEXT,   WB_TYPE_BYTEA, WB_TYPE_BYTEA,       WB_TYPE_BYTEA,       WB_TYPE_FLOAT8,
-        WB_TYPE_FLOAT8, WB_TYPE_TEXT,  WB_TYPE_JSONB};
+    static const int types[] = {WB_TYPE_INT2,      WB_TYPE_INT4, WB_TYPE_BOOL,  WB_TYPE_BOOL,
+                                WB_TYPE_FLOAT4,    WB_TYPE_UUID, WB_TYPE_UUID,  WB_TYPE_TIMESTAMP,
+                                WB_TYPE_TIMESTAMP, WB_TYPE_DATE, WB_TYPE_JSON,  WB_TYPE_TEXT,
+                                WB_TYPE_FLOAT8,    WB_TYPE_INT8, WB_TYPE_INT8,  WB_TYPE_TEXT,
+                                WB_TYPE_BYTEA,     WB_TYPE_TEXT, WB_TYPE_BYTEA, WB_TYPE_NUMERIC,
+                                WB_TYPE_FLOAT8,    WB_TYPE_TEXT, WB_TYPE_JSONB};
     check_types(*state, declared, types, COLUMNS(declared));
 }
 
