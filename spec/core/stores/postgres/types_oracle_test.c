@@ -10,6 +10,7 @@
 #include "base/bigendian.h"
 #include "base/timestamp.h"
 #include "rows/decimal.h"
+#include "rows/interval.h"
 
 enum { ROOM = 4096, CHANGES = 1500 };
 
@@ -159,7 +160,7 @@ static void check(fixture *f, const oracle *o)
     sql(f, "SET TimeZone = 'UTC'; SET DateStyle = 'ISO, MDY'; SET IntervalStyle = 'postgres'");
     bad += check_lists(f, o) + check_changes(f, o, 31);
     sql(f, "SET TimeZone = 'America/New_York'; SET DateStyle = 'SQL, DMY';"
-           "SET IntervalStyle = 'iso_8601'");
+           "SET IntervalStyle = 'sql_standard'");
     bad += check_lists(f, o) + check_changes(f, o, 32);
     assert_int_equal(bad, 0);
 }
@@ -566,6 +567,243 @@ static void test_numeric_at_random(void **state)
     }
 }
 
+/* ---- interval ---- */
+
+static bool read_interval(const char *text, size_t bytes, uint8_t *to, size_t *written)
+{
+    *written = 16;
+    return wb_interval_read(text, bytes, to) == NULL;
+}
+
+static void test_interval(void **state)
+{
+    static const char *const forms[] = {
+        "1 year 2 mons 3 days 04:05:06.7",
+        "-1 days +02:03:00",
+        "@ 1 minute ago",
+        "1.5 hours",
+        "-1 years -2 mons +3 days -04:05:06",
+        "@ 1 day -2 hours ago",
+        "1:00 ago",
+        "1-2 ago",
+        "90 minutes",
+        "1.5 days",
+        "1.5 weeks",
+        "1.5 months",
+        "1.5 years",
+        "0.25 decades",
+        "0.3 months",
+        "0.7 months",
+        "1.9 weeks",
+        "0.9 months",
+        "1.23456789 days",
+        "0.123456789 months",
+        "3.3333333 weeks",
+        "1 millennium 1 century 1 decade",
+        "-1.5 days",
+        "-1.5 months",
+        "-0.7 weeks",
+        "1h 30m",
+        "1h2m3s",
+        "1y2mon",
+        "1d2h",
+        "1 day, 2:03:04",
+        "1 day, 2 hours",
+        "1 DAY 2 Hours",
+        "5 ms",
+        "1 sec 2 ms 3 us",
+        ".5 sec",
+
+        " 1 day\n",
+        "0",
+        "90",
+        "1.5",
+        "-1.5",
+        "1 day 2",
+        "1-2",
+        "-1-2",
+        "1-2 3 4:05:06",
+        "+1-2 -3 +4:05:06.5",
+        "3 4:05:06",
+        "4:05",
+        "1:2:3",
+        "100:00:00",
+        "-4:05:06.5",
+        "12:00:60",
+        "1-12",
+        "1:60",
+        "1:00:61",
+        "1 year 1-2",
+        "0.0000005 s",
+        "0.0000015 s",
+        "1.0000005 s",
+        "0.1234565 s",
+        "0.1234564 s",
+        "0.1234566 s",
+        "0:00:00.0000005",
+        "0:00:00.0000015",
+        "0:00:00.1234565",
+        "0:00:00.9999999",
+        "0.5 us",
+        "1.5 us",
+        "1.6 us",
+        "1.5 ms",
+        "0.0005 ms",
+        "2147483647 days",
+        "-2147483648 days",
+        "2147483648 days",
+        "2147483647 mons",
+        "178956970 years 7 mons",
+        "178956970 years 8 mons",
+        "178956971 years",
+        "-178956970-8",
+        "-178956970-8 ago",
+        "-2147483648 days ago",
+        "9223372036854775807 us",
+        "9223372036854775808 us",
+        "2562047788:00:54.775807",
+        "2562047788:00:54.775808",
+        "306783378 weeks",
+        "306783379 weeks",
+        "P1Y2M3DT4H5M6.7S",
+        "PT0.5S",
+        "PT-.5S",
+
+        "P1W",
+        "P1W1D",
+        "P-1Y-2M3DT-4H",
+        "P1.5D",
+        "P-1.5D",
+        "P0.5M",
+        "P0.7M",
+        "P0.3W",
+        "P1.9W",
+        "P0.5Y",
+        "PT36H",
+        "PT1S1H",
+        "P1D1D",
+        "PT0S",
+        "PT1234567.7S",
+        "PT123456789.123456S",
+        "PT0.0000005S",
+        "PT1.0000015S",
+        "PT-2562047788H-54.775808S",
+        "P178956970Y7M2147483647DT2562047788H54.775807S",
+        "",
+        " ",
+        "ago",
+        "1 ago",
+        "1 day 1 day",
+        "1 hour 1:00",
+        "1:00 1:00",
+        "1.5 sec 1 ms",
+        "1 2",
+        "2 1 day",
+        "1 fortnight",
+        "infinity",
+        "1e3 days",
+        "-.5 days",
+        "1-2-3",
+        "2024-05-14",
+        "1day2hours",
+        "1 day-2 hours",
+        "P",
+        "P1H",
+        "PT1D",
+        "p1d",
+        " P1D",
+        "P1D ",
+        "P 1D",
+        "PT+1H",
+        "-P1D",
+        NULL,
+    };
+    static const difference only_postgres[] = {
+        {"-1 day 2 hours", "IntervalStyle decides how far the minus reaches"},
+        {"-3 4:05:06", "IntervalStyle decides how far the minus reaches"},
+        {"1.04 years", "rounded to months"},
+        {"P0.3Y", "rounded to months"},
+        {"0.1234567890123456 s", "more than fifteen digits in a fraction"},
+        {"PT9007199254740.993S", "more digits than a double holds"},
+        {"4:05.5", "minutes and seconds to PostgreSQL"},
+        {"1:2:3.", "a point without a fraction"},
+        {"5. sec", "a point without a fraction"},
+        {"PT5.S", "a point without a fraction"},
+        {":05", "a time without hours"},
+        {"1:002", "a minute or a second of three digits"},
+        {"- 1 day", "a space after the sign"},
+        {"1h+2m", "a sign right after a unit"},
+        {"1 day ago 2 hours", "an ago that is not the end"},
+        {"1:00 1.5 days", "a time that is not the end: PostgreSQL forgets the fraction"},
+        {"04:05:06 1 day", "a time that is not the end"},
+        {"1 2 hours", "a number of days without a unit, but before a time"},
+        {"4:05 hours", "a unit after a time"},
+        {"1, day", "a comma that follows no unit"},
+        {"1 day / 2 hours", "other punctuation"},
+        {"1 @ day", "an @ that is not the beginning"},
+        {"1 microsecon", "a word cut short"},
+        {"PT", "nothing after the P"},
+        {"P1DT", "nothing after the T"},
+        {"P1DT1HT1M", "a T that comes twice"},
+        {"PT1e3S", "an exponent"},
+        {"P1", "ISO 8601's alternative format"},
+        {"P0001-02-03T04:05:06", "ISO 8601's alternative format"},
+        {"P00010203T040506", "ISO 8601's alternative format"},
+        {NULL, NULL},
+    };
+    check(*state, &(oracle){"interval", read_interval, forms, only_postgres, none,
+                            "0123456789.:-+ ,@PTYMDHSWadhmsyongeku"});
+}
+
+static void random_interval(uint64_t *seed, char *text)
+{
+    static const char *const units[] = {"us",    "ms",   "s",     "minutes", "hours", "days",
+                                        "weeks", "mons", "years", "decades", "c",     "mil"};
+    char *at = text;
+    bool iso = random_below(seed, 3) == 0;
+    *at = '\0';
+    at += sprintf(at, "%s", iso ? "P" : "");
+    for (int i = iso ? 6 : 11; i >= 0; i--) {
+        if (iso && i == 2)
+            *at++ = 'T';
+        if (random_below(seed, 3) != 0)
+            continue;
+        at += sprintf(at, "%s%llu",
+                      random_below(seed, 2) ? "-"
+                      : iso                 ? ""
+                                            : "+",
+                      (unsigned long long)(next_random(seed) >> (40 + random_below(seed, 24))));
+        if (random_below(seed, 2))
+            at += sprintf(at, ".%0*llu", (int)(1 + random_below(seed, 9)),
+                          (unsigned long long)(next_random(seed) >> (40 + random_below(seed, 24))));
+        at += iso ? sprintf(at, "%c", "SMHDWMY"[i]) : sprintf(at, " %s ", units[i]);
+    }
+    if (!iso && random_below(seed, 3) == 0)
+        sprintf(at, "ago");
+}
+
+/* What is taken of these has its bytes there, and is written as it is there. */
+static void test_interval_at_random(void **state)
+{
+    fixture *f = *state;
+    const oracle o = {"interval", read_interval, NULL, none, none, NULL};
+    uint64_t seed = 34;
+    int taken = 0;
+    sql(f, "SET IntervalStyle = 'iso_8601'");
+    for (int i = 0; i < 4000; i++) {
+        char text[512], ours[80];
+        uint8_t data[ROOM];
+        random_interval(&seed, text);
+        if (read_one(&o, text, data) < 0)
+            continue;
+        taken++;
+        assert_true(agree(f, &o, text, false));
+        wb_interval_format(data, ours);
+        assert_string_equal(ours, sql(f, "SELECT '%s'::interval", text));
+    }
+    assert_true(taken > 1000);
+}
+
 #define WITH_SERVER(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -575,6 +813,7 @@ int main(void)
         WITH_SERVER(test_fractions),   WITH_SERVER(test_timestamp),
         WITH_SERVER(test_date),        WITH_SERVER(test_time),
         WITH_SERVER(test_numeric),     WITH_SERVER(test_numeric_at_random),
+        WITH_SERVER(test_interval),    WITH_SERVER(test_interval_at_random),
     };
     return cmocka_run_group_tests_name("types_oracle", tests, NULL, NULL);
 }
