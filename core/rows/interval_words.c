@@ -289,9 +289,9 @@ static const char *read_time(scan *s, int64_t hours, bool negative)
     s->unit_last = true;
     if (s->at < s->end && !wb_is_word(s->at, (size_t)(s->end - s->at), "ago"))
         return WB_INTERVAL_FORM;
-    int64_t sign = negative ? -1 : 1;
     us += (minutes * 60 + seconds) * WB_SECOND_US;
-    bool fits = wb_interval_add_whole(s->sum, WB_US, sign * hours, 3600 * WB_SECOND_US) &&
-                wb_interval_add_whole(s->sum, WB_US, sign * us, 1);
-    return fits ? NULL : WB_INTERVAL_RANGE;
+    if (__builtin_mul_overflow(hours, 3600 * WB_SECOND_US, &hours) ||
+        __builtin_add_overflow(us, hours, &us)) /* without its sign, as there */
+        return WB_INTERVAL_RANGE;
+    return wb_interval_add_whole(s->sum, WB_US, negative ? -us : us, 1) ? NULL : WB_INTERVAL_RANGE;
 }
