@@ -15,7 +15,7 @@
 #define WB_UUID_SSE 0
 #endif
 
-enum { TEXT_BYTES = 36 };
+enum { TEXT_BYTES = 36, LEAST_BYTES = 32, MOST_BYTES = 41 };
 
 /* Where the two digits of each byte start in the text. */
 static const uint8_t places[16] = {0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34};
@@ -41,6 +41,7 @@ static const char pairs[256][2] = {
 };
 #undef ROW
 
+static bool parse_other(const char *text, size_t bytes, uint8_t out[16]);
 static bool has_hyphens(const char *text);
 static const uint8_t *take_random(wb_uuid_source *source, size_t bytes);
 static uint64_t next_tick(wb_uuid_source *source, int64_t unix_us);
@@ -49,10 +50,34 @@ static uint64_t next_tick(wb_uuid_source *source, int64_t unix_us);
 
 bool wb_uuid_parse(const char *text, size_t bytes, uint8_t out[16])
 {
-    if (bytes != TEXT_BYTES)
+    if (bytes == TEXT_BYTES && (wb_uuid_has_vector() ? wb_uuid_parse_vector(text, out)
+                                                     : wb_uuid_parse_portable(text, out)))
+        return true;
+    return parse_other(text, bytes, out);
+}
+
+/* What else PostgreSQL takes (string_to_uuid in src/backend/utils/adt/uuid.c): braces around it, a hyphen after any four
+ * digits but the last. */
+static bool parse_other(const char *text, size_t bytes, uint8_t out[16])
+{
+    uint8_t id[16];
+    if (bytes < LEAST_BYTES || bytes > MOST_BYTES || (*text == '{') != (text[bytes - 1] == '}'))
         return false;
-    return wb_uuid_has_vector() ? wb_uuid_parse_vector(text, out)
-                                : wb_uuid_parse_portable(text, out);
+    bool braces = *text == '{';
+    const char *at = text + braces, *end = text + bytes - braces;
+    for (int i = 0; i < 16; i++, at += 2) {
+        if (i > 0 && i % 2 == 0 && at < end && *at == '-')
+            at++;
+        uint8_t high = end - at >= 2 ? digits[(uint8_t)at[0]] : 0;
+        uint8_t low = end - at >= 2 ? digits[(uint8_t)at[1]] : 0;
+        if (!(high & low))
+            return false;
+        id[i] = (uint8_t)(high << 4 | (low & 0x0F));
+    }
+    if (at != end)
+        return false;
+    memcpy(out, id, sizeof id);
+    return true;
 }
 
 bool wb_uuid_parse_portable(const char *text, uint8_t out[16])

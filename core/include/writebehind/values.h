@@ -136,8 +136,9 @@ WB_API bool wb_timestamp_of_seconds(double seconds, int64_t *unix_us);
 
 /* ---- uuids ---- */
 
-WB_API bool wb_uuid_parse(const char *text, size_t bytes,
-                          uint8_t out[16]);                     /* 36 characters, any case */
+/* The 36 characters, any case; or the other forms that PostgreSQL takes: no hyphens, hyphens after any four digits, braces
+ * around it. */
+WB_API bool wb_uuid_parse(const char *text, size_t bytes, uint8_t out[16]);
 WB_API void wb_uuid_format(const uint8_t id[16], char out[36]); /* lower case, no NUL */
 
 #ifdef __cplusplus

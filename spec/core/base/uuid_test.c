@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -125,6 +126,91 @@ static void test_reads_exactly_36(void **state)
     assert_true(wb_uuid_parse(text, 36, out));
     assert_true(wb_uuid_parse_portable(text, out));
     free(text);
+}
+
+/* From memory of just the text's size, so that a checker of memory sees a look past its end. */
+static bool parse(const char *text, uint8_t out[16])
+{
+    size_t bytes = strlen(text);
+    char *copy = malloc(bytes + !bytes);
+    assert_non_null(copy);
+    memcpy(copy, text, bytes);
+    bool taken = wb_uuid_parse(copy, bytes, out);
+    free(copy);
+    return taken;
+}
+
+static void test_parses_other_forms(void **state)
+{
+    (void)state;
+    static const char *const forms[] = {
+        "0123456789abcdef0123456789ABCDEF",          "{01234567-89ab-cdef-0123-456789abcdef}",
+        "{0123456789abcdef0123456789abcdef}",        "0123-4567-89ab-cdef-0123-4567-89ab-cdef",
+        "{0123-4567-89ab-cdef-0123-4567-89ab-cdef}", "01234567-89abcdef-01234567-89abcdef",
+        "0123-456789ab-cdef-0123-456789abcdef",
+    };
+    static const char *const others[] = {
+        "",
+        "{}",
+        "0123-4567-89ab-cdef0123456789abcdef0",
+        "0123456789abcdef0123456789abcde",
+        "0123456789abcdef0123456789abcdef0",
+        "{0123456789abcdef0123456789abcdef",
+        "0123456789abcdef0123456789abcdef}",
+        "{{0123456789abcdef0123456789abcdef}}",
+        "-0123456789abcdef0123456789abcdef",
+        "0123456789abcdef0123456789abcdef-",
+        "{0123456789abcdef0123456789abcdef-}",
+        "01-23456789abcdef0123456789abcdef",
+        "012-3456789abcdef0123456789abcdef",
+        "0123--456789abcdef0123456789abcdef",
+        " 0123456789abcdef0123456789abcdef",
+        "0123456789abcdef0123456789abcdef ",
+        "0123456789abcdef0123456789abcdeg",
+        "(0123456789abcdef0123456789abcdef)",
+        "{01234567-89ab-cdef-0123-456789abcde}",
+        "0123-4567-89ab-cdef-0123-4567-89ab-cdef-",
+        "urn:uuid:01234567-89ab-cdef-0123-456789abcdef",
+    };
+    uint8_t expected[16], out[16];
+    assert_int_equal(uuid_parse("01234567-89ab-cdef-0123-456789abcdef", expected), 0);
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+        memset(out, 0xAA, 16);
+        if (!parse(forms[i], out))
+            fail_msg("refused: %s", forms[i]);
+        assert_memory_equal(out, expected, 16);
+    }
+    memset(expected, 0xAA, 16);
+    memset(out, 0xAA, 16);
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (parse(others[i], out))
+            fail_msg("taken: %s", others[i]);
+    assert_memory_equal(out, expected, 16);
+}
+
+/* Hyphens and braces at random. */
+static void test_parses_all_hyphens(void **state)
+{
+    (void)state;
+    stream s = {.state = 11};
+    for (unsigned hyphens = 0; hyphens < 256; hyphens++) {
+        uint8_t id[16], out[16];
+        char text[64], *at = text;
+        fill(&s, id, 16);
+        if (hyphens & 128)
+            *at++ = '{';
+        for (int i = 0; i < 16; i++) {
+            if (i > 0 && i % 2 == 0 && hyphens >> (i / 2 - 1) & 1)
+                *at++ = '-';
+            at += sprintf(at, "%02x", id[i]);
+        }
+        if (hyphens & 128)
+            *at++ = '}';
+        *at = '\0';
+        if (!parse(text, out))
+            fail_msg("refused: %s", text);
+        assert_memory_equal(out, id, 16);
+    }
 }
 
 static void test_formats_as_libuuid(void **state)
@@ -303,6 +389,8 @@ int main(void)
         cmocka_unit_test(test_refuses_every_corruption),
         cmocka_unit_test(test_refuses_other_lengths),
         cmocka_unit_test(test_reads_exactly_36),
+        cmocka_unit_test(test_parses_other_forms),
+        cmocka_unit_test(test_parses_all_hyphens),
         cmocka_unit_test(test_formats_as_libuuid),
         cmocka_unit_test(test_v4_is_random_with_its_version),
         cmocka_unit_test(test_random_bytes_are_used_once),

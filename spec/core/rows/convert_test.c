@@ -153,8 +153,9 @@ static void test_uuids(void **state)
     refuses(WB_TYPE_UUID, text_of("0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5g"),
             "column \"c\" (uuid) can't hold \"0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5g\": "
             "not a uuid of 36 characters or 16 raw bytes");
-    refuses(WB_TYPE_UUID, text_of("0190a1b2c3d47e5f8a9b0c1d2e3f4a5b"),
-            "column \"c\" (uuid) can't hold \"0190a1b2c3d47e5f8a9b0c1d2e3f4a5b\": "
+    holds_text(WB_TYPE_UUID, text_of("{0190a1b2c3d47e5f8a9b0c1d2e3f4a5b}"), raw, 16);
+    refuses(WB_TYPE_UUID, text_of("0190a1b2c3d47e5f8a9b0c1d2e3f4a5"),
+            "column \"c\" (uuid) can't hold \"0190a1b2c3d47e5f8a9b0c1d2e3f4a5\": "
             "not a uuid of 36 characters or 16 raw bytes");
     refuses(WB_TYPE_UUID, text_of(""),
             "column \"c\" (uuid) can't hold \"\": not a uuid of 36 characters or 16 raw bytes");

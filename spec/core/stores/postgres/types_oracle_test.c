@@ -662,6 +662,30 @@ static void test_macaddr(void **state)
                             "0123456789abF:-. ", NULL});
 }
 
+/* ---- uuid ---- */
+
+static bool read_uuid(const char *text, size_t bytes, uint8_t *to, size_t *written)
+{
+    *written = 16;
+    return wb_uuid_parse(text, bytes, to);
+}
+
+static void test_uuid(void **state)
+{
+    static const char forms[] =
+        "01234567-89ab-cdef-0123-456789abcdef|01234567-89AB-CDEF-0123-456789ABCDEF|"
+        "0123456789abcdef0123456789abcdef|{01234567-89ab-cdef-0123-456789abcdef}|"
+        "{0123456789abcdef0123456789abcdef}|0123-4567-89ab-cdef-0123-4567-89ab-cdef|"
+        "{0123-4567-89ab-cdef-0123-4567-89ab-cdef}|01234567-89abcdef-01234567-89abcdef|"
+        "0123-456789ab-cdef-0123-456789abcdef||{}|0123456789abcdef0123456789abcde|"
+        "0123456789abcdef0123456789abcdef0|{0123456789abcdef0123456789abcdef|"
+        "0123456789abcdef0123456789abcdef}|-0123456789abcdef0123456789abcdef|"
+        "0123456789abcdef0123456789abcdef-|01-23456789abcdef0123456789abcdef|"
+        "0123--456789abcdef0123456789abcdef| 0123456789abcdef0123456789abcdef|"
+        "0123456789abcdef0123456789abcdef |0123456789abcdef0123456789abcdeg";
+    check(*state, &(oracle){"uuid", read_uuid, forms, none, none, "0123456789abF-{}", NULL});
+}
+
 #define WITH_SERVER(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -674,6 +698,7 @@ int main(void)
         WITH_SERVER(test_interval),       WITH_SERVER(test_interval_at_random),
         WITH_SERVER(test_inet),           WITH_SERVER(test_cidr),
         WITH_SERVER(test_inet_at_random), WITH_SERVER(test_macaddr),
+        WITH_SERVER(test_uuid),
     };
     return cmocka_run_group_tests_name("types_oracle", tests, NULL, NULL);
 }
