@@ -151,6 +151,9 @@ const char *wb_show_value(const wb_value *value, char out[WB_SHOWN_BYTES])
         return out;
     case WB_TEXT:
         return wb_show_text(value->text, value->bytes, out);
+    case WB_LIST:
+        snprintf(out, WB_SHOWN_BYTES, "a list of %u", (unsigned)value->bytes);
+        return out;
     default:
         snprintf(out, WB_SHOWN_BYTES, "a value of kind %d", (int)value->kind);
         return out;

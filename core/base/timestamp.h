@@ -20,6 +20,13 @@ void wb_date_format(int32_t days, char out[16]);                   /* of any num
 #define WB_TIME_INFINITY       INT64_MAX
 #define WB_TIME_MINUS_INFINITY INT64_MIN
 
+/* A time as PostgreSQL counts it, in µs since 2000. Its infinities are the ends of the range. */
+static inline int64_t wb_pg_us(int64_t unix_us)
+{
+    bool infinite = unix_us == WB_TIME_INFINITY || unix_us == WB_TIME_MINUS_INFINITY;
+    return infinite ? unix_us : unix_us - WB_PG_EPOCH_US;
+}
+
 /* A time without a zone, as µs since 1970 on the wall's own clock: text without a zone, or a date with its hyphens, which
  * is its midnight. Text with a zone is converted to UTC, where PostgreSQL would ignore the zone: no value changes. */
 bool wb_wall_parse(const char *text, size_t bytes, int64_t *unix_us);

@@ -39,7 +39,21 @@ WB_API wb_store *wb_store_ref(wb_store *store);
 WB_API void wb_store_unref(wb_store *store);
 /* "postgresql", "sqlite" or "memory": also the dialect of wb_schema_ddl. */
 WB_API const char *wb_store_kind(const wb_store *store);
-/* Reads the schema of a live table. Blocks until the deadline. */
+/* A column of a table that a schema leaves out, and why. */
+typedef struct wb_left_out {
+    struct wb_left_out *next;
+    const char *reason; /* constant */
+    const char *name;
+} wb_left_out;
+WB_API void wb_left_out_free(wb_left_out *list); /* NULL is fine */
+/* Reads the schema of a live table: every column that may be given. server_default: the names of columns that are to be
+ * left to the server where they are absent, up to a NULL, which may be NULL itself. *left_out: the other columns, in
+ * their order, for the caller to free; may be NULL. Blocks until the deadline. WB_INVALID: nothing can be given, or there
+ * is no column of such a name. */
+WB_API int wb_store_describe(wb_store *store, const char *table, const char *const *server_default,
+                             int64_t deadline_us, wb_schema **out, wb_left_out **left_out,
+                             wb_err *err);
+/* The schema alone. */
 WB_API int wb_store_schema(wb_store *store, const char *table, int64_t deadline_us, wb_schema **out,
                            wb_err *err);
 /* Runs SQL that answers no rows, such as a DDL script, in one transaction. Blocks until the deadline. WB_MISUSE for a

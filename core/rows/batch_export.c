@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/buffer.h"
+#include "rows/array.h"
 #include "rows/shape.h"
 #include "rows/text.h"
 
@@ -35,7 +36,7 @@ static uint8_t *put_tuples(const wb_batch *batch, uint8_t *to)
 {
     size_t bytes;
     for (size_t i = 0; i < wb_batch_left(batch); i++)
-        to += wb_tuple_given(wb_batch_row(batch, i, &bytes), to);
+        to += wb_tuple_given(wb_batch_row(batch, i, &bytes), NULL, to);
     return to;
 }
 
@@ -68,7 +69,6 @@ bool wb_batch_gives(const wb_batch *batch, size_t column)
 /* ---- NDJSON ---- */
 
 static void row_put(wb_buffer *json, const wb_schema *schema, const wb_value *values);
-static void value_put(wb_buffer *json, const wb_column *column, const wb_value *value);
 
 int wb_batch_ndjson(const wb_batch *batch, char **out, size_t *bytes, wb_err *err)
 {
@@ -99,7 +99,7 @@ static void row_put(wb_buffer *json, const wb_schema *schema, const wb_value *va
         before = ',';
         wb_buffer_put_json_string(json, column->name, strlen(column->name));
         wb_buffer_put_char(json, ':');
-        value_put(json, column, &values[i]);
+        wb_put_json_value(json, column, &values[i]);
     }
     wb_buffer_put_text(json, before == ',' ? "}\n" : "{}\n");
 }
@@ -146,10 +146,25 @@ static void string_put(wb_buffer *json, const wb_column *column, const wb_value 
     wb_buffer_put_char(json, '"');
 }
 
-static void value_put(wb_buffer *json, const wb_column *column, const wb_value *value)
+static void list_put(wb_buffer *json, const wb_column *column, const wb_value *value)
+{
+    const wb_column of = wb_array_element(column);
+    wb_value element;
+    char before = '[';
+    for (size_t at = 0; wb_array_next(column, value, &at, &element);) {
+        wb_buffer_put_char(json, before);
+        before = ',';
+        wb_put_json_value(json, &of, &element);
+    }
+    wb_buffer_put_text(json, before == '[' ? "[]" : "]");
+}
+
+void wb_put_json_value(wb_buffer *json, const wb_column *column, const wb_value *value)
 {
     if (value->kind == WB_NULL)
         wb_buffer_put_text(json, "null");
+    else if (column->array)
+        list_put(json, column, value);
     else if (column->type == WB_TYPE_JSON || column->type == WB_TYPE_JSONB)
         raw_json_put(json, value);
     else if (is_bare(column->type, value))

@@ -109,6 +109,20 @@ const char *wb_convert_clock(const wb_value *value, int64_t *us)
     return NULL;
 }
 
+const char *wb_convert_duration(const wb_value *value, int64_t *us)
+{
+    static const char too_long[] = "seconds beyond what 64 bits of microseconds hold";
+    if (value->kind == WB_INT)
+        return __builtin_mul_overflow(value->i, US_PER_S, us) ? too_long : NULL;
+    if (value->kind != WB_FLOAT || isnan(value->f))
+        return "neither seconds nor text, as '1 day 02:00:00' or P1DT2H";
+    double number = floor(value->f * US_PER_S + 0.5);
+    if (!(number >= -TWO_TO_63 && number < TWO_TO_63))
+        return too_long;
+    *us = (int64_t)number;
+    return NULL;
+}
+
 const char *wb_convert_numeric(const wb_value *value, uint8_t *to, size_t *bytes)
 {
     char text[WB_NUMBER_BYTES];
@@ -171,6 +185,44 @@ const char *wb_convert_json(const wb_value *value, char out[WB_NUMBER_BYTES], si
     }
 }
 
+static size_t characters(const wb_value *value)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < value->bytes; i++)
+        count += ((uint8_t)value->text[i] & 0xc0) != 0x80;
+    return count;
+}
+
+static bool is_listed(const char *const *values, const wb_value *value)
+{
+    for (; *values != NULL; values++)
+        if (strlen(*values) == value->bytes && memcmp(*values, value->text, value->bytes) == 0)
+            return true;
+    return false;
+}
+
+/* As many as a message takes. */
+static void list_values(const char *const *values, char *out, size_t size)
+{
+    size_t used = 0;
+    for (const char *before = "none of"; *values != NULL && used < size; values++, before = ",")
+        used += (size_t)snprintf(out + used, size - used, "%s \"%s\"", before, *values);
+}
+
+bool wb_text_allowed(const wb_column *column, const wb_value *value, wb_err *err)
+{
+    char why[128];
+    if (column->max > 0 && value->bytes > column->max && characters(value) > column->max)
+        snprintf(why, sizeof why, "%zu characters, more than %u", characters(value),
+                 (unsigned)column->max);
+    else if (column->values != NULL && !is_listed(column->values, value))
+        list_values(column->values, why, sizeof why);
+    else
+        return true;
+    refuse(column, value, why, err);
+    return false;
+}
+
 uint8_t *wb_refuse(const wb_column *column, const wb_value *value, const char *why, wb_err *err)
 {
     refuse(column, value, why, err);
@@ -188,17 +240,17 @@ uint8_t *wb_refuse_at(const wb_column *column, const wb_value *value, const char
 
 uint8_t *wb_refuse_missing(const wb_column *column, bool null, wb_err *err)
 {
-    char name[WB_SHOWN_BYTES];
+    char name[WB_SHOWN_BYTES], type[WB_SHOWN_BYTES];
     wb_show_text(column->name, strlen(column->name), name);
-    wb_fail(err, WB_INVALID, "column %s (%s) %s", name, wb_type_name(column->type),
+    wb_fail(err, WB_INVALID, "column %s (%s) %s", name, wb_column_type(column, type, sizeof type),
             null ? "can't be NULL" : "is required");
     return NULL;
 }
 
 static void refuse(const wb_column *column, const wb_value *value, const char *why, wb_err *err)
 {
-    char name[WB_SHOWN_BYTES], shown[WB_SHOWN_BYTES];
+    char name[WB_SHOWN_BYTES], shown[WB_SHOWN_BYTES], type[WB_SHOWN_BYTES];
     wb_show_text(column->name, strlen(column->name), name);
-    wb_fail(err, WB_INVALID, "column %s (%s) can't hold %s: %s", name, wb_type_name(column->type),
-            wb_show_value(value, shown), why);
+    wb_fail(err, WB_INVALID, "column %s (%s) can't hold %s: %s", name,
+            wb_column_type(column, type, sizeof type), wb_show_value(value, shown), why);
 }

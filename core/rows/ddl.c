@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/buffer.h"
+#include "base/show.h"
 #include "rows/quote.h"
 #include "rows/row.h"
 #include "rows/text.h"
@@ -14,13 +15,12 @@
 
 typedef struct dialect {
     const char *name;
-    const char *(*type_name)(int type);
     bool sqlite;
 } dialect;
 
 static const dialect dialects[] = {
-    {"postgresql", wb_type_name, false},
-    {"sqlite", wb_type_sqlite, true},
+    {"postgresql", false},
+    {"sqlite", true},
 };
 
 static const dialect *dialect_find(const char *name);
@@ -65,6 +65,20 @@ static const dialect *dialect_find(const char *name)
         if (strcmp(dialects[i].name, name) == 0)
             return &dialects[i];
     return NULL;
+}
+
+/* SQLite keeps an array as JSON, and what is cast as text. */
+static void type_put(wb_buffer *sql, const dialect *to, const wb_column *column)
+{
+    char name[WB_SHOWN_BYTES];
+    if (to->sqlite)
+        wb_buffer_put_text(sql, wb_type_sqlite(column->array ? WB_TYPE_JSON : column->type));
+    else if (column->max > 0)
+        wb_buffer_printf(sql, "varchar(%u)%s", (unsigned)column->max, column->array ? "[]" : "");
+    else if (column->cast != NULL)
+        wb_buffer_put_text(sql, column->cast);
+    else
+        wb_buffer_put_text(sql, wb_column_type(column, name, sizeof name));
 }
 
 /* What the server fills a column with; NULL: nothing that goes by the type alone. */
@@ -128,7 +142,8 @@ static void column_put(wb_buffer *sql, const dialect *to, const wb_column_plan *
         wb_buffer_put_text(sql, " INTEGER PRIMARY KEY");
         return;
     }
-    wb_buffer_printf(sql, " %s", to->type_name(column->type));
+    wb_buffer_put_char(sql, ' ');
+    type_put(sql, to, column);
     if (!column->null)
         wb_buffer_put_text(sql, " NOT NULL");
     if (key)
@@ -178,10 +193,14 @@ static void float_put(wb_buffer *sql, bool sqlite, int type, const wb_value *val
     }
 }
 
-static void text_put(wb_buffer *sql, const wb_column *column, const wb_value *value)
+static void text_put(wb_buffer *sql, const dialect *to, const wb_column *column,
+                     const wb_value *value)
 {
     wb_buffer text = WB_BUFFER_EMPTY;
-    wb_put_value(&text, column, value);
+    if (to->sqlite && column->array)
+        wb_put_json_value(&text, column, value);
+    else
+        wb_put_value(&text, column, value);
     sql->failed |= text.failed;
     if (!text.failed)
         quoted_put(sql, text.data, text.bytes);
@@ -191,7 +210,7 @@ static void text_put(wb_buffer *sql, const wb_column *column, const wb_value *va
 static void literal_put(wb_buffer *sql, const dialect *to, const wb_column *column,
                         const wb_value *value)
 {
-    switch (column->type) {
+    switch (column->array ? WB_TYPE_TEXT : column->type) {
     case WB_TYPE_BOOL:
         if (to->sqlite)
             wb_buffer_put_char(sql, value->i ? '1' : '0');
@@ -211,7 +230,7 @@ static void literal_put(wb_buffer *sql, const dialect *to, const wb_column *colu
         bytea_put(sql, to->sqlite, value);
         break;
     default:
-        text_put(sql, column, value);
+        text_put(sql, to, column, value);
         break;
     }
 }

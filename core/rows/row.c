@@ -12,7 +12,9 @@
 #include "base/show.h"
 #include "base/timestamp.h"
 #include "base/utf8.h"
+#include "rows/array.h"
 #include "rows/convert.h"
+#include "rows/parsed.h"
 
 #define RARE(condition) __builtin_expect(!!(condition), 0)
 #define INLINE          static inline __attribute__((always_inline))
@@ -25,12 +27,18 @@ static uint8_t *missing_put(const wb_column_plan *plan, bool null, uint8_t *to, 
 INLINE uint8_t *value_put(const wb_column *column, const wb_value *value, uint8_t *to, wb_err *err);
 static WB_COLD int count_refuse(const wb_schema *schema, size_t count, wb_err *err);
 
+static WB_COLD size_t list_bound(const wb_value *value)
+{
+    return value->kind == WB_LIST ? wb_array_bound(value) : 0;
+}
+
 /* Counts every text, also one whose column needs less: a uuid of 36 characters. */
 size_t wb_row_bound(const wb_schema *schema, const wb_value *values, size_t count)
 {
     uint64_t bytes = schema->fixed_bytes;
     for (size_t i = 0; i < count; i++)
-        bytes += values[i].kind == WB_TEXT ? values[i].bytes : 0;
+        if (values[i].kind >= WB_TEXT)
+            bytes += values[i].kind == WB_TEXT ? values[i].bytes : list_bound(&values[i]);
     return bytes < SIZE_MAX ? (size_t)bytes : SIZE_MAX;
 }
 
@@ -194,6 +202,8 @@ static inline uint8_t *text_put(const wb_column *column, const wb_value *value, 
     size_t good = wb_utf8_check(value->text, value->bytes);
     if (RARE(good != value->bytes))
         return wb_refuse_at(column, value, value->text[good] ? "not UTF-8" : "a NUL", good, err);
+    if (RARE(column->max > 0 || column->values != NULL) && !wb_text_allowed(column, value, err))
+        return NULL;
     return blob_put(value, 0, to);
 }
 
@@ -207,26 +217,26 @@ static inline uint8_t *bytea_put(const wb_column *column, const wb_value *value,
     return blob_put(value, 0, to);
 }
 
+/* An id of half the size, as text (a span's of a trace), has as many characters as a uuid has bytes. */
+static inline bool is_hex(const char *text, size_t bytes)
+{
+    size_t i = 0;
+    while (i < bytes && ((text[i] >= '0' && text[i] <= '9') ||
+                         ((text[i] | 0x20) >= 'a' && (text[i] | 0x20) <= 'f')))
+        i++;
+    return i == bytes;
+}
+
 static inline uint8_t *uuid_put(const wb_column *column, const wb_value *value, uint8_t *to,
                                 wb_err *err)
 {
     uint8_t *data = wb_put32(to, 16);
     bool is_text = value->kind == WB_TEXT;
-    if (is_text && value->bytes == 16)
+    if (is_text && value->bytes == 16 && !is_hex(value->text, 16))
         memcpy(data, value->text, 16);
     else if (RARE(!is_text || !wb_uuid_parse(value->text, value->bytes, data)))
         return wb_refuse(column, value, "not a uuid of 36 characters or 16 raw bytes", err);
     return data + 16;
-}
-
-static inline uint8_t *us_put(const wb_column *column, const wb_value *value, const char *why,
-                              int64_t unix_us, uint8_t *to, wb_err *err)
-{
-    if (RARE(why))
-        return wb_refuse(column, value, why, err);
-    if (unix_us != WB_TIME_INFINITY && unix_us != WB_TIME_MINUS_INFINITY)
-        unix_us -= WB_PG_EPOCH_US;
-    return wb_put64(wb_put32(to, sizeof unix_us), (uint64_t)unix_us);
 }
 
 static inline uint8_t *time_put(const wb_column *column, const wb_value *value, uint8_t *to,
@@ -234,15 +244,9 @@ static inline uint8_t *time_put(const wb_column *column, const wb_value *value, 
 {
     int64_t unix_us;
     const char *why = wb_convert_time(value, &unix_us);
-    return us_put(column, value, why, unix_us, to, err);
-}
-
-static inline uint8_t *wall_put(const wb_column *column, const wb_value *value, uint8_t *to,
-                                wb_err *err)
-{
-    int64_t unix_us;
-    const char *why = wb_convert_wall(value, &unix_us);
-    return us_put(column, value, why, unix_us, to, err);
+    if (RARE(why))
+        return wb_refuse(column, value, why, err);
+    return wb_put64(wb_put32(to, sizeof unix_us), (uint64_t)wb_pg_us(unix_us));
 }
 
 /* PostgreSQL's infinities are the ends of the range. */
@@ -257,26 +261,6 @@ static inline uint8_t *date_put(const wb_column *column, const wb_value *value, 
                    : days == WB_TIME_MINUS_INFINITY ? INT32_MIN
                                                     : (int32_t)(days - WB_PG_EPOCH_DAYS);
     return wb_put32(wb_put32(to, sizeof word), (uint32_t)word);
-}
-
-static inline uint8_t *clock_put(const wb_column *column, const wb_value *value, uint8_t *to,
-                                 wb_err *err)
-{
-    int64_t us;
-    const char *why = wb_convert_clock(value, &us);
-    if (RARE(why))
-        return wb_refuse(column, value, why, err);
-    return wb_put64(wb_put32(to, sizeof us), (uint64_t)us);
-}
-
-static inline uint8_t *numeric_put(const wb_column *column, const wb_value *value, uint8_t *to,
-                                   wb_err *err)
-{
-    size_t bytes;
-    const char *why = wb_convert_numeric(value, to + LENGTH, &bytes);
-    if (RARE(why))
-        return wb_refuse(column, value, why, err);
-    return wb_put32(to, (uint32_t)bytes) + bytes;
 }
 
 /* A bool or a number as JSON, after `version` bytes that the caller fills. */
@@ -314,6 +298,8 @@ static inline uint8_t *jsonb_put(const wb_column *column, const wb_value *value,
 
 INLINE uint8_t *value_put(const wb_column *column, const wb_value *value, uint8_t *to, wb_err *err)
 {
+    if (RARE(column->array))
+        return wb_array_put(column, value, wb_field_encode, to, err);
     switch (column->type) {
     case WB_TYPE_BOOL:
         return bool_put(column, value, to, err);
@@ -341,14 +327,8 @@ INLINE uint8_t *value_put(const wb_column *column, const wb_value *value, uint8_
         return json_put(column, value, 0, to, err);
     case WB_TYPE_JSONB:
         return jsonb_put(column, value, to, err);
-    case WB_TYPE_TIMESTAMP:
-        return wall_put(column, value, to, err);
-    case WB_TYPE_TIME:
-        return clock_put(column, value, to, err);
-    case WB_TYPE_NUMERIC:
-        return numeric_put(column, value, to, err);
-    default: /* wb_schema_new lets no other in */
-        __builtin_unreachable();
+    default:
+        return wb_parsed_put(column, value, to, err);
     }
 }
 
@@ -377,8 +357,12 @@ int wb_row_refuse(const wb_schema *schema, const wb_value *values, size_t count,
     uint64_t most = 0;
     for (size_t i = 0; i < schema->count; i++) {
         size_t place = schema->columns[i].place;
-        if (place < count && values[place].kind == WB_TEXT && values[place].bytes > most) {
-            most = values[place].bytes;
+        if (place >= count || values[place].kind < WB_TEXT)
+            continue;
+        const wb_value *value = &values[place];
+        size_t bytes = value->kind == WB_TEXT ? value->bytes : list_bound(value);
+        if (bytes > most) {
+            most = bytes;
             largest = &schema->columns[i].column;
         }
     }

@@ -32,9 +32,6 @@ enum { WB_LEFT_LENGTH = -2 };
 /* PostgreSQL limits a tuple and a field to 1 GiB, the headers that it adds included. */
 #define WB_TUPLE_MAX_BYTES (((size_t)1 << 30) - 65536)
 
-/* The most that a field's data takes besides a given text: a number as JSON and a version byte. */
-enum { WB_FIELD_SLACK = 32 };
-
 /* No less than wb_row_encode will write for these values. */
 size_t wb_row_bound(const wb_schema *schema, const wb_value *values, size_t count);
 

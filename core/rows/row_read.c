@@ -7,6 +7,7 @@
 
 #include "base/bigendian.h"
 #include "base/timestamp.h"
+#include "rows/array.h"
 
 static void data_value(int type, const uint8_t *data, uint32_t bytes, wb_value *value);
 
@@ -49,7 +50,11 @@ const uint8_t *wb_field_value(const wb_column *column, const uint8_t *field, wb_
         *value = (wb_value){.kind = bytes == WB_LEFT_LENGTH ? WB_ABSENT : WB_NULL};
         return field;
     }
-    data_value(column->type, field, (uint32_t)bytes, value);
+    if (column->array)
+        *value =
+            (wb_value){.kind = WB_ARRAY, .bytes = (uint32_t)bytes, .text = (const char *)field};
+    else
+        data_value(column->type, field, (uint32_t)bytes, value);
     return field + bytes;
 }
 
@@ -120,4 +125,22 @@ static void data_value(int type, const uint8_t *data, uint32_t bytes, wb_value *
         *value = text_value(data, bytes);
         break;
     }
+}
+
+size_t wb_array_length(const wb_value *array)
+{
+    const uint8_t *data = (const uint8_t *)array->text;
+    return wb_get32(data) == 0 ? 0 : wb_get32(data + 12);
+}
+
+bool wb_array_next(const wb_column *column, const wb_value *array, size_t *at, wb_value *element)
+{
+    const wb_column of = wb_array_element(column);
+    const uint8_t *data = (const uint8_t *)array->text;
+    if (*at == 0)
+        *at = WB_ARRAY_HEADER_BYTES;
+    if (wb_array_length(array) == 0 || *at >= array->bytes)
+        return false;
+    *at = (size_t)(wb_field_value(&of, data + *at, element) - data);
+    return true;
 }

@@ -20,6 +20,8 @@ void wb_schema_unref(wb_schema *schema)
         if (plan->column.default_value.kind == WB_TEXT)
             wb_free((char *)plan->column.default_value.text);
         wb_free((char *)plan->column.name);
+        wb_free((char *)plan->column.cast);
+        wb_free((void *)plan->column.values);
         wb_free(plan->default_field);
     }
     wb_free(schema);

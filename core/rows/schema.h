@@ -7,6 +7,9 @@
 
 #include "base/err.h"
 
+/* The most that a field's data takes besides a given text: a number as JSON and a version byte. */
+enum { WB_FIELD_SLACK = 32 };
+
 typedef struct wb_column_plan {
     wb_column column;       /* name and default text are owned by the schema */
     uint32_t place;         /* among the values of a row: the generated columns come last */

@@ -7,6 +7,7 @@
 #include "base/env.h"
 #include "base/show.h"
 #include "base/utf8.h"
+#include "rows/array.h"
 #include "rows/row.h"
 #include "rows/types.h"
 
@@ -19,6 +20,7 @@ static int column_add(wb_schema *schema, const wb_column *column, wb_err *err);
 static int name_check(const wb_schema *schema, const char *name, wb_err *err);
 static void place_columns(wb_schema *schema);
 static int column_check(const wb_column *column, wb_err *err);
+static bool texts_copy(wb_column_plan *plan, const wb_column *column);
 static int default_copy(wb_column_plan *plan, const wb_value *value, wb_err *err);
 static size_t room_of(const wb_column_plan *plan);
 static int no_memory(wb_err *err);
@@ -65,14 +67,44 @@ static int column_add(wb_schema *schema, const wb_column *column, wb_err *err)
     wb_column_plan *plan = &schema->columns[schema->count++];
     plan->column = *column;
     plan->column.default_value = (wb_value){.kind = WB_ABSENT};
+    plan->column.cast = NULL;
+    plan->column.values = NULL;
     schema->given += column->generate == WB_GIVEN;
     schema->left += column->server_default;
     plan->column.name = wb_strdup(column->name);
-    if (!plan->column.name)
+    if (!plan->column.name || !texts_copy(plan, column))
         return no_memory(err);
     code = default_copy(plan, &column->default_value, err);
     schema->fixed_bytes += room_of(plan);
     return code;
+}
+
+/* The list and its texts are one piece. */
+static const char *const *values_copy(const char *const *values)
+{
+    size_t count = 0, bytes = 0;
+    for (; values[count] != NULL; count++)
+        bytes += strlen(values[count]) + 1;
+    const char **copy = wb_alloc((count + 1) * sizeof *copy + bytes);
+    char *at = (char *)(copy + count + 1);
+    for (size_t i = 0; copy != NULL && i < count; i++) {
+        copy[i] = at;
+        at = stpcpy(at, values[i]) + 1;
+    }
+    if (copy != NULL)
+        copy[count] = NULL;
+    return copy;
+}
+
+/* False: no memory. */
+static bool texts_copy(wb_column_plan *plan, const wb_column *column)
+{
+    if (column->cast != NULL)
+        plan->column.cast = wb_strdup(column->cast);
+    if (column->values != NULL)
+        plan->column.values = values_copy(column->values);
+    return (column->cast == NULL) == (plan->column.cast == NULL) &&
+           (column->values == NULL) == (plan->column.values == NULL);
 }
 
 static int name_check(const wb_schema *schema, const char *name, wb_err *err)
@@ -101,6 +133,16 @@ static int column_check(const wb_column *column, wb_err *err)
     if (!wb_type_name(column->type))
         return wb_fail(err, WB_INVALID, "column %s: there is no type %d", shown, (int)column->type);
     const char *type = wb_type_name(column->type);
+    bool of_text = column->max > 0 || column->values != NULL || column->cast != NULL;
+    if (of_text && column->type != WB_TYPE_TEXT)
+        return wb_fail(err, WB_INVALID, "column %s (%s): only text has max, values or a cast",
+                       shown, type);
+    if (column->cast != NULL && (column->array || column->cast[0] == '\0'))
+        return wb_fail(
+            err, WB_INVALID,
+            "column %s: a cast names the type of the whole value, such as \"tsvector\" or "
+            "\"box[]\"",
+            shown);
     bool made_here = column->generate != WB_GIVEN || column->default_value.kind != WB_ABSENT;
     if (column->server_default && made_here)
         return wb_fail(
@@ -112,7 +154,7 @@ static int column_check(const wb_column *column, wb_err *err)
     if (column->generate != WB_UUIDV4 && column->generate != WB_UUIDV7)
         return wb_fail(err, WB_INVALID, "column %s (%s): there is no generator %d", shown, type,
                        (int)column->generate);
-    if (column->type != WB_TYPE_UUID)
+    if (column->type != WB_TYPE_UUID || column->array)
         return wb_fail(err, WB_INVALID, "column %s (%s): only a uuid can be generated", shown,
                        type);
     if (column->default_value.kind != WB_ABSENT)
@@ -130,6 +172,8 @@ static int default_copy(wb_column_plan *plan, const wb_value *value, wb_err *err
     if (value->kind == WB_ABSENT || (value->kind == WB_NULL && plan->column.null))
         return WB_OK;
     size_t text_bytes = value->kind == WB_TEXT ? value->bytes : 0, bytes;
+    if (value->kind == WB_LIST)
+        text_bytes = wb_array_bound(value);
     plan->default_field = wb_alloc(sizeof(uint32_t) + WB_FIELD_SLACK + text_bytes);
     if (!plan->default_field)
         return no_memory(err);
@@ -137,6 +181,10 @@ static int default_copy(wb_column_plan *plan, const wb_value *value, wb_err *err
     if (code != WB_OK)
         return wb_wrap(err, code, "default");
     plan->default_bytes = (uint32_t)bytes;
+    if (value->kind == WB_LIST) {
+        wb_field_value(&plan->column, plan->default_field, &plan->column.default_value);
+        return WB_OK;
+    }
     if (value->kind == WB_TEXT) {
         char *text = wb_alloc(text_bytes + 1);
         if (!text)
@@ -156,7 +204,7 @@ static int default_copy(wb_column_plan *plan, const wb_value *value, wb_err *err
 /* The room of the column in a tuple, without a text that is given. */
 static size_t room_of(const wb_column_plan *plan)
 {
-    uint32_t type_bytes = wb_type_bytes(plan->column.type);
+    uint32_t type_bytes = plan->column.array ? 0 : wb_type_bytes(plan->column.type);
     size_t room = sizeof(uint32_t) + (type_bytes > 0 ? type_bytes : WB_FIELD_SLACK);
     return room < plan->default_bytes ? plan->default_bytes : room;
 }

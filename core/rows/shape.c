@@ -7,6 +7,7 @@
 
 #include "base/bigendian.h"
 #include "base/env.h"
+#include "rows/array.h"
 
 enum { WORD_BITS = 64 };
 
@@ -95,7 +96,7 @@ size_t wb_class_shape(const wb_batch *batch, size_t index, const void *context)
     return wb_shape_find(shapes->shapes, shapes->count, shape, shapes->words);
 }
 
-size_t wb_tuple_given(const uint8_t *tuple, uint8_t *to)
+size_t wb_tuple_given(const uint8_t *tuple, const uint32_t *elements, uint8_t *to)
 {
     unsigned fields = wb_get16(tuple), given = 0;
     const uint8_t *field = tuple + sizeof(uint16_t);
@@ -105,6 +106,8 @@ size_t wb_tuple_given(const uint8_t *tuple, uint8_t *to)
         const uint8_t *end = field_end(field, length);
         if (length != WB_LEFT_LENGTH) {
             memcpy(at, field, (size_t)(end - field));
+            if (elements != NULL && elements[i] != 0 && length > 0)
+                wb_put32(at + sizeof(uint32_t) + WB_ARRAY_OID_OFFSET, elements[i]);
             at += end - field;
             given++;
         }

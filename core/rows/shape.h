@@ -30,8 +30,8 @@ void wb_shapes_fini(wb_shapes *shapes);
 /* A row's class by its shape; context: the batch's wb_shapes. All rows are of one class where there are too many. */
 size_t wb_class_shape(const wb_batch *batch, size_t index, const void *context);
 
-/* The tuple as COPY has it, without the fields that are left to the server; `to` has room for all of it. Answers its
- * length. */
-size_t wb_tuple_given(const uint8_t *tuple, uint8_t *to);
+/* The tuple as COPY has it, without the fields that are left to the server; `to` has room for all of it. elements: for
+ * each column the OID of an array's elements in the table, or 0; NULL: all as they are. Answers its length. */
+size_t wb_tuple_given(const uint8_t *tuple, const uint32_t *elements, uint8_t *to);
 
 #endif

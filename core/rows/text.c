@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT
- * See text.h. Sources: PostgreSQL manual, "Data Types", the input of each type. No state, no locks. */
+ * See text.h. Sources: PostgreSQL manual, "Data Types", the input of each type, and
+ * "Array Input and Output Syntax". No state, no locks. */
 #include "rows/text.h"
 
 #include <math.h>
 #include <string.h>
 
+#include "rows/array.h"
 #include "rows/decimal.h"
 #include "rows/types.h"
 
@@ -23,9 +25,46 @@ static void put_bytea(wb_buffer *out, const wb_value *value)
     wb_buffer_put_hex(out, value->text, value->bytes);
 }
 
+/* Every element but NULL in quotes, in which a backslash stands before a quote and a backslash. */
+static void put_element(wb_buffer *out, const wb_column *column, const wb_value *value)
+{
+    wb_buffer text = WB_BUFFER_EMPTY;
+    if (value->kind == WB_NULL) {
+        wb_buffer_put_text(out, "NULL");
+        return;
+    }
+    wb_put_value(&text, column, value);
+    wb_buffer_put_char(out, '"');
+    for (size_t i = 0; i < text.bytes && !text.failed; i++) {
+        if (text.data[i] == '"' || text.data[i] == '\\')
+            wb_buffer_put_char(out, '\\');
+        wb_buffer_put_char(out, text.data[i]);
+    }
+    wb_buffer_put_char(out, '"');
+    out->failed |= text.failed;
+    wb_buffer_fini(&text);
+}
+
+static void put_array(wb_buffer *out, const wb_column *column, const wb_value *value)
+{
+    const wb_column of = wb_array_element(column);
+    wb_value element;
+    char before = '{';
+    for (size_t at = 0; wb_array_next(column, value, &at, &element);) {
+        wb_buffer_put_char(out, before);
+        before = ',';
+        put_element(out, &of, &element);
+    }
+    wb_buffer_put_text(out, before == '{' ? "{}" : "}");
+}
+
 void wb_put_value(wb_buffer *out, const wb_column *column, const wb_value *value)
 {
     char text[WB_TYPE_TEXT_BYTES];
+    if (column->array) {
+        put_array(out, column, value);
+        return;
+    }
     switch (column->type) {
     case WB_TYPE_BOOL:
         wb_buffer_put_text(out, value->i != 0 ? "true" : "false");

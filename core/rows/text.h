@@ -11,4 +11,7 @@
 /* Writes a value of a column that is neither NULL nor absent. Only the buffer fails. */
 void wb_put_value(wb_buffer *out, const wb_column *column, const wb_value *value);
 
+/* The same as a JSON value, NULL too: of a type that JSON has no form for as a string. */
+void wb_put_json_value(wb_buffer *json, const wb_column *column, const wb_value *value);
+
 #endif

@@ -8,6 +8,8 @@
 
 #include "base/show.h"
 #include "base/timestamp.h"
+#include "rows/interval.h"
+#include "rows/network.h"
 
 static const struct type {
     const char *name;
@@ -41,6 +43,18 @@ int wb_type_of_oid(uint32_t oid)
         if (types[type].oid == oid)
             return type;
     return -1;
+}
+
+uint32_t wb_type_oid(int type)
+{
+    return types[type].oid;
+}
+
+const char *wb_column_type(const wb_column *column, char *out, size_t size)
+{
+    const char *name = column->cast != NULL ? column->cast : wb_type_name(column->type);
+    snprintf(out, size, "%s%s", name, column->array ? "[]" : "");
+    return out;
 }
 
 uint32_t wb_type_bytes(int type)
@@ -91,6 +105,16 @@ size_t wb_type_text(int type, const wb_value *value, char out[WB_TYPE_TEXT_BYTES
         return time_text(type, value->i, out);
     case WB_TYPE_TIME:
         wb_clock_format(value->i, out);
+        return strlen(out);
+    case WB_TYPE_INTERVAL:
+        wb_interval_format((const uint8_t *)value->text, out);
+        return strlen(out);
+    case WB_TYPE_INET:
+    case WB_TYPE_CIDR:
+        wb_inet_format((const uint8_t *)value->text, value->bytes, out);
+        return strlen(out);
+    case WB_TYPE_MACADDR:
+        wb_macaddr_format((const uint8_t *)value->text, out);
         return strlen(out);
     default: /* int2, int4, int8 */
         return (size_t)snprintf(out, WB_TYPE_TEXT_BYTES, "%" PRId64, value->i);

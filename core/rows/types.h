@@ -7,6 +7,7 @@
 
 enum { WB_TYPE_TEXT_BYTES = 80 };
 
+uint32_t wb_type_oid(int type);
 int wb_type_of_oid(uint32_t oid); /* enum wb_type, or -1 */
 uint32_t wb_type_bytes(int type); /* of a binary value; 0: it varies */
 /* The type that a column of SQLite declares: the type's name, then a storage class where the name does not make the

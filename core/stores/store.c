@@ -4,6 +4,10 @@
  * Locks: none; the counts are atomic. Fails as the store's class does, and with WB_MISUSE where it has no SQL. */
 #include "stores/store.h"
 
+#include <string.h>
+
+#include "base/env.h"
+
 #include "base/err.h"
 
 static atomic_uint exit_handlers;
@@ -30,11 +34,75 @@ const char *wb_store_kind(const wb_store *store)
     return store->class->kind;
 }
 
+/* ---- describing a table ---- */
+
+bool wb_leave_out(wb_describing *describing, const char *name, const char *reason)
+{
+    size_t bytes = strlen(name) + 1;
+    wb_left_out *last = wb_alloc(sizeof *last + bytes), **link = &describing->left_out;
+    if (last == NULL)
+        return false;
+    last->next = NULL;
+    last->reason = reason;
+    last->name = memcpy(last + 1, name, bytes);
+    while (*link != NULL)
+        link = &(*link)->next;
+    *link = last;
+    return true;
+}
+
+bool wb_is_left(const wb_describing *describing, const char *name)
+{
+    const char *const *at = describing->server_default;
+    while (at != NULL && *at != NULL && strcmp(*at, name) != 0)
+        at++;
+    return at != NULL && *at != NULL;
+}
+
+void wb_left_out_free(wb_left_out *list)
+{
+    for (wb_left_out *next; list != NULL; list = next) {
+        next = list->next;
+        wb_free(list);
+    }
+}
+
+static int check_names(const char *const *names, const wb_schema *schema, wb_err *err)
+{
+    for (; names != NULL && *names != NULL; names++) {
+        int column = wb_schema_find(schema, *names, strlen(*names));
+        if (column < 0 || !wb_schema_column(schema, (size_t)column)->server_default)
+            return wb_fail(err, WB_INVALID,
+                           "server_default: the table has no column \"%s\" that may be given",
+                           *names);
+    }
+    return WB_OK;
+}
+
+int wb_store_describe(wb_store *store, const char *table, const char *const *server_default,
+                      int64_t deadline_us, wb_schema **out, wb_left_out **left_out, wb_err *err)
+{
+    wb_deadline deadline = {.at_us = deadline_us, .cancel = NULL};
+    wb_describing describing = {.server_default = server_default};
+    wb_schema *schema = NULL;
+    int code = store->class->describe(store, table, &describing, &deadline, &schema, err);
+    if (code == WB_OK)
+        code = check_names(server_default, schema, err);
+    if (code == WB_OK)
+        *out = schema;
+    else
+        wb_schema_unref(schema);
+    if (code == WB_OK && left_out != NULL)
+        *left_out = describing.left_out;
+    else
+        wb_left_out_free(describing.left_out);
+    return code;
+}
+
 int wb_store_schema(wb_store *store, const char *table, int64_t deadline_us, wb_schema **out,
                     wb_err *err)
 {
-    wb_deadline deadline = {.at_us = deadline_us, .cancel = NULL};
-    return store->class->describe(store, table, &deadline, out, err);
+    return wb_store_describe(store, table, NULL, deadline_us, out, NULL, err);
 }
 
 int wb_store_execute(wb_store *store, const char *sql, int64_t deadline_us, wb_err *err)

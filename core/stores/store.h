@@ -62,6 +62,17 @@ typedef struct wb_touched {
     uint64_t updated, unmatched;
 } wb_touched;
 
+/* What a store is asked besides the table's name, and what it finds besides the schema. */
+typedef struct wb_describing {
+    const char *const *server_default; /* names, up to a NULL; NULL: none */
+    wb_left_out *left_out;             /* the caller's, also after a failure */
+} wb_describing;
+
+/* Puts a column at the end; false: no memory. */
+bool wb_leave_out(wb_describing *describing, const char *name, const char *reason);
+/* Is the column to be left to the server? */
+bool wb_is_left(const wb_describing *describing, const char *name);
+
 struct wb_store_class {
     const char *kind; /* "postgresql" */
     bool scripted;    /* a script writes: it is never given more than batch_size rows at once */
@@ -74,8 +85,8 @@ struct wb_store_class {
     int (*touch)(wb_session *session, const wb_marks *marks, const wb_deadline *deadline,
                  wb_touched *out, wb_err *err);
     void (*end)(wb_session *session);
-    int (*describe)(wb_store *store, const char *table, const wb_deadline *deadline,
-                    wb_schema **out, wb_err *err);
+    int (*describe)(wb_store *store, const char *table, wb_describing *describing,
+                    const wb_deadline *deadline, wb_schema **out, wb_err *err);
     /* Runs SQL in one transaction. NULL: the store has no SQL. */
     int (*execute)(wb_store *store, const char *sql, const wb_deadline *deadline, wb_err *err);
     void (*free)(wb_store *store);

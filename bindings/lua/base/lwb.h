@@ -82,6 +82,12 @@ bool lwb_helper(lua_State *L, const char *name);
 /* Converts what is neither nil, boolean, number, string nor NULL. True: *out borrows from the stack, where
  * the value was replaced by its encoding. False: pushed a message. */
 bool lwb_value_rare(lua_State *L, int index, wb_value *out);
+/* The same of a list, for an array. */
+bool lwb_list_value(lua_State *L, int index, wb_value *out);
+/* The column at `index`, a table that is number `at` of its list. Leaves on the stack what *out borrows. Raises. */
+void lwb_read_column(lua_State *L, int index, int at, wb_column *out);
+/* Pushes a column as it is read. */
+void lwb_push_column(lua_State *L, const wb_column *column);
 /* Pushes a value of a column as Lua has it. */
 void lwb_push_value(lua_State *L, const wb_column *column, const wb_value *value);
 void lwb_push_int64(lua_State *L, int64_t value);
@@ -198,6 +204,9 @@ const wb_batch *lwb_still(lua_State *L, const lwb_claim *claim);
 /* Pushes a value of a row that is not absent. */
 void lwb_push_cell(lua_State *L, const lwb_claim *claim, const wb_column *column,
                    const wb_value *value);
+/* How long store:schema and store:execute may take unless they are told. */
+#define LWB_STATEMENT_US INT64_C(10000000)
+int lwb_describe(lua_State *L, wb_store *store); /* store:schema */
 /* Pushes row `index` (from 0) of a claim that is not completed as a table by name; `names` is their list. */
 void lwb_push_row(lua_State *L, const lwb_claim *claim, size_t index, int names);
 int lwb_dead(lua_State *L);  /* core.dead(batcher) */

@@ -146,6 +146,10 @@ static bool is_text_alone(const wb_column *column)
     case WB_TYPE_DATE:
     case WB_TYPE_TIME:
     case WB_TYPE_NUMERIC:
+    case WB_TYPE_INTERVAL:
+    case WB_TYPE_INET:
+    case WB_TYPE_CIDR:
+    case WB_TYPE_MACADDR:
         return true;
     default:
         return false;
@@ -163,8 +167,28 @@ static void push_integer(lua_State *L, const wb_column *column, int64_t value)
         lwb_push_int64(L, value);
 }
 
+static void push_array(lua_State *L, const wb_column *column, const wb_value *array)
+{
+    wb_column of = *column;
+    wb_value element;
+    size_t at = 0;
+    of.array = false;
+    lua_createtable(L, (int)wb_array_length(array), 0);
+    for (int i = 1; wb_array_next(column, array, &at, &element); i++) {
+        if (element.kind == WB_NULL)
+            lua_pushlightuserdata(L, NULL);
+        else
+            lwb_push_value(L, &of, &element);
+        lua_rawseti(L, -2, i);
+    }
+}
+
 void lwb_push_value(lua_State *L, const wb_column *column, const wb_value *value)
 {
+    if (value->kind == WB_ARRAY) {
+        push_array(L, column, value);
+        return;
+    }
     if (value->kind > WB_NULL && is_text_alone(column)) {
         push_text(L, column, value);
         return;

@@ -30,9 +30,10 @@ static const wb_column *column_at(const wb_schema *schema, int place)
 static int refuse_value(lua_State *L, lwb_pipeline *pipeline, int place)
 {
     const wb_column *column = column_at(pipeline->schema, place);
+    char type[80];
     pipeline->refused++;
-    lua_pushfstring(L, "column \"%s\" (%s): %s", column->name, wb_type_name(column->type),
-                    lua_tostring(L, -1));
+    lua_pushfstring(L, "column \"%s\" (%s): %s", column->name,
+                    wb_column_type(column, type, sizeof type), lua_tostring(L, -1));
     return lwb_invalid(L);
 }
 
@@ -58,12 +59,20 @@ static int add(lua_State *L, lwb_pipeline *pipeline, const wb_choice *choice,
     return 2;
 }
 
+/* A table is a list where the column is an array, else JSON. */
+static bool to_value(lua_State *L, const lwb_pipeline *pipeline, int index, int place,
+                     wb_value *out)
+{
+    bool is_list = lua_istable(L, index) && column_at(pipeline->schema, place)->array;
+    return is_list ? lwb_list_value(L, index, out) : lwb_to_value(L, index, out);
+}
+
 /* Adds the `count` values from `base` on; `values` has room for them. */
 static int add_converted(lua_State *L, lwb_pipeline *pipeline, const wb_choice *choice, int base,
                          int count, wb_value *values)
 {
     for (int i = 0; i < count; i++) {
-        if (!lwb_to_value(L, base + i, &values[i]))
+        if (!to_value(L, pipeline, base + i, i, &values[i]))
             return refuse_value(L, pipeline, i);
     }
     if (pipeline->core == NULL) /* a metamethod of the encoder's collected it */

@@ -66,9 +66,9 @@ void lwb_push_cell(lua_State *L, const lwb_claim *claim, const wb_column *column
 {
     if (value->kind == WB_NULL)
         lua_pushlightuserdata(L, NULL);
-    else if (value->kind != WB_TEXT)
+    else if (value->kind < WB_TEXT)
         lwb_push_value(L, column, value);
-    else if (is_plain(column))
+    else if (value->kind == WB_TEXT && is_plain(column))
         push_text(L, claim, value);
     else
         push_converted(L, claim, column, value);

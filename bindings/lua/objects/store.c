@@ -6,8 +6,6 @@
 
 #include "lua/base/lwb.h"
 
-#define STATEMENT_TIMEOUT_US INT64_C(10000000)
-
 wb_store *lwb_store_check(lua_State *L, int index)
 {
     lwb_store *object = lwb_check(L, index, &lwb_store_kind);
@@ -61,12 +59,7 @@ int lwb_store_open(lua_State *L)
 
 static int store_schema(lua_State *L)
 {
-    wb_err err;
-    wb_store *store = lwb_store_check(L, 1);
-    const char *table = lwb_check_text(L, 2);
-    int64_t deadline_us = lwb_check_deadline(L, 3, STATEMENT_TIMEOUT_US);
-    lwb_schema *object = lwb_schema_blank(L);
-    return made(L, wb_store_schema(store, table, deadline_us, &object->schema, &err), &err);
+    return lwb_describe(L, lwb_store_check(L, 1));
 }
 
 /* store:execute(sql [, timeout]): SQL that answers no rows, in one transaction. */
@@ -75,7 +68,7 @@ static int store_execute(lua_State *L)
     wb_err err;
     wb_store *store = lwb_store_check(L, 1);
     const char *sql = lwb_check_text(L, 2);
-    int64_t deadline_us = lwb_check_deadline(L, 3, STATEMENT_TIMEOUT_US);
+    int64_t deadline_us = lwb_check_deadline(L, 3, LWB_STATEMENT_US);
     return lwb_result(L, wb_store_execute(store, sql, deadline_us, &err), &err);
 }
 

@@ -23,10 +23,10 @@ static void worker_free(wb_store *base)
     wb_free(worker);
 }
 
-static int worker_describe(wb_store *store, const char *table, const wb_deadline *deadline,
-                           wb_schema **out, wb_err *err)
+static int worker_describe(wb_store *store, const char *table, wb_describing *describing,
+                           const wb_deadline *deadline, wb_schema **out, wb_err *err)
 {
-    (void)store, (void)deadline, (void)out;
+    (void)store, (void)describing, (void)deadline, (void)out;
     return wb_fail(err, WB_MISUSE, "store: a worker store can't tell the schema of \"%s\"", table);
 }
 

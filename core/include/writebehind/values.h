@@ -60,16 +60,19 @@ enum wb_kind {
     WB_INT,   /* i */
     WB_FLOAT, /* f */
     WB_TEXT,  /* text, bytes: text, JSON, bytea, a uuid (36 characters or 16 raw bytes), RFC 3339 */
+    WB_LIST,  /* list, `bytes` of them: an array's elements, on its way in */
+    WB_ARRAY, /* text, bytes: an array on its way out; wb_array_next reads it */
 };
 
 /* A value on its way in or out; text is borrowed. */
 typedef struct wb_value {
     int32_t kind;   /* enum wb_kind */
-    uint32_t bytes; /* of text */
+    uint32_t bytes; /* of text; of a list its length */
     union {
         int64_t i;
         double f;
         const char *text;
+        const struct wb_value *list;
     };
 } wb_value;
 
@@ -77,11 +80,17 @@ enum wb_generate { WB_GIVEN, WB_UUIDV4, WB_UUIDV7 };
 
 typedef struct wb_column {
     const char *name;
-    int32_t type;     /* enum wb_type */
+    int32_t type;     /* enum wb_type; of an array, its elements' */
+    bool array;       /* one-dimensional */
     int32_t generate; /* enum wb_generate; other than WB_GIVEN only for uuid */
     bool null;        /* may be NULL */
     bool
         server_default; /* where it is absent, the server fills it; then without default and generate */
+    /* Of text alone. Copied by wb_schema_new. */
+    uint32_t max;              /* characters, at the most; 0: any number */
+    const char *const *values; /* one of these, up to a NULL; NULL: any */
+    const char
+        *cast; /* the text of a value of that type, by its own input function; NULL: text itself */
     wb_value default_value; /* WB_ABSENT: none */
 } wb_column;
 
@@ -104,11 +113,19 @@ WB_API size_t wb_schema_place(const wb_schema *schema, size_t index);
 /* The CREATE TABLE statement for "postgresql" or "sqlite"; the caller frees it with wb_free. */
 WB_API int wb_schema_ddl(const wb_schema *schema, const char *dialect, const char *table,
                          char **out, wb_err *err);
+/* Of an array that came out: how many elements it has; the next one, where *at is 0 at the beginning. False: it was the
+ * last. */
+WB_API size_t wb_array_length(const wb_value *array);
+WB_API bool wb_array_next(const wb_column *column, const wb_value *array, size_t *at,
+                          wb_value *element);
 /* The text of a value that is neither NULL nor absent, as PostgreSQL's input for the column's type takes it. Writes at
  * most `size` bytes of it, without a NUL. Answers its length, which may be more; SIZE_MAX: no memory. */
 WB_API size_t wb_value_text(const wb_column *column, const wb_value *value, char *out, size_t size);
 WB_API const char *wb_type_name(int type);               /* "int8", …; NULL for another number */
 WB_API int wb_type_find(const char *name, size_t bytes); /* enum wb_type, or -1 */
+/* The type's name, of an array with [] behind it, or what it is cast to. Writes at most `size` bytes and a NUL; returns
+ * out. */
+WB_API const char *wb_column_type(const wb_column *column, char *out, size_t size);
 WB_API void wb_free(void *memory); /* what this library allocated; NULL is fine */
 
 /* ---- time ---- */

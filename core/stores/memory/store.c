@@ -243,10 +243,11 @@ static int memory_touch(wb_session *base, const wb_marks *marks, const wb_deadli
 
 /* ---- the class ---- */
 
-static int memory_describe(wb_store *base, const char *name, const wb_deadline *deadline,
-                           wb_schema **out, wb_err *err)
+static int memory_describe(wb_store *base, const char *name, wb_describing *describing,
+                           const wb_deadline *deadline, wb_schema **out, wb_err *err)
 {
     (void)deadline;
+    (void)describing;
     memory_store *store = (memory_store *)base;
     wb_monitor_lock(&store->monitor);
     const memory_table *table = table_find(store, name);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * What a table looks like, from the catalogue. A domain counts as the type below it, its NOT NULL and its default as
- * the column's; its checks are the server's. varchar counts as text; a value too long for it is that row's error.
+ * the column's; its checks are the server's.
  * Used by the session's thread, so not locked. Fails as wire.c does, or with HOLD where there is no such table. */
 #include "stores/postgres/postgres.h"
 
@@ -9,13 +9,24 @@
 
 #include "rows/types.h"
 
-enum { VARCHAR_OID = 1043 };
-
 /* The texts of defaults depend on this setting (default.c). */
 static const char plain_strings[] = "SET LOCAL standard_conforming_strings = on; ";
 
 /* LOCK TABLE is allowed on ordinary and partitioned tables, with one of these rights. A view takes rows by COPY where a trigger stands in for INSERT (bits of tgtype: 4 INSERT, 64 INSTEAD).
  * The chain goes from the column's type down through domains; typbasetype is 0 at its end. */
+#define CHAIN(type)                                                                                \
+    "WITH RECURSIVE chain AS ("                                                                    \
+    " SELECT oid, typbasetype, typnotnull, typdefault, typtypmod FROM pg_catalog.pg_type"          \
+    "  WHERE oid = " type                                                                          \
+    " UNION ALL SELECT t.oid, t.typbasetype, t.typnotnull, t.typdefault, t.typtypmod"              \
+    "  FROM chain JOIN pg_catalog.pg_type t ON t.oid = chain.typbasetype)"                         \
+    " SELECT max(oid) FILTER (WHERE typbasetype = 0) AS base,"                                     \
+    "  coalesce(bool_or(typnotnull), false) AS not_null,"                                          \
+    "  coalesce(bool_or(typdefault IS NOT NULL), false) AS has_default,"                           \
+    "  nullif(max(typtypmod), -1) AS modifier FROM chain"
+
+/* What an array's elements are written as goes by the type below their domains, too. Enums, citext and the types of
+ * characters take text. */
 static const char columns_sql[] =
     "SELECT c.oid, pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname),"
     " c.relkind IN ('r', 'p')"
@@ -33,21 +44,30 @@ static const char columns_sql[] =
     " EXISTS (SELECT FROM pg_catalog.pg_partitioned_table p WHERE p.partrelid = c.oid"
     "  AND (p.partattrs[0] = a.attnum OR (p.partattrs[0] = 0 AND EXISTS ("
     "   SELECT FROM pg_catalog.pg_depend e WHERE e.objid = c.oid AND e.objsubid = a.attnum"
-    "    AND e.refobjid = c.oid AND e.refobjsubid = 0 AND e.deptype = 'i'))))"
+    "    AND e.refobjid = c.oid AND e.refobjsubid = 0 AND e.deptype = 'i')))),"
+    " t.oid, e.typelem, t.typtype = 'e' OR t.oid IN (25, 1042, 1043, 19, 142)"
+    "  OR t.typreceive::pg_catalog.oid IN (SELECT r.oid FROM pg_catalog.pg_proc r"
+    "   WHERE r.proname = 'citextrecv'),"
+    " CASE WHEN t.oid IN (1042, 1043)"
+    "  THEN coalesce(nullif(a.atttypmod, -1), b.modifier, f.modifier) - 4 END,"
+    " EXISTS (SELECT FROM pg_catalog.pg_constraint o WHERE o.conrelid = c.oid AND o.contype = 'f'"
+    "  AND a.attnum = ANY (o.conkey)),"
+    " pg_catalog.has_column_privilege(c.oid, a.attnum, 'INSERT')"
+    "  OR NOT pg_catalog.has_any_column_privilege(c.oid, 'INSERT')"
     " FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
     " LEFT JOIN pg_catalog.pg_attribute a"
     "  ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped"
     " LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum"
-    " LEFT JOIN LATERAL ("
-    "  WITH RECURSIVE chain AS ("
-    "   SELECT oid, typbasetype, typnotnull, typdefault FROM pg_catalog.pg_type"
-    "    WHERE oid = a.atttypid"
-    "   UNION ALL SELECT t.oid, t.typbasetype, t.typnotnull, t.typdefault"
-    "    FROM chain JOIN pg_catalog.pg_type t ON t.oid = chain.typbasetype)"
-    "  SELECT max(oid) FILTER (WHERE typbasetype = 0) AS base,"
-    "   coalesce(bool_or(typnotnull), false) AS not_null,"
-    "   coalesce(bool_or(typdefault IS NOT NULL), false) AS has_default FROM chain) b ON true"
-    " WHERE c.oid = pg_catalog.to_regclass(";
+    " LEFT JOIN LATERAL (" CHAIN(
+        "a.atttypid") ") b ON true"
+                      " LEFT JOIN pg_catalog.pg_type e ON e.oid = b.base"
+                      "  AND e.oid = (SELECT y.typarray FROM pg_catalog.pg_type y WHERE y.oid = "
+                      "e.typelem)"
+                      " LEFT JOIN LATERAL (" CHAIN(
+                          "e.typelem") ") f ON true"
+                                       " LEFT JOIN pg_catalog.pg_type t ON t.oid = "
+                                       "coalesce(f.base, b.base)"
+                                       " WHERE c.oid = pg_catalog.to_regclass(";
 static const char in_their_order[] = ") ORDER BY a.attnum";
 
 bool wb_pg_true(const PGresult *columns, int row, int field)
@@ -62,8 +82,18 @@ static uint32_t oid_of(const PGresult *columns, int row, int field)
 
 int wb_pg_type(const PGresult *columns, int row)
 {
-    uint32_t oid = oid_of(columns, row, WB_PG_BASE);
-    return oid == VARCHAR_OID ? WB_TYPE_TEXT : wb_type_of_oid(oid);
+    return wb_pg_true(columns, row, WB_PG_TEXTUAL) ? WB_TYPE_TEXT
+                                                   : wb_type_of_oid(oid_of(columns, row, WB_PG_AS));
+}
+
+bool wb_pg_is_array(const PGresult *columns, int row)
+{
+    return !PQgetisnull(columns, row, WB_PG_ELEMENT);
+}
+
+uint32_t wb_pg_element(const PGresult *columns, int row)
+{
+    return oid_of(columns, row, WB_PG_ELEMENT);
 }
 
 int wb_pg_find(const PGresult *columns, const char *name)

@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "base/env.h"
 #include "rows/types.h"
 
 static bool has(const PGresult *columns, int row, int field)
@@ -15,23 +16,36 @@ static bool has(const PGresult *columns, int row, int field)
 }
 
 /* A short name where there is one ("int4"), else SQL's. */
-static const char *type_shown(const PGresult *columns, int row)
+static const char *type_shown(const PGresult *columns, int row, char *out, size_t size)
 {
     int type = wb_pg_type(columns, row);
     bool modified = strchr(PQgetvalue(columns, row, WB_PG_TYPE), '(') != NULL;
-    return type >= 0 && type != WB_TYPE_TEXT && !modified ? wb_type_name(type)
-                                                          : PQgetvalue(columns, row, WB_PG_TYPE);
+    const wb_column column = {.type = type, .array = wb_pg_is_array(columns, row)};
+    if (type < 0 || type == WB_TYPE_TEXT || modified)
+        return PQgetvalue(columns, row, WB_PG_TYPE);
+    return wb_column_type(&column, out, size);
 }
 
-static int check_type(const PGresult *columns, const char *name, int type, const char *where,
+static bool fits(const PGresult *columns, int row, const wb_column *column)
+{
+    if (column->cast != NULL)
+        return true;
+    return wb_pg_type(columns, row) == column->type &&
+           wb_pg_is_array(columns, row) == column->array;
+}
+
+static int check_type(const PGresult *columns, const wb_column *column, const char *where,
                       wb_err *err)
 {
+    const char *name = column->name;
+    char is[80], wanted[80];
     int row = wb_pg_find(columns, name);
     if (row < 0)
         return wb_fail_store(err, WB_HOLD, "column \"%s\" is not in the table", name);
-    if (wb_pg_type(columns, row) != type)
+    if (!fits(columns, row, column))
         return wb_fail_store(err, WB_HOLD, "column \"%s\" is %s in the database, %s in the %s",
-                             name, type_shown(columns, row), wb_type_name(type), where);
+                             name, type_shown(columns, row, is, sizeof is),
+                             wb_column_type(column, wanted, sizeof wanted), where);
     if (has(columns, row, WB_PG_GENERATED) ||
         strcmp(PQgetvalue(columns, row, WB_PG_IDENTITY), "a") == 0)
         return wb_fail_store(err, WB_HOLD,
@@ -43,7 +57,7 @@ static int check_type(const PGresult *columns, const char *name, int type, const
 
 static int check_column(const PGresult *columns, const wb_column *column, wb_err *err)
 {
-    int code = check_type(columns, column->name, column->type, "schema", err);
+    int code = check_type(columns, column, "schema", err);
     if (code != WB_OK)
         return code;
     if (column->null && wb_pg_true(columns, wb_pg_find(columns, column->name), WB_PG_NOT_NULL))
@@ -82,9 +96,10 @@ static int check_schema(const PGresult *columns, const wb_schema *schema, wb_err
 
 static int check_tracker(const PGresult *columns, const wb_target *target, wb_err *err)
 {
-    int code = check_type(columns, target->key, WB_TYPE_UUID, "tracker", err);
-    return code != WB_OK ? code
-                         : check_type(columns, target->column, WB_TYPE_TIMESTAMPTZ, "tracker", err);
+    const wb_column key = {.name = target->key, .type = WB_TYPE_UUID};
+    const wb_column time = {.name = target->column, .type = WB_TYPE_TIMESTAMPTZ};
+    int code = check_type(columns, &key, "tracker", err);
+    return code != WB_OK ? code : check_type(columns, &time, "tracker", err);
 }
 
 /* What COPY refuses, whatever the columns are (PostgreSQL manual, "COPY", notes). */
@@ -103,6 +118,28 @@ static int check_copy(wb_pg_session *session, const PGresult *columns, wb_err *e
     return check_schema(columns, session->target.schema, err);
 }
 
+/* How rows are written to a table that fits. */
+static int plan(wb_pg_table *table, const wb_schema *schema, wb_err *err)
+{
+    uint32_t *elements = wb_alloc_zeroed(schema->count * sizeof *elements);
+    bool differ = false;
+    if (elements == NULL)
+        return wb_fail_store(err, WB_RETRY, "out of memory for a table");
+    table->as_text = false;
+    for (size_t i = 0; i < schema->count; i++) {
+        const wb_column *column = &schema->columns[i].column;
+        int row = wb_pg_find(table->columns, column->name);
+        table->as_text = table->as_text || column->cast != NULL;
+        if (column->array && wb_pg_element(table->columns, row) != wb_type_oid(column->type)) {
+            elements[i] = wb_pg_element(table->columns, row);
+            differ = true;
+        }
+    }
+    wb_free(differ ? NULL : elements);
+    table->elements = differ ? elements : NULL;
+    return WB_OK;
+}
+
 int wb_pg_check(wb_pg_session *session, const wb_deadline *deadline, wb_err *err)
 {
     wb_pg_table *table = wb_pg_table_now(session);
@@ -113,9 +150,10 @@ int wb_pg_check(wb_pg_session *session, const wb_deadline *deadline, wb_err *err
         return code;
     code = session->target.schema != NULL ? check_copy(session, columns, err)
                                           : check_tracker(columns, &session->target, err);
-    if (code == WB_OK)
-        table->columns = columns;
-    else
-        PQclear(columns);
+    table->columns = columns;
+    if (code == WB_OK && session->target.schema != NULL)
+        code = plan(table, session->target.schema, err);
+    if (code != WB_OK)
+        wb_pg_table_forget(table);
     return code;
 }

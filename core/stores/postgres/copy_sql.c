@@ -62,7 +62,8 @@ void wb_pg_put_copy(wb_buffer *sql, const wb_pg_session *session, const uint64_t
     wb_buffer_printf(sql, "SET LOCAL lock_timeout = %d; COPY %s (",
                      wb_pg_share_ms(session, ROW_LOCK_PERCENT), table);
     put_columns(sql, session->target.schema, shape);
-    wb_buffer_put_text(sql, ") FROM STDIN (FORMAT binary)");
+    wb_buffer_printf(sql, ") FROM STDIN (FORMAT %s)",
+                     wb_pg_table_now(session)->as_text ? "text" : "binary");
 }
 
 static void put_row(wb_buffer *sql, const wb_batch *batch, size_t row)

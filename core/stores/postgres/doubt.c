@@ -53,7 +53,8 @@ static const char indexes_sql[] =
     " ORDER BY pg_catalog.bool_or(k.attname = ";
 static const char id_first[] = ") OVER (PARTITION BY i.indexrelid) DESC, 2, k.attnum";
 
-/* Takes an index's columns, from a row on; false: one is not in the schema, or may be NULL and so not in the index. */
+/* Takes an index's columns, from a row on; false: one is not in the schema, or may not be in a row, or NULL and so not in
+ * the index, or is an array, which can't be an element of another. */
 static bool take_index(const PGresult *indexes, int row, const wb_schema *schema, struct key *key)
 {
     const char *index = PQgetvalue(indexes, row, 1);
@@ -61,7 +62,8 @@ static bool take_index(const PGresult *indexes, int row, const wb_schema *schema
     for (; row < PQntuples(indexes) && strcmp(PQgetvalue(indexes, row, 1), index) == 0; row++) {
         const char *name = PQgetvalue(indexes, row, 0);
         int column = wb_schema_find(schema, name, strlen(name));
-        if (column < 0 || schema->columns[column].column.null)
+        if (column < 0 || schema->columns[column].column.null ||
+            schema->columns[column].column.array || schema->columns[column].column.server_default)
             return false;
         key->columns[key->count++] = (size_t)column;
     }
@@ -108,16 +110,19 @@ static int find_key(wb_pg_session *session, const wb_deadline *deadline, struct 
 
 /* ---- asking ---- */
 
-static void put_column(wb_buffer *sql, const wb_batch *batch, size_t column)
+/* As the table's own type: text that stands for an enum is compared as one. */
+static void put_column(wb_buffer *sql, const wb_pg_session *session, const wb_batch *batch,
+                       size_t column)
 {
-    int type = batch->schema->columns[column].column.type;
+    const wb_column *own = &batch->schema->columns[column].column;
+    const PGresult *columns = wb_pg_table_now(session)->columns;
     wb_pg_begin_array(sql);
     for (size_t row = 0; row < wb_batch_left(batch); row++) {
         size_t bytes;
         wb_value value = wb_row_value(batch->schema, wb_batch_row(batch, row, &bytes), column);
-        wb_pg_put_element(sql, type, &value);
+        wb_pg_put_element(sql, own->type, &value);
     }
-    wb_pg_end_array(sql, type);
+    wb_pg_end_array_of(sql, PQgetvalue(columns, wb_pg_find(columns, own->name), WB_PG_TYPE));
 }
 
 /* The index is what the question goes by, whatever the planner believes of a table that was never analyzed. */
@@ -140,7 +145,7 @@ static void put_question(wb_buffer *sql, const wb_pg_session *session, const wb_
     wb_buffer_put_text(sql, "SELECT m.n FROM ROWS FROM (");
     for (size_t i = 0; i < key->count; i++) {
         wb_buffer_put_text(sql, i > 0 ? ", pg_catalog.unnest(" : "pg_catalog.unnest(");
-        put_column(sql, batch, key->columns[i]);
+        put_column(sql, session, batch, key->columns[i]);
         wb_buffer_put_char(sql, ')');
     }
     wb_buffer_put_text(sql, ") WITH ORDINALITY AS m(");

@@ -88,6 +88,11 @@ void wb_pg_put_element(wb_buffer *sql, int type, const wb_value *value)
     put_element(sql, type, value);
 }
 
+void wb_pg_end_array_of(wb_buffer *sql, const char *type)
+{
+    wb_buffer_printf(sql, "}'::%s[]", type);
+}
+
 void wb_pg_end_array(wb_buffer *sql, int type)
 {
     wb_buffer_printf(sql, "}'::pg_catalog.%s[]", wb_type_name(type));

@@ -48,6 +48,9 @@ typedef struct wb_pg_table {
     wb_recent base;
     char *quoted;      /* its name as the user has it, for SQL */
     PGresult *columns; /* as they were when it was found to fit; NULL: it is to be checked */
+    uint32_t *
+        elements; /* then, of each of a schema's columns: its elements' OID, where it is not our type's; or 0. NULL: of none */
+    bool as_text; /* then: there is a cast, so rows go out as text */
 } wb_pg_table;
 
 typedef struct wb_pg_session {
@@ -77,6 +80,7 @@ void wb_pg_put_value(wb_buffer *sql, const wb_column *column, const wb_value *va
 void wb_pg_begin_array(wb_buffer *sql);
 void wb_pg_put_element(wb_buffer *sql, int type, const wb_value *value);
 void wb_pg_end_array(wb_buffer *sql, int type);
+void wb_pg_end_array_of(wb_buffer *sql, const char *type); /* a type as SQL writes it */
 
 /* ---- settings.c: what bounds a write on the server. Only the buffer fails ---- */
 
@@ -205,6 +209,12 @@ enum wb_pg_table_field {
     WB_PG_KEY,       /* t: it alone is the primary key */
     WB_PG_UNIQUE,    /* t: it alone is the key of a unique index over all rows */
     WB_PG_PARTITION, /* t: partitions go by it first */
+    WB_PG_AS,        /* OID of the type that a value is written as; of an array, an element */
+    WB_PG_ELEMENT,   /* of an array, OID of its elements' type; NULL: it is none */
+    WB_PG_TEXTUAL,   /* t: text is what a value is written as */
+    WB_PG_MAX,       /* characters, at the most; NULL: any number */
+    WB_PG_REFERS,    /* t: to another table's key */
+    WB_PG_MAY,       /* t: this role may insert into it, or into no column at all */
     WB_PG_TABLE_FIELDS
 };
 /* The columns of the table in use, in their order, a row each, with the fields above as text. */
@@ -212,8 +222,10 @@ int wb_pg_columns(wb_pg_session *session, const wb_deadline *deadline, PGresult 
 bool wb_pg_true(const PGresult *columns, int row, int field);
 /* The row of a column; -1: there is none. */
 int wb_pg_find(const PGresult *columns, const char *name);
-/* The enum wb_type that a column can be written as; -1: none. */
+/* The enum wb_type that a column, or an array's element, can be written as; -1: none. */
 int wb_pg_type(const PGresult *columns, int row);
+bool wb_pg_is_array(const PGresult *columns, int row);
+uint32_t wb_pg_element(const PGresult *columns, int row); /* OID */
 /* The column of the schema that the table's partitions go by, from 1; 0: none, or it is not in the schema. */
 uint32_t wb_pg_group_column(const PGresult *columns, const wb_schema *schema);
 /* Is that what the table's columns are now? `now` is what wb_pg_put_copy asks. */
@@ -242,8 +254,8 @@ int wb_pg_check(wb_pg_session *session, const wb_deadline *deadline, wb_err *err
 /* ---- describe.c ---- */
 
 /* The schema of the table in use. */
-int wb_pg_describe(wb_pg_session *session, const wb_deadline *deadline, wb_schema **out,
-                   wb_err *err);
+int wb_pg_describe(wb_pg_session *session, wb_describing *describing, const wb_deadline *deadline,
+                   wb_schema **out, wb_err *err);
 
 /* ---- touch.c, copy.c, doubt.c: writes to the table in use, which is checked, on the connection there is. HOLD where
  * it is no longer as it was then ---- */

@@ -13,7 +13,9 @@
 void wb_pg_table_forget(wb_pg_table *table)
 {
     PQclear(table->columns);
+    wb_free(table->elements);
     table->columns = NULL;
+    table->elements = NULL;
 }
 
 static void table_free(wb_recent *base)

@@ -112,15 +112,15 @@ static int session_touch(wb_session *session, const wb_marks *marks, const wb_de
 
 /* ---- other calls, each with a session of its own ---- */
 
-static int store_describe(wb_store *store, const char *table, const wb_deadline *deadline,
-                          wb_schema **out, wb_err *err)
+static int store_describe(wb_store *store, const char *table, wb_describing *describing,
+                          const wb_deadline *deadline, wb_schema **out, wb_err *err)
 {
     wb_target target = {.table = table};
     wb_err why = {.code = WB_OK};
     wb_pg_session *session = wb_pg_session_new((wb_pg_store *)store, &target);
     if (session == NULL)
         return wb_fail(err, WB_MEMORY, "out of memory for a session");
-    int code = wb_pg_describe(session, deadline, out, &why);
+    int code = wb_pg_describe(session, describing, deadline, out, &why);
     wb_pg_session_free(session);
     return finish(code, &why, table, err);
 }

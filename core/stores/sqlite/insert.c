@@ -93,12 +93,15 @@ int wb_sqlite_bind_time(sqlite3_stmt *statement, int at, int64_t unix_us,
     return text_bind(statement, at, text, strlen(text));
 }
 
-/* As text, which SQLite copies. */
+/* As text, an array as JSON; SQLite copies it. */
 static int other_bind(sqlite3_stmt *statement, int at, const wb_column *column,
                       const wb_value *value)
 {
     wb_buffer text = WB_BUFFER_EMPTY;
-    wb_put_value(&text, column, value);
+    if (column->array)
+        wb_put_json_value(&text, column, value);
+    else
+        wb_put_value(&text, column, value);
     int status = text.failed ? SQLITE_NOMEM
                              : sqlite3_bind_text64(statement, at, text.data, text.bytes,
                                                    SQLITE_TRANSIENT, SQLITE_UTF8);
@@ -138,6 +141,8 @@ static int value_bind(wb_sqlite_insert *insert, sqlite3_stmt *statement, size_t 
         return SQLITE_OK;
     if (value->kind == WB_NULL)
         return sqlite3_bind_null(statement, at);
+    if (column->array)
+        return other_bind(statement, at, column, value);
     switch (column->type) {
     case WB_TYPE_UUID:
         return wb_sqlite_bind_uuid(statement, at, (const uint8_t *)value->text,

@@ -79,14 +79,16 @@ typedef struct wb_sqlite_column {
     int affinity;      /* enum wb_affinity */
     int key;           /* its place in the primary key, from 1; 0: it isn't there */
     bool not_null;
-    bool rowid; /* a name of the rowid: the database numbers it */
+    bool rowid;     /* a name of the rowid: the database numbers it */
+    bool refers;    /* to another table */
+    bool generated; /* always, by the database */
 } wb_sqlite_column;
 
 typedef struct wb_sqlite_table {
-    const char *name;          /* the connection's */
-    wb_sqlite_column *columns; /* without generated ones */
-    size_t count;              /* 0: there is no such table */
-    size_t keys;               /* columns in the primary key */
+    const char *name; /* the connection's */
+    wb_sqlite_column *columns;
+    size_t count; /* 0: there is no such table */
+    size_t keys;  /* columns in the primary key */
 } wb_sqlite_table;
 
 /* Reads connection->table. *out needs wb_sqlite_table_fini, also after a failure. */
@@ -115,7 +117,8 @@ int wb_sqlite_type(const wb_sqlite_column *column);
 
 /* ---- reading a schema (describe.c) ---- */
 
-int wb_sqlite_describe(wb_sqlite_connection *connection, wb_schema **out, wb_err *err);
+int wb_sqlite_describe(wb_sqlite_connection *connection, wb_describing *describing, wb_schema **out,
+                       wb_err *err);
 
 /* ---- writing rows (insert.c) ---- */
 

@@ -188,14 +188,14 @@ static int sqlite_touch(wb_session *base, const wb_marks *marks, const wb_deadli
 
 /* ---- calls without a session ---- */
 
-static int sqlite_describe(wb_store *base, const char *table, const wb_deadline *deadline,
-                           wb_schema **out, wb_err *err)
+static int sqlite_describe(wb_store *base, const char *table, wb_describing *describing,
+                           const wb_deadline *deadline, wb_schema **out, wb_err *err)
 {
     const sqlite_store *store = (const sqlite_store *)base;
     wb_sqlite_connection connection = {.path = store->path, .table = table, .deadline = deadline};
     int code = wb_sqlite_open(&connection, SQLITE_OPEN_READWRITE, err);
     if (code == WB_OK)
-        code = wb_sqlite_describe(&connection, out, err);
+        code = wb_sqlite_describe(&connection, describing, out, err);
     wb_sqlite_close(&connection);
     return code;
 }

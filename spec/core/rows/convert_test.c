@@ -225,8 +225,8 @@ static void test_json(void **state)
         holds_text(type, boolean(false), "false", 5);
     }
     refuses(WB_TYPE_JSONB, number(NAN), "column \"c\" (jsonb) can't hold nan: not a JSON number");
-    refuses(WB_TYPE_JSON, (wb_value){.kind = 6},
-            "column \"c\" (json) can't hold a value of kind 6: not JSON text");
+    refuses(WB_TYPE_JSON, (wb_value){.kind = 9},
+            "column \"c\" (json) can't hold a value of kind 9: not JSON text");
     const wb_column column = {.name = "c", .type = WB_TYPE_JSON};
     wb_schema *schema = schema_of(&column, 1);
     wb_value value = text_of("[1, x]");

@@ -204,14 +204,20 @@ static void test_types(void **state)
 static void test_sqlite_affinity(void **state)
 {
     (void)state;
-    static const char *const stored[] = {
-        [WB_TYPE_BOOL] = "integer",     [WB_TYPE_INT2] = "integer",   [WB_TYPE_INT4] = "integer",
-        [WB_TYPE_INT8] = "integer",     [WB_TYPE_FLOAT4] = "real",    [WB_TYPE_FLOAT8] = "real",
-        [WB_TYPE_TEXT] = "text",        [WB_TYPE_BYTEA] = "text",     [WB_TYPE_UUID] = "text",
-        [WB_TYPE_TIMESTAMPTZ] = "text", [WB_TYPE_DATE] = "text",      [WB_TYPE_JSON] = "text",
-        [WB_TYPE_JSONB] = "text",       [WB_TYPE_TIMESTAMP] = "text", [WB_TYPE_TIME] = "text",
-        [WB_TYPE_NUMERIC] = "text",
-    };
+    static const char *const stored[] =
+        {
+            [WB_TYPE_BOOL] = "integer",     [WB_TYPE_INT2] = "integer",
+            [WB_TYPE_INT4] = "integer",     [WB_TYPE_INT8] = "integer",
+            [WB_TYPE_FLOAT4] = "real",      [WB_TYPE_FLOAT8] = "real",
+            [WB_TYPE_TEXT] = "text",        [WB_TYPE_BYTEA] = "text",
+            [WB_TYPE_UUID] = "text",        [WB_TYPE_TIMESTAMPTZ] = "text",
+            [WB_TYPE_DATE] = "text",        [WB_TYPE_JSON] = "text",
+            [WB_TYPE_JSONB] = "text",       [WB_TYPE_TIMESTAMP] = "text",
+            [WB_TYPE_TIME] = "text",        [WB_TYPE_NUMERIC] = "text",
+            [WB_TYPE_INTERVAL] = "integer", /* the word has INT in it; no interval's text is a number */
+            [WB_TYPE_INET] = "text",        [WB_TYPE_CIDR] = "text",
+            [WB_TYPE_MACADDR] = "text",
+        };
     for (int type = 0; wb_type_name(type); type++) {
         sqlite3 *db;
         sqlite3_stmt *row;

@@ -35,7 +35,7 @@ static inline const char *test_conninfo(void)
 /* Runs SQL; the first value of its last result, or "" (valid until the next call). */
 static inline const char *sql(fixture *f, const char *format, ...)
 {
-    static char value[256];
+    static char value[1024];
     char text[4096];
     va_list arguments;
     va_start(arguments, format);

@@ -63,6 +63,10 @@ static void writes_every_type(void **state)
         text_value("2024-05-14 08:00"),
         {.kind = WB_FLOAT, .f = 3600.25},
         text_value("-12345678901234567890.10"),
+        text_value("1 year 2 days 03:00"),
+        text_value("10.1.2.3/8"),
+        text_value("10/8"),
+        text_value("08002b:010203"),
     };
     assert_int_equal(sizeof values / sizeof *values, count);
     wb_batch *batch = batch_of(schema, values, 1);
@@ -76,7 +80,8 @@ static void writes_every_type(void **state)
         "(t,-32768,2147483647,9223372036854775807,0.5,-0.1,\"z\xc3\xa4h \"\"'\\\\\","
         "\"\\\\x00ff5c\",018f7a3c-0000-7000-8000-0123456789ab,"
         "\"2024-05-14 08:00:00.115245+00\",1969-12-31,\"{\"\"b\"\": 1}\","
-        "\"{\"\"a\"\": [1]}\",\"2024-05-14 08:00:00\",01:00:00.25,-12345678901234567890.10)");
+        "\"{\"\"a\"\": [1]}\",\"2024-05-14 08:00:00\",01:00:00.25,-12345678901234567890.10,"
+        "\"1 year 2 days 03:00:00\",10.1.2.3/8,10.0.0.0/8,08:00:2b:01:02:03)");
     session->class->end(session);
     wb_free(ddl);
     wb_batch_free(batch);
@@ -141,7 +146,9 @@ static void mismatch_is_held(void **state)
         {"n int4, note text", "column \"n\" is int4 in the database, int8 in the schema"},
         {"n numeric(5,2), note text",
          "column \"n\" is numeric(5,2) in the database, int8 in the schema"},
-        {"n int8, note char(3)", "column \"note\" is character(3) in the database, text in"},
+        {"n int8, note char(3)[]", "column \"note\" is character(3)[] in the database, text in"},
+        {"n int8, note int4", "column \"note\" is int4 in the database, text in"},
+        {"n int8[], note text", "column \"n\" is int8[] in the database, int8 in"},
         {"n int8", "column \"note\" is not in the table"},
         {"n int8, note text NOT NULL",
          "column \"note\" is NOT NULL in the database, but may be NULL in the schema"},

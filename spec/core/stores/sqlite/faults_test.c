@@ -213,7 +213,7 @@ static void test_describe_without_memory(void **state)
         wb_alloc_fail_after(0);
         failures += code != WB_OK;
         if (code == WB_OK)
-            assert_int_equal(wb_schema_count(schema), 3);
+            assert_int_equal(wb_schema_count(schema), 4);
         else
             assert_null(schema);
         wb_schema_unref(schema);
