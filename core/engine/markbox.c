@@ -12,13 +12,14 @@ int wb_markbox_init(wb_markbox *markbox, const wb_tracker_options *options, cons
                     wb_log *log, bool threaded, wb_err *err)
 {
     memset(markbox, 0, sizeof *markbox);
-    markbox->set = wb_markset_new(env);
+    markbox->set = wb_markset_new(env, options->key_type == WB_TYPE_TEXT);
     if (markbox->set == NULL)
         return wb_fail(err, WB_MEMORY, "tracker: out of memory");
     wb_backlog_init(&markbox->backlog, &class, env, &options->retry, log, threaded);
     markbox->interval_us = options->interval_us;
     markbox->chunk_ids = options->chunk;
     markbox->max_ids = options->max_pending_ids;
+    markbox->key_type = options->key_type;
     markbox->exact = options->exact;
     markbox->due_us = WB_NEVER;
     return WB_OK;
@@ -27,7 +28,7 @@ int wb_markbox_init(wb_markbox *markbox, const wb_tracker_options *options, cons
 void wb_markbox_fini(wb_markbox *markbox)
 {
     assert(markbox->round.chunks_out == 0);
-    wb_free(markbox->round.marks);
+    wb_marked_fini(&markbox->round.ids);
     wb_markset_free(markbox->set);
     wb_backlog_fini(&markbox->backlog);
 }
@@ -50,14 +51,14 @@ static void accept_mark(wb_markbox *markbox)
     wb_backlog_changed(&markbox->backlog);
 }
 
-static int put_locked(wb_markbox *markbox, const uint8_t id[16], int64_t unix_us, wb_err *err)
+static int put_locked(wb_markbox *markbox, const wb_key *key, int64_t unix_us, wb_err *err)
 {
     if (markbox->backlog.closing)
         return wb_fail(err, WB_CLOSED, "closed: no new ids");
     if (unix_us == WB_NEVER)
         unix_us = markbox->backlog.env.unix_us(markbox->backlog.env.context);
     bool full = false;
-    if (wb_markset_add(markbox->set, id, unix_us, 1, markbox->max_ids, &full) < 0) {
+    if (wb_markset_add(markbox->set, key, unix_us, 1, markbox->max_ids, &full) < 0) {
         if (!full)
             return wb_fail(err, WB_MEMORY, "out of memory for an id");
         return wb_fail(err, WB_FULL, "full: %zu ids are pending (max_pending_ids)",
@@ -67,17 +68,23 @@ static int put_locked(wb_markbox *markbox, const uint8_t id[16], int64_t unix_us
     return WB_OK;
 }
 
-int wb_markbox_put(wb_markbox *markbox, const uint8_t id[16], int64_t unix_us, bool *due,
-                   wb_err *err)
+int wb_markbox_put(wb_markbox *markbox, const wb_key *key, int64_t unix_us, bool *due, wb_err *err)
 {
     wb_monitor_lock(&markbox->backlog.monitor);
-    int code = put_locked(markbox, id, unix_us, err);
+    int code = put_locked(markbox, key, unix_us, err);
     if (code != WB_OK)
         markbox->backlog.metrics.rejected++;
     if (due != NULL)
         *due = wb_markbox_next_due_us(&markbox->backlog) <= wb_backlog_now_us(&markbox->backlog);
     wb_monitor_unlock(&markbox->backlog.monitor);
     return code;
+}
+
+void wb_markbox_refused(wb_markbox *markbox)
+{
+    wb_monitor_lock(&markbox->backlog.monitor);
+    markbox->backlog.metrics.rejected++;
+    wb_monitor_unlock(&markbox->backlog.monitor);
 }
 
 /* ---- rounds and chunks ---- */
@@ -90,44 +97,45 @@ int64_t wb_markbox_next_due_us(wb_backlog *backlog)
     const wb_markbox *markbox = (const wb_markbox *)backlog;
     const wb_round *round = &markbox->round;
     bool failing = markbox->backlog.metrics.consecutive_failures > 0;
-    if (round->chunks_out > 0 && (failing || round->next == round->count))
+    if (round->chunks_out > 0 && (failing || round->next == round->ids.count))
         return WB_NEVER;
-    int64_t due_us = round->next < round->count ? INT64_MIN : markbox->due_us;
+    int64_t due_us = round->next < round->ids.count ? INT64_MIN : markbox->due_us;
     return due_us > markbox->backlog.gate_us ? due_us : markbox->backlog.gate_us;
 }
 
 /* The set becomes the round. Without memory for it, it stays the set and is tried again later. */
 static bool begin_round(wb_markbox *markbox, int64_t now_us)
 {
-    size_t count;
-    wb_mark *marks = wb_markset_drain(markbox->set, &count);
-    if (marks == NULL) {
-        markbox->due_us = count > 0 ? wb_after_us(now_us, TRY_AGAIN_US) : WB_NEVER;
+    wb_marked ids;
+    if (!wb_markset_drain(markbox->set, &ids)) {
+        markbox->due_us = wb_after_us(now_us, TRY_AGAIN_US);
         return false;
     }
+    markbox->due_us = WB_NEVER;
+    if (ids.count == 0)
+        return false;
     markbox->round = (wb_round){
-        .marks = marks,
-        .count = count,
+        .ids = ids,
         .at_us = markbox->backlog.env.unix_us(markbox->backlog.env.context),
         .reason = markbox->reason,
         .oldest = markbox->oldest,
     };
-    markbox->due_us = WB_NEVER;
     return true;
 }
 
 static wb_chunk *next_chunk(wb_markbox *markbox, int64_t now_us)
 {
     wb_round *round = &markbox->round;
-    size_t left = round->count - round->next;
+    size_t left = round->ids.count - round->next;
     size_t count = left < markbox->chunk_ids ? left : (size_t)markbox->chunk_ids;
     wb_chunk *chunk = wb_alloc_zeroed(sizeof *chunk + count * sizeof *chunk->again);
     if (chunk == NULL)
         return NULL;
     chunk->taken_us = now_us;
     chunk->marks = (wb_marks){
-        .marks = round->marks + round->next,
+        .marks = round->ids.marks + round->next,
         .count = count,
+        .key_type = markbox->key_type,
         .at_us = round->at_us,
         .exact = markbox->exact,
         .attempt = markbox->attempt + 1,
@@ -146,7 +154,7 @@ static wb_chunk *take_locked(wb_markbox *markbox)
     int64_t now_us = wb_backlog_now_us(&markbox->backlog);
     if (wb_markbox_next_due_us(&markbox->backlog) > now_us)
         return NULL;
-    if (markbox->round.marks == NULL && !begin_round(markbox, now_us))
+    if (markbox->round.ids.count == 0 && !begin_round(markbox, now_us))
         return NULL;
     wb_chunk *chunk = next_chunk(markbox, now_us);
     if (chunk == NULL)
@@ -176,9 +184,9 @@ static uint64_t marks_in(const wb_mark *marks, size_t count)
 static void end_round_if_done(wb_markbox *markbox)
 {
     wb_round *round = &markbox->round;
-    if (round->chunks_out > 0 || round->next < round->count)
+    if (round->chunks_out > 0 || round->next < round->ids.count)
         return;
-    wb_free(round->marks);
+    wb_marked_fini(&round->ids);
     *round = (wb_round){0};
 }
 
@@ -194,7 +202,7 @@ static void merge_back(wb_markbox *markbox, const wb_mark *marks, size_t count, 
     size_t lost = 0;
     for (size_t i = 0; i < count; i++) {
         bool full;
-        if (wb_markset_add(markbox->set, marks[i].id, marks[i].time_us, marks[i].count, SIZE_MAX,
+        if (wb_markset_add(markbox->set, &marks[i].key, marks[i].time_us, marks[i].count, SIZE_MAX,
                            &full) >= 0)
             continue;
         bury(markbox, marks[i].count);
@@ -261,8 +269,8 @@ static void put_back(wb_markbox *markbox, const struct wb_marks *marks, int64_t 
     wb_round *round = &markbox->round;
     keep_oldest(markbox);
     merge_back(markbox, marks->marks, marks->count, now_us);
-    merge_back(markbox, round->marks + round->next, round->count - round->next, now_us);
-    round->next = round->count;
+    merge_back(markbox, round->ids.marks + round->next, round->ids.count - round->next, now_us);
+    round->next = round->ids.count;
     markbox->backlog.gate_us = retry_at_us(markbox, markbox->attempt, now_us);
     markbox->due_us = wb_markset_count(markbox->set) > 0 ? markbox->backlog.gate_us : WB_NEVER;
 }
@@ -329,15 +337,16 @@ static bool settled(const wb_backlog *backlog, uint64_t ticket)
 {
     const wb_markbox *markbox = (const wb_markbox *)backlog;
     bool set_is = markbox->due_us == WB_NEVER || markbox->oldest > ticket;
-    bool round_is = markbox->round.marks == NULL || markbox->round.oldest > ticket;
+    bool round_is = markbox->round.ids.count == 0 || markbox->round.oldest > ticket;
     return set_is && round_is;
 }
 
 static void measure(wb_backlog *backlog)
 {
     const wb_markbox *markbox = (const wb_markbox *)backlog;
-    size_t ids = wb_markset_count(markbox->set) + markbox->round.count;
-    backlog->metrics.pending_bytes = ids * sizeof(wb_mark);
+    size_t ids = wb_markset_count(markbox->set) + markbox->round.ids.count;
+    size_t text_bytes = wb_markset_text_bytes(markbox->set) + markbox->round.ids.texts.bytes;
+    backlog->metrics.pending_bytes = ids * sizeof(wb_mark) + text_bytes;
 }
 
 static const wb_backlog_class class = {

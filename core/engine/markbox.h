@@ -20,8 +20,7 @@ typedef struct wb_chunk {
 
 /* The ids of one drain, ascending. */
 typedef struct wb_round {
-    wb_mark *marks; /* NULL: there is none */
-    size_t count;
+    wb_marked ids;     /* none: there is no round */
     size_t next;       /* the first that was not handed out */
     size_t chunks_out; /* chunks handed out and not completed */
     int64_t at_us;     /* since 1970 */
@@ -34,6 +33,7 @@ typedef struct wb_markbox {
     int64_t interval_us;
     uint64_t chunk_ids; /* ids in a chunk, at the most */
     uint64_t max_ids;
+    int key_type; /* enum wb_type */
     bool exact;
 
     int reason;       /* why the set will be taken: enum wb_reason */
@@ -52,8 +52,8 @@ int wb_markbox_init(wb_markbox *markbox, const wb_tracker_options *options, cons
 void wb_markbox_fini(wb_markbox *markbox); /* with nothing taken */
 
 /* Unlocked. See wb_tracker_*. */
-int wb_markbox_put(wb_markbox *markbox, const uint8_t id[16], int64_t unix_us, bool *due,
-                   wb_err *err);
+int wb_markbox_put(wb_markbox *markbox, const wb_key *key, int64_t unix_us, bool *due, wb_err *err);
+void wb_markbox_refused(wb_markbox *markbox); /* counts an id that was no key */
 wb_chunk *wb_markbox_take(wb_markbox *markbox);
 /* Frees the chunk. err: NULL where its ids are settled, but those that are to be marked again: they wait with the set
  * for the next round, and hold nothing up. */

@@ -8,7 +8,9 @@
 #include <stddef.h>
 
 #include "base/err.h"
+#include "rows/key.h"
 #include "rows/schema.h"
+#include "stores/store.h"
 
 /* ---- the lists ---- */
 
@@ -203,15 +205,34 @@ int wb_batcher_options_check(const wb_batcher_options *options, wb_err *err)
 
 void wb_tracker_options_init(wb_tracker_options *options)
 {
-    *options = (wb_tracker_options){0};
+    *options = (wb_tracker_options){
+        .key = "id",
+        .key_type = WB_TYPE_UUID,
+        .column = "last_used_at",
+    };
     set_defaults(wb_tracker_option_list, options);
+}
+
+static int check_key(const wb_tracker_options *options, wb_err *err)
+{
+    int code = check_given(options->key, "key", err);
+    if (code == WB_OK && !wb_key_may_be(options->key_type))
+        return wb_fail(err, WB_MISUSE, "key: must be of type uuid, int4, int8 or text");
+    return code;
+}
+
+/* Only a native store has a table to name. */
+static int check_table(const wb_tracker_options *options, wb_err *err)
+{
+    bool scripted = options->store == NULL || options->store->class->scripted;
+    return scripted && options->table == NULL ? WB_OK : check_given(options->table, "table", err);
 }
 
 int wb_tracker_options_check(const wb_tracker_options *options, wb_err *err)
 {
-    int code = check_given(options->table, "table", err);
+    int code = check_table(options, err);
     if (code == WB_OK)
-        code = check_given(options->key, "key", err);
+        code = check_key(options, err);
     if (code == WB_OK)
         code = check_given(options->column, "column", err);
     if (code == WB_OK)

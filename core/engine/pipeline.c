@@ -9,13 +9,19 @@
 
 #include "base/err.h"
 
+/* False: no memory. */
+static bool copy_name(const char **to, const char *from)
+{
+    *to = from == NULL ? NULL : wb_strdup(from);
+    return from == NULL || *to != NULL;
+}
+
 static bool copy_names(wb_target *target, const wb_target *from)
 {
-    target->table = wb_strdup(from->table);
-    target->key = from->key == NULL ? NULL : wb_strdup(from->key);
-    target->column = from->column == NULL ? NULL : wb_strdup(from->column);
-    return target->table != NULL && (from->key == NULL || target->key != NULL) &&
-           (from->column == NULL || target->column != NULL);
+    bool table = copy_name(&target->table, from->table);
+    bool key = copy_name(&target->key, from->key);
+    bool column = copy_name(&target->column, from->column);
+    return table && key && column;
 }
 
 int wb_pipeline_init(wb_pipeline *pipeline, const wb_pipeline_class *class, wb_backlog *backlog,
@@ -40,7 +46,8 @@ int wb_pipeline_init(wb_pipeline *pipeline, const wb_pipeline_class *class, wb_b
         wb_schema_ref(pipeline->target.schema);
 
     char name[128];
-    snprintf(name, sizeof name, "%s %s", options->what, options->target.table);
+    const char *table = options->target.table;
+    snprintf(name, sizeof name, table != NULL ? "%s %s" : "%s", options->what, table);
     pipeline->log = wb_log_new(name, options->log_events, options->flush_events);
     pipeline->target.log = pipeline->log;
     if (!copy_names(&pipeline->target, &options->target) || pipeline->log == NULL) {

@@ -2,7 +2,9 @@
  * The tracker: a pipeline whose backlog is a markbox. The markbox has the lock; nothing else changes after
  * wb_tracker_new. */
 #include <stddef.h>
+#include <string.h>
 
+#include "base/err.h"
 #include "engine/exit.h"
 #include "engine/lifecycle.h"
 #include "engine/markbox.h"
@@ -31,6 +33,7 @@ static wb_pipeline_options pipeline_options(const wb_tracker_options *options)
             {
                 .table = options->table,
                 .key = options->key,
+                .key_type = options->key_type,
                 .column = options->column,
                 .min_advance_us = options->min_advance_us,
                 .exact = options->exact,
@@ -113,11 +116,33 @@ wb_pipeline *wb_tracker_pipeline(wb_tracker *tracker)
     return &tracker->pipeline;
 }
 
-int wb_tracker_add(wb_tracker *tracker, const uint8_t id[16], int64_t unix_us, bool *due,
-                   wb_err *err)
+int wb_tracker_add(wb_tracker *tracker, const wb_value *id, int64_t unix_us, bool *due, wb_err *err)
 {
+    wb_key key;
+    const wb_target *target = &tracker->pipeline.target;
+    const wb_column column = {.name = target->key, .type = target->key_type};
     int code = wb_pipeline_start(&tracker->pipeline, err);
-    return code == WB_OK ? wb_markbox_put(&tracker->markbox, id, unix_us, due, err) : code;
+    if (code != WB_OK)
+        return code;
+    code = wb_key_of(&column, id, &key, err);
+    if (code == WB_OK)
+        return wb_markbox_put(&tracker->markbox, &key, unix_us, due, err);
+    wb_markbox_refused(&tracker->markbox);
+    return code;
+}
+
+int wb_tracker_add_uuid(wb_tracker *tracker, const uint8_t id[16], int64_t unix_us, bool *due,
+                        wb_err *err)
+{
+    wb_key key;
+    if (tracker->pipeline.target.key_type != WB_TYPE_UUID)
+        return wb_fail(err, WB_MISUSE, "key: the tracker's is %s, not uuid",
+                       wb_type_name(tracker->pipeline.target.key_type));
+    int code = wb_pipeline_start(&tracker->pipeline, err);
+    if (code != WB_OK)
+        return code;
+    memcpy(key.id, id, sizeof key.id);
+    return wb_markbox_put(&tracker->markbox, &key, unix_us, due, err);
 }
 
 /* ---- driven ---- */

@@ -64,10 +64,12 @@ typedef struct wb_batch wb_batch;
  * *total (may be NULL) is how many were ever written. WB_MISUSE for another kind of store. */
 WB_API int wb_store_memory_rows(wb_store *store, const char *table, wb_batch **out, uint64_t *total,
                                 wb_err *err);
-/* The time that a memory store keeps for an id of a table's key; WB_NEVER where it has none. A put makes the row that a
- * tracker then updates. */
-WB_API int64_t wb_store_memory_time_us(wb_store *store, const char *table, const uint8_t id[16]);
-WB_API int wb_store_memory_put(wb_store *store, const char *table, const uint8_t id[16],
+/* The time that a memory store keeps for an id; WB_NEVER where it has none. A put makes the row that a tracker then
+ * updates. key_type (enum wb_type) is that of the tracker's key, of which int4 and int8 are one here. WB_INVALID for a
+ * value that can't be an id. */
+WB_API int64_t wb_store_memory_time_us(wb_store *store, const char *table, int key_type,
+                                       const wb_value *id);
+WB_API int wb_store_memory_put(wb_store *store, const char *table, int key_type, const wb_value *id,
                                int64_t unix_us, wb_err *err);
 
 /* ---- batches ---- */
@@ -286,8 +288,9 @@ WB_API void wb_batcher_complete(wb_batcher *batcher, wb_batch *batch, const wb_o
 
 typedef struct wb_tracker_options {
     wb_store *store;    /* NULL: the tracker is driven; so it is with a clock */
-    const char *table;  /* required */
-    const char *key;    /* its uuid column */
+    const char *table;  /* required, unless a script or the caller delivers */
+    const char *key;    /* its column that an id is of */
+    int32_t key_type;   /* enum wb_type: WB_TYPE_UUID, WB_TYPE_INT4, WB_TYPE_INT8 or WB_TYPE_TEXT */
     const char *column; /* its timestamptz column */
     wb_clock *clock;    /* NULL: the system's */
     int64_t interval_us;
@@ -303,10 +306,13 @@ typedef struct wb_tracker_options {
 
 typedef struct wb_tracker wb_tracker;
 
-/* One write of a tracker: sorted, distinct ids, each with a time, µs since 1970. */
+/* One write of a tracker: distinct ids, ascending (texts bytewise), each with a time, µs since 1970. */
 typedef struct wb_marks wb_marks;
 WB_API size_t wb_marks_count(const wb_marks *marks);
-WB_API const uint8_t *wb_marks_id(const wb_marks *marks, size_t index); /* 16 bytes */
+WB_API int wb_marks_key_type(const wb_marks *marks); /* enum wb_type */
+/* The id of mark `index`, from 0, as wb_batch_values gives a value of its type: a uuid is 16 raw bytes. A text lives as
+ * long as the marks. */
+WB_API void wb_marks_key(const wb_marks *marks, size_t index, wb_value *out);
 WB_API int64_t wb_marks_time_us(const wb_marks *marks, size_t index);
 WB_API int64_t wb_marks_at_us(const wb_marks *marks); /* the flush's time */
 WB_API uint32_t wb_marks_attempt(const wb_marks *marks);
@@ -314,12 +320,16 @@ WB_API uint32_t wb_marks_attempt(const wb_marks *marks);
  * stays pending, and a newer time of it wins. */
 WB_API void wb_marks_again(wb_marks *marks, size_t index);
 
-WB_API void wb_tracker_options_init(wb_tracker_options *options);
+WB_API void wb_tracker_options_init(wb_tracker_options *options); /* the defaults: "id", a uuid */
 WB_API int wb_tracker_new(const wb_tracker_options *options, wb_tracker **out, wb_err *err);
 WB_API wb_pipeline *wb_tracker_pipeline(wb_tracker *tracker);
-/* Marks an id as used at unix_us; WB_NEVER: now. */
-WB_API int wb_tracker_add(wb_tracker *tracker, const uint8_t id[16], int64_t unix_us, bool *due,
+/* Marks an id as used at unix_us; WB_NEVER: now. The id is a value of the key's type; of a text 1,024 bytes at most.
+ * WB_INVALID names what is wrong with it; else as wb_batcher_add. */
+WB_API int wb_tracker_add(wb_tracker *tracker, const wb_value *id, int64_t unix_us, bool *due,
                           wb_err *err);
+/* The same of a uuid's 16 bytes. WB_MISUSE where the key is of another type. */
+WB_API int wb_tracker_add_uuid(wb_tracker *tracker, const uint8_t id[16], int64_t unix_us,
+                               bool *due, wb_err *err);
 WB_API wb_marks *wb_tracker_take(wb_tracker *tracker);
 /* As wb_batcher_write. *updated is how many times moved forward, *unmatched how many ids have no row. */
 WB_API int wb_tracker_write(wb_tracker *tracker, const wb_marks *marks, uint64_t *updated,

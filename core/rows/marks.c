@@ -10,9 +10,14 @@ size_t wb_marks_count(const wb_marks *marks)
     return marks->count;
 }
 
-const uint8_t *wb_marks_id(const wb_marks *marks, size_t index)
+int wb_marks_key_type(const wb_marks *marks)
 {
-    return marks->marks[index].id;
+    return marks->key_type;
+}
+
+void wb_marks_key(const wb_marks *marks, size_t index, wb_value *out)
+{
+    wb_key_value(marks->key_type, &marks->marks[index].key, out);
 }
 
 int64_t wb_marks_time_us(const wb_marks *marks, size_t index)

@@ -6,8 +6,9 @@
 #include "rows/markset.h"
 
 struct wb_marks {
-    const wb_mark *marks; /* sorted by id, distinct */
+    const wb_mark *marks; /* sorted by key, distinct */
     size_t count;
+    int key_type;  /* enum wb_type */
     int64_t at_us; /* the flush's time, since 1970 */
     bool exact;    /* each mark's own time, else at_us for all */
     uint32_t attempt;

@@ -1,32 +1,33 @@
 /* SPDX-License-Identifier: MIT
- * A set of ids: one table of marks with linear probing. A slot is empty where its count is 0.
+ * A set of keys: one table of marks with linear probing. A slot is empty where its count is 0.
  * Invariant: the capacity is a power of two, and at most 3/4 of it is taken, so that every probe ends. Marks are only
  * removed all at once, so there are no tombstones. The hash's top bits choose the slot, so that a table twice as large
- * is filled in the order in which the old one is read.
+ * is filled in the order in which the old one is read. The upper half of a text's hash is kept beside it: other texts are
+ * told apart by it, and a larger table is filled without reading the texts.
  * No locks: its owner's. Only memory fails, and then nothing has changed. */
 #include "rows/markset.h"
 
 #include <string.h>
 
-#include "base/bigendian.h"
+#include "rows/marksort.h"
 
 struct wb_markset {
     wb_mark *slots;
-    size_t capacity;  /* a power of two */
-    size_t count;     /* slots taken */
-    unsigned shift;   /* 64 - log2(capacity) */
+    size_t capacity; /* a power of two */
+    size_t count;    /* slots taken */
+    unsigned shift;  /* 64 - log2(capacity) */
+    bool of_texts;
     uint64_t keys[4]; /* of the hash; secret */
+    wb_texts texts;   /* those of the keys */
 };
 
-enum { CAPACITY_MIN = 64, SMALL_SORT = 24 };
+enum { CAPACITY_MIN = 64 };
 
 static bool set_capacity(wb_markset *set, size_t capacity);
-static wb_mark *find_slot(const wb_markset *set, const uint8_t id[16]);
 static bool grow(wb_markset *set);
 static bool shrink(wb_markset *set, size_t held);
-static void sort_from(wb_mark *data, wb_mark *other, size_t count, unsigned byte, bool home);
 
-wb_markset *wb_markset_new(const wb_env *env)
+wb_markset *wb_markset_new(const wb_env *env, bool of_texts)
 {
     wb_markset *set = wb_alloc_zeroed(sizeof *set);
     if (!set)
@@ -35,6 +36,7 @@ wb_markset *wb_markset_new(const wb_env *env)
         wb_free(set);
         return NULL;
     }
+    set->of_texts = of_texts;
     env->random(env->context, set->keys, sizeof set->keys);
     return set;
 }
@@ -43,6 +45,7 @@ void wb_markset_free(wb_markset *set)
 {
     if (!set)
         return;
+    wb_texts_fini(&set->texts);
     wb_free(set->slots);
     wb_free(set);
 }
@@ -50,6 +53,11 @@ void wb_markset_free(wb_markset *set)
 size_t wb_markset_count(const wb_markset *set)
 {
     return set->count;
+}
+
+size_t wb_markset_text_bytes(const wb_markset *set)
+{
+    return set->texts.bytes;
 }
 
 /* Puts in an empty table of that capacity; the caller frees the old one. False: no memory, nothing is done. */
@@ -84,12 +92,9 @@ static void multiply(uint64_t *a, uint64_t *b)
 }
 
 /* Two rounds of a keyed 64 x 64 -> 128 bit multiplication, folded after the second. Whoever doesn't know the keys can't
- * choose ids that collide. */
-static uint64_t hash_id(const wb_markset *set, const uint8_t id[16])
+ * choose words that collide. */
+static inline uint64_t hash_words(const wb_markset *set, uint64_t a, uint64_t b)
 {
-    uint64_t a, b;
-    memcpy(&a, id, 8);
-    memcpy(&b, id + 8, 8);
     a ^= set->keys[0];
     b ^= set->keys[1];
     multiply(&a, &b);
@@ -97,6 +102,51 @@ static uint64_t hash_id(const wb_markset *set, const uint8_t id[16])
     b ^= set->keys[3];
     multiply(&a, &b);
     return a ^ b;
+}
+
+static inline uint64_t hash_16(const wb_markset *set, uint64_t before, const void *bytes)
+{
+    uint64_t words[2];
+    memcpy(words, bytes, 16);
+    return hash_words(set, words[0] ^ before, words[1]);
+}
+
+static uint64_t load8(const char *at)
+{
+    uint64_t word;
+    memcpy(&word, at, sizeof word);
+    return word;
+}
+
+static uint64_t load4(const char *at)
+{
+    uint32_t word;
+    memcpy(&word, at, sizeof word);
+    return word;
+}
+
+/* Fewer than 16 bytes as two words, all of them at least once. */
+static uint64_t hash_short(const wb_markset *set, uint64_t before, const char *text, size_t bytes)
+{
+    if (bytes >= 8)
+        return hash_words(set, load8(text) ^ before, load8(text + bytes - 8));
+    if (bytes >= 4)
+        return hash_words(set, load4(text) ^ before, load4(text + bytes - 4));
+    uint64_t word = 0;
+    for (size_t i = 0; i < bytes; i++)
+        word = word << 8 | (uint8_t)text[i];
+    return hash_words(set, word ^ before, 0);
+}
+
+/* The length first, so that the last words may overlap others; then sixteen bytes after the other. */
+static uint64_t hash_text(const wb_markset *set, const char *text, size_t bytes)
+{
+    uint64_t hash = hash_words(set, bytes, 0);
+    if (bytes < 16)
+        return hash_short(set, hash, text, bytes);
+    for (size_t at = 0; at + 16 < bytes; at += 16)
+        hash = hash_16(set, hash, text + at);
+    return hash_16(set, hash, text + bytes - 16);
 }
 
 static bool same_id(const uint8_t a[16], const uint8_t b[16])
@@ -107,19 +157,75 @@ static bool same_id(const uint8_t a[16], const uint8_t b[16])
     return ((x[0] ^ y[0]) | (x[1] ^ y[1])) == 0;
 }
 
-/* The slot that holds the id, or the empty one that would. */
-static wb_mark *find_slot(const wb_markset *set, const uint8_t id[16])
+static bool same_text(const wb_key *a, const wb_key *b)
 {
-    size_t i = (size_t)(hash_id(set, id) >> set->shift);
-    while (set->slots[i].count != 0 && !same_id(set->slots[i].id, id))
-        i = (i + 1) & (set->capacity - 1);
+    return a->text.sort == b->text.sort && a->text.bytes == b->text.bytes &&
+           memcmp(a->text.at, b->text.at, a->text.bytes) == 0;
+}
+
+static inline size_t next_slot(const wb_markset *set, size_t i)
+{
+    return (i + 1) & (set->capacity - 1);
+}
+
+/* The slot that holds the id, or the empty one that would. */
+static inline wb_mark *find_id(const wb_markset *set, const uint8_t id[16])
+{
+    size_t i = (size_t)(hash_16(set, 0, id) >> set->shift);
+    while (set->slots[i].count != 0 && !same_id(set->slots[i].key.id, id))
+        i = next_slot(set, i);
     return &set->slots[i];
 }
 
-int wb_markset_add(wb_markset *set, const uint8_t id[16], int64_t time_us, uint64_t count,
-                   size_t limit, bool *full)
+/* Where a text's first slot is, by the half of its hash that is kept. */
+static size_t first_slot(const wb_markset *set, const wb_key *key)
 {
-    wb_mark *slot = find_slot(set, id);
+    return (size_t)(((uint64_t)key->text.sort << 32) >> set->shift);
+}
+
+static wb_mark *find_text(const wb_markset *set, const wb_key *key)
+{
+    size_t i = first_slot(set, key);
+    while (set->slots[i].count != 0 && !same_text(&set->slots[i].key, key))
+        i = next_slot(set, i);
+    return &set->slots[i];
+}
+
+static inline wb_mark *find_free(const wb_markset *set, const wb_key *key)
+{
+    if (!set->of_texts)
+        return find_id(set, key->id);
+    size_t i = first_slot(set, key);
+    while (set->slots[i].count != 0)
+        i = next_slot(set, i);
+    return &set->slots[i];
+}
+
+/* Puts a key that is not there into its slot. Not inlined: most marks are of a key that is there. */
+static __attribute__((noinline)) int put(wb_markset *set, wb_mark *slot, const wb_key *key,
+                                         int64_t time_us, uint64_t count)
+{
+    if (set->count >= set->capacity / 4 * 3) {
+        if (!grow(set))
+            return -1;
+        slot = find_free(set, key);
+    }
+    const char *text = NULL;
+    if (set->of_texts && !(text = wb_texts_put(&set->texts, key->text.at, key->text.bytes)))
+        return -1;
+    slot->key = *key;
+    if (set->of_texts)
+        slot->key.text.at = text;
+    slot->time_us = time_us;
+    slot->count = count;
+    set->count++;
+    return 1;
+}
+
+/* Marks the key that has the slot, or would have. */
+static inline int mark(wb_markset *set, wb_mark *slot, const wb_key *key, int64_t time_us,
+                       uint64_t count, size_t limit, bool *full)
+{
     if (slot->count != 0) {
         if (time_us > slot->time_us)
             slot->time_us = time_us;
@@ -127,18 +233,17 @@ int wb_markset_add(wb_markset *set, const uint8_t id[16], int64_t time_us, uint6
         return 0;
     }
     *full = set->count >= limit;
-    if (*full)
-        return -1;
-    if (set->count >= set->capacity / 4 * 3) {
-        if (!grow(set))
-            return -1;
-        slot = find_slot(set, id);
-    }
-    memcpy(slot->id, id, 16);
-    slot->time_us = time_us;
-    slot->count = count;
-    set->count++;
-    return 1;
+    return *full ? -1 : put(set, slot, key, time_us, count);
+}
+
+int wb_markset_add(wb_markset *set, const wb_key *key, int64_t time_us, uint64_t count,
+                   size_t limit, bool *full)
+{
+    if (!set->of_texts)
+        return mark(set, find_id(set, key->id), key, time_us, count, limit, full);
+    wb_key own = *key;
+    own.text.sort = (uint32_t)(hash_text(set, own.text.at, own.text.bytes) >> 32);
+    return mark(set, find_text(set, &own), &own, time_us, count, limit, full);
 }
 
 static bool grow(wb_markset *set)
@@ -149,30 +254,39 @@ static bool grow(wb_markset *set)
         return false;
     for (size_t i = 0; i < old_capacity; i++)
         if (old[i].count != 0)
-            *find_slot(set, old[i].id) = old[i];
+            *find_free(set, &old[i].key) = old[i];
     wb_free(old);
     return true;
 }
 
 /* ---- draining ---- */
 
-wb_mark *wb_markset_drain(wb_markset *set, size_t *count)
+bool wb_markset_drain(wb_markset *set, wb_marked *out)
 {
-    size_t held = set->count;
-    *count = held;
+    size_t held = set->count, n = 0;
     wb_mark *marks = held ? wb_alloc(held * sizeof *marks) : NULL;
     if (held && !marks)
-        return NULL;
-    size_t n = 0;
+        return false;
     for (size_t i = 0; n < held; i++)
         if (set->slots[i].count != 0)
             marks[n++] = set->slots[i];
-    wb_marks_sort(marks, set->slots,
-                  held); /* the table is scratch memory now: it is emptied next */
+    if (set->of_texts)
+        wb_marks_sort_texts(marks, held);
+    else /* the table is scratch memory now: it is emptied next */
+        wb_marks_sort(marks, set->slots, held);
+    *out = (wb_marked){.marks = marks, .count = held, .texts = set->texts};
+    set->texts = (wb_texts){0};
     set->count = 0;
     if (!shrink(set, held) && held)
         memset(set->slots, 0, set->capacity * sizeof *set->slots);
-    return marks;
+    return true;
+}
+
+void wb_marked_fini(wb_marked *marked)
+{
+    wb_free(marked->marks);
+    wb_texts_fini(&marked->texts);
+    *marked = (wb_marked){0};
 }
 
 /* A table of more than 16 times the marks it held gets a quarter of its size: one quiet interval must not throw it all
@@ -186,92 +300,4 @@ static bool shrink(wb_markset *set, size_t held)
         return false;
     wb_free(old);
     return true;
-}
-
-/* ---- sorting ---- */
-
-void wb_marks_sort(wb_mark *marks, wb_mark *scratch, size_t count)
-{
-    if (count > 1)
-        sort_from(marks, scratch, count, 0, true);
-}
-
-static bool is_before(const wb_mark *a, const wb_mark *b)
-{
-    uint64_t x = wb_get64(a->id), y = wb_get64(b->id);
-    if (x != y)
-        return x < y;
-    return wb_get64(a->id + 8) < wb_get64(b->id + 8);
-}
-
-static void insertion_sort(wb_mark *marks, size_t count)
-{
-    for (size_t i = 1; i < count; i++) {
-        wb_mark mark = marks[i];
-        size_t j = i;
-        for (; j > 0 && is_before(&mark, &marks[j - 1]); j--)
-            marks[j] = marks[j - 1];
-        marks[j] = mark;
-    }
-}
-
-/* The first byte in which any id differs from the first id; 16 where none does. */
-static unsigned first_difference(const wb_mark *marks, size_t count)
-{
-    uint64_t a = wb_get64(marks->id), b = wb_get64(marks->id + 8);
-    uint64_t front = 0, back = 0;
-    for (size_t i = 1; i < count; i++) {
-        front |= wb_get64(marks[i].id) ^ a;
-        back |= wb_get64(marks[i].id + 8) ^ b;
-    }
-    if (front)
-        return (unsigned)__builtin_clzll(front) / 8;
-    return back ? 8 + (unsigned)__builtin_clzll(back) / 8 : 16;
-}
-
-/* Finds the first byte, from `byte` on, in which the marks differ, and counts its values. Answers 16 where they are
- * equal. A prefix that all share (the time of version 7, the zeros of a counter) costs one pass. */
-static unsigned count_bytes(const wb_mark *marks, size_t count, unsigned byte, size_t buckets[256])
-{
-    for (; byte < 16; byte = first_difference(marks, count)) {
-        memset(buckets, 0, 256 * sizeof *buckets);
-        for (size_t i = 0; i < count; i++)
-            buckets[marks[i].id[byte]]++;
-        if (buckets[marks->id[byte]] < count)
-            break;
-    }
-    return byte;
-}
-
-/* Copies the marks into `to`, in the order of one byte. A bucket holds a count before and the end of its run after. */
-static void scatter(const wb_mark *from, wb_mark *to, size_t count, unsigned byte,
-                    size_t buckets[256])
-{
-    size_t start = 0;
-    for (int i = 0; i < 256; i++) {
-        size_t length = buckets[i];
-        buckets[i] = start;
-        start += length;
-    }
-    for (size_t i = 0; i < count; i++)
-        to[buckets[from[i].id[byte]]++] = from[i];
-}
-
-/* Sorts the marks in `data`, which are equal before `byte`, most significant byte first. They end up in `data` where
- * that is home, else in `other`. Each level has a later byte, so that there are 16 at most. */
-static void sort_from(wb_mark *data, wb_mark *other, size_t count, unsigned byte, bool home)
-{
-    size_t buckets[256];
-    if (count > SMALL_SORT)
-        byte = count_bytes(data, count, byte, buckets);
-    if (count <= SMALL_SORT || byte == 16) {
-        insertion_sort(data, count);
-        if (!home)
-            memcpy(other, data, count * sizeof *data);
-        return;
-    }
-    scatter(data, other, count, byte, buckets);
-    for (size_t i = 0, start = 0; i < 256; start = buckets[i++])
-        if (buckets[i] > start)
-            sort_from(other + start, data + start, buckets[i] - start, byte + 1, !home);
 }

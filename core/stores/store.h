@@ -27,16 +27,17 @@ typedef struct wb_store_class wb_store_class;
 
 /* What a session is for. It lives longer than the session. */
 typedef struct wb_target {
-    const char *table; /* of batches that name none, and of marks */
+    const char *table; /* of batches that name none, and of marks; NULL: a script knows */
     wb_schema *schema; /* a batcher's, of all its tables; NULL for a tracker */
     int dedupe;        /* enum wb_dedupe */
     int dedupe_column;
-    const char *key;    /* a tracker's */
-    const char *column; /* a tracker's */
+    const char *key; /* a tracker's, as all below that is not said to be everybody's */
+    int key_type;    /* enum wb_type */
+    const char *column;
     int64_t min_advance_us;
     bool exact;
-    wb_log *log; /* for the server's notices; may be NULL */
-    int64_t write_timeout_us;
+    wb_log *log;              /* everybody's, for the server's notices; may be NULL */
+    int64_t write_timeout_us; /* everybody's */
 } wb_target;
 
 struct wb_store {

@@ -324,13 +324,50 @@ end
 
 -- ---- tracker ----
 
+-- A column of a tracker: a name, or { name, type, … } as in a schema. `types` is a set, `shown` how they are listed.
+local function column_of(types, shown)
+    local expected = ("a name, or { name, type } with a type of %s"):format(shown)
+    return function(value)
+        if type(value) ~= "table" then
+            return name_text(value) and expected
+        end
+        local name, kind = value[1] or value.name, value[2] or value.type
+        return (name_text(name) or not types[kind]) and expected or nil
+    end
+end
+
+-- What else a column's table may hold is refused by name.
+local function flatten_column(flat, option, known)
+    local value = flat[option]
+    if type(value) ~= "table" then
+        return
+    end
+    for name in pairs(value) do
+        if not known[name] then
+            return ('tracker: option "%s": unknown field %s'):format(option, show(name))
+        end
+    end
+    flat[option], flat[option .. "_type"] = value[1] or value.name, value[2] or value.type
+end
+
+local KEY_TYPES = { uuid = true, int4 = true, int8 = true, text = true }
+local KEY_FIELDS = { true, true, name = true, type = true }
+
 add_checkers(TRACKER, {
-    store = store_with "touch", key = name_text, column = name_text, precision = one_of { "flush", "exact" },
+    store = store_with "touch", key = column_of(KEY_TYPES, "uuid, int4, int8, text"), column = name_text,
+    precision = one_of { "flush", "exact" },
 })
 
+-- A scripted store knows where its marks go.
+local function tracker_requires(given)
+    local native = type(given) == "table" and is_native(given.store) and given.store:kind() ~= "worker"
+    return native and { "store", "table" } or { "store" }
+end
+
 function options.tracker(given)
-    local flat, message = flatten("tracker", given, TRACKER, { "store", "table", "key", "column" })
-    if not flat then
+    local flat, message = flatten("tracker", given, TRACKER, tracker_requires(given))
+    message = message or flatten_column(flat, "key", KEY_FIELDS)
+    if message then
         return nil, message
     end
     flat.exact = flat.precision == "exact"

@@ -117,7 +117,13 @@ function Store:write(batch)
     end)
 end
 
+-- An id as the key of a table: LuaJIT's 64-bit integers, which are all different there, become decimal text.
+local function as_key(id)
+    return type(id) == "cdata" and (tostring(id):gsub("U?LL$", "")) or id
+end
+
 local function keep_mark(self, id, at)
+    id = as_key(id)
     if self.known and not self.known[id] then
         self.unmatched = self.unmatched + 1
     elseif not self.times[id] or self.times[id] < at then
@@ -147,7 +153,7 @@ local function set_of(list)
     end
     local set = {}
     for _, item in ipairs(list) do
-        set[item] = true
+        set[as_key(item)] = true
     end
     return set
 end
@@ -249,7 +255,7 @@ end
 --            fail_rate, throw_rate, partial_rate, lose_rate, stall_rate (by `stall` seconds)
 --   clock    the clock that stalls advance and that calls are timed with
 --   unique   a column: a row whose value was stored before counts in store.duplicates, and is not kept
---   ids      for touch: the ids that have a row; others count in store.unmatched
+--   ids      for touch: the ids that have a row, as marks:ids() gives them; others count in store.unmatched
 -- It shows store.rows (tables, in the order they were stored), store.calls (one table a call: op, rows,
 -- reason, attempt, at, answer; a touch also ids and marked_at), store.times (time by id, only moved forward),
 -- store.duplicates, store.updated, store.unmatched.

@@ -95,8 +95,8 @@ describe("options", function()
             options[name] = nil
             raises({ '"' .. name .. '"', "got nothing" }, writebehind.batcher, options)
         end
-        for _, name in ipairs { "store", "table", "key", "column" } do
-            local options = { store = store, table = "t", key = "id", column = "at" }
+        for _, name in ipairs { "store", "table" } do
+            local options = { store = writebehind.memory(), table = "t" }
             options[name] = nil
             raises({ "tracker", '"' .. name .. '"', "got nothing" }, writebehind.tracker, options)
         end

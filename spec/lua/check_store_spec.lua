@@ -618,7 +618,7 @@ describe("check_store raises", function()
             { { timeout = -1 }, "option `timeout`: expected a number of seconds, got %-1" },
             { { clock = io.stdout }, "option `clock`: expected a clock of writebehind.testing, got file" },
             { { schema = io.stdout, rows = { {} } }, "option `schema`: expected a schema, got file" },
-            { { ids = {} }, "option `ids`: expected a list of uuids, got table" },
+            { { ids = {} }, "option `ids`: expected a list of ids, got table" },
         }
         for _, case in ipairs(cases) do
             local _, message = pcall(function()

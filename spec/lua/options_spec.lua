@@ -94,6 +94,9 @@ local BASE = {
     tracker = { store = scripted(), table = "t", key = "id", column = "at" },
 }
 
+-- With a store of the library's.
+local REQUIRED = { batcher = { "store", "schema", "table" }, tracker = { "store", "table" } }
+
 for _, noun in ipairs { "batcher", "tracker" } do
     local make, base = writebehind[noun], BASE[noun]
 
@@ -132,8 +135,8 @@ for _, noun in ipairs { "batcher", "tracker" } do
         end)
 
         it("must be given where there is no default", function()
-            for name in pairs(base) do
-                local options = with(base, {})
+            for _, name in ipairs(REQUIRED[noun]) do
+                local options = with(base, { store = writebehind.memory() })
                 options[name] = nil
                 refuses(make, options, name)
             end

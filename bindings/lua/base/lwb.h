@@ -153,8 +153,9 @@ struct lwb_pipeline {
     struct lwb_claim *claims; /* taken and not completed */
     uint64_t refused; /* rows refused here, before the core saw them; added to its `rejected` */
     int64_t close_timeout_us, block_timeout_us;
-    int columns; /* of the schema: what add takes */
-    int given;   /* without the generated ones: what add_values takes */
+    int columns;  /* of the schema: what add takes */
+    int given;    /* without the generated ones: what add_values takes */
+    int key_type; /* a tracker's: enum wb_type */
     bool driven;
     bool asks_retry; /* a policy says when a failed batch is tried again */
     lwb_plan plan;   /* a batcher's */

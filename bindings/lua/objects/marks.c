@@ -4,10 +4,25 @@
 #include <string.h>
 
 #include "lua/base/lwb.h"
+#include "rows/key.h"
 
 static wb_marks *marks_check(lua_State *L)
 {
     return lwb_claim_check(L, 1, &lwb_marks_kind)->work;
+}
+
+/* Making the string may run a finalizer, which may complete the marks: so a text is copied before. */
+static void push_id(lua_State *L, const wb_marks *marks, size_t index)
+{
+    wb_value id;
+    char text[WB_KEY_TEXT_BYTES];
+    const wb_column column = {.type = wb_marks_key_type(marks)};
+    wb_marks_key(marks, index, &id);
+    if (id.kind == WB_TEXT) {
+        memcpy(text, id.text, id.bytes);
+        id.text = text;
+    }
+    lwb_push_value(L, &column, &id);
 }
 
 static int marks_ids(lua_State *L)
@@ -15,7 +30,7 @@ static int marks_ids(lua_State *L)
     size_t count = wb_marks_count(marks_check(L));
     lua_createtable(L, (int)count, 0);
     for (size_t i = 0; i < count; i++) {
-        lwb_push_uuid(L, wb_marks_id(marks_check(L), i)); /* a finalizer may complete them */
+        push_id(L, marks_check(L), i); /* a finalizer may complete them */
         lua_rawseti(L, -2, (int)i + 1);
     }
     return 1;

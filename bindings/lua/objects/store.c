@@ -4,7 +4,7 @@
  * store has not raises. */
 #include <string.h>
 
-#include "lua/base/lwb.h"
+#include "lua/base/convert.h"
 
 wb_store *lwb_store_check(lua_State *L, int index)
 {
@@ -88,10 +88,15 @@ static wb_store *memory_check(lua_State *L)
     return store;
 }
 
-static void uuid_check(lua_State *L, int index, uint8_t out[16])
+/* The id at 3; *type becomes that of the key which is named at `index`, by default uuid. */
+static void id_check(lua_State *L, int index, int *type, wb_value *out)
 {
-    luaL_argcheck(L, lwb_to_uuid(L, index, out), index,
+    const char *name = luaL_optstring(L, index, "uuid");
+    *type = wb_type_find(name, strlen(name));
+    uint8_t uuid[16];
+    luaL_argcheck(L, *type != WB_TYPE_UUID || lwb_to_uuid(L, 3, uuid), 3,
                   "expected a uuid: 36 characters or 16 bytes");
+    luaL_argcheck(L, !lua_istable(L, 3) && lwb_to_value(L, 3, out), 3, "expected an id");
 }
 
 /* store:rows(table): a list of rows by column name, oldest first. */
@@ -133,28 +138,31 @@ static int store_count(lua_State *L)
     return 1;
 }
 
-/* store:put(table, id [, time]): makes the row of an id. */
+/* store:put(table, id [, time [, type]]): makes the row of an id. */
 static int store_put(lua_State *L)
 {
     wb_err err;
-    uint8_t id[16];
+    wb_value id;
+    int type;
     int64_t time_us = 0;
     wb_store *store = memory_check(L);
     const char *table = lwb_check_text(L, 2);
-    uuid_check(L, 3, id);
+    id_check(L, 5, &type, &id);
     if (!lua_isnoneornil(L, 4))
         luaL_argcheck(L, lwb_to_time_us(L, 4, &time_us), 4, "expected seconds or RFC 3339 text");
-    return lwb_result(L, wb_store_memory_put(store, table, id, time_us, &err), &err);
+    int code = wb_store_memory_put(store, table, type, &id, time_us, &err);
+    return code == WB_INVALID ? luaL_argerror(L, 3, err.text) : lwb_result(L, code, &err);
 }
 
-/* store:time(table, id): seconds, or nil where there is no such row. */
+/* store:time(table, id [, type]): seconds, or nil where there is no such row. */
 static int store_time(lua_State *L)
 {
-    uint8_t id[16];
+    wb_value id;
+    int type;
     wb_store *store = memory_check(L);
     const char *table = lwb_check_text(L, 2);
-    uuid_check(L, 3, id);
-    int64_t time_us = wb_store_memory_time_us(store, table, id);
+    id_check(L, 4, &type, &id);
+    int64_t time_us = wb_store_memory_time_us(store, table, type, &id);
     if (time_us == WB_NEVER)
         lua_pushnil(L);
     else

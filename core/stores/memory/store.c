@@ -227,8 +227,9 @@ static int memory_touch(wb_session *base, const wb_marks *marks, const wb_deadli
     wb_monitor_lock(&session->store->monitor);
     const memory_table *table = table_find(session->store, session->target->table);
     for (size_t i = 0; i < marks->count; i++) {
-        wb_memory_time *row =
-            table == NULL ? NULL : wb_memory_times_find(&table->times, marks->marks[i].id);
+        wb_memory_time *row = table == NULL ? NULL
+                                            : wb_memory_times_find(&table->times, marks->key_type,
+                                                                   &marks->marks[i].key);
         if (row == NULL) {
             touched.unmatched++;
         } else if (row->time_us < wb_marks_bound_us(marks, i, session->target->min_advance_us)) {
@@ -346,28 +347,40 @@ int wb_store_memory_rows(wb_store *base, const char *name, wb_batch **out, uint6
     return WB_OK;
 }
 
-int64_t wb_store_memory_time_us(wb_store *base, const char *name, const uint8_t id[16])
+static int key_of(int type, const wb_value *id, wb_key *out, wb_err *err)
 {
+    const wb_column column = {.name = "id", .type = type};
+    if (!wb_key_may_be(type))
+        return wb_fail(err, WB_MISUSE, "key: must be of type uuid, int4, int8 or text");
+    return wb_key_of(&column, id, out, err);
+}
+
+int64_t wb_store_memory_time_us(wb_store *base, const char *name, int key_type, const wb_value *id)
+{
+    wb_key key;
     memory_store *store = memory_of(base, NULL);
-    if (store == NULL)
+    if (store == NULL || key_of(key_type, id, &key, NULL) != WB_OK)
         return WB_NEVER;
     wb_monitor_lock(&store->monitor);
     const memory_table *table = table_find(store, name);
-    const wb_memory_time *row = table == NULL ? NULL : wb_memory_times_find(&table->times, id);
+    const wb_memory_time *row =
+        table == NULL ? NULL : wb_memory_times_find(&table->times, key_type, &key);
     int64_t time_us = row == NULL ? WB_NEVER : row->time_us;
     wb_monitor_unlock(&store->monitor);
     return time_us;
 }
 
-int wb_store_memory_put(wb_store *base, const char *name, const uint8_t id[16], int64_t unix_us,
-                        wb_err *err)
+int wb_store_memory_put(wb_store *base, const char *name, int key_type, const wb_value *id,
+                        int64_t unix_us, wb_err *err)
 {
+    wb_key key;
     memory_store *store = memory_of(base, err);
-    if (store == NULL)
-        return WB_MISUSE;
+    int code = store == NULL ? WB_MISUSE : key_of(key_type, id, &key, err);
+    if (code != WB_OK)
+        return code;
     wb_monitor_lock(&store->monitor);
     memory_table *table = table_make(store, name);
-    bool put = table != NULL && wb_memory_times_put(&table->times, id, unix_us);
+    bool put = table != NULL && wb_memory_times_put(&table->times, key_type, &key, unix_us);
     wb_monitor_unlock(&store->monitor);
     return put ? WB_OK : wb_fail(err, WB_MEMORY, "table \"%s\": out of memory", name);
 }

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT
- * Ids with a time each: the rows that a tracker touches in a memory store. No lock: the store's. The hash has no key,
- * since tests choose the ids. */
+ * Ids with a time each: the rows that a tracker touches in a memory store. Ids of several types are side by side; int4
+ * and int8 are one. No lock: the store's. The hash has no key, since tests choose the ids. */
 #ifndef WB_MEMORY_TIMES_H
 #define WB_MEMORY_TIMES_H
 
-#include <writebehind.h>
+#include "rows/key.h"
 
 typedef struct wb_memory_time {
-    uint8_t id[16];
+    wb_key key; /* it owns its text */
+    int type;   /* enum wb_type */
     int64_t time_us;
     bool used;
 } wb_memory_time;
@@ -21,8 +22,8 @@ typedef struct wb_memory_times {
 
 void wb_memory_times_fini(wb_memory_times *times);
 /* The row of an id, which lives until the next put; NULL: there is none. */
-wb_memory_time *wb_memory_times_find(const wb_memory_times *times, const uint8_t id[16]);
+wb_memory_time *wb_memory_times_find(const wb_memory_times *times, int type, const wb_key *key);
 /* Sets the id's time, new or not; false: no memory. */
-bool wb_memory_times_put(wb_memory_times *times, const uint8_t id[16], int64_t time_us);
+bool wb_memory_times_put(wb_memory_times *times, int type, const wb_key *key, int64_t time_us);
 
 #endif

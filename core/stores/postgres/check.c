@@ -46,6 +46,12 @@ static int check_type(const PGresult *columns, const wb_column *column, const ch
         return wb_fail_store(err, WB_HOLD, "column \"%s\" is %s in the database, %s in the %s",
                              name, type_shown(columns, row, is, sizeof is),
                              wb_column_type(column, wanted, sizeof wanted), where);
+    return WB_OK;
+}
+
+static int check_written(const PGresult *columns, const char *name, const char *where, wb_err *err)
+{
+    int row = wb_pg_find(columns, name);
     if (has(columns, row, WB_PG_GENERATED) ||
         strcmp(PQgetvalue(columns, row, WB_PG_IDENTITY), "a") == 0)
         return wb_fail_store(err, WB_HOLD,
@@ -58,6 +64,8 @@ static int check_type(const PGresult *columns, const wb_column *column, const ch
 static int check_column(const PGresult *columns, const wb_column *column, wb_err *err)
 {
     int code = check_type(columns, column, "schema", err);
+    if (code == WB_OK)
+        code = check_written(columns, column->name, "schema", err);
     if (code != WB_OK)
         return code;
     if (column->null && wb_pg_true(columns, wb_pg_find(columns, column->name), WB_PG_NOT_NULL))
@@ -96,10 +104,12 @@ static int check_schema(const PGresult *columns, const wb_schema *schema, wb_err
 
 static int check_tracker(const PGresult *columns, const wb_target *target, wb_err *err)
 {
-    const wb_column key = {.name = target->key, .type = WB_TYPE_UUID};
+    const wb_column key = {.name = target->key, .type = target->key_type};
     const wb_column time = {.name = target->column, .type = WB_TYPE_TIMESTAMPTZ};
     int code = check_type(columns, &key, "tracker", err);
-    return code != WB_OK ? code : check_type(columns, &time, "tracker", err);
+    if (code == WB_OK)
+        code = check_type(columns, &time, "tracker", err);
+    return code == WB_OK ? check_written(columns, target->column, "tracker", err) : code;
 }
 
 /* What COPY refuses, whatever the columns are (PostgreSQL manual, "COPY", notes). */

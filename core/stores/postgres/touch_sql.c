@@ -84,10 +84,11 @@ static void put_ids(wb_buffer *sql, const wb_marks *marks)
 {
     wb_pg_begin_array(sql);
     for (size_t i = 0; i < marks->count; i++) {
-        wb_value id = {.kind = WB_TEXT, .text = (const char *)marks->marks[i].id, .bytes = 16};
-        wb_pg_put_element(sql, WB_TYPE_UUID, &id);
+        wb_value id;
+        wb_marks_key(marks, i, &id);
+        wb_pg_put_element(sql, marks->key_type, &id);
     }
-    wb_pg_end_array(sql, WB_TYPE_UUID);
+    wb_pg_end_array(sql, marks->key_type);
 }
 
 static void put_times(wb_buffer *sql, const wb_marks *marks)

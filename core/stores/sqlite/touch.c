@@ -5,13 +5,13 @@
  * from another program, is compared as text too.
  * Invariant: between two ids the statements are reset and have no bindings.
  * Locks: none. Fails as connection.c says. */
+#include "rows/types.h"
 #include "stores/sqlite/sqlite.h"
 
 enum { KEY = 1, TIME = 2, BOUND = 3 };
 
-/* $t, $k and $c are the target's table, key and column. */
-static const char ddl[] =
-    "CREATE TABLE $t ($k uuid TEXT PRIMARY KEY NOT NULL, $c timestamptz TEXT)";
+/* $t, $k and $c are the target's table, key and column, $y is the type that the key is declared with. */
+static const char ddl[] = "CREATE TABLE $t ($k $y PRIMARY KEY NOT NULL, $c timestamptz TEXT)";
 static const char update[] = "UPDATE $t SET $c = ?2 WHERE $k = ?1 AND ($c IS NULL OR $c < ?3)";
 static const char find[] = "SELECT 1 FROM $t WHERE $k = ?1 LIMIT 1";
 
@@ -25,6 +25,8 @@ static wb_buffer statement_put(const char *form, const wb_target *target)
             wb_buffer_put_char(&sql, *form);
         else if (*++form == 't')
             wb_put_table(&sql, target->table);
+        else if (*form == 'y')
+            wb_buffer_put_text(&sql, wb_type_sqlite(target->key_type));
         else
             wb_put_name(&sql, *form == 'k' ? target->key : target->column);
     }
@@ -46,7 +48,7 @@ static int prepare(const wb_sqlite_touch *touch, const char *form, sqlite3_stmt 
 int wb_sqlite_touch_prepare(wb_sqlite_touch *touch, wb_sqlite_connection *connection,
                             const wb_target *target, const wb_sqlite_table *table, wb_err *err)
 {
-    int code = wb_sqlite_column_check(table, target->key, WB_TYPE_UUID, err);
+    int code = wb_sqlite_column_check(table, target->key, target->key_type, err);
     if (code == WB_OK)
         code = wb_sqlite_column_check(table, target->column, WB_TYPE_TIMESTAMPTZ, err);
     if (code != WB_OK)
@@ -67,12 +69,29 @@ void wb_sqlite_touch_fini(wb_sqlite_touch *touch)
 
 /* ---- touching ---- */
 
+/* Binds the key of a mark, which outlives the binding, as `text` does. */
+static void bind_key(const wb_sqlite_touch *touch, sqlite3_stmt *statement, const wb_mark *mark,
+                     char text[WB_SQLITE_SHORT_TEXT])
+{
+    wb_value key;
+    int type = touch->target->key_type;
+    if (type == WB_TYPE_UUID) {
+        wb_sqlite_bind_uuid(statement, KEY, mark->key.id, touch->as_bytes, text);
+        return;
+    }
+    wb_key_value(type, &mark->key, &key);
+    if (type == WB_TYPE_TEXT)
+        sqlite3_bind_text64(statement, KEY, key.text, key.bytes, SQLITE_STATIC, SQLITE_UTF8);
+    else
+        sqlite3_bind_int64(statement, KEY, key.i);
+}
+
 static int mark_update(wb_sqlite_touch *touch, const wb_marks *marks, size_t index, wb_err *err)
 {
     char id[WB_SQLITE_SHORT_TEXT], time[WB_SQLITE_SHORT_TEXT], bound[WB_SQLITE_SHORT_TEXT];
     const wb_mark *mark = &marks->marks[index];
     int64_t bound_us = wb_marks_bound_us(marks, index, touch->target->min_advance_us);
-    wb_sqlite_bind_uuid(touch->update, KEY, mark->id, touch->as_bytes, id);
+    bind_key(touch, touch->update, mark, id);
     wb_sqlite_bind_time(touch->update, TIME, marks->exact ? mark->time_us : marks->at_us, time);
     wb_sqlite_bind_time(touch->update, BOUND, bound_us, bound);
     int code = wb_sqlite_run(touch->connection, touch->update, NULL, err);
@@ -80,10 +99,10 @@ static int mark_update(wb_sqlite_touch *touch, const wb_marks *marks, size_t ind
     return code;
 }
 
-static int row_find(wb_sqlite_touch *touch, const uint8_t id[16], bool *found, wb_err *err)
+static int row_find(wb_sqlite_touch *touch, const wb_mark *mark, bool *found, wb_err *err)
 {
-    char text[WB_SQLITE_SHORT_TEXT];
-    wb_sqlite_bind_uuid(touch->find, KEY, id, touch->as_bytes, text);
+    char id[WB_SQLITE_SHORT_TEXT];
+    bind_key(touch, touch->find, mark, id);
     int code = wb_sqlite_run(touch->connection, touch->find, found, err);
     sqlite3_clear_bindings(touch->find);
     return code;
@@ -97,7 +116,7 @@ static int mark_touch(wb_sqlite_touch *touch, const wb_marks *marks, size_t inde
         return code;
     bool found = true, updated = sqlite3_changes(touch->connection->db) > 0;
     if (!updated)
-        code = row_find(touch, marks->marks[index].id, &found, err);
+        code = row_find(touch, &marks->marks[index], &found, err);
     out->updated += updated;
     out->unmatched += !found;
     return code;

@@ -143,7 +143,8 @@ end
 --   idempotent     the store claims that a batch written twice (same id, same generated uuids) is stored once
 --   fail(store)    makes the next write or touch fail, as the store's own surroundings can
 --   schema, rows   a schema and a list of rows for add; by default every type is tried
---   ids            for touch: uuids that have a row; by default a store has to take any
+--   key            for touch: the type of ids, "uuid", "int4", "int8" or "text"; by default "uuid"
+--   ids            for touch: ids that have a row; by default a store has to take any
 --   large          rows in the large batch, 2000
 --   clock          the testing clock that the store tells its time by, and
 --   timeout        the seconds on it that one call may take, 10

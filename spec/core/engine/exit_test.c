@@ -102,7 +102,9 @@ static int touch_slowly(wb_session *session, const wb_marks *marks, const wb_dea
     (void)err;
     pause_ms(slow.write_ms);
     for (size_t i = 0; i < wb_marks_count(marks); i++) {
-        int64_t n = wb_marks_id(marks, i)[0];
+        wb_value id;
+        wb_marks_key(marks, i, &id);
+        int64_t n = (uint8_t)id.text[0];
         if (write(rows_out, &n, sizeof n) != (ssize_t)sizeof n)
             return wb_fail_store(err, WB_HOLD, "the pipe broke");
     }
@@ -431,7 +433,7 @@ static void exit_tracker(void)
         abort();
     for (int n = 0; n < ROWS; n++) {
         uint8_t id[16] = {(uint8_t)n};
-        if (wb_tracker_add(tracker, id, WB_NEVER, NULL, NULL) != WB_OK)
+        if (wb_tracker_add_uuid(tracker, id, WB_NEVER, NULL, NULL) != WB_OK)
             abort();
         atomic_fetch_add(&told->accepted, 1);
     }

@@ -2,6 +2,8 @@
  * The markbox, driven on a manual clock. */
 #include "support/support.h"
 
+#include <stdio.h>
+
 #include "base/env.h"
 #include "engine/markbox.h"
 
@@ -14,7 +16,7 @@ struct backlog {
     wb_markbox markbox;
 };
 
-static void open_box(struct backlog *backlog, uint64_t chunk)
+static void open_box_of(struct backlog *backlog, uint64_t chunk, bool texts)
 {
     memset(backlog, 0, sizeof *backlog);
     assert_ok(wb_clock_new(1000 * SECOND, &backlog->clock, NULL));
@@ -25,8 +27,14 @@ static void open_box(struct backlog *backlog, uint64_t chunk)
     options.chunk = chunk;
     options.max_pending_ids = 1000;
     options.exact = true;
+    options.key_type = texts ? WB_TYPE_TEXT : WB_TYPE_UUID;
     assert_ok(
         wb_markbox_init(&backlog->markbox, &options, &backlog->env, backlog->log, false, NULL));
+}
+
+static void open_box(struct backlog *backlog, uint64_t chunk)
+{
+    open_box_of(backlog, chunk, false);
 }
 
 static void shut_box(struct backlog *backlog)
@@ -38,9 +46,15 @@ static void shut_box(struct backlog *backlog)
 
 static int mark(struct backlog *backlog, uint32_t number, int64_t at_us)
 {
-    uint8_t id[16] = {0};
-    memcpy(id + 12, &number, sizeof number);
-    return wb_markbox_put(&backlog->markbox, id, at_us, NULL, NULL);
+    wb_key key = {{0}};
+    char text[32];
+    if (backlog->markbox.key_type == WB_TYPE_TEXT) {
+        key.text.bytes = (uint32_t)sprintf(text, "a text, number %05u", (unsigned)number);
+        key.text.at = text;
+        return wb_markbox_put(&backlog->markbox, &key, at_us, NULL, NULL);
+    }
+    memcpy(key.id + 12, &number, sizeof number);
+    return wb_markbox_put(&backlog->markbox, &key, at_us, NULL, NULL);
 }
 
 static void settle(struct backlog *backlog, wb_chunk *chunk, bool fail)
@@ -82,7 +96,7 @@ static void test_interval_then_sorted_chunks(void **state)
     assert_null(wb_markbox_take(&backlog.markbox));
     wb_clock_advance(backlog.clock, 60 * SECOND);
     const size_t counts[] = {10, 10, 5};
-    const uint8_t *last = NULL;
+    wb_value last = {.kind = WB_NULL}, id;
     wb_chunk *chunks[3];
     for (int i = 0; i < 3; i++) {
         chunks[i] = wb_markbox_take(&backlog.markbox);
@@ -91,9 +105,10 @@ static void test_interval_then_sorted_chunks(void **state)
         assert_int_equal(wb_marks_at_us(marks), 1060 * SECOND);
         assert_int_equal(wb_marks_time_us(marks, 0), 1000 * SECOND);
         for (size_t j = 0; j < counts[i]; j++) {
-            if (last != NULL)
-                assert_true(memcmp(last, wb_marks_id(marks, j), 16) < 0);
-            last = wb_marks_id(marks, j);
+            wb_marks_key(marks, j, &id);
+            if (last.kind != WB_NULL)
+                assert_true(memcmp(last.text, id.text, 16) < 0);
+            last = id;
         }
     }
     assert_null(wb_markbox_take(&backlog.markbox));
@@ -188,13 +203,22 @@ static void test_limit_and_close(void **state)
     shut_box(&backlog);
 }
 
-static void test_marks_are_conserved_whatever_happens(void **state)
+static void check_ids(const wb_chunk *chunk)
 {
-    (void)state;
+    wb_value id;
+    for (size_t i = 0; i < chunk->marks.count && chunk->marks.key_type == WB_TYPE_TEXT; i++) {
+        wb_marks_key(&chunk->marks, i, &id);
+        assert_int_equal(id.bytes, 20);
+        assert_memory_equal(id.text, "a text, number 0", 16);
+    }
+}
+
+static void conserve(bool texts)
+{
     struct backlog backlog;
     wb_chunk *flight[3] = {NULL};
     uint64_t random = 7;
-    open_box(&backlog, 8);
+    open_box_of(&backlog, 8, texts);
     backlog.markbox.backlog.retry.attempts = 3;
     for (int i = 0; i < 50000; i++) {
         wb_chunk **slot = &flight[random_below(&random, 3)];
@@ -206,6 +230,7 @@ static void test_marks_are_conserved_whatever_happens(void **state)
         else if (dice < 5 && *slot == NULL)
             *slot = wb_markbox_take(&backlog.markbox);
         else if (dice < 5) {
+            check_ids(*slot);
             if (random_below(&random, 3) == 0)
                 wb_marks_again(&(*slot)->marks, random_below(&random, (*slot)->marks.count));
             settle(&backlog, *slot, random_below(&random, 2) == 0);
@@ -229,6 +254,54 @@ static void test_marks_are_conserved_whatever_happens(void **state)
     wb_stats stats = stats_of(&backlog);
     assert_int_equal(stats.pending, 0);
     assert_true(stats.dead > 0 && stats.stored > 0);
+    assert_int_equal(stats.pending_bytes, 0);
+    shut_box(&backlog);
+}
+
+static void test_marks_are_conserved_whatever_happens(void **state)
+{
+    (void)state;
+    conserve(false);
+    conserve(true);
+}
+
+/* A text lives as long as whoever was lent it: a failed chunk of its round, the set, the next round. */
+static void test_texts_live_as_long_as_their_marks(void **state)
+{
+    (void)state;
+    struct backlog backlog;
+    open_box_of(&backlog, 2, true);
+    for (uint32_t i = 0; i < 6; i++)
+        assert_ok(mark(&backlog, i, 100 + i));
+    assert_true(stats_of(&backlog).pending_bytes >= 6 * 20);
+    wb_backlog_seal(&backlog.markbox.backlog, WB_REASON_FLUSH);
+    wb_chunk *first = wb_markbox_take(&backlog.markbox),
+             *second = wb_markbox_take(&backlog.markbox);
+    settle(&backlog, first, true);
+    check_ids(second);
+    settle(&backlog, second, false);
+    wb_clock_advance(backlog.clock, SECOND);
+    for (int i = 0; i < 2; i++) {
+        wb_chunk *chunk = wb_markbox_take(&backlog.markbox);
+        assert_int_equal(chunk->marks.count, 2);
+        check_ids(chunk);
+        settle(&backlog, chunk, false);
+    }
+    assert_int_equal(stats_of(&backlog).stored, 6);
+    assert_int_equal(stats_of(&backlog).pending_bytes, 0);
+    shut_box(&backlog);
+}
+
+static void test_no_memory_for_a_text(void **state)
+{
+    (void)state;
+    struct backlog backlog;
+    open_box_of(&backlog, 2, true);
+    wb_alloc_fail_after(1);
+    assert_int_equal(mark(&backlog, 1, WB_NEVER), WB_MEMORY);
+    wb_alloc_fail_after(0);
+    assert_int_equal(stats_of(&backlog).rejected, 1);
+    assert_int_equal(stats_of(&backlog).pending, 0);
     shut_box(&backlog);
 }
 
@@ -241,6 +314,8 @@ int main(void)
         cmocka_unit_test(test_some_come_again),
         cmocka_unit_test(test_limit_and_close),
         cmocka_unit_test(test_marks_are_conserved_whatever_happens),
+        cmocka_unit_test(test_texts_live_as_long_as_their_marks),
+        cmocka_unit_test(test_no_memory_for_a_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -116,8 +116,11 @@ static int touch_marks(wb_session *session, const wb_marks *marks, const wb_dead
 {
     (void)session;
     int code = wait_for_opening(deadline, err);
-    for (size_t i = 0; code == WB_OK && i < wb_marks_count(marks); i++)
-        tell(wb_marks_id(marks, i)[0]);
+    for (size_t i = 0; code == WB_OK && i < wb_marks_count(marks); i++) {
+        wb_value id;
+        wb_marks_key(marks, i, &id);
+        tell((uint8_t)id.text[0]);
+    }
     *out = (wb_touched){.updated = wb_marks_count(marks)};
     return code;
 }
@@ -179,7 +182,7 @@ static void add_marks(int from)
         abort();
     for (int n = from; n < from + ROWS; n++) {
         uint8_t id[16] = {(uint8_t)n};
-        if (wb_tracker_add(tracker, id, WB_NEVER, NULL, NULL) != WB_OK)
+        if (wb_tracker_add_uuid(tracker, id, WB_NEVER, NULL, NULL) != WB_OK)
             abort();
     }
 }

@@ -170,7 +170,9 @@ static int touch_ids(wb_session *session, const wb_marks *marks, const wb_deadli
     bool fails = store->faults && random_below(&store->random, 100) < 30;
     for (size_t i = 0; i < wb_marks_count(marks) && !fails; i++) {
         uint16_t id;
-        memcpy(&id, wb_marks_id(marks, i), sizeof id);
+        wb_value key;
+        wb_marks_key(marks, i, &key);
+        memcpy(&id, key.text, sizeof id);
         if (store->marked[id] < wb_marks_time_us(marks, i))
             store->marked[id] = wb_marks_time_us(marks, i);
     }
@@ -592,7 +594,7 @@ static void *mark_ids(void *argument)
         uint16_t number = (uint16_t)((i * 7) % IDS);
         memcpy(id, &number, sizeof number);
         int64_t time_us = marker->from + i;
-        if (wb_tracker_add(marker->tracker, id, time_us, NULL, NULL) != WB_OK)
+        if (wb_tracker_add_uuid(marker->tracker, id, time_us, NULL, NULL) != WB_OK)
             atomic_fetch_add(&marker->mistakes, 1);
         if (i % 1500 != 700 || wb_pipeline_flush(wb_tracker_pipeline(marker->tracker),
                                                  wb_now_us() + 5 * SECOND, NULL) != WB_OK)

@@ -4,12 +4,14 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
 #include "rows/markset.h"
+#include "rows/marksort.h"
 
 static uint64_t seed;
 
@@ -33,7 +35,7 @@ static const wb_env env = {.random = fill};
 static int set_up(void **state)
 {
     seed = 1;
-    *state = wb_markset_new(&env);
+    *state = wb_markset_new(&env, false);
     return *state ? 0 : -1;
 }
 
@@ -61,20 +63,21 @@ static uint64_t number_of(const uint8_t id[16])
 
 static int add(wb_markset *set, uint64_t number, int64_t time_us, uint64_t count)
 {
-    uint8_t id[16];
+    wb_key key;
     bool full = false;
-    id_of(number, id);
-    int answer = wb_markset_add(set, id, time_us, count, SIZE_MAX, &full);
+    id_of(number, key.id);
+    int answer = wb_markset_add(set, &key, time_us, count, SIZE_MAX, &full);
     assert_false(full);
     return answer;
 }
 
 static void test_empty(void **state)
 {
-    size_t count = 99;
+    wb_marked ids = {.count = 99};
     assert_int_equal(wb_markset_count(*state), 0);
-    assert_null(wb_markset_drain(*state, &count));
-    assert_int_equal(count, 0);
+    assert_true(wb_markset_drain(*state, &ids));
+    assert_int_equal(ids.count, 0);
+    assert_null(ids.marks);
     wb_markset_free(NULL);
 }
 
@@ -86,16 +89,17 @@ static void test_newest_time_and_sum_of_counts(void **state)
     assert_int_equal(add(set, 7, 200, 3), 0);
     assert_int_equal(add(set, 8, -5, 1), 1);
     assert_int_equal(add(set, 8, -9, 1), 0);
-    size_t count;
-    wb_mark *marks = wb_markset_drain(set, &count);
-    assert_int_equal(count, 2);
-    assert_int_equal(number_of(marks[0].id), 7);
+    wb_marked ids;
+    assert_true(wb_markset_drain(set, &ids));
+    const wb_mark *marks = ids.marks;
+    assert_int_equal(ids.count, 2);
+    assert_int_equal(number_of(marks[0].key.id), 7);
     assert_int_equal(marks[0].time_us, 300);
     assert_int_equal(marks[0].count, 6);
-    assert_int_equal(number_of(marks[1].id), 8);
+    assert_int_equal(number_of(marks[1].key.id), 8);
     assert_int_equal(marks[1].time_us, -5);
     assert_int_equal(marks[1].count, 2);
-    wb_free(marks);
+    wb_marked_fini(&ids);
 }
 
 /* Rounds of adds, of very different numbers of ids so that the table grows and shrinks, against arrays
@@ -107,7 +111,7 @@ static void test_against_a_model(void **state)
     static uint64_t counts[IDS];
     static const size_t spans[] = {10, IDS, 3, 1, 500, 0, 2, IDS, 40};
     for (size_t round = 0; round < sizeof spans / sizeof *spans; round++) {
-        size_t span = spans[round], distinct = 0, drained, at = 0;
+        size_t span = spans[round], distinct = 0, at = 0;
         memset(counts, 0, sizeof counts);
         for (size_t i = 0; i < span * 4; i++) {
             size_t number = next() % span;
@@ -120,36 +124,38 @@ static void test_against_a_model(void **state)
             counts[number] += count;
         }
         assert_int_equal(wb_markset_count(*state), distinct);
-        wb_mark *marks = wb_markset_drain(*state, &drained);
-        assert_int_equal(drained, distinct);
+        wb_marked ids;
+        assert_true(wb_markset_drain(*state, &ids));
+        const wb_mark *marks = ids.marks;
+        assert_int_equal(ids.count, distinct);
         assert_int_equal(wb_markset_count(*state), 0);
         for (size_t number = 0; number < span; number++) {
             if (counts[number] == 0)
                 continue;
-            assert_int_equal(number_of(marks[at].id), number);
+            assert_int_equal(number_of(marks[at].key.id), number);
             assert_int_equal(marks[at].time_us, times[number]);
             assert_int_equal(marks[at++].count, counts[number]);
         }
-        wb_free(marks);
+        wb_marked_fini(&ids);
     }
 }
 
 static void test_limit(void **state)
 {
     wb_markset *set = *state;
-    uint8_t id[16];
+    wb_key key;
     bool full = false;
     for (uint64_t i = 0; i < 5; i++) {
-        id_of(i, id);
-        assert_int_equal(wb_markset_add(set, id, 1, 1, 5, &full), 1);
+        id_of(i, key.id);
+        assert_int_equal(wb_markset_add(set, &key, 1, 1, 5, &full), 1);
     }
-    id_of(5, id);
-    assert_int_equal(wb_markset_add(set, id, 1, 1, 5, &full), -1);
+    id_of(5, key.id);
+    assert_int_equal(wb_markset_add(set, &key, 1, 1, 5, &full), -1);
     assert_true(full);
     assert_int_equal(wb_markset_count(set), 5);
-    id_of(4, id);
+    id_of(4, key.id);
     full = false;
-    assert_int_equal(wb_markset_add(set, id, 2, 1, 5, &full), 0);
+    assert_int_equal(wb_markset_add(set, &key, 2, 1, 5, &full), 0);
     assert_false(full);
 }
 
@@ -157,30 +163,30 @@ static void test_limit(void **state)
 static void test_no_memory_to_grow(void **state)
 {
     wb_markset *set = *state;
-    uint8_t id[16];
+    wb_key key;
     bool full = true;
     uint64_t number = 0;
     wb_alloc_fail_after(1);
     for (int answer = 1; answer == 1; number++) {
-        id_of(number, id);
-        answer = wb_markset_add(set, id, 5, 1, SIZE_MAX, &full);
+        id_of(number, key.id);
+        answer = wb_markset_add(set, &key, 5, 1, SIZE_MAX, &full);
         assert_int_not_equal(answer, 0);
         assert_true(number < 1000);
     }
     assert_false(full);
-    size_t held = number - 1, count;
+    size_t held = number - 1;
+    wb_marked ids;
     assert_int_equal(wb_markset_count(set), held);
     assert_int_equal(add(set, 0, 6, 1), 0);
-    assert_null(wb_markset_drain(set, &count));
-    assert_int_equal(count, held);
+    assert_false(wb_markset_drain(set, &ids));
     assert_int_equal(wb_markset_count(set), held);
     wb_alloc_fail_after(0);
     assert_int_equal(add(set, held, 5, 1), 1);
-    wb_mark *marks = wb_markset_drain(set, &count);
-    assert_int_equal(count, held + 1);
-    for (size_t i = 0; i < count; i++)
-        assert_int_equal(number_of(marks[i].id), i);
-    wb_free(marks);
+    assert_true(wb_markset_drain(set, &ids));
+    assert_int_equal(ids.count, held + 1);
+    for (size_t i = 0; i < ids.count; i++)
+        assert_int_equal(number_of(ids.marks[i].key.id), i);
+    wb_marked_fini(&ids);
 }
 
 static void test_no_memory_to_begin(void **state)
@@ -188,7 +194,7 @@ static void test_no_memory_to_begin(void **state)
     (void)state;
     for (size_t n = 1; n <= 2; n++) {
         wb_alloc_fail_after(n);
-        assert_null(wb_markset_new(&env));
+        assert_null(wb_markset_new(&env, false));
     }
     wb_alloc_fail_after(0);
 }
@@ -197,30 +203,164 @@ static void test_no_memory_to_begin(void **state)
 static void test_shrinking_without_memory(void **state)
 {
     wb_markset *set = *state;
-    size_t count;
+    wb_marked ids;
     for (uint64_t i = 0; i < 5000; i++)
         add(set, i, 1, 1);
-    wb_free(wb_markset_drain(set, &count));
-    assert_int_equal(count, 5000);
+    assert_true(wb_markset_drain(set, &ids));
+    assert_int_equal(ids.count, 5000);
+    wb_marked_fini(&ids);
     for (int round = 0; round < 5; round++) {
         assert_int_equal(add(set, 42, round, 1), 1);
         wb_alloc_fail_after(round < 2 ? 2 : 0);
-        wb_mark *marks = wb_markset_drain(set, &count);
+        assert_true(wb_markset_drain(set, &ids));
         wb_alloc_fail_after(0);
-        assert_int_equal(count, 1);
-        assert_int_equal(marks->time_us, round);
-        wb_free(marks);
+        assert_int_equal(ids.count, 1);
+        assert_int_equal(ids.marks->time_us, round);
+        wb_marked_fini(&ids);
     }
     for (uint64_t i = 0; i < 5000; i++)
         assert_int_equal(add(set, i, 1, 1), 1);
     assert_int_equal(wb_markset_count(set), 5000);
 }
 
+/* ---- texts ---- */
+
+static int set_up_texts(void **state)
+{
+    seed = 2;
+    *state = wb_markset_new(&env, true);
+    return *state ? 0 : -1;
+}
+
+/* The text of a number: some are short, some share long beginnings with others, some are as long as they may be. In memory
+ * that is written over by the next. */
+static wb_key text_of(uint64_t number)
+{
+    static char text[WB_KEY_TEXT_BYTES + 1];
+    size_t bytes = (size_t)sprintf(text, "%llu", (unsigned long long)number);
+    if (number % 3 == 1)
+        bytes =
+            (size_t)sprintf(text, "the same sixteen and more: %llu", (unsigned long long)number);
+    if (number % 100 == 2) {
+        memset(text, 'x', WB_KEY_TEXT_BYTES);
+        snprintf(text + WB_KEY_TEXT_BYTES - 8, 9, "%08u", (unsigned)number);
+        bytes = WB_KEY_TEXT_BYTES;
+    }
+    return (wb_key){.text = {.bytes = (uint32_t)bytes, .at = text}};
+}
+
+static int add_text(wb_markset *set, const wb_key *key, int64_t time_us, uint64_t count)
+{
+    bool full = false;
+    return wb_markset_add(set, key, time_us, count, SIZE_MAX, &full);
+}
+
+static int compare_texts(const wb_key *a, const wb_key *b)
+{
+    size_t least = a->text.bytes < b->text.bytes ? a->text.bytes : b->text.bytes;
+    int order = memcmp(a->text.at, b->text.at, least);
+    return order != 0 ? order : (a->text.bytes > b->text.bytes) - (a->text.bytes < b->text.bytes);
+}
+
+static uint64_t number_in(const wb_key *key)
+{
+    const char *end = key->text.at + key->text.bytes, *digits = end;
+    char text[24];
+    while (digits > key->text.at && digits[-1] >= '0' && digits[-1] <= '9')
+        digits--;
+    snprintf(text, sizeof text, "%.*s", (int)(end - digits), digits);
+    return strtoull(text, NULL, 10);
+}
+
+static void test_texts_against_a_model(void **state)
+{
+    enum { IDS = 20000 };
+    static int64_t times[IDS];
+    static uint64_t counts[IDS];
+    static const size_t spans[] = {10, IDS, 3, 1, 0, 500, IDS};
+    for (size_t round = 0; round < sizeof spans / sizeof *spans; round++) {
+        size_t span = spans[round], distinct = 0;
+        wb_marked ids;
+        memset(counts, 0, sizeof counts);
+        for (size_t i = 0; i < span * 4; i++) {
+            size_t number = next() % span;
+            int64_t time_us = (int64_t)(next() % 1000) - 500;
+            wb_key key = text_of(number);
+            assert_int_equal(add_text(*state, &key, time_us, 2), counts[number] == 0);
+            distinct += counts[number] == 0;
+            if (counts[number] == 0 || time_us > times[number])
+                times[number] = time_us;
+            counts[number] += 2;
+        }
+        assert_true(wb_markset_text_bytes(*state) >= distinct);
+        assert_true(wb_markset_drain(*state, &ids));
+        assert_int_equal(wb_markset_text_bytes(*state), 0);
+        assert_int_equal(ids.count, distinct);
+        for (size_t i = 0; i < ids.count; i++) {
+            const wb_mark *mark = &ids.marks[i];
+            uint64_t number = number_in(&mark->key);
+            wb_key key = text_of(number);
+            assert_int_equal(compare_texts(&mark->key, &key), 0);
+            assert_int_equal(mark->time_us, times[number]);
+            assert_int_equal(mark->count, counts[number]);
+            if (i > 0)
+                assert_true(compare_texts(&mark[-1].key, &mark->key) < 0);
+        }
+        wb_marked_fini(&ids);
+    }
+}
+
+/* Whichever allocation fails: what was there stays, and the same add succeeds later. */
+static void test_texts_without_memory(void **state)
+{
+    wb_markset *set = *state;
+    wb_marked ids;
+    for (uint64_t number = 0; number < 3000; number++) {
+        wb_key key = text_of(number);
+        wb_alloc_fail_after(1);
+        int answer = add_text(set, &key, 5, 1);
+        wb_alloc_fail_after(0);
+        assert_int_equal(wb_markset_count(set), number + (answer == 1));
+        if (answer < 0)
+            assert_int_equal(add_text(set, &key, 5, 1), 1);
+        assert_int_equal(add_text(set, &key, 4, 1), 0);
+    }
+    wb_alloc_fail_after(1);
+    assert_false(wb_markset_drain(set, &ids));
+    wb_alloc_fail_after(0);
+    assert_true(wb_markset_drain(set, &ids));
+    assert_int_equal(ids.count, 3000);
+    for (size_t i = 0; i < ids.count; i++)
+        assert_int_equal(ids.marks[i].count, 2);
+    wb_marked_fini(&ids);
+}
+
+/* Texts that begin and end alike, and the empty one. */
+static void test_texts_that_nearly_are_one(void **state)
+{
+    enum { LONGEST = 70 };
+    char as[LONGEST];
+    wb_marked ids;
+    memset(as, 'a', sizeof as);
+    for (uint32_t bytes = 0; bytes < LONGEST; bytes++) {
+        wb_key key = {.text = {.bytes = bytes, .at = as}};
+        assert_int_equal(add_text(*state, &key, bytes, 1), 1);
+        assert_int_equal(add_text(*state, &key, 0, 1), 0);
+    }
+    assert_true(wb_markset_drain(*state, &ids));
+    assert_int_equal(ids.count, LONGEST);
+    for (size_t i = 0; i < ids.count; i++) {
+        assert_int_equal(ids.marks[i].key.text.bytes, i);
+        assert_int_equal(ids.marks[i].time_us, i);
+    }
+    wb_marked_fini(&ids);
+}
+
 /* ---- sorting ---- */
 
 static int compare(const void *a, const void *b)
 {
-    return memcmp(((const wb_mark *)a)->id, ((const wb_mark *)b)->id, 16);
+    return memcmp(((const wb_mark *)a)->key.id, ((const wb_mark *)b)->key.id, 16);
 }
 
 /* One shape of ids each; the marks' times say where they came from. */
@@ -279,14 +419,14 @@ static void test_sorts_as_qsort(void **state)
             uint64_t sum = 0;
             for (size_t i = 0; i < count; i++) {
                 size_t place = count - 1 - i; /* descending where the shape ascends */
-                shapes[s](place, marks[i].id);
+                shapes[s](place, marks[i].key.id);
                 marks[i].count = i + 1;
             }
             memcpy(expected, marks, count * sizeof *marks);
             wb_marks_sort(marks, scratch, count);
             qsort(expected, count, sizeof *expected, compare);
             for (size_t i = 0; i < count; i++) {
-                assert_memory_equal(marks[i].id, expected[i].id, 16);
+                assert_memory_equal(marks[i].key.id, expected[i].key.id, 16);
                 sum += marks[i].count;
             }
             assert_int_equal(sum, count * (count + 1) / 2);
@@ -294,6 +434,33 @@ static void test_sorts_as_qsort(void **state)
     free(marks);
     free(scratch);
     free(expected);
+}
+
+/* Each text is some letters that many others begin with: runs of equals at every depth, as deep as texts go. */
+static void test_sorts_texts_as_qsort(void **state)
+{
+    (void)state;
+    enum { MOST = 3000 };
+    static char texts[MOST][WB_KEY_TEXT_BYTES];
+    static wb_mark marks[MOST];
+    static const size_t counts[] = {0, 1, 2, 24, 25, 100, MOST};
+    for (unsigned letters = 1; letters <= 255; letters += 127)
+        for (size_t c = 0; c < sizeof counts / sizeof *counts; c++) {
+            uint64_t sum = 0;
+            for (size_t i = 0; i < counts[c]; i++) {
+                uint32_t bytes = (uint32_t)(next() % (letters == 1 ? WB_KEY_TEXT_BYTES : 10));
+                for (uint32_t j = 0; j < bytes; j++)
+                    texts[i][j] = (char)(1 + next() % letters);
+                marks[i] = (wb_mark){.key.text = {.bytes = bytes, .at = texts[i]}, .count = i + 1};
+            }
+            wb_marks_sort_texts(marks, counts[c]);
+            for (size_t i = 0; i < counts[c]; i++) {
+                sum += marks[i].count;
+                if (i > 0)
+                    assert_true(compare_texts(&marks[i - 1].key, &marks[i].key) <= 0);
+            }
+            assert_int_equal(sum, counts[c] * (counts[c] + 1) / 2);
+        }
 }
 
 int main(void)
@@ -306,7 +473,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_no_memory_to_grow, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_no_memory_to_begin, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_shrinking_without_memory, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_texts_against_a_model, set_up_texts, tear_down),
+        cmocka_unit_test_setup_teardown(test_texts_without_memory, set_up_texts, tear_down),
+        cmocka_unit_test_setup_teardown(test_texts_that_nearly_are_one, set_up_texts, tear_down),
         cmocka_unit_test(test_sorts_as_qsort),
+        cmocka_unit_test(test_sorts_texts_as_qsort),
     };
-    return cmocka_run_group_tests_name("uuidset", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("markset", tests, NULL, NULL);
 }

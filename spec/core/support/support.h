@@ -25,6 +25,11 @@ static inline wb_value text_value(const char *text)
     return (wb_value){.kind = WB_TEXT, .bytes = (uint32_t)strlen(text), .text = text};
 }
 
+static inline wb_value uuid_value(const uint8_t id[16])
+{
+    return (wb_value){.kind = WB_TEXT, .bytes = 16, .text = (const char *)id};
+}
+
 /* n int8, note text nullable */
 static inline wb_schema *small_schema(void)
 {

@@ -6,7 +6,8 @@
 
 enum { AMPLE_MS = 60 * 1000 };
 
-static const wb_target spaces = {.table = "spaces", .key = "id", .column = "used_at"};
+static const wb_target spaces = {
+    .table = "spaces", .key = "id", .key_type = WB_TYPE_UUID, .column = "used_at"};
 
 static wb_touched touch(const store_probe *probe, const wb_target *target, const wb_marks *marks)
 {
@@ -38,9 +39,10 @@ static void put(const store_probe *probe, unsigned number, int64_t time_us)
 void contract_touch_forward(const store_probe *probe)
 {
     wb_mark ids[4] = {{.count = 1}, {.count = 1}, {.count = 1}, {.count = 1}};
-    wb_marks marks = {.marks = ids, .count = 4, .at_us = SOME_TIME_US, .attempt = 1};
+    wb_marks marks = {
+        .marks = ids, .key_type = WB_TYPE_UUID, .count = 4, .at_us = SOME_TIME_US, .attempt = 1};
     for (unsigned i = 0; i < 4; i++)
-        contract_id(i + 1, ids[i].id);
+        contract_id(i + 1, ids[i].key.id);
     put(probe, 1, SOME_TIME_US - 1);
     put(probe, 2, SOME_TIME_US);
     put(probe, 3, SOME_TIME_US + 1);
@@ -64,11 +66,16 @@ void contract_touch_exact(const store_probe *probe)
     wb_mark ids[3] = {{.time_us = SOME_TIME_US - 30, .count = 1},
                       {.time_us = SOME_TIME_US - 20, .count = 2},
                       {.time_us = SOME_TIME_US + 10, .count = 1}};
-    wb_marks marks = {.marks = ids, .count = 3, .at_us = SOME_TIME_US, .exact = true, .attempt = 1};
+    wb_marks marks = {.marks = ids,
+                      .key_type = WB_TYPE_UUID,
+                      .count = 3,
+                      .at_us = SOME_TIME_US,
+                      .exact = true,
+                      .attempt = 1};
     wb_target target = spaces;
     target.exact = true;
     for (unsigned i = 0; i < 3; i++)
-        contract_id(i + 1, ids[i].id);
+        contract_id(i + 1, ids[i].key.id);
     put(probe, 1, SOME_TIME_US - 25);
     put(probe, 2, SOME_TIME_US - 25);
     put(probe, 3, SOME_TIME_US - 25);
@@ -86,11 +93,12 @@ void contract_touch_min_advance(const store_probe *probe)
 {
     enum { MINUTE_US = 60 * 1000 * 1000 };
     wb_mark ids[3] = {{.count = 1}, {.count = 1}, {.count = 1}};
-    wb_marks marks = {.marks = ids, .count = 3, .at_us = SOME_TIME_US, .attempt = 1};
+    wb_marks marks = {
+        .marks = ids, .key_type = WB_TYPE_UUID, .count = 3, .at_us = SOME_TIME_US, .attempt = 1};
     wb_target target = spaces;
     target.min_advance_us = MINUTE_US;
     for (unsigned i = 0; i < 3; i++)
-        contract_id(i + 1, ids[i].id);
+        contract_id(i + 1, ids[i].key.id);
     put(probe, 1, SOME_TIME_US - MINUTE_US - 1);
     put(probe, 2, SOME_TIME_US - MINUTE_US);
     put(probe, 3, SOME_TIME_US - MINUTE_US + 1);

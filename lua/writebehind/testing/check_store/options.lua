@@ -30,6 +30,12 @@ local function is_list(value)
     return type(value) == "table" and value[1] ~= nil
 end
 
+local KEYS = { uuid = true, int4 = true, int8 = true, text = true }
+
+local function is_key(value)
+    return KEYS[value] == true
+end
+
 local FUNCTION, COUNT = { "a function", of_type "function" }, { "a whole number above 0", is_count }
 
 -- What each has to be, in words, and whether it is.
@@ -37,7 +43,7 @@ local OPTIONS = {
     read = FUNCTION, times = FUNCTION, fail = FUNCTION, idempotent = { "a boolean", of_type "boolean" },
     clock = { "a clock of writebehind.testing", of_kind "clock" }, timeout = { "a number of seconds", is_seconds },
     steps = COUNT, large = COUNT, schema = { "a schema", of_kind "schema" }, rows = { "a list of rows", is_list },
-    ids = { "a list of uuids", is_list },
+    ids = { "a list of ids", is_list }, key = { "uuid, int4, int8 or text", is_key },
 }
 
 local function check_option(name, value)

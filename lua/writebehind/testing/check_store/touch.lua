@@ -9,8 +9,29 @@ local TRIES = 20
 
 local touching = {}
 
-local function uuid(n)
+-- The n-th id of each type: all distinct, in no order, and such that a store which reads them otherwise mixes them up.
+local ID_OF = {}
+
+function ID_OF.uuid(n)
     return ("%08x-0000-4000-8000-%012x"):format(n * 2654435761 % 2 ^ 32, n)
+end
+
+function ID_OF.int4(n)
+    return (n % 2 == 0 and 1 or -1) * (n * 69621 % 2147483647)
+end
+
+function ID_OF.int8(n)
+    return ID_OF.int4(n) * 4194304 + n % 2
+end
+
+local TEXTS = { "Id %d", "id %d", "%d", "%d'; --", '\\%d"', "%%%d", "\195\188%d", " %d", "%d " }
+
+function ID_OF.text(n)
+    return TEXTS[n % #TEXTS + 1]:format(math.floor(n / #TEXTS))
+end
+
+function touching:id(n)
+    return ID_OF[self.options.key or "uuid"](n)
 end
 
 -- Of several answers, the sum of what each says; nil where one does not say.
@@ -85,7 +106,7 @@ function TOUCH.unknown(check, tracker, ids)
     local all = {}
     for index, id in ipairs(ids) do
         all[#all + 1] = id
-        all[#all + 1] = check.options.ids and uuid(1000000 + index) or nil
+        all[#all + 1] = check.options.ids and check:id(1000000 + index) or nil
     end
     local answer = check:touch(tracker, all, START)
     local unknown = #all - #ids
@@ -117,9 +138,10 @@ function touching:play_touch(scenario)
     local ids = self.options.ids
     for n = 1, ids and 0 or 50 do
         ids = ids or {}
-        ids[n] = uuid(n)
+        ids[n] = self:id(n)
     end
-    local tracker = self:engine("tracker", { key = "id", column = "at", precision = "exact", chunk = 1e6 })
+    local key = { "id", self.options.key or "uuid" }
+    local tracker = self:engine("tracker", { key = key, precision = "exact", chunk = 1e6 })
     scenario(self, tracker, ids)
     tracker:close()
 end

@@ -8,7 +8,8 @@
 #include <cmocka.h>
 
 #include "base/env.h"
-#include "support/store_contract.h"
+#include "rows/types.h"
+#include "support/touch_types.h"
 
 static wb_store *store_of(size_t keep_rows)
 {
@@ -27,14 +28,18 @@ static wb_batch *probe_rows(void *context, const char *table, wb_schema *schema)
     return rows;
 }
 
+/* Of the 16 bytes of a uuid. */
+#define UUID(id) (&(wb_value){.kind = WB_TEXT, .bytes = 16, .text = (const char *)(id)})
+
 static void probe_put(void *context, const uint8_t id[16], int64_t time_us)
 {
-    assert_int_equal(wb_store_memory_put(context, "spaces", id, time_us, NULL), WB_OK);
+    assert_int_equal(wb_store_memory_put(context, "spaces", WB_TYPE_UUID, UUID(id), time_us, NULL),
+                     WB_OK);
 }
 
 static int64_t probe_time_us(void *context, const uint8_t id[16])
 {
-    return wb_store_memory_time_us(context, "spaces", id);
+    return wb_store_memory_time_us(context, "spaces", WB_TYPE_UUID, UUID(id));
 }
 
 static void run_contract(void (*contract)(const store_probe *probe))
@@ -143,14 +148,62 @@ static void test_unknown_table_and_kind(void **state)
     contract_id(1, id);
     assert_int_equal(wb_store_memory_rows(store, "notes", &rows, NULL, &err), WB_STORE);
     assert_string_equal(err.text, "table \"notes\": the memory store has no rows of it");
-    assert_int_equal(wb_store_memory_time_us(store, "notes", id), WB_NEVER);
+    assert_int_equal(wb_store_memory_time_us(store, "notes", WB_TYPE_UUID, UUID(id)), WB_NEVER);
     assert_int_equal(wb_store_sqlite("/tmp/never-made.db", false, &file, NULL), WB_OK);
     assert_int_equal(wb_store_memory_rows(file, "notes", &rows, NULL, &err), WB_MISUSE);
     assert_string_equal(err.text, "store: it is a sqlite store, not a memory store");
-    assert_int_equal(wb_store_memory_put(file, "notes", id, 0, NULL), WB_MISUSE);
-    assert_int_equal(wb_store_memory_time_us(file, "notes", id), WB_NEVER);
+    assert_int_equal(wb_store_memory_put(file, "notes", WB_TYPE_UUID, UUID(id), 0, NULL),
+                     WB_MISUSE);
+    assert_int_equal(wb_store_memory_time_us(file, "notes", WB_TYPE_UUID, UUID(id)), WB_NEVER);
     assert_null(rows);
     wb_store_unref(file);
+    wb_store_unref(store);
+}
+
+/* ---- keys and columns of every type ---- */
+
+static void typed_make(void *context, const tracked *t)
+{
+    (void)context;
+    (void)t;
+}
+
+static void typed_put(void *context, const tracked *t, const wb_value *id, const wb_value *time)
+{
+    assert_int_equal(
+        wb_store_memory_put(context, "spaces", t->key_type, id, time->i * t->unit_us, NULL), WB_OK);
+}
+
+static void typed_get(void *context, const tracked *t, const wb_value *id, char out[TRACKED_TEXT])
+{
+    int64_t time_us = wb_store_memory_time_us(context, "spaces", t->key_type, id);
+    wb_value time = {.kind = WB_INT, .i = time_us / t->unit_us};
+    if (time_us == WB_NEVER)
+        strcpy(out, "none");
+    else
+        out[wb_type_text(t->column_type, &time, out)] = '\0';
+}
+
+static void test_touch_types(void **state)
+{
+    (void)state;
+    wb_store *store = store_of(0);
+    touch_probe probe = {
+        .store = store, .context = store, .make = typed_make, .put = typed_put, .get = typed_get};
+    contract_touch_types(&probe);
+    wb_store_unref(store);
+}
+
+static void test_wrong_ids(void **state)
+{
+    (void)state;
+    wb_store *store = store_of(0);
+    wb_err err;
+    wb_value id = {.kind = WB_INT, .i = 5};
+    assert_int_equal(wb_store_memory_put(store, "spaces", WB_TYPE_UUID, &id, 0, &err), WB_INVALID);
+    assert_non_null(strstr(err.text, "column \"id\" (uuid) can't hold 5"));
+    assert_int_equal(wb_store_memory_put(store, "spaces", WB_TYPE_BOOL, &id, 0, &err), WB_MISUSE);
+    assert_int_equal(wb_store_memory_time_us(store, "spaces", WB_TYPE_TEXT, &id), WB_NEVER);
     wb_store_unref(store);
 }
 
@@ -161,15 +214,16 @@ static void test_many_times(void **state)
     uint8_t id[16];
     for (unsigned i = 0; i < 5000; i++) {
         contract_id(i * 7, id);
-        assert_int_equal(wb_store_memory_put(store, "spaces", id, i, NULL), WB_OK);
+        assert_int_equal(wb_store_memory_put(store, "spaces", WB_TYPE_UUID, UUID(id), i, NULL),
+                         WB_OK);
     }
     contract_id(7, id);
-    assert_int_equal(wb_store_memory_put(store, "spaces", id, -5, NULL), WB_OK);
-    assert_int_equal(wb_store_memory_time_us(store, "spaces", id), -5);
+    assert_int_equal(wb_store_memory_put(store, "spaces", WB_TYPE_UUID, UUID(id), -5, NULL), WB_OK);
+    assert_int_equal(wb_store_memory_time_us(store, "spaces", WB_TYPE_UUID, UUID(id)), -5);
     contract_id(4999 * 7, id);
-    assert_int_equal(wb_store_memory_time_us(store, "spaces", id), 4999);
+    assert_int_equal(wb_store_memory_time_us(store, "spaces", WB_TYPE_UUID, UUID(id)), 4999);
     contract_id(4999 * 7 + 1, id);
-    assert_int_equal(wb_store_memory_time_us(store, "spaces", id), WB_NEVER);
+    assert_int_equal(wb_store_memory_time_us(store, "spaces", WB_TYPE_UUID, UUID(id)), WB_NEVER);
     wb_store_unref(store);
 }
 
@@ -272,6 +326,8 @@ int main(void)
         cmocka_unit_test(test_keeps_the_newest_rows),
         cmocka_unit_test(test_tables_are_apart),
         cmocka_unit_test(test_unknown_table_and_kind),
+        cmocka_unit_test(test_touch_types),
+        cmocka_unit_test(test_wrong_ids),
         cmocka_unit_test(test_many_times),
         cmocka_unit_test(test_write_without_memory),
         cmocka_unit_test(test_open_by_url),

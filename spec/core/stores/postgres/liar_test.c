@@ -354,11 +354,15 @@ static int describe_table(liar *l, int64_t patience_us, wb_err *err)
 
 static int touch_some(liar *l, int64_t patience_us, wb_err *err)
 {
-    wb_target target = {.key = "id", .column = "at"};
+    wb_target target = {.key = "id", .key_type = WB_TYPE_UUID, .column = "at"};
     wb_session *session = session_of(l, &target);
-    wb_mark marks[3] = {{.id = {1}}, {.id = {2}}, {.id = {3}}};
+    wb_mark marks[3] = {{.key.id = {1}}, {.key.id = {2}}, {.key.id = {3}}};
     bool again[3] = {false};
-    wb_marks all = {.marks = marks, .count = 3, .at_us = wb_unix_us(), .again = again};
+    wb_marks all = {.marks = marks,
+                    .count = 3,
+                    .key_type = WB_TYPE_UUID,
+                    .at_us = wb_unix_us(),
+                    .again = again};
     wb_touched touched;
     wb_deadline deadline = in_us(patience_us);
     memset(err, 0, sizeof *err);

@@ -19,6 +19,7 @@ static void track(fixture *f, tracking *t, bool exact, int64_t min_advance_us)
     t->target = (wb_target){.table = t->table,
                             .dedupe_column = -1,
                             .key = "id",
+                            .key_type = WB_TYPE_UUID,
                             .column = "used \"at\"",
                             .exact = exact,
                             .min_advance_us = min_advance_us,
@@ -49,7 +50,7 @@ static wb_mark mark(int id, int64_t time_us)
 {
     wb_mark mark = {.time_us = time_us, .count = 1};
     for (int i = 0; i < 4; i++)
-        mark.id[15 - i] = (uint8_t)(id >> (8 * i));
+        mark.key.id[15 - i] = (uint8_t)(id >> (8 * i));
     return mark;
 }
 
@@ -60,6 +61,7 @@ static bool again[MOST]; /* which of the last touch's marks come again */
 static wb_touched touch(tracking *t, const wb_mark *marks, size_t count, int64_t at_us)
 {
     wb_marks all = {.marks = marks,
+                    .key_type = WB_TYPE_UUID,
                     .count = count,
                     .at_us = at_us,
                     .exact = t->target.exact,
@@ -186,7 +188,8 @@ static void wrong_table_is_held(void **state)
     fixture *f = *state;
     tracking t;
     wb_mark marks[] = {mark(1, T0)};
-    wb_marks all = {.marks = marks, .count = 1, .at_us = T0, .again = again};
+    wb_marks all = {
+        .marks = marks, .key_type = WB_TYPE_UUID, .count = 1, .at_us = T0, .again = again};
     track(f, &t, false, 0);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         wb_deadline deadline = in_us(10 * SECOND_US);
@@ -222,7 +225,8 @@ typedef struct racer {
 static int touch_to_end(wb_session *session, const wb_mark *marks, int64_t at_us)
 {
     bool left[IDS] = {false};
-    wb_marks all = {.marks = marks, .count = IDS, .at_us = at_us, .again = left};
+    wb_marks all = {
+        .marks = marks, .key_type = WB_TYPE_UUID, .count = IDS, .at_us = at_us, .again = left};
     for (;;) {
         wb_deadline deadline = in_us(60 * SECOND_US);
         wb_touched touched;
@@ -346,7 +350,8 @@ static void with_rights(void **state)
             sql(f, "ROLLBACK");
             assert_touched(touch(&t, marks, 3, T0 + 7), 1, 1);
         } else {
-            wb_marks all = {.marks = marks, .count = 3, .at_us = T0, .again = again};
+            wb_marks all = {
+                .marks = marks, .key_type = WB_TYPE_UUID, .count = 3, .at_us = T0, .again = again};
             wb_deadline deadline = in_us(30 * SECOND_US);
             wb_touched touched;
             wb_err err = {.code = WB_OK};
@@ -434,7 +439,11 @@ static void other_type_is_held(void **state)
             tracking t;
             wb_touched touched;
             wb_err err = {.code = WB_OK};
-            wb_marks all = {.marks = marks, .count = 1, .at_us = T0 + 7, .again = again};
+            wb_marks all = {.marks = marks,
+                            .key_type = WB_TYPE_UUID,
+                            .count = 1,
+                            .at_us = T0 + 7,
+                            .again = again};
             sql(f, "DROP TABLE IF EXISTS w");
             make_table(f, 1);
             if (unique == 0)

@@ -148,9 +148,13 @@ static wb_touched touch_one(wb_session *session)
     static const uint8_t id[16] = {0x00, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77,
                                    0x88, 0x99, 0xaa, 0xbb, 0xcc, 0xdd, 0xee, 0xff};
     wb_mark mark = {.time_us = 1, .count = 1};
-    memcpy(mark.id, id, sizeof id);
+    memcpy(mark.key.id, id, sizeof id);
     bool again = false;
-    wb_marks marks = {.marks = &mark, .count = 1, .at_us = wb_unix_us(), .again = &again};
+    wb_marks marks = {.marks = &mark,
+                      .key_type = WB_TYPE_UUID,
+                      .count = 1,
+                      .at_us = wb_unix_us(),
+                      .again = &again};
     wb_deadline deadline = {.at_us = wb_now_us() + 30000000};
     wb_touched touched;
     wb_err err = {0};
@@ -163,7 +167,7 @@ static wb_touched touch_one(wb_session *session)
 static void tracked_table(void **state)
 {
     struct fixture *fixture = *state;
-    wb_target target = {.table = "t", .key = "id", .column = "at"};
+    wb_target target = {.table = "t", .key = "id", .key_type = WB_TYPE_UUID, .column = "at"};
     wb_session *session = fixture->store->class->session(fixture->store, &target);
     fixture_run(fixture, "CREATE TABLE t (id TEXT PRIMARY KEY, at TEXT);"
                          "INSERT INTO t (id) VALUES ('00112233-4455-6677-8899-aabbccddeeff')");

@@ -1,14 +1,25 @@
 /* SPDX-License-Identifier: MIT
- * A tracker's tables in SQLite: made, with keys of either kind, and refused. The contract tests the times. */
+ * A tracker's tables in SQLite: made, with keys and columns of each type, and refused. The contract tests the times. */
 #include "support/sqlite_fixture.h"
 #include "support/support.h"
+#include "support/touch_types.h"
+
+#include <stdio.h>
+
+#include "rows/types.h"
 
 static int touch_one(wb_store *store, const wb_target *target, unsigned number, wb_touched *out,
                      wb_err *err)
 {
     wb_mark mark = {.count = 1};
-    contract_id(number, mark.id);
-    wb_marks marks = {.marks = &mark, .count = 1, .at_us = SOME_TIME_US, .attempt = 1};
+    contract_id(number, mark.key.id);
+    if (target->key_type == WB_TYPE_TEXT)
+        mark.key = (wb_key){.text = {.bytes = 1, .at = "k"}};
+    wb_marks marks = {.marks = &mark,
+                      .key_type = target->key_type,
+                      .count = 1,
+                      .at_us = SOME_TIME_US,
+                      .attempt = 1};
     wb_deadline deadline = contract_until(60 * 1000);
     wb_session *session = contract_session(store, target);
     int code = session->class->touch(session, &marks, &deadline, out, err);
@@ -19,7 +30,8 @@ static int touch_one(wb_store *store, const wb_target *target, unsigned number, 
 static void test_touch_makes_its_table(void **state)
 {
     struct fixture *fixture = *state;
-    wb_target target = {.table = "spaces", .key = "the id", .column = "used \"at\""};
+    wb_target target = {
+        .table = "spaces", .key = "the id", .key_type = WB_TYPE_UUID, .column = "used \"at\""};
     wb_touched touched = {9, 9};
     assert_int_equal(touch_one(fixture->store, &target, 1, &touched, NULL), WB_OK);
     assert_int_equal(touched.updated, 0);
@@ -35,7 +47,8 @@ static void test_touch_makes_its_table(void **state)
 static void test_touch_by_bytes(void **state)
 {
     struct fixture *fixture = *state;
-    wb_target target = {.table = "spaces", .key = "id", .column = "used_at"};
+    wb_target target = {
+        .table = "spaces", .key = "id", .key_type = WB_TYPE_UUID, .column = "used_at"};
     wb_touched touched;
     fixture_run(fixture, "CREATE TABLE spaces (id BLOB PRIMARY KEY, used_at DATETIME)");
     fixture_run(
@@ -52,14 +65,16 @@ static void touch_refused(wb_store *store, const wb_target *target, const char *
     wb_touched touched = {9, 9};
     assert_int_equal(touch_one(store, target, 1, &touched, &err), WB_STORE);
     assert_int_equal(err.error_class, WB_HOLD);
-    assert_non_null(strstr(err.text, text));
+    if (strstr(err.text, text) == NULL)
+        fail_msg("\"%s\", expected to find \"%s\"", err.text, text);
     assert_int_equal(touched.updated, 9);
 }
 
 static void test_touch_refused_columns(void **state)
 {
     struct fixture *fixture = *state;
-    wb_target target = {.table = "spaces", .key = "id", .column = "used_at"};
+    wb_target target = {
+        .table = "spaces", .key = "id", .key_type = WB_TYPE_UUID, .column = "used_at"};
     fixture_run(fixture, "CREATE TABLE spaces (id TEXT, used_at INTEGER)");
     touch_refused(fixture->store, &target,
                   "table \"spaces\": column \"used_at\" is INTEGER in the database, timestamptz");
@@ -72,12 +87,106 @@ static void test_touch_refused_columns(void **state)
     wb_store_unref(store);
 }
 
+/* ---- keys and columns of every type ---- */
+
+static void typed_make(void *context, const tracked *t)
+{
+    char sql[256];
+    snprintf(sql, sizeof sql,
+             "DROP TABLE IF EXISTS spaces; CREATE TABLE spaces (id %s PRIMARY KEY, used_at %s)",
+             wb_type_sqlite(t->key_type), wb_type_sqlite(t->column_type));
+    fixture_run(context, sql);
+}
+
+static void typed_put(void *context, const tracked *t, const wb_value *id, const wb_value *time)
+{
+    char sql[4096], text[WB_TYPE_TEXT_BYTES] = "NULL";
+    bool quoted = time->kind != WB_NULL && t->column_type != WB_TYPE_INT8;
+    if (time->kind != WB_NULL)
+        text[wb_type_text(t->column_type, time, text)] = '\0';
+    snprintf(sql, sizeof sql, "INSERT INTO spaces VALUES (%s, %s%s%s)", tracked_literal(t, id),
+             quoted ? "'" : "", text, quoted ? "'" : "");
+    fixture_run(context, sql);
+}
+
+static void typed_get(void *context, const tracked *t, const wb_value *id, char out[TRACKED_TEXT])
+{
+    sqlite3 *db = fixture_database(context);
+    sqlite3_stmt *rows = NULL;
+    char sql[4096];
+    snprintf(sql, sizeof sql,
+             "SELECT coalesce(used_at, 'NULL'), typeof(used_at) FROM spaces WHERE id = %s",
+             tracked_literal(t, id));
+    assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &rows, NULL), SQLITE_OK);
+    bool found = sqlite3_step(rows) == SQLITE_ROW;
+    snprintf(out, TRACKED_TEXT, "%s", found ? (const char *)sqlite3_column_text(rows, 0) : "none");
+    if (found && strcmp(out, "NULL") != 0)
+        assert_string_equal((const char *)sqlite3_column_text(rows, 1),
+                            t->column_type == WB_TYPE_INT8 ? "integer" : "text");
+    sqlite3_finalize(rows);
+    sqlite3_close(db);
+}
+
+static void test_touch_types(void **state)
+{
+    struct fixture *fixture = *state;
+    touch_probe probe = {.store = fixture->store,
+                         .context = fixture,
+                         .has_nulls = true,
+                         .make = typed_make,
+                         .put = typed_put,
+                         .get = typed_get};
+    contract_touch_types(&probe);
+}
+
+static void test_touch_makes_tables_of_types(void **state)
+{
+    static const int types[] = {WB_TYPE_INT4, WB_TYPE_INT8, WB_TYPE_TEXT};
+    struct fixture *fixture = *state;
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+        char sql[128];
+        wb_target target = tracked_target(&(tracked){.key_type = types[i]});
+        wb_touched touched;
+        snprintf(sql, sizeof sql,
+                 "CREATE TABLE \"spaces\" (\"id\" %s PRIMARY KEY NOT NULL, \"used_at\" timestamptz "
+                 "TEXT)",
+                 wb_type_name(types[i]));
+        assert_int_equal(touch_one(fixture->store, &target, 1, &touched, NULL), WB_OK);
+        check_query(fixture, "SELECT sql FROM sqlite_master WHERE name = 'spaces'", sql);
+        fixture_run(fixture, "DROP TABLE spaces");
+    }
+}
+
+static void test_touch_refused_keys(void **state)
+{
+    static const struct {
+        int type;
+        const char *declared, *words;
+    } cases[] = {
+        {WB_TYPE_INT8, "int4", "column \"id\" is int4 in the database, int8 in the schema"},
+        {WB_TYPE_INT8, "TEXT", "column \"id\" is TEXT in the database, int8 in the schema"},
+        {WB_TYPE_TEXT, "INTEGER", "column \"id\" is INTEGER in the database, text in the schema"},
+        {WB_TYPE_TEXT, "NUMERIC", "column \"id\" is NUMERIC in the database, text in the schema"},
+        {WB_TYPE_UUID, "int8", "column \"id\" is int8 in the database, uuid in the schema"},
+    };
+    struct fixture *fixture = *state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char sql[128];
+        wb_target target = tracked_target(&(tracked){.key_type = cases[i].type});
+        snprintf(sql, sizeof sql,
+                 "DROP TABLE IF EXISTS spaces; CREATE TABLE spaces (id %s, used_at timestamptz)",
+                 cases[i].declared);
+        fixture_run(fixture, sql);
+        touch_refused(fixture->store, &target, cases[i].words);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WITH_DATABASE(test_touch_makes_its_table),
-        WITH_DATABASE(test_touch_by_bytes),
-        WITH_DATABASE(test_touch_refused_columns),
+        WITH_DATABASE(test_touch_makes_its_table),       WITH_DATABASE(test_touch_by_bytes),
+        WITH_DATABASE(test_touch_refused_columns),       WITH_DATABASE(test_touch_types),
+        WITH_DATABASE(test_touch_makes_tables_of_types), WITH_DATABASE(test_touch_refused_keys),
     };
     return cmocka_run_group_tests_name("sqlite_touch", tests, NULL, NULL);
 }
