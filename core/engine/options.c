@@ -221,11 +221,17 @@ static int check_key(const wb_tracker_options *options, wb_err *err)
     return code;
 }
 
+static bool is_scripted(const wb_tracker_options *options)
+{
+    return options->store == NULL || options->store->class->scripted;
+}
+
 /* Only a native store has a table to name. */
 static int check_table(const wb_tracker_options *options, wb_err *err)
 {
-    bool scripted = options->store == NULL || options->store->class->scripted;
-    return scripted && options->table == NULL ? WB_OK : check_given(options->table, "table", err);
+    return is_scripted(options) && options->table == NULL
+               ? WB_OK
+               : check_given(options->table, "table", err);
 }
 
 int wb_tracker_options_check(const wb_tracker_options *options, wb_err *err)
@@ -235,6 +241,8 @@ int wb_tracker_options_check(const wb_tracker_options *options, wb_err *err)
         code = check_key(options, err);
     if (code == WB_OK)
         code = check_given(options->column, "column", err);
+    if (code == WB_OK && options->insert && is_scripted(options))
+        return wb_fail(err, WB_MISUSE, "insert: a script makes its rows itself");
     if (code == WB_OK)
         code = check_ranges(wb_tracker_option_list, options, err);
     return code == WB_OK ? check_retry(&options->retry, err) : code;

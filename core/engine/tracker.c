@@ -35,6 +35,7 @@ static wb_pipeline_options pipeline_options(const wb_tracker_options *options)
                 .key = options->key,
                 .key_type = options->key_type,
                 .column = options->column,
+                .insert = options->insert,
                 .min_advance_us = options->min_advance_us,
                 .exact = options->exact,
                 .write_timeout_us = options->write_timeout_us,

@@ -294,7 +294,8 @@ typedef struct wb_tracker_options {
     const char *column; /* its timestamptz column */
     wb_clock *clock;    /* NULL: the system's */
     int64_t interval_us;
-    bool exact; /* each id gets the time of its last mark, else all get the flush's */
+    bool insert; /* ids without a row get one; a script is not told of it */
+    bool exact;  /* each id gets the time of its last mark, else all get the flush's */
     int64_t min_advance_us;
     uint64_t chunk;           /* ids in one write */
     uint64_t max_pending_ids; /* the most distinct ids that wait */
@@ -331,7 +332,8 @@ WB_API int wb_tracker_add(wb_tracker *tracker, const wb_value *id, int64_t unix_
 WB_API int wb_tracker_add_uuid(wb_tracker *tracker, const uint8_t id[16], int64_t unix_us,
                                bool *due, wb_err *err);
 WB_API wb_marks *wb_tracker_take(wb_tracker *tracker);
-/* As wb_batcher_write. *updated is how many times moved forward, *unmatched how many ids have no row. */
+/* As wb_batcher_write. *updated is how many times moved forward, rows that were made among them, *unmatched how many ids
+ * have no row. */
 WB_API int wb_tracker_write(wb_tracker *tracker, const wb_marks *marks, uint64_t *updated,
                             uint64_t *unmatched, wb_err *err);
 /* After a failure the whole chunk is merged back, whatever outcome->stored: times only move forward, so a second write

@@ -34,6 +34,7 @@ typedef struct wb_target {
     const char *key; /* a tracker's, as all below that is not said to be everybody's */
     int key_type;    /* enum wb_type */
     const char *column;
+    bool insert; /* makes the rows that are missing */
     int64_t min_advance_us;
     bool exact;
     wb_log *log;              /* everybody's, for the server's notices; may be NULL */
@@ -58,7 +59,8 @@ static inline const char *wb_target_table(const wb_target *target, const wb_batc
     return batch->table != NULL ? batch->table : target->table;
 }
 
-/* How many ids a touch moved forward, and how many have no row. */
+/* How many ids a touch moved forward or made a row of, and how many have no row: none was to be made, or the table refused
+ * it. */
 typedef struct wb_touched {
     uint64_t updated, unmatched;
 } wb_touched;

@@ -4,6 +4,7 @@
 -- lists (core.options). An option that is not given is not in the flat table: the core has its default.
 
 local core = require "writebehind.core"
+local tracked = require "writebehind.tracked"
 
 local raw = core.raw
 
@@ -173,6 +174,7 @@ local LISTED = {
     tries = function(entry) return whole_or_huge(entry.least, MOST_TRIES) end,
     share = function(entry) return share(entry.least, entry.most) end,
     time = function(entry) return entry.least > 0 and some_seconds or seconds end,
+    flag = function() return of_type "boolean" end,
     choice = function(entry) return one_of(in_order(core.choices[entry.name])) end,
 }
 
@@ -324,52 +326,28 @@ end
 
 -- ---- tracker ----
 
--- A column of a tracker: a name, or { name, type, … } as in a schema. `types` is a set, `shown` how they are listed.
-local function column_of(types, shown)
-    local expected = ("a name, or { name, type } with a type of %s"):format(shown)
-    return function(value)
-        if type(value) ~= "table" then
-            return name_text(value) and expected
-        end
-        local name, kind = value[1] or value.name, value[2] or value.type
-        return (name_text(name) or not types[kind]) and expected or nil
-    end
-end
-
--- What else a column's table may hold is refused by name.
-local function flatten_column(flat, option, known)
-    local value = flat[option]
-    if type(value) ~= "table" then
-        return
-    end
-    for name in pairs(value) do
-        if not known[name] then
-            return ('tracker: option "%s": unknown field %s'):format(option, show(name))
-        end
-    end
-    flat[option], flat[option .. "_type"] = value[1] or value.name, value[2] or value.type
-end
-
-local KEY_TYPES = { uuid = true, int4 = true, int8 = true, text = true }
-local KEY_FIELDS = { true, true, name = true, type = true }
-
 add_checkers(TRACKER, {
-    store = store_with "touch", key = column_of(KEY_TYPES, "uuid, int4, int8, text"), column = name_text,
-    precision = one_of { "flush", "exact" },
+    store = store_with "touch", key = tracked.key, column = name_text, precision = one_of { "flush", "exact" },
 })
+
+local function is_database(store)
+    return is_native(store) and store:kind() ~= "worker"
+end
 
 -- A scripted store knows where its marks go.
 local function tracker_requires(given)
-    local native = type(given) == "table" and is_native(given.store) and given.store:kind() ~= "worker"
-    return native and { "store", "table" } or { "store" }
+    return type(given) == "table" and is_database(given.store) and { "store", "table" } or { "store" }
 end
 
 function options.tracker(given)
     local flat, message = flatten("tracker", given, TRACKER, tracker_requires(given))
-    message = message or flatten_column(flat, "key", KEY_FIELDS)
+    if not message and flat.insert and not is_database(given.store) then
+        message = 'tracker: option "insert": a scripted store makes its rows itself'
+    end
     if message then
         return nil, message
     end
+    tracked.flatten(flat)
     flat.exact = flat.precision == "exact"
     return flat
 end

@@ -37,6 +37,8 @@ local FACTOR = { [""] = 1, KiB = 2 ^ 10, MiB = 2 ^ 20, GiB = 2 ^ 30 }
 local function default_of(entry, text)
     if entry.type == "choice" then
         return core.choices[entry.name][text:match '^`"(.*)"`$']
+    elseif entry.type == "flag" then
+        return text == "`true`" and 1 or text == "`false`" and 0
     elseif text == "`math.huge`" then
         return huge
     end
@@ -91,7 +93,7 @@ end
 
 local REQUIRED = {
     batcher = { store = { write = answer }, schema = schema, table = "t" },
-    tracker = { store = { touch = answer }, table = "t", key = "id", column = "at" },
+    tracker = { store = writebehind.memory(), table = "t", key = "id", column = "at" },
 }
 
 local function takes(noun, name, value)
@@ -109,6 +111,8 @@ end
 local function samples(entry)
     if entry.type == "choice" then
         return { "reject", "block", "drop_oldest", "drop_newest" }, { "ask", "none", 0, true }
+    elseif entry.type == "flag" then
+        return { true, false }, { 0, 1, "true" }
     elseif entry.type == "share" then
         return { 1e-9, 0.5, entry.most }, { entry.least, entry.most + 1e-9, "0.5" }
     elseif entry.type == "time" then

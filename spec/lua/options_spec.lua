@@ -73,6 +73,7 @@ local WRONG = {
         key = { "", 5, {} },
         column = { "", 5, {} },
         interval = { -1, "1", NAN() },
+        insert = { 1, "yes", true }, -- the store is scripted
         precision = { "rough", 5, true },
         min_advance = { -1, "1", NAN() },
         chunk = { 0, -1, 1.5, "1" },

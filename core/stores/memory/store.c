@@ -217,27 +217,37 @@ static wb_batch *rows_copy(const memory_table *table, size_t keep)
 
 /* ---- times ---- */
 
+/* False: no memory for a row. */
+static bool touch_one(memory_table *table, const wb_target *target, const wb_marks *marks, size_t i,
+                      wb_touched *touched)
+{
+    const wb_key *key = &marks->marks[i].key;
+    int64_t time_us = wb_marks_time_us(marks, i);
+    wb_memory_time *row = wb_memory_times_find(&table->times, marks->key_type, key);
+    bool makes = row == NULL && target->insert;
+    bool moves = row != NULL && row->time_us < wb_marks_bound_us(marks, i, target->min_advance_us);
+    if (moves)
+        row->time_us = time_us;
+    touched->updated += moves || makes;
+    touched->unmatched += row == NULL && !makes;
+    return !makes || wb_memory_times_put(&table->times, marks->key_type, key, time_us);
+}
+
 static int memory_touch(wb_session *base, const wb_marks *marks, const wb_deadline *deadline,
                         wb_touched *out, wb_err *err)
 {
     (void)deadline;
-    (void)err;
     memory_session *session = (memory_session *)base;
+    const char *name = session->target->table;
     wb_touched touched = {0, 0};
     wb_monitor_lock(&session->store->monitor);
-    const memory_table *table = table_find(session->store, session->target->table);
-    for (size_t i = 0; i < marks->count; i++) {
-        wb_memory_time *row = table == NULL ? NULL
-                                            : wb_memory_times_find(&table->times, marks->key_type,
-                                                                   &marks->marks[i].key);
-        if (row == NULL) {
-            touched.unmatched++;
-        } else if (row->time_us < wb_marks_bound_us(marks, i, session->target->min_advance_us)) {
-            row->time_us = marks->exact ? marks->marks[i].time_us : marks->at_us;
-            touched.updated++;
-        }
-    }
+    memory_table *table = table_make(session->store, name);
+    bool done = table != NULL;
+    for (size_t i = 0; done && i < marks->count; i++)
+        done = touch_one(table, session->target, marks, i, &touched);
     wb_monitor_unlock(&session->store->monitor);
+    if (!done)
+        return no_memory(name, err);
     *out = touched;
     return WB_OK;
 }

@@ -76,15 +76,20 @@ static int check_column(const PGresult *columns, const wb_column *column, wb_err
     return WB_OK;
 }
 
+/* The server has nothing to fill it with. */
+static bool needs_value(const PGresult *columns, int row)
+{
+    bool filled = wb_pg_true(columns, row, WB_PG_DEFAULT) || has(columns, row, WB_PG_IDENTITY) ||
+                  has(columns, row, WB_PG_GENERATED);
+    return wb_pg_true(columns, row, WB_PG_NOT_NULL) && !filled;
+}
+
 /* The columns that the schema leaves out: the server must have something to fill each with. */
 static int check_rest(const PGresult *columns, const wb_schema *schema, wb_err *err)
 {
     for (int row = 0; row < PQntuples(columns); row++) {
         const char *name = PQgetvalue(columns, row, WB_PG_NAME);
-        bool filled = wb_pg_true(columns, row, WB_PG_DEFAULT) ||
-                      has(columns, row, WB_PG_IDENTITY) || has(columns, row, WB_PG_GENERATED);
-        if (!wb_pg_true(columns, row, WB_PG_NOT_NULL) || filled ||
-            wb_schema_find(schema, name, strlen(name)) >= 0)
+        if (!needs_value(columns, row) || wb_schema_find(schema, name, strlen(name)) >= 0)
             continue;
         return wb_fail_store(err, WB_HOLD,
                              "column \"%s\" is NOT NULL without a default in the database, and "
@@ -102,6 +107,29 @@ static int check_schema(const PGresult *columns, const wb_schema *schema, wb_err
     return code == WB_OK ? check_rest(columns, schema, err) : code;
 }
 
+/* Can a row be made of two columns? The key's index is also what tells one that somebody else made meanwhile. */
+static int check_insert(const PGresult *columns, const wb_target *target, wb_err *err)
+{
+    int code = check_written(columns, target->key, "tracker", err);
+    if (code != WB_OK)
+        return code;
+    if (!wb_pg_true(columns, wb_pg_find(columns, target->key), WB_PG_UNIQUE))
+        return wb_fail_store(err, WB_HOLD,
+                             "column \"%s\" has no unique index of its own, so the tracker can't "
+                             "insert rows",
+                             target->key);
+    for (int row = 0; row < PQntuples(columns); row++) {
+        const char *name = PQgetvalue(columns, row, WB_PG_NAME);
+        if (needs_value(columns, row) && strcmp(name, target->key) != 0 &&
+            strcmp(name, target->column) != 0)
+            return wb_fail_store(err, WB_HOLD,
+                                 "column \"%s\" is NOT NULL without a default in the database, so "
+                                 "the tracker can't insert rows",
+                                 name);
+    }
+    return WB_OK;
+}
+
 static int check_tracker(const PGresult *columns, const wb_target *target, wb_err *err)
 {
     const wb_column key = {.name = target->key, .type = target->key_type};
@@ -109,7 +137,9 @@ static int check_tracker(const PGresult *columns, const wb_target *target, wb_er
     int code = check_type(columns, &key, "tracker", err);
     if (code == WB_OK)
         code = check_type(columns, &time, "tracker", err);
-    return code == WB_OK ? check_written(columns, target->column, "tracker", err) : code;
+    if (code == WB_OK)
+        code = check_written(columns, target->column, "tracker", err);
+    return code == WB_OK && target->insert ? check_insert(columns, target, err) : code;
 }
 
 /* What COPY refuses, whatever the columns are (PostgreSQL manual, "COPY", notes). */

@@ -119,6 +119,13 @@ static const char *first_line(const char *text, int *bytes)
     return text;
 }
 
+/* 42501 also says that a policy refuses a row, which is that row's. */
+static bool is_of_policy(const PGresult *result, const char *sqlstate)
+{
+    return strcmp(sqlstate, "42501") == 0 &&
+           strcmp(field_of(result, PG_DIAG_SOURCE_FUNCTION), "ExecWithCheckOptions") == 0;
+}
+
 int wb_pg_fail(wb_err *err, const PGresult *result)
 {
     const char *sqlstate = field_of(result, PG_DIAG_SQLSTATE);
@@ -127,6 +134,8 @@ int wb_pg_fail(wb_err *err, const PGresult *result)
     if (*primary == '\0')
         primary = PQresultErrorMessage(result); /* libpq's own */
     int class = *sqlstate == '\0' ? WB_RETRY : wb_pg_class(sqlstate);
+    if (is_of_policy(result, sqlstate))
+        class = WB_REJECT;
     int bytes;
     primary = first_line(primary, &bytes);
     if (bytes == 0)

@@ -245,6 +245,10 @@ void wb_pg_put_touch_all(wb_buffer *sql, const wb_pg_session *session, const wb_
  * of each mark that has no row, or a late one that it did not move, the mark's number, from 1, and why. */
 void wb_pg_put_touch_free(wb_buffer *sql, const wb_pg_session *session, const wb_marks *marks);
 enum wb_pg_left { WB_PG_NO_ROW, WB_PG_IN_USE, WB_PG_OTHER_TYPE };
+/* The statement that makes the rows of ids that had none, unless the columns' types have changed. It waits only for a
+ * moment for somebody who makes one of them. It answers such rows: once 0, and 0 or WB_PG_OTHER_TYPE; of each mark whose
+ * row it did not make, the mark's number and WB_PG_NO_ROW. */
+void wb_pg_put_touch_insert(wb_buffer *sql, const wb_pg_session *session, const wb_marks *marks);
 
 /* ---- check.c: does the table fit? ---- */
 
@@ -257,12 +261,21 @@ int wb_pg_check(wb_pg_session *session, const wb_deadline *deadline, wb_err *err
 int wb_pg_describe(wb_pg_session *session, wb_describing *describing, const wb_deadline *deadline,
                    wb_schema **out, wb_err *err);
 
-/* ---- touch.c, copy.c, doubt.c: writes to the table in use, which is checked, on the connection there is. HOLD where
- * it is no longer as it was then ---- */
+/* ---- touch*.c, copy.c, doubt.c: writes to the table in use, which is checked, on the connection there is. HOLD where it
+ * is no longer as it was then ---- */
 
 /* marks: one at least. */
 int wb_pg_touch(wb_pg_session *session, const wb_marks *marks, const wb_deadline *deadline,
                 wb_touched *out, wb_err *err);
+/* A lock was in the way of a statement. */
+bool wb_pg_was_in_the_way(const wb_err *err);
+/* What became of the marks that did not move, by a statement that waits for no row. absent: a flag for each mark, which
+ * becomes true where it has no row; NULL: nobody asks. */
+int wb_pg_touch_free(wb_pg_session *session, const wb_marks *marks, const wb_deadline *deadline,
+                     wb_touched *touched, bool *absent, wb_err *err);
+/* Makes the rows of the marks that are absent, and counts anew which are unmatched. */
+int wb_pg_touch_insert(wb_pg_session *session, const wb_marks *marks, const bool *absent,
+                       const wb_deadline *deadline, wb_touched *touched, wb_err *err);
 /* write.c. By whichever way takes rows of their shapes. *begun becomes true once the server is ready for the rows: the
  * connection was no dead one. */
 int wb_pg_write(wb_pg_session *session, const wb_pg_rows *rows, const wb_deadline *deadline,

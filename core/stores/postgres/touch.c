@@ -1,18 +1,15 @@
 /* SPDX-License-Identifier: MIT
  * Moving times forward, for a tracker. Where the key is unique, a plain UPDATE moves all marks, as fast as the server
- * can: it gives up when a row is locked. Then, or where it did not move all, a second statement skips the rows that are
- * locked and says what became of each mark. So nobody waits for a row, and no two writers wait for each other. A time
- * never moves back, and doing it twice changes nothing, so a lost answer is never in doubt.
+ * can: it gives up when a row is locked. Then, or where it did not move all, a second statement (touch_free.c) skips the
+ * rows that are locked and says what became of each mark; where rows are to be made, a third one makes them
+ * (touch_insert.c). So nobody waits for a row, and no two writers wait for each other. A time never moves back, and doing
+ * it twice changes nothing, so a lost answer is never in doubt.
  * Used by the session's thread, so not locked. Fails as wire.c does, or with RETRY without memory. */
 #include "stores/postgres/postgres.h"
 
 #include <string.h>
 
-/* lock_not_available, deadlock_detected. */
-static bool was_in_the_way(const wb_err *err)
-{
-    return strcmp(err->sqlstate, "55P03") == 0 || strcmp(err->sqlstate, "40P01") == 0;
-}
+#include "base/env.h"
 
 /* WB_OK too where a lock was in the way: nothing has moved then. */
 static int touch_all(wb_pg_session *session, const wb_marks *marks, const wb_deadline *deadline,
@@ -23,56 +20,12 @@ static int touch_all(wb_pg_session *session, const wb_marks *marks, const wb_dea
     *moved = 0;
     wb_pg_put_touch_all(&sql, session, marks);
     int code = wb_pg_change(session, &sql, deadline, moved, &own);
-    if (code != WB_OK && was_in_the_way(&own))
+    if (code != WB_OK && wb_pg_was_in_the_way(&own))
         return WB_OK;
     if (code == WB_OK && *moved > marks->count)
         code = wb_pg_deviates(session, "more ids than there are", &own);
     if (code != WB_OK)
         *err = own;
-    return code;
-}
-
-/* False: that is no answer. */
-static bool take_row(const PGresult *result, int row, const wb_marks *marks, wb_touched *touched,
-                     bool *changed)
-{
-    uint64_t mark, what;
-    if (!wb_pg_number(PQgetvalue(result, row, 0), &mark) ||
-        !wb_pg_number(PQgetvalue(result, row, 1), &what) || mark > marks->count)
-        return false;
-    if (mark == 0)
-        touched->updated += what;
-    else if (what == WB_PG_NO_ROW)
-        touched->unmatched++;
-    else if (what == WB_PG_IN_USE)
-        marks->again[mark - 1] = true;
-    else
-        *changed = true;
-    return touched->updated + touched->unmatched <= marks->count;
-}
-
-static int take_answer(wb_pg_session *session, const PGresult *result, const wb_marks *marks,
-                       wb_touched *touched, wb_err *err)
-{
-    bool changed = false;
-    for (int row = 0; row < PQntuples(result); row++)
-        if (!take_row(result, row, marks, touched, &changed))
-            return wb_pg_deviates(session, "ids that were not asked for", err);
-    if (changed)
-        return wb_fail_store(err, WB_HOLD, "the table has changed since it was checked");
-    return WB_OK;
-}
-
-static int touch_free(wb_pg_session *session, const wb_marks *marks, const wb_deadline *deadline,
-                      wb_touched *touched, wb_err *err)
-{
-    PGresult *result = NULL;
-    wb_buffer sql = WB_BUFFER_EMPTY;
-    wb_pg_put_touch_free(&sql, session, marks);
-    int code = wb_pg_ask(session, &sql, (wb_pg_shape){.columns = 2}, deadline, &result, err);
-    if (code == WB_OK)
-        code = take_answer(session, result, marks, touched, err);
-    PQclear(result);
     return code;
 }
 
@@ -84,15 +37,78 @@ static bool is_plain(const PGresult *columns, const wb_target *target)
                   PQgetvalue(columns, time, WB_PG_BASE)) == 0;
 }
 
+/* Moves what can be moved. *absent, one of wb_alloc: the marks that have no row; NULL where none has to be made. */
+static int move(wb_pg_session *session, const wb_marks *marks, const wb_deadline *deadline,
+                wb_touched *touched, bool **absent, wb_err *err)
+{
+    int code = WB_OK;
+    if (is_plain(wb_pg_table_now(session)->columns, &session->target))
+        code = touch_all(session, marks, deadline, &touched->updated, err);
+    if (code != WB_OK || touched->updated == marks->count)
+        return code;
+    if (session->target.insert && (*absent = wb_alloc_zeroed(marks->count)) == NULL)
+        return wb_fail_store(err, WB_RETRY, "out of memory for %zu ids", marks->count);
+    return wb_pg_touch_free(session, marks, deadline, touched, *absent, err);
+}
+
+static int move_and_make(wb_pg_session *session, const wb_marks *marks, const wb_deadline *deadline,
+                         wb_touched *touched, wb_err *err)
+{
+    bool *absent = NULL;
+    int code = move(session, marks, deadline, touched, &absent, err);
+    if (code == WB_OK && absent != NULL && touched->unmatched > 0)
+        code = wb_pg_touch_insert(session, marks, absent, deadline, touched, err);
+    wb_free(absent);
+    return code;
+}
+
+/* untranslatable_character, character_not_in_repertoire: the database's encoding lacks a character. */
+static bool is_no_text_there(const wb_err *err)
+{
+    return strcmp(err->sqlstate, "22P05") == 0 || strcmp(err->sqlstate, "22021") == 0;
+}
+
+static int touch_run(wb_pg_session *session, const wb_marks *marks, const wb_deadline *deadline,
+                     wb_touched *out, wb_err *err);
+
+static int touch_part(wb_pg_session *session, const wb_marks *marks, size_t from, size_t count,
+                      const wb_deadline *deadline, wb_touched *out, wb_err *err)
+{
+    wb_marks part = *marks;
+    part.marks += from;
+    part.again += from;
+    part.count = count;
+    return touch_run(session, &part, deadline, out, err);
+}
+
+/* An id that no text of the database can be has no row, and stops no other. */
+static int touch_run(wb_pg_session *session, const wb_marks *marks, const wb_deadline *deadline,
+                     wb_touched *out, wb_err *err)
+{
+    wb_touched touched = {0};
+    int code = move_and_make(session, marks, deadline, &touched, err);
+    bool divides = code != WB_OK && marks->key_type == WB_TYPE_TEXT && is_no_text_there(err);
+    if (divides && marks->count > 1) {
+        size_t half = marks->count / 2;
+        code = touch_part(session, marks, 0, half, deadline, out, err);
+        return code != WB_OK
+                   ? code
+                   : touch_part(session, marks, half, marks->count - half, deadline, out, err);
+    }
+    if (divides)
+        touched = (wb_touched){.unmatched = 1};
+    else if (code != WB_OK)
+        return code;
+    out->updated += touched.updated;
+    out->unmatched += touched.unmatched;
+    return WB_OK;
+}
+
 int wb_pg_touch(wb_pg_session *session, const wb_marks *marks, const wb_deadline *deadline,
                 wb_touched *out, wb_err *err)
 {
     wb_touched touched = {0};
-    int code = WB_OK;
-    if (is_plain(wb_pg_table_now(session)->columns, &session->target))
-        code = touch_all(session, marks, deadline, &touched.updated, err);
-    if (code == WB_OK && touched.updated < marks->count)
-        code = touch_free(session, marks, deadline, &touched, err);
+    int code = touch_run(session, marks, deadline, &touched, err);
     if (code == WB_OK)
         *out = touched;
     return code;

@@ -5,7 +5,7 @@
 
 #include "base/timestamp.h"
 
-/* For a lock on a row that the next statement will skip. */
+/* For a lock on a row that the next statement will skip; and for somebody who is making the same row. */
 enum { GLANCE_MS = 10 };
 
 /* What stands for what in the texts below: a $ and a letter. */
@@ -65,6 +65,23 @@ static const char all_each[] = NO_LOOP MARKS_EACH
 
 static const char free_at_once[] = NO_LOOP MARKS_AT_ONCE FREE_ROWS;
 static const char free_each[] = NO_LOOP MARKS_EACH FREE_ROWS;
+
+/* Y: the type of the key's column. A row that is not in `made` as it was to be was there before, or another one of its
+ * key was made, or the table's own trigger changed it. */
+#define INSERT_ROWS                                                                                \
+    ", fits AS MATERIALIZED (SELECT"                                                               \
+    "  pg_catalog.pg_typeof((SELECT t.$K FROM $T AS t WHERE false))::pg_catalog.oid = $Y"          \
+    "  AND pg_catalog.pg_typeof((SELECT t.$C FROM $T AS t WHERE false))::pg_catalog.oid = $O AS "  \
+    "ok),"                                                                                         \
+    " made AS (INSERT INTO $T AS t ($K, $C)"                                                       \
+    "  SELECT m.id, m.at FROM marks AS m WHERE (SELECT ok FROM fits) ORDER BY m.n"                 \
+    "  ON CONFLICT ($K) DO NOTHING RETURNING t.$K AS id, t.$C AS at)"                              \
+    " SELECT 0 AS n, CASE WHEN ok THEN 0 ELSE 2 END FROM fits UNION ALL"                           \
+    " SELECT m.n, 0 FROM marks AS m"                                                               \
+    "  WHERE NOT EXISTS (SELECT FROM made AS v WHERE v.id = m.id AND v.at = m.at)"
+
+static const char insert_at_once[] = NO_LOOP MARKS_AT_ONCE INSERT_ROWS;
+static const char insert_each[] = NO_LOOP MARKS_EACH INSERT_ROWS;
 
 static void put_plain_time(wb_buffer *sql, int64_t unix_us)
 {
@@ -140,6 +157,8 @@ static void put_with_words(wb_buffer *sql, const char *text, const wb_pg_session
     wb_put_name(&words['C' - 'A'], target->column);
     wb_buffer_put_text(&words['O' - 'A'],
                        PQgetvalue(columns, wb_pg_find(columns, target->column), WB_PG_OWN_TYPE));
+    wb_buffer_put_text(&words['Y' - 'A'],
+                       PQgetvalue(columns, wb_pg_find(columns, target->key), WB_PG_OWN_TYPE));
     put_row(words, target->key,
             wb_pg_true(columns, wb_pg_find(columns, target->key), WB_PG_UNIQUE));
     put_ids(&words['I' - 'A'], marks);
@@ -161,4 +180,10 @@ void wb_pg_put_touch_free(wb_buffer *sql, const wb_pg_session *session, const wb
 {
     wb_pg_put_settings(sql, session);
     put_with_words(sql, marks->exact ? free_each : free_at_once, session, marks);
+}
+
+void wb_pg_put_touch_insert(wb_buffer *sql, const wb_pg_session *session, const wb_marks *marks)
+{
+    wb_pg_put_limits(sql, session, GLANCE_MS);
+    put_with_words(sql, marks->exact ? insert_each : insert_at_once, session, marks);
 }

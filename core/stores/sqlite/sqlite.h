@@ -102,6 +102,9 @@ const wb_sqlite_column *wb_sqlite_column_find(const wb_sqlite_table *table, cons
 int wb_sqlite_column_check(const wb_sqlite_table *table, const char *name, int type, wb_err *err);
 /* Checks all columns of a schema. WB_HOLD too where the schema lacks a column that needs a value. */
 int wb_sqlite_table_check(const wb_sqlite_table *table, const wb_schema *schema, wb_err *err);
+/* WB_HOLD: a column other than these two needs a value, so no row can be made of them. */
+int wb_sqlite_pair_check(const wb_sqlite_table *table, const char *key, const char *column,
+                         wb_err *err);
 /* The column stores a uuid as 16 bytes, not as text. */
 bool wb_sqlite_takes_bytes(const wb_sqlite_column *column);
 /* How a column keeps the values of a type, where there is a choice. */
@@ -164,7 +167,8 @@ typedef struct wb_sqlite_touch {
     const wb_target *target;
     sqlite3_stmt *update;
     sqlite3_stmt *find;
-    bool as_bytes; /* the key: wb_sqlite_takes_bytes */
+    sqlite3_stmt *insert; /* NULL: no row is made */
+    bool as_bytes;        /* the key: wb_sqlite_takes_bytes */
 } wb_sqlite_touch;
 
 char *wb_sqlite_touch_ddl(const wb_target *target); /* CREATE TABLE; NULL: no memory */

@@ -328,10 +328,31 @@ int wb_sqlite_column_check(const wb_sqlite_table *table, const char *name, int t
     return WB_OK;
 }
 
+/* A row that does not give it a value is refused. */
+static bool needs_value(const wb_sqlite_column *column)
+{
+    return column->not_null && column->default_sql == NULL && !column->rowid && !column->generated;
+}
+
+int wb_sqlite_pair_check(const wb_sqlite_table *table, const char *key, const char *column,
+                         wb_err *err)
+{
+    for (size_t i = 0; i < table->count; i++) {
+        const wb_sqlite_column *other = &table->columns[i];
+        if (needs_value(other) && sqlite3_stricmp(other->name, key) != 0 &&
+            sqlite3_stricmp(other->name, column) != 0)
+            return wb_fail_store(err, WB_HOLD,
+                                 "table \"%s\": column \"%s\" (%s) is NOT NULL without a default, "
+                                 "so the tracker can't insert rows",
+                                 table->name, other->name, other->declared);
+    }
+    return WB_OK;
+}
+
 static int extra_check(const wb_sqlite_table *table, const wb_sqlite_column *column,
                        const wb_schema *schema, wb_err *err)
 {
-    if (!column->not_null || column->default_sql != NULL || column->rowid || column->generated)
+    if (!needs_value(column))
         return WB_OK;
     for (size_t i = 0; i < schema->count; i++) {
         if (sqlite3_stricmp(schema->columns[i].column.name, column->name) == 0)

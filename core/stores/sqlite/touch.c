@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * A tracker's ids in an SQLite table, in the transaction there is, with one prepared UPDATE for each id, in ascending
- * order.
+ * order; and an INSERT, where it makes rows, of each that has none. A row that the table refuses stops no other: its id has
+ * none, and the log says why.
  * Times are compared as text: RFC 3339 with a fixed number of digits and Z sorts by time. A time in another form,
  * from another program, is compared as text too.
  * Invariant: between two ids the statements are reset and have no bindings.
@@ -13,6 +14,8 @@ enum { KEY = 1, TIME = 2, BOUND = 3 };
 /* $t, $k and $c are the target's table, key and column, $y is the type that the key is declared with. */
 static const char ddl[] = "CREATE TABLE $t ($k $y PRIMARY KEY NOT NULL, $c timestamptz TEXT)";
 static const char update[] = "UPDATE $t SET $c = ?2 WHERE $k = ?1 AND ($c IS NULL OR $c < ?3)";
+/* Whatever the table says of conflicts: a row that is refused leaves all others as they are. */
+static const char insert[] = "INSERT OR ABORT INTO $t ($k, $c) VALUES (?1, ?2)";
 static const char find[] = "SELECT 1 FROM $t WHERE $k = ?1 LIMIT 1";
 
 /* ---- statements ---- */
@@ -51,12 +54,16 @@ int wb_sqlite_touch_prepare(wb_sqlite_touch *touch, wb_sqlite_connection *connec
     int code = wb_sqlite_column_check(table, target->key, target->key_type, err);
     if (code == WB_OK)
         code = wb_sqlite_column_check(table, target->column, WB_TYPE_TIMESTAMPTZ, err);
+    if (code == WB_OK && target->insert)
+        code = wb_sqlite_pair_check(table, target->key, target->column, err);
     if (code != WB_OK)
         return code;
     touch->connection = connection;
     touch->target = target;
     touch->as_bytes = wb_sqlite_takes_bytes(wb_sqlite_column_find(table, target->key));
     code = prepare(touch, update, &touch->update, err);
+    if (code == WB_OK && target->insert)
+        code = prepare(touch, insert, &touch->insert, err);
     return code == WB_OK ? prepare(touch, find, &touch->find, err) : code;
 }
 
@@ -64,6 +71,7 @@ void wb_sqlite_touch_fini(wb_sqlite_touch *touch)
 {
     sqlite3_finalize(touch->update);
     sqlite3_finalize(touch->find);
+    sqlite3_finalize(touch->insert);
     *touch = (wb_sqlite_touch){0};
 }
 
@@ -108,26 +116,57 @@ static int row_find(wb_sqlite_touch *touch, const wb_mark *mark, bool *found, wb
     return code;
 }
 
+/* *made: there is a row now. A row that the table refuses is none, and *why says why; but an error that ended the
+ * transaction is one. */
+static int row_make(wb_sqlite_touch *touch, const wb_marks *marks, size_t index, bool *made,
+                    wb_err *why)
+{
+    char id[WB_SQLITE_SHORT_TEXT], time[WB_SQLITE_SHORT_TEXT];
+    bind_key(touch, touch->insert, &marks->marks[index], id);
+    wb_sqlite_bind_time(touch->insert, TIME, wb_marks_time_us(marks, index), time);
+    int code = wb_sqlite_run(touch->connection, touch->insert, NULL, why);
+    sqlite3_clear_bindings(touch->insert);
+    *made = code == WB_OK;
+    bool refused = code != WB_OK && why->error_class == WB_REJECT &&
+                   sqlite3_get_autocommit(touch->connection->db) == 0;
+    return refused ? WB_OK : code;
+}
+
 static int mark_touch(wb_sqlite_touch *touch, const wb_marks *marks, size_t index, wb_touched *out,
                       wb_err *err)
 {
     int code = mark_update(touch, marks, index, err);
     if (code != WB_OK)
         return code;
-    bool found = true, updated = sqlite3_changes(touch->connection->db) > 0;
+    bool found = true, updated = sqlite3_changes(touch->connection->db) > 0, made = false;
     if (!updated)
         code = row_find(touch, &marks->marks[index], &found, err);
-    out->updated += updated;
-    out->unmatched += !found;
+    if (code == WB_OK && !found && touch->insert != NULL)
+        code = row_make(touch, marks, index, &made, err);
+    out->updated += updated || made;
+    out->unmatched += !found && !made;
     return code;
+}
+
+static void tell_refused(const wb_sqlite_touch *touch, uint64_t count, const wb_err *why)
+{
+    if (touch->insert != NULL && count > 0 && touch->target->log != NULL)
+        wb_log_line(touch->target->log, WB_TOPIC_REFUSED, WB_WARN, wb_now_us(), count,
+                    "table \"%s\" refuses the rows of %zu ids: %s", touch->target->table,
+                    (size_t)count, why->text);
 }
 
 int wb_sqlite_touch_marks(wb_sqlite_touch *touch, const wb_marks *marks, wb_touched *out,
                           wb_err *err)
 {
     int code = WB_OK;
+    wb_err own = {.code = WB_OK};
     *out = (wb_touched){0};
     for (size_t i = 0; code == WB_OK && i < marks->count; i++)
-        code = mark_touch(touch, marks, i, out, err);
+        code = mark_touch(touch, marks, i, out, &own);
+    if (code == WB_OK)
+        tell_refused(touch, out->unmatched, &own);
+    else if (err != NULL)
+        *err = own;
     return code;
 }

@@ -149,6 +149,31 @@ static void test_tracker_ranges(void **state)
     assert_tracker(&tracker, NULL);
 }
 
+static void test_tracker_columns_and_stores(void **state)
+{
+    (void)state;
+    wb_tracker_options tracker;
+    wb_store *memory = NULL;
+    wb_tracker_options_init(&tracker);
+    assert_string_equal(tracker.key, "id");
+    assert_int_equal(tracker.key_type, WB_TYPE_UUID);
+    assert_string_equal(tracker.column, "last_used_at");
+    assert_tracker(&tracker, NULL); /* driven: the caller knows the table */
+    assert_ok(wb_store_memory(0, &memory, NULL));
+    tracker.insert = true;
+    assert_tracker(&tracker, "insert: a script makes its rows itself");
+    tracker.store = memory;
+    assert_tracker(&tracker, "table: is required");
+    tracker.table = "t";
+    assert_tracker(&tracker, NULL);
+    tracker.key_type = WB_TYPE_INT2;
+    assert_tracker(&tracker, "key: must be of type uuid, int4, int8 or text");
+    tracker.key_type = WB_TYPE_TEXT;
+    tracker.key = "";
+    assert_tracker(&tracker, "key: is required");
+    wb_store_unref(memory);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -156,6 +181,7 @@ int main(void)
         cmocka_unit_test(test_ranges),
         cmocka_unit_test(test_what_must_be_given),
         cmocka_unit_test(test_tracker_ranges),
+        cmocka_unit_test(test_tracker_columns_and_stores),
     };
     return cmocka_run_group_tests(tests, make_schema, free_schema);
 }

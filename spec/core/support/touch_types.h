@@ -12,6 +12,7 @@ typedef struct tracked {
     int column_type;
     int64_t unit_us; /* what a stored number counts */
     bool exact;
+    bool insert;
 } tracked;
 
 enum { TRACKED_TEXT = WB_TYPE_TEXT_BYTES };

@@ -352,9 +352,9 @@ static int describe_table(liar *l, int64_t patience_us, wb_err *err)
     return code;
 }
 
-static int touch_some(liar *l, int64_t patience_us, wb_err *err)
+static int touch_three(liar *l, bool insert, int64_t patience_us, wb_err *err)
 {
-    wb_target target = {.key = "id", .key_type = WB_TYPE_UUID, .column = "at"};
+    wb_target target = {.key = "id", .key_type = WB_TYPE_UUID, .column = "at", .insert = insert};
     wb_session *session = session_of(l, &target);
     wb_mark marks[3] = {{.key.id = {1}}, {.key.id = {2}}, {.key.id = {3}}};
     bool again[3] = {false};
@@ -373,15 +373,24 @@ static int touch_some(liar *l, int64_t patience_us, wb_err *err)
     return code;
 }
 
+static int touch_some(liar *l, int64_t patience_us, wb_err *err)
+{
+    return touch_three(l, false, patience_us, err);
+}
+
+static int touch_and_insert(liar *l, int64_t patience_us, wb_err *err)
+{
+    return touch_three(l, true, patience_us, err);
+}
+
 static const struct {
     const char *name;
     dialogue *run;
     int share; /* of the lies, where not all are tried: one in so many */
 } dialogues[] = {
-    {"describe", describe_table, 31},
-    {"write", write_twice, 31},
-    {"in doubt", write_in_doubt, 43},
-    {"touch", touch_some, 43},
+    {"describe", describe_table, 31},           {"write", write_twice, 31},
+    {"in doubt", write_in_doubt, 43},           {"touch", touch_some, 43},
+    {"touch and insert", touch_and_insert, 43},
 };
 
 /* ---- the tests ---- */

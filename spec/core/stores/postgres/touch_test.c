@@ -181,8 +181,8 @@ static void wrong_table_is_held(void **state)
     } cases[] = {
         {"id text, \"used \"\"at\"\"\" timestamptz",
          "column \"id\" is text in the database, uuid in"},
-        {"id uuid, \"used \"\"at\"\"\" timestamp", "column \"used \"at\"\" is timestamp in the "
-                                                   "database, timestamptz in the tracker"},
+        {"id uuid, \"used \"\"at\"\"\" timestamp",
+         "column \"used \"at\"\" is timestamp in the database, timestamptz in the tracker"},
         {"id uuid", "column \"used \"at\"\" is not in the table"},
     };
     fixture *f = *state;

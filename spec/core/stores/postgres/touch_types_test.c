@@ -179,14 +179,14 @@ static void ids_that_the_server_takes_for_one(void **state)
     assert_string_equal(sql(f, "SELECT used_at = '2024-05-14T08:00:00Z' FROM spaces"), "t");
 }
 
-/* How often the table was read from its beginning to its end, once a server's process has told of its index. */
+/* How many rows were read by going through the table, once a server's process has told of its index. */
 static const char *scans_of(fixture *f)
 {
     for (int i = 0; i < 500; i++) {
         if (strcmp(sql(f, "SELECT pg_stat_clear_snapshot(); SELECT idx_scan > 0 FROM "
                           "pg_stat_user_tables WHERE relid = 'spaces'::regclass"),
                    "t") == 0)
-            return sql(f, "SELECT seq_scan FROM pg_stat_user_tables WHERE relid = "
+            return sql(f, "SELECT seq_tup_read FROM pg_stat_user_tables WHERE relid = "
                           "'spaces'::regclass");
         usleep(20000);
     }

@@ -181,12 +181,103 @@ static void test_touch_refused_keys(void **state)
     }
 }
 
+/* ---- making rows ---- */
+
+static int touch_three(struct fixture *fixture, wb_log *log, wb_touched *out, wb_err *err)
+{
+    wb_mark ids[3] = {{.count = 1}, {.count = 1}, {.count = 1}};
+    const wb_column column = {.name = "id", .type = WB_TYPE_INT8};
+    for (int i = 0; i < 3; i++)
+        assert_ok(wb_key_of(&column, &VALUE_INT(i + 1), &ids[i].key, NULL));
+    wb_marks marks = {.marks = ids, .key_type = WB_TYPE_INT8, .count = 3, .at_us = SOME_TIME_US};
+    wb_target target = tracked_target(&(tracked){.key_type = WB_TYPE_INT8, .insert = true});
+    wb_deadline deadline = contract_until(60 * 1000);
+    target.log = log;
+    wb_session *session = contract_session(fixture->store, &target);
+    int code = session->class->touch(session, &marks, &deadline, out, err);
+    session->class->end(session);
+    return code;
+}
+
+static void test_insert_makes_its_table(void **state)
+{
+    wb_touched touched;
+    assert_ok(touch_three(*state, NULL, &touched, NULL));
+    assert_int_equal(touched.updated, 3);
+    assert_int_equal(touched.unmatched, 0);
+    check_query(*state, "SELECT group_concat(id || used_at) FROM spaces",
+                "12024-05-14T08:00:00.000000Z,22024-05-14T08:00:00.000000Z,32024-05-14T08:00:00."
+                "000000Z");
+}
+
+/* Of three ids the table refuses some; whatever it says of conflicts, no other row is lost. */
+static void test_insert_refused_rows(void **state)
+{
+    static const struct {
+        const char *sql, *words;
+    } cases[] = {
+        {"CREATE TABLE spaces (id int8 PRIMARY KEY CHECK (id <> 2), used_at timestamptz)", "CHECK"},
+        {"CREATE TABLE spaces (id int8 PRIMARY KEY, used_at timestamptz); CREATE TRIGGER no BEFORE "
+         "INSERT ON spaces WHEN NEW.id = 2 BEGIN SELECT RAISE(ABORT, 'not this one'); END",
+         "not this one"},
+        {"CREATE TABLE spaces (id int8 PRIMARY KEY, used_at timestamptz, x DEFAULT 5 UNIQUE ON "
+         "CONFLICT REPLACE)",
+         "spaces.x"},
+    };
+    struct fixture *fixture = *state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        wb_touched touched;
+        wb_event event;
+        wb_log *log = wb_log_new("test", true, false);
+        fixture_run(fixture, "DROP TABLE IF EXISTS spaces");
+        fixture_run(fixture, cases[i].sql);
+        assert_ok(touch_three(fixture, log, &touched, NULL));
+        assert_int_equal(touched.updated, i == 2 ? 1 : 2);
+        assert_int_equal(touched.unmatched, i == 2 ? 2 : 1);
+        check_query(fixture, "SELECT count(*) FROM spaces", i == 2 ? "1" : "2");
+        assert_true(wb_log_next(log, &event));
+        assert_non_null(strstr(event.text, cases[i].words));
+        assert_false(wb_log_next(log, &event));
+        wb_log_free(log);
+    }
+}
+
+/* A trigger that ends the transaction has taken all with it. */
+static void test_insert_rolled_back(void **state)
+{
+    struct fixture *fixture = *state;
+    wb_touched touched = {9, 9};
+    wb_err err;
+    fixture_run(fixture,
+                "CREATE TABLE spaces (id int8 PRIMARY KEY, used_at timestamptz); CREATE TRIGGER no "
+                "BEFORE INSERT ON spaces WHEN NEW.id = 2 BEGIN SELECT RAISE(ROLLBACK, 'all'); END");
+    assert_int_equal(touch_three(fixture, NULL, &touched, &err), WB_STORE);
+    assert_non_null(strstr(err.text, "all"));
+    assert_int_equal(touched.updated, 9);
+    check_query(fixture, "SELECT count(*) FROM spaces", "0");
+}
+
+static void test_insert_held(void **state)
+{
+    struct fixture *fixture = *state;
+    wb_touched touched;
+    wb_err err;
+    fixture_run(fixture, "CREATE TABLE spaces (id int8 PRIMARY KEY, used_at timestamptz, "
+                         "a int8 NOT NULL DEFAULT 1, b INTEGER, name TEXT NOT NULL)");
+    assert_int_equal(touch_three(fixture, NULL, &touched, &err), WB_STORE);
+    assert_int_equal(err.error_class, WB_HOLD);
+    assert_string_equal(err.text, "table \"spaces\": column \"name\" (TEXT) is NOT NULL without a "
+                                  "default, so the tracker can't insert rows");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         WITH_DATABASE(test_touch_makes_its_table),       WITH_DATABASE(test_touch_by_bytes),
         WITH_DATABASE(test_touch_refused_columns),       WITH_DATABASE(test_touch_types),
         WITH_DATABASE(test_touch_makes_tables_of_types), WITH_DATABASE(test_touch_refused_keys),
+        WITH_DATABASE(test_insert_makes_its_table),      WITH_DATABASE(test_insert_refused_rows),
+        WITH_DATABASE(test_insert_rolled_back),          WITH_DATABASE(test_insert_held),
     };
     return cmocka_run_group_tests_name("sqlite_touch", tests, NULL, NULL);
 }
