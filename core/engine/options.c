@@ -22,6 +22,8 @@ static const char *const overflow_names[] = {
 };
 static const char *const dedupe_names[] = {
     [WB_DEDUPE_NONE] = "none", [WB_DEDUPE_COLUMN] = "column"};
+static const char *const unit_names[] = {
+    [WB_UNIT_S] = "s", [WB_UNIT_MS] = "ms", [WB_UNIT_US] = "us"};
 
 typedef uint64_t type_COUNT, type_LIMIT;
 typedef uint32_t type_TRIES;
@@ -209,6 +211,7 @@ void wb_tracker_options_init(wb_tracker_options *options)
         .key = "id",
         .key_type = WB_TYPE_UUID,
         .column = "last_used_at",
+        .column_type = WB_TYPE_TIMESTAMPTZ,
     };
     set_defaults(wb_tracker_option_list, options);
 }
@@ -218,6 +221,15 @@ static int check_key(const wb_tracker_options *options, wb_err *err)
     int code = check_given(options->key, "key", err);
     if (code == WB_OK && !wb_key_may_be(options->key_type))
         return wb_fail(err, WB_MISUSE, "key: must be of type uuid, int4, int8 or text");
+    return code;
+}
+
+static int check_column(const wb_tracker_options *options, wb_err *err)
+{
+    int code = check_given(options->column, "column", err);
+    if (code == WB_OK && wb_unit_us(options->column_type, WB_UNIT_S) == 0)
+        return wb_fail(err, WB_MISUSE,
+                       "column: must be of type timestamptz, timestamp, date or int8");
     return code;
 }
 
@@ -240,7 +252,7 @@ int wb_tracker_options_check(const wb_tracker_options *options, wb_err *err)
     if (code == WB_OK)
         code = check_key(options, err);
     if (code == WB_OK)
-        code = check_given(options->column, "column", err);
+        code = check_column(options, err);
     if (code == WB_OK && options->insert && is_scripted(options))
         return wb_fail(err, WB_MISUSE, "insert: a script makes its rows itself");
     if (code == WB_OK)

@@ -35,6 +35,8 @@ static wb_pipeline_options pipeline_options(const wb_tracker_options *options)
                 .key = options->key,
                 .key_type = options->key_type,
                 .column = options->column,
+                .column_type = options->column_type,
+                .unit_us = wb_unit_us(options->column_type, options->unit),
                 .insert = options->insert,
                 .min_advance_us = options->min_advance_us,
                 .exact = options->exact,

@@ -286,13 +286,18 @@ WB_API void wb_batcher_complete(wb_batcher *batcher, wb_batch *batch, const wb_o
 
 /* ---- tracker ---- */
 
+enum wb_unit { WB_UNIT_S, WB_UNIT_MS, WB_UNIT_US };
+
 typedef struct wb_tracker_options {
     wb_store *store;    /* NULL: the tracker is driven; so it is with a clock */
     const char *table;  /* required, unless a script or the caller delivers */
     const char *key;    /* its column that an id is of */
     int32_t key_type;   /* enum wb_type: WB_TYPE_UUID, WB_TYPE_INT4, WB_TYPE_INT8 or WB_TYPE_TEXT */
-    const char *column; /* its timestamptz column */
-    wb_clock *clock;    /* NULL: the system's */
+    const char *column; /* its column of times */
+    int32_t
+        column_type; /* WB_TYPE_TIMESTAMPTZ, WB_TYPE_TIMESTAMP (UTC), WB_TYPE_DATE (UTC) or WB_TYPE_INT8 */
+    int32_t unit;    /* enum wb_unit: what an int8 counts since 1970, rounded down */
+    wb_clock *clock; /* NULL: the system's */
     int64_t interval_us;
     bool insert; /* ids without a row get one; a script is not told of it */
     bool exact;  /* each id gets the time of its last mark, else all get the flush's */
@@ -321,7 +326,7 @@ WB_API uint32_t wb_marks_attempt(const wb_marks *marks);
  * stays pending, and a newer time of it wins. */
 WB_API void wb_marks_again(wb_marks *marks, size_t index);
 
-WB_API void wb_tracker_options_init(wb_tracker_options *options); /* the defaults: "id", a uuid */
+WB_API void wb_tracker_options_init(wb_tracker_options *options); /* the defaults */
 WB_API int wb_tracker_new(const wb_tracker_options *options, wb_tracker **out, wb_err *err);
 WB_API wb_pipeline *wb_tracker_pipeline(wb_tracker *tracker);
 /* Marks an id as used at unix_us; WB_NEVER: now. The id is a value of the key's type; of a text 1,024 bytes at most.

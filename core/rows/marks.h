@@ -15,11 +15,20 @@ struct wb_marks {
     bool *again; /* of each: it did not move, and is to be marked again; begins as false */
 };
 
-/* The latest stored time that is at least min_advance_us before the flush. One after it stays. */
-int64_t wb_marks_latest_us(const wb_marks *marks, int64_t min_advance_us);
+/* What a value counts in a column of times: timestamptz and timestamp µs, date days, int8 what enum wb_unit says. All
+ * begin in 1970. 0: no such column can have times. */
+int64_t wb_unit_us(int column_type, int unit);
+/* A time as a value of such a column, rounded down; and the other way. */
+int64_t wb_unit_of_us(int64_t unix_us, int64_t unit_us);
+int64_t wb_unit_to_us(int64_t value, int64_t unit_us);
 
-/* A stored time moves forward where it is earlier than this: earlier than the mark's own time, and min_advance_us or
- * more before the flush. */
-int64_t wb_marks_bound_us(const wb_marks *marks, size_t index, int64_t min_advance_us);
+/* The value that a mark's time becomes. */
+int64_t wb_marks_value(const wb_marks *marks, size_t index, int64_t unit_us);
+/* The latest stored value whose time is at least min_advance_us before the flush. One after it stays. */
+int64_t wb_marks_latest(const wb_marks *marks, int64_t min_advance_us, int64_t unit_us);
+/* A stored value moves forward where it is less than this: less than the mark's own, and min_advance_us or more before
+ * the flush. */
+int64_t wb_marks_bound(const wb_marks *marks, size_t index, int64_t min_advance_us,
+                       int64_t unit_us);
 
 #endif

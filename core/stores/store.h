@@ -34,7 +34,9 @@ typedef struct wb_target {
     const char *key; /* a tracker's, as all below that is not said to be everybody's */
     int key_type;    /* enum wb_type */
     const char *column;
-    bool insert; /* makes the rows that are missing */
+    int column_type; /* enum wb_type */
+    int64_t unit_us; /* what its values count */
+    bool insert;     /* makes the rows that are missing */
     int64_t min_advance_us;
     bool exact;
     wb_log *log;              /* everybody's, for the server's notices; may be NULL */

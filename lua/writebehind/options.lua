@@ -327,7 +327,7 @@ end
 -- ---- tracker ----
 
 add_checkers(TRACKER, {
-    store = store_with "touch", key = tracked.key, column = name_text, precision = one_of { "flush", "exact" },
+    store = store_with "touch", key = tracked.key, column = tracked.column, precision = one_of { "flush", "exact" },
 })
 
 local function is_database(store)

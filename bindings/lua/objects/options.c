@@ -50,11 +50,10 @@ void lwb_push_options(lua_State *L)
     set_list(L, lwb_tracker_kind.name, wb_tracker_option_list);
 }
 
-/* Pushes { overflow = { reject = number, … }, … }: the values of each choice. */
-void lwb_push_choices(lua_State *L)
+/* Sets the values of each choice in the table at the top. */
+static void set_choices(lua_State *L, const wb_option *list)
 {
-    lua_newtable(L);
-    for (const wb_option *option = wb_batcher_option_list; option->name != NULL; option++) {
+    for (const wb_option *option = list; option->name != NULL; option++) {
         if (option->choices == NULL)
             continue;
         lua_newtable(L);
@@ -64,4 +63,12 @@ void lwb_push_choices(lua_State *L)
         }
         lua_setfield(L, -2, option->name);
     }
+}
+
+/* Pushes { overflow = { reject = number, … }, … }. */
+void lwb_push_choices(lua_State *L)
+{
+    lua_newtable(L);
+    set_choices(L, wb_batcher_option_list);
+    set_choices(L, wb_tracker_option_list);
 }

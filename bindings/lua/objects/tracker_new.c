@@ -30,6 +30,7 @@ static void read_options(lua_State *L, wb_tracker_options *options)
     options->key = text_field(L, "key", options->key);
     options->key_type = type_field(L, "key_type", options->key_type);
     options->column = text_field(L, "column", options->column);
+    options->column_type = type_field(L, "column_type", options->column_type);
     options->clock = lwb_clock_field(L, 1);
     lwb_field_options(L, 1, wb_tracker_option_list, options);
 }

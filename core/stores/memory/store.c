@@ -222,10 +222,12 @@ static bool touch_one(memory_table *table, const wb_target *target, const wb_mar
                       wb_touched *touched)
 {
     const wb_key *key = &marks->marks[i].key;
-    int64_t time_us = wb_marks_time_us(marks, i);
+    int64_t unit_us = target->unit_us;
+    int64_t time_us = wb_unit_to_us(wb_marks_value(marks, i, unit_us), unit_us);
     wb_memory_time *row = wb_memory_times_find(&table->times, marks->key_type, key);
     bool makes = row == NULL && target->insert;
-    bool moves = row != NULL && row->time_us < wb_marks_bound_us(marks, i, target->min_advance_us);
+    bool moves = row != NULL && wb_unit_of_us(row->time_us, unit_us) <
+                                    wb_marks_bound(marks, i, target->min_advance_us, unit_us);
     if (moves)
         row->time_us = time_us;
     touched->updated += moves || makes;

@@ -133,7 +133,7 @@ static int check_insert(const PGresult *columns, const wb_target *target, wb_err
 static int check_tracker(const PGresult *columns, const wb_target *target, wb_err *err)
 {
     const wb_column key = {.name = target->key, .type = target->key_type};
-    const wb_column time = {.name = target->column, .type = WB_TYPE_TIMESTAMPTZ};
+    const wb_column time = {.name = target->column, .type = target->column_type};
     int code = check_type(columns, &key, "tracker", err);
     if (code == WB_OK)
         code = check_type(columns, &time, "tracker", err);

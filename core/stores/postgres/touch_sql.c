@@ -3,7 +3,7 @@
  * the buffer fails. */
 #include "stores/postgres/postgres.h"
 
-#include "base/timestamp.h"
+#include "rows/types.h"
 
 /* For a lock on a row that the next statement will skip; and for somebody who is making the same row. */
 enum { GLANCE_MS = 10 };
@@ -37,10 +37,10 @@ static void put_template(wb_buffer *sql, const char *text, const wb_buffer words
     "WITH marks AS MATERIALIZED (SELECT m.n, m.id, m.at FROM"                                      \
     " ROWS FROM (pg_catalog.unnest($I), pg_catalog.unnest($A)) WITH ORDINALITY AS m(id, at, n))"
 
-/* A range takes no other type than its own, so one condition stands for both; it is planned in half the time. */
-static const char all_at_once[] =
-    "UPDATE $T AS t SET $C = $A WHERE t.$K = ANY ($I)"
-    " AND coalesce(t.$C, '-infinity') <@ pg_catalog.tstzrange '(,$E)'";
+/* R: the range of the type. It takes no other type than its own, so one condition stands for both; it is planned in half
+ * the time. */
+static const char all_at_once[] = "UPDATE $T AS t SET $C = $A WHERE t.$K = ANY ($I)"
+                                  " AND coalesce(t.$C <@ pg_catalog.$R '(,$E)', true)";
 static const char all_each[] = NO_LOOP MARKS_EACH
     " UPDATE $T AS t SET $C = m.at FROM marks AS m WHERE t.$K = m.id"
     " AND " IS_KNOWN " AND " IS_OF_TYPE " AND (t.$C IS NULL OR (t.$C < m.at AND t.$C < $B))";
@@ -83,17 +83,35 @@ static const char free_each[] = NO_LOOP MARKS_EACH FREE_ROWS;
 static const char insert_at_once[] = NO_LOOP MARKS_AT_ONCE INSERT_ROWS;
 static const char insert_each[] = NO_LOOP MARKS_EACH INSERT_ROWS;
 
-static void put_plain_time(wb_buffer *sql, int64_t unix_us)
+/* A column's values, each of which PostgreSQL reads whatever its settings are. `last` is after all of them. */
+static const struct times {
+    int type;
+    const char *range, *last;
+} kinds[] = {
+    {WB_TYPE_TIMESTAMPTZ, "tstzrange", "infinity"},
+    {WB_TYPE_TIMESTAMP, "tsrange", "infinity"},
+    {WB_TYPE_DATE, "daterange", "infinity"},
+    {WB_TYPE_INT8, "int8range", "9223372036854775807"},
+};
+
+static const struct times *times_of(const wb_target *target)
 {
-    char text[64];
-    wb_timestamp_format(unix_us, text);
-    wb_buffer_put_text(sql, text);
+    const struct times *times = kinds;
+    while (times->type != target->column_type)
+        times++;
+    return times;
 }
 
-static void put_time(wb_buffer *sql, int64_t unix_us)
+static void put_plain_time(wb_buffer *sql, int type, int64_t value)
 {
-    wb_buffer_put_text(sql, "pg_catalog.timestamptz '");
-    put_plain_time(sql, unix_us);
+    char text[WB_TYPE_TEXT_BYTES];
+    wb_buffer_put(sql, text, wb_type_text(type, &(wb_value){.kind = WB_INT, .i = value}, text));
+}
+
+static void put_time(wb_buffer *sql, int type, int64_t value)
+{
+    wb_buffer_printf(sql, "pg_catalog.%s '", wb_type_name(type));
+    put_plain_time(sql, type, value);
     wb_buffer_put_char(sql, '\'');
 }
 
@@ -108,29 +126,32 @@ static void put_ids(wb_buffer *sql, const wb_marks *marks)
     wb_pg_end_array(sql, marks->key_type);
 }
 
-static void put_times(wb_buffer *sql, const wb_marks *marks)
+static void put_times(wb_buffer *sql, const wb_target *target, const wb_marks *marks)
 {
+    int type = target->column_type;
     if (!marks->exact) {
-        put_time(sql, marks->at_us);
+        put_time(sql, type, wb_marks_value(marks, 0, target->unit_us));
         return;
     }
     wb_pg_begin_array(sql);
     for (size_t i = 0; i < marks->count; i++) {
-        wb_value time = {.kind = WB_INT, .i = marks->marks[i].time_us};
-        wb_pg_put_element(sql, WB_TYPE_TIMESTAMPTZ, &time);
+        wb_value time = {.kind = WB_INT, .i = wb_marks_value(marks, i, target->unit_us)};
+        wb_pg_put_element(sql, type, &time);
     }
-    wb_pg_end_array(sql, WB_TYPE_TIMESTAMPTZ);
+    wb_pg_end_array(sql, type);
 }
 
 /* Of each its own, only min_advance bounds. */
-static void put_bound(wb_buffer *sql, const wb_marks *marks, int64_t min_advance_us)
+static void put_bound(wb_buffer *sql, const wb_target *target, const wb_marks *marks)
 {
+    int type = target->column_type;
+    int64_t least_us = target->min_advance_us, unit_us = target->unit_us;
     if (!marks->exact)
-        put_time(sql, wb_marks_bound_us(marks, 0, min_advance_us));
-    else if (min_advance_us > 0)
-        put_time(sql, wb_marks_latest_us(marks, min_advance_us) + 1);
+        put_time(sql, type, wb_marks_bound(marks, 0, least_us, unit_us));
+    else if (least_us > 0)
+        put_time(sql, type, wb_marks_latest(marks, least_us, unit_us) + 1);
     else
-        wb_buffer_put_text(sql, "pg_catalog.timestamptz 'infinity'");
+        wb_buffer_printf(sql, "pg_catalog.%s '%s'", wb_type_name(type), times_of(target)->last);
 }
 
 static void put_row(wb_buffer words[LETTERS], const char *key, bool unique)
@@ -162,9 +183,11 @@ static void put_with_words(wb_buffer *sql, const char *text, const wb_pg_session
     put_row(words, target->key,
             wb_pg_true(columns, wb_pg_find(columns, target->key), WB_PG_UNIQUE));
     put_ids(&words['I' - 'A'], marks);
-    put_times(&words['A' - 'A'], marks);
-    put_bound(&words['B' - 'A'], marks, target->min_advance_us);
-    put_plain_time(&words['E' - 'A'], wb_marks_bound_us(marks, 0, target->min_advance_us));
+    put_times(&words['A' - 'A'], target, marks);
+    put_bound(&words['B' - 'A'], target, marks);
+    put_plain_time(&words['E' - 'A'], target->column_type,
+                   wb_marks_bound(marks, 0, target->min_advance_us, target->unit_us));
+    wb_buffer_put_text(&words['R' - 'A'], times_of(target)->range);
     put_template(sql, text, words);
     for (int i = 0; i < LETTERS; i++)
         wb_buffer_fini(&words[i]);

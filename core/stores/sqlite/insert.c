@@ -86,13 +86,6 @@ int wb_sqlite_bind_uuid(sqlite3_stmt *statement, int at, const uint8_t id[16], b
     return text_bind(statement, at, text, 36);
 }
 
-int wb_sqlite_bind_time(sqlite3_stmt *statement, int at, int64_t unix_us,
-                        char text[WB_SQLITE_SHORT_TEXT])
-{
-    wb_timestamp_format(unix_us, text);
-    return text_bind(statement, at, text, strlen(text));
-}
-
 /* As text, an array as JSON; SQLite copies it. */
 static int other_bind(sqlite3_stmt *statement, int at, const wb_column *column,
                       const wb_value *value)

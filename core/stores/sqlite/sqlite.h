@@ -153,10 +153,8 @@ void wb_sqlite_insert_fini(wb_sqlite_insert *insert);
 int wb_sqlite_shaped_find(wb_sqlite_shaped *shaped, const wb_sqlite_insert *insert,
                           const uint8_t *tuple, sqlite3_stmt **out, wb_err *err);
 void wb_sqlite_shaped_fini(wb_sqlite_shaped *shaped);
-/* How the store writes a uuid and a time. They return SQLite's status; `id` and `text` outlive the binding. */
+/* How the store writes a uuid. Returns SQLite's status; `id` and `text` outlive the binding. */
 int wb_sqlite_bind_uuid(sqlite3_stmt *statement, int at, const uint8_t id[16], bool as_bytes,
-                        char text[WB_SQLITE_SHORT_TEXT]);
-int wb_sqlite_bind_time(sqlite3_stmt *statement, int at, int64_t unix_us,
                         char text[WB_SQLITE_SHORT_TEXT]);
 
 /* ---- moving times forward (touch.c) ---- */
@@ -169,6 +167,7 @@ typedef struct wb_sqlite_touch {
     sqlite3_stmt *find;
     sqlite3_stmt *insert; /* NULL: no row is made */
     bool as_bytes;        /* the key: wb_sqlite_takes_bytes */
+    int text_type;        /* the type whose text a time is stored as */
 } wb_sqlite_touch;
 
 char *wb_sqlite_touch_ddl(const wb_target *target); /* CREATE TABLE; NULL: no memory */

@@ -2,8 +2,9 @@
  * A tracker's ids in an SQLite table, in the transaction there is, with one prepared UPDATE for each id, in ascending
  * order; and an INSERT, where it makes rows, of each that has none. A row that the table refuses stops no other: its id has
  * none, and the log says why.
- * Times are compared as text: RFC 3339 with a fixed number of digits and Z sorts by time. A time in another form,
- * from another program, is compared as text too.
+ * Times are compared as text, in the column's form: RFC 3339 with a fixed number of digits and Z sorts by time, and so
+ * do a date and a time without a zone, whose fraction ends without zeros. A time in another form, from another program, is
+ * compared as text too. An int8 is compared as a number.
  * Invariant: between two ids the statements are reset and have no bindings.
  * Locks: none. Fails as connection.c says. */
 #include "rows/types.h"
@@ -11,8 +12,8 @@
 
 enum { KEY = 1, TIME = 2, BOUND = 3 };
 
-/* $t, $k and $c are the target's table, key and column, $y is the type that the key is declared with. */
-static const char ddl[] = "CREATE TABLE $t ($k $y PRIMARY KEY NOT NULL, $c timestamptz TEXT)";
+/* $t, $k and $c are the target's table, key and column, $y and $z are the types that these two are declared with. */
+static const char ddl[] = "CREATE TABLE $t ($k $y PRIMARY KEY NOT NULL, $c $z)";
 static const char update[] = "UPDATE $t SET $c = ?2 WHERE $k = ?1 AND ($c IS NULL OR $c < ?3)";
 /* Whatever the table says of conflicts: a row that is refused leaves all others as they are. */
 static const char insert[] = "INSERT OR ABORT INTO $t ($k, $c) VALUES (?1, ?2)";
@@ -28,8 +29,9 @@ static wb_buffer statement_put(const char *form, const wb_target *target)
             wb_buffer_put_char(&sql, *form);
         else if (*++form == 't')
             wb_put_table(&sql, target->table);
-        else if (*form == 'y')
-            wb_buffer_put_text(&sql, wb_type_sqlite(target->key_type));
+        else if (*form == 'y' || *form == 'z')
+            wb_buffer_put_text(
+                &sql, wb_type_sqlite(*form == 'y' ? target->key_type : target->column_type));
         else
             wb_put_name(&sql, *form == 'k' ? target->key : target->column);
     }
@@ -53,7 +55,7 @@ int wb_sqlite_touch_prepare(wb_sqlite_touch *touch, wb_sqlite_connection *connec
 {
     int code = wb_sqlite_column_check(table, target->key, target->key_type, err);
     if (code == WB_OK)
-        code = wb_sqlite_column_check(table, target->column, WB_TYPE_TIMESTAMPTZ, err);
+        code = wb_sqlite_column_check(table, target->column, target->column_type, err);
     if (code == WB_OK && target->insert)
         code = wb_sqlite_pair_check(table, target->key, target->column, err);
     if (code != WB_OK)
@@ -61,6 +63,8 @@ int wb_sqlite_touch_prepare(wb_sqlite_touch *touch, wb_sqlite_connection *connec
     touch->connection = connection;
     touch->target = target;
     touch->as_bytes = wb_sqlite_takes_bytes(wb_sqlite_column_find(table, target->key));
+    int form = wb_sqlite_form(wb_sqlite_column_find(table, target->column), target->column_type);
+    touch->text_type = form == WB_SQLITE_WALL ? WB_TYPE_TIMESTAMP : target->column_type;
     code = prepare(touch, update, &touch->update, err);
     if (code == WB_OK && target->insert)
         code = prepare(touch, insert, &touch->insert, err);
@@ -94,14 +98,26 @@ static void bind_key(const wb_sqlite_touch *touch, sqlite3_stmt *statement, cons
         sqlite3_bind_int64(statement, KEY, key.i);
 }
 
+/* Binds a value of the column of times; `text` outlives the binding. */
+static void bind_time(const wb_sqlite_touch *touch, sqlite3_stmt *statement, int at, int64_t value,
+                      char text[WB_SQLITE_SHORT_TEXT])
+{
+    if (touch->text_type == WB_TYPE_INT8) {
+        sqlite3_bind_int64(statement, at, value);
+        return;
+    }
+    size_t bytes = wb_type_text(touch->text_type, &(wb_value){.kind = WB_INT, .i = value}, text);
+    sqlite3_bind_text64(statement, at, text, bytes, SQLITE_STATIC, SQLITE_UTF8);
+}
+
 static int mark_update(wb_sqlite_touch *touch, const wb_marks *marks, size_t index, wb_err *err)
 {
     char id[WB_SQLITE_SHORT_TEXT], time[WB_SQLITE_SHORT_TEXT], bound[WB_SQLITE_SHORT_TEXT];
-    const wb_mark *mark = &marks->marks[index];
-    int64_t bound_us = wb_marks_bound_us(marks, index, touch->target->min_advance_us);
-    bind_key(touch, touch->update, mark, id);
-    wb_sqlite_bind_time(touch->update, TIME, marks->exact ? mark->time_us : marks->at_us, time);
-    wb_sqlite_bind_time(touch->update, BOUND, bound_us, bound);
+    int64_t unit_us = touch->target->unit_us;
+    bind_key(touch, touch->update, &marks->marks[index], id);
+    bind_time(touch, touch->update, TIME, wb_marks_value(marks, index, unit_us), time);
+    bind_time(touch, touch->update, BOUND,
+              wb_marks_bound(marks, index, touch->target->min_advance_us, unit_us), bound);
     int code = wb_sqlite_run(touch->connection, touch->update, NULL, err);
     sqlite3_clear_bindings(touch->update);
     return code;
@@ -123,7 +139,8 @@ static int row_make(wb_sqlite_touch *touch, const wb_marks *marks, size_t index,
 {
     char id[WB_SQLITE_SHORT_TEXT], time[WB_SQLITE_SHORT_TEXT];
     bind_key(touch, touch->insert, &marks->marks[index], id);
-    wb_sqlite_bind_time(touch->insert, TIME, wb_marks_time_us(marks, index), time);
+    bind_time(touch, touch->insert, TIME, wb_marks_value(marks, index, touch->target->unit_us),
+              time);
     int code = wb_sqlite_run(touch->connection, touch->insert, NULL, why);
     sqlite3_clear_bindings(touch->insert);
     *made = code == WB_OK;

@@ -171,6 +171,14 @@ static void test_tracker_columns_and_stores(void **state)
     tracker.key_type = WB_TYPE_TEXT;
     tracker.key = "";
     assert_tracker(&tracker, "key: is required");
+    tracker.key = "id";
+    tracker.column_type = WB_TYPE_TIME;
+    assert_tracker(&tracker, "column: must be of type timestamptz, timestamp, date or int8");
+    tracker.column_type = WB_TYPE_INT8;
+    tracker.unit = 3;
+    assert_tracker(&tracker, "unit: unknown");
+    tracker.unit = WB_UNIT_US;
+    assert_tracker(&tracker, NULL);
     wb_store_unref(memory);
 }
 

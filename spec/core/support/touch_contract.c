@@ -6,8 +6,12 @@
 
 enum { AMPLE_MS = 60 * 1000 };
 
-static const wb_target spaces = {
-    .table = "spaces", .key = "id", .key_type = WB_TYPE_UUID, .column = "used_at"};
+static const wb_target spaces = {.table = "spaces",
+                                 .key = "id",
+                                 .key_type = WB_TYPE_UUID,
+                                 .column = "used_at",
+                                 .column_type = WB_TYPE_TIMESTAMPTZ,
+                                 .unit_us = 1};
 
 static wb_touched touch(const store_probe *probe, const wb_target *target, const wb_marks *marks)
 {

@@ -9,6 +9,7 @@
 #include "support/touch_types.h"
 
 enum { AMPLE_MS = 60 * 1000, IDS = 6, MINUTE_US = 60 * 1000 * 1000 };
+#define DAY_US INT64_C(86400000000)
 
 /* Not a whole number of any unit but the microsecond, in the middle of a day. */
 #define AT_US (SOME_TIME_US + 12345678)
@@ -66,6 +67,8 @@ wb_target tracked_target(const tracked *t)
                        .key = "id",
                        .key_type = t->key_type,
                        .column = "used_at",
+                       .column_type = t->unit_us > 0 ? t->column_type : WB_TYPE_TIMESTAMPTZ,
+                       .unit_us = t->unit_us > 0 ? t->unit_us : 1,
                        .insert = t->insert,
                        .exact = t->exact,
                        .write_timeout_us = AMPLE_MS * 1000};
@@ -167,17 +170,39 @@ static void check(const touch_probe *probe, const tracked *t)
     session->class->end(session);
 }
 
+/* Of the ids that are two, one and no units older than the flush, those move that are two or more. */
+static void check_least(const touch_probe *probe, const tracked *t)
+{
+    char text[TRACKED_TEXT];
+    wb_target target = tracked_target(t);
+    target.min_advance_us = 2 * t->unit_us;
+    fill(probe, t);
+    wb_session *session = contract_session(probe->store, &target);
+    wb_touched touched = touch(session, t, AT_US);
+    assert_int_equal(touched.unmatched, probe->has_nulls || t->insert ? !t->insert : 2);
+    for (size_t i = 2; i < IDS; i++) {
+        wb_value time = before(t, i), now = int_value(in_units(t, AT_US));
+        int64_t flush_us = t->exact ? AT_US + MINUTE_US : AT_US;
+        bool moves = time.i < now.i && time.i <= in_units(t, flush_us - 2 * t->unit_us);
+        text_of(t, moves ? &now : &time, text);
+        expect(probe, t, i, text);
+    }
+    session->class->end(session);
+}
+
 void contract_touch_types(const touch_probe *probe)
 {
     static const int keys[] = {WB_TYPE_UUID, WB_TYPE_INT4, WB_TYPE_INT8, WB_TYPE_TEXT};
     static const struct {
         int type;
         int64_t unit_us;
-    } columns[] = {{WB_TYPE_TIMESTAMPTZ, 1}};
+    } columns[] = {{WB_TYPE_TIMESTAMPTZ, 1}, {WB_TYPE_TIMESTAMP, 1}, {WB_TYPE_DATE, DAY_US},
+                   {WB_TYPE_INT8, 1000000},  {WB_TYPE_INT8, 1000},   {WB_TYPE_INT8, 1}};
     for (size_t k = 0; k < COLUMNS(keys); k++)
         for (size_t c = 0; c < COLUMNS(columns); c++)
             for (int how = 0; how < 4; how++) {
                 tracked t = {keys[k], columns[c].type, columns[c].unit_us, how % 2 != 0, how > 1};
                 check(probe, &t);
+                check_least(probe, &t);
             }
 }

@@ -31,7 +31,7 @@ typedef struct touch_probe {
 
 void contract_touch_types(const touch_probe *probe);
 
-/* The target of a session for it. */
+/* The target of a session for it; without a unit of a timestamptz. */
 wb_target tracked_target(const tracked *t);
 /* The id as a literal of SQL: '' stands for a quote. */
 const char *tracked_literal(const tracked *t, const wb_value *id);

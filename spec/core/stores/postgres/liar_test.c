@@ -354,7 +354,12 @@ static int describe_table(liar *l, int64_t patience_us, wb_err *err)
 
 static int touch_three(liar *l, bool insert, int64_t patience_us, wb_err *err)
 {
-    wb_target target = {.key = "id", .key_type = WB_TYPE_UUID, .column = "at", .insert = insert};
+    wb_target target = {.key = "id",
+                        .key_type = WB_TYPE_UUID,
+                        .column = "at",
+                        .column_type = WB_TYPE_TIMESTAMPTZ,
+                        .unit_us = 1,
+                        .insert = insert};
     wb_session *session = session_of(l, &target);
     wb_mark marks[3] = {{.key.id = {1}}, {.key.id = {2}}, {.key.id = {3}}};
     bool again[3] = {false};

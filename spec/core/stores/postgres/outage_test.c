@@ -327,8 +327,12 @@ static void write_on_a_dead_line(void **state)
 static void touch_on_a_dead_line(void **state)
 {
     fixture *f = *state;
-    wb_target target = {
-        .table = in_space(f, "w"), .key = "id", .key_type = WB_TYPE_UUID, .column = "used"};
+    wb_target target = {.table = in_space(f, "w"),
+                        .key = "id",
+                        .key_type = WB_TYPE_UUID,
+                        .column = "used",
+                        .column_type = WB_TYPE_TIMESTAMPTZ,
+                        .unit_us = 1};
     wb_mark mark = {.count = 1};
     wb_marks marks = {.marks = &mark, .key_type = WB_TYPE_UUID, .count = 1, .at_us = wb_unix_us()};
     wb_deadline deadline = in_us(10 * SECOND_US);

@@ -21,6 +21,8 @@ static void track(fixture *f, tracking *t, bool exact, int64_t min_advance_us)
                             .key = "id",
                             .key_type = WB_TYPE_UUID,
                             .column = "used \"at\"",
+                            .column_type = WB_TYPE_TIMESTAMPTZ,
+                            .unit_us = 1,
                             .exact = exact,
                             .min_advance_us = min_advance_us,
                             .write_timeout_us = 30 * SECOND_US};

@@ -68,21 +68,29 @@ static wb_key key_of(int type, const char *text)
     return key;
 }
 
-static int touch_ids(fixture *f, const wb_target *target, const char *const *ids, size_t count,
-                     wb_touched *touched, wb_err *err)
+static int touch_with(wb_session *session, const wb_target *target, const char *const *ids,
+                      size_t count, wb_touched *touched, wb_err *err)
 {
     wb_mark marks[8];
     bool again[8] = {false};
     for (size_t i = 0; i < count; i++)
-        marks[i] = (wb_mark){.key = key_of(target->key_type, ids[i]), .count = 1};
+        marks[i] =
+            (wb_mark){.key = key_of(target->key_type, ids[i]), .time_us = SOME_TIME_US, .count = 1};
     wb_marks all = {.marks = marks,
                     .count = count,
                     .key_type = target->key_type,
                     .at_us = SOME_TIME_US,
+                    .exact = target->exact,
                     .again = again};
     wb_deadline deadline = in_us(30 * SECOND_US);
+    return session->class->touch(session, &all, &deadline, touched, err);
+}
+
+static int touch_ids(fixture *f, const wb_target *target, const char *const *ids, size_t count,
+                     wb_touched *touched, wb_err *err)
+{
     wb_session *session = f->store->class->session(f->store, target);
-    int code = session->class->touch(session, &all, &deadline, touched, err);
+    int code = touch_with(session, target, ids, count, touched, err);
     session->class->end(session);
     return code;
 }
@@ -160,6 +168,126 @@ static void other_types_are_held(void **state)
     }
 }
 
+static void other_columns_are_held(void **state)
+{
+    static const struct {
+        int type;
+        const char *declared, *words;
+    } cases[] = {
+        {WB_TYPE_INT8, "int4", "column \"used_at\" is int4 in the database, int8 in the tracker"},
+        {WB_TYPE_INT8, "timestamptz", "is timestamptz in the database, int8 in the tracker"},
+        {WB_TYPE_DATE, "timestamptz", "is timestamptz in the database, date in the tracker"},
+        {WB_TYPE_TIMESTAMP, "timestamptz", "is timestamptz in the database, timestamp in the"},
+        {WB_TYPE_TIMESTAMPTZ, "date", "is date in the database, timestamptz in the tracker"},
+        {WB_TYPE_INT8, "int8 GENERATED ALWAYS AS (5) STORED", "always generated"},
+    };
+    fixture *f = *state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        static const char *const ids[] = {"5"};
+        wb_target target = target_of(f, WB_TYPE_INT8);
+        wb_touched touched;
+        wb_err err = {.code = WB_OK};
+        target.column_type = cases[i].type;
+        sql(f, "DROP TABLE IF EXISTS spaces; CREATE TABLE spaces (id int8, used_at %s)",
+            cases[i].declared);
+        int code = touch_ids(f, &target, ids, 1, &touched, &err);
+        assert_failed(code, &err, WB_HOLD, cases[i].words);
+    }
+}
+
+/* The least and the largest values that a column can have, a domain, and times before all others. */
+static void values_at_the_limits(void **state)
+{
+    static const struct {
+        int type;
+        int64_t unit_us;
+        const char *declared, *least, *largest;
+    } cases[] = {
+        {WB_TYPE_INT8, 1000000, "int8", "-9223372036854775808", "9223372036854775807"},
+        {WB_TYPE_INT8, 1, "number", "-9223372036854775808", "9223372036854775807"},
+        {WB_TYPE_DATE, INT64_C(86400000000), "date", "-infinity", "infinity"},
+        {WB_TYPE_DATE, INT64_C(86400000000), "day", "4000-01-01 BC", "5000000-01-01"},
+        {WB_TYPE_TIMESTAMP, 1, "timestamp", "-infinity", "infinity"},
+        {WB_TYPE_TIMESTAMP, 1, "wall", "4000-01-01 BC", "290000-01-01"},
+        {WB_TYPE_TIMESTAMPTZ, 1, "timestamptz", "-infinity", "infinity"},
+        {WB_TYPE_TIMESTAMPTZ, 1, "timestamptz(0)", "4000-01-01 BC", "290000-01-01"},
+    };
+    fixture *f = *state;
+    sql(f, "CREATE DOMAIN number AS int8; CREATE DOMAIN day AS date;"
+           "CREATE DOMAIN wall AS timestamp");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        static const char *const ids[] = {"1", "2", "3"};
+        for (int exact = 0; exact < 2; exact++) {
+            wb_target target = target_of(f, WB_TYPE_INT8);
+            wb_touched touched;
+            wb_err err = {.code = WB_OK};
+            target.column_type = cases[i].type;
+            target.unit_us = cases[i].unit_us;
+            target.exact = exact != 0;
+            sql(f,
+                "DROP TABLE IF EXISTS spaces;"
+                "CREATE TABLE spaces (id int8 PRIMARY KEY, used_at %s);"
+                "INSERT INTO spaces VALUES (1, '%s'), (2, '%s'), (3, NULL)",
+                cases[i].declared, cases[i].least, cases[i].largest);
+            for (int turn = 0; turn < 2; turn++) {
+                if (touch_ids(f, &target, ids, 3, &touched, &err) != WB_OK)
+                    fail_msg("%s: %s", cases[i].declared, err.text);
+                assert_int_equal(touched.updated, turn == 0 ? 2 : 0);
+                assert_int_equal(touched.unmatched, 0);
+            }
+            assert_string_equal(
+                sql(f, "SELECT used_at = '%s' FROM spaces WHERE id = 2", cases[i].largest), "t");
+            assert_string_equal(sql(f, "SELECT count(DISTINCT used_at) FROM spaces WHERE id <> 2"),
+                                "1");
+        }
+    }
+}
+
+/* Each type turns into others without a word of the server's. */
+static void column_that_changes_is_held(void **state)
+{
+    static const struct {
+        int type;
+        int64_t unit_us;
+        const char *before, *after;
+    } cases[] = {
+        {WB_TYPE_INT8, 1000000, "int8", "int4"},
+        {WB_TYPE_INT8, 1000000, "int8", "numeric"},
+        {WB_TYPE_INT8, 1000000, "int8", "float8"},
+        {WB_TYPE_DATE, INT64_C(86400000000), "date", "timestamp"},
+        {WB_TYPE_DATE, INT64_C(86400000000), "date", "timestamptz"},
+        {WB_TYPE_TIMESTAMP, 1, "timestamp", "timestamptz"},
+        {WB_TYPE_TIMESTAMP, 1, "timestamp", "date"},
+    };
+    fixture *f = *state;
+    static const char *const ids[] = {"1", "2"};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        for (int how = 0; how < 4; how++) {
+            wb_target target = target_of(f, WB_TYPE_INT8);
+            wb_touched touched;
+            wb_err err = {.code = WB_OK};
+            target.column_type = cases[i].type;
+            target.unit_us = cases[i].unit_us;
+            target.exact = how % 2 != 0;
+            target.insert = how > 1;
+            sql(f,
+                "DROP TABLE IF EXISTS spaces;"
+                "CREATE TABLE spaces (id int8 PRIMARY KEY, used_at %s);"
+                "INSERT INTO spaces VALUES (1, NULL)",
+                cases[i].before);
+            wb_session *session = f->store->class->session(f->store, &target);
+            assert_ok(touch_with(session, &target, ids, 1, &touched, &err));
+            sql(f, "ALTER TABLE spaces ALTER used_at TYPE %s; UPDATE spaces SET used_at = NULL",
+                cases[i].after);
+            int code = touch_with(session, &target, ids, 2, &touched, &err);
+            assert_failed(code, &err, WB_HOLD, "column \"used_at\" is ");
+            assert_string_equal(sql(f, "SELECT count(*) FROM spaces WHERE used_at IS NOT NULL"),
+                                "0");
+            session->class->end(session);
+        }
+    }
+}
+
 /* Where the server takes two ids for one, the row moves, and both are settled in the end. */
 static void ids_that_the_server_takes_for_one(void **state)
 {
@@ -223,8 +351,13 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        T(every_type),           T(other_columns_fit),
-        T(other_types_are_held), T(ids_that_the_server_takes_for_one),
+        T(every_type),
+        T(other_columns_fit),
+        T(other_types_are_held),
+        T(other_columns_are_held),
+        T(values_at_the_limits),
+        T(column_that_changes_is_held),
+        T(ids_that_the_server_takes_for_one),
         T(index_is_used),
     };
     return cmocka_run_group_tests_name("postgres_touch_types", tests, NULL, NULL);

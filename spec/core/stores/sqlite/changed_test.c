@@ -167,7 +167,12 @@ static wb_touched touch_one(wb_session *session)
 static void tracked_table(void **state)
 {
     struct fixture *fixture = *state;
-    wb_target target = {.table = "t", .key = "id", .key_type = WB_TYPE_UUID, .column = "at"};
+    wb_target target = {.table = "t",
+                        .key = "id",
+                        .key_type = WB_TYPE_UUID,
+                        .column = "at",
+                        .column_type = WB_TYPE_TIMESTAMPTZ,
+                        .unit_us = 1};
     wb_session *session = fixture->store->class->session(fixture->store, &target);
     fixture_run(fixture, "CREATE TABLE t (id TEXT PRIMARY KEY, at TEXT);"
                          "INSERT INTO t (id) VALUES ('00112233-4455-6677-8899-aabbccddeeff')");

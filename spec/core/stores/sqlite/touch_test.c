@@ -30,8 +30,12 @@ static int touch_one(wb_store *store, const wb_target *target, unsigned number, 
 static void test_touch_makes_its_table(void **state)
 {
     struct fixture *fixture = *state;
-    wb_target target = {
-        .table = "spaces", .key = "the id", .key_type = WB_TYPE_UUID, .column = "used \"at\""};
+    wb_target target = {.table = "spaces",
+                        .key = "the id",
+                        .key_type = WB_TYPE_UUID,
+                        .column = "used \"at\"",
+                        .column_type = WB_TYPE_TIMESTAMPTZ,
+                        .unit_us = 1};
     wb_touched touched = {9, 9};
     assert_int_equal(touch_one(fixture->store, &target, 1, &touched, NULL), WB_OK);
     assert_int_equal(touched.updated, 0);
@@ -47,8 +51,12 @@ static void test_touch_makes_its_table(void **state)
 static void test_touch_by_bytes(void **state)
 {
     struct fixture *fixture = *state;
-    wb_target target = {
-        .table = "spaces", .key = "id", .key_type = WB_TYPE_UUID, .column = "used_at"};
+    wb_target target = {.table = "spaces",
+                        .key = "id",
+                        .key_type = WB_TYPE_UUID,
+                        .column = "used_at",
+                        .column_type = WB_TYPE_TIMESTAMPTZ,
+                        .unit_us = 1};
     wb_touched touched;
     fixture_run(fixture, "CREATE TABLE spaces (id BLOB PRIMARY KEY, used_at DATETIME)");
     fixture_run(
@@ -56,7 +64,7 @@ static void test_touch_by_bytes(void **state)
         "INSERT INTO spaces VALUES (x'00000001abababababababababababab', '2024-05-14 07:59:59')");
     assert_int_equal(touch_one(fixture->store, &target, 1, &touched, NULL), WB_OK);
     assert_int_equal(touched.updated, 1);
-    check_query(fixture, "SELECT used_at FROM spaces", "2024-05-14T08:00:00.000000Z");
+    check_query(fixture, "SELECT used_at FROM spaces", "2024-05-14 08:00:00");
 }
 
 static void touch_refused(wb_store *store, const wb_target *target, const char *text)
@@ -73,8 +81,12 @@ static void touch_refused(wb_store *store, const wb_target *target, const char *
 static void test_touch_refused_columns(void **state)
 {
     struct fixture *fixture = *state;
-    wb_target target = {
-        .table = "spaces", .key = "id", .key_type = WB_TYPE_UUID, .column = "used_at"};
+    wb_target target = {.table = "spaces",
+                        .key = "id",
+                        .key_type = WB_TYPE_UUID,
+                        .column = "used_at",
+                        .column_type = WB_TYPE_TIMESTAMPTZ,
+                        .unit_us = 1};
     fixture_run(fixture, "CREATE TABLE spaces (id TEXT, used_at INTEGER)");
     touch_refused(fixture->store, &target,
                   "table \"spaces\": column \"used_at\" is INTEGER in the database, timestamptz");
@@ -181,6 +193,50 @@ static void test_touch_refused_keys(void **state)
     }
 }
 
+/* In a column whose times CURRENT_TIMESTAMP and other programs write, a later one of theirs stays. */
+static void test_touch_among_other_programs(void **state)
+{
+    struct fixture *fixture = *state;
+    wb_target target = tracked_target(&(tracked){.key_type = WB_TYPE_UUID});
+    wb_touched touched;
+    fixture_run(fixture, "CREATE TABLE spaces (id uuid TEXT PRIMARY KEY, used_at DATETIME DEFAULT "
+                         "CURRENT_TIMESTAMP);"
+                         "INSERT INTO spaces VALUES ('00000001-abab-abab-abab-abababababab', "
+                         "'2024-05-14 08:00:00.5')");
+    assert_ok(touch_one(fixture->store, &target, 1, &touched, NULL));
+    assert_int_equal(touched.updated, 0);
+    assert_int_equal(touched.unmatched, 0);
+    fixture_run(fixture, "UPDATE spaces SET used_at = '2024-05-14 07:59:59.999999'");
+    assert_ok(touch_one(fixture->store, &target, 1, &touched, NULL));
+    assert_int_equal(touched.updated, 1);
+    check_query(fixture, "SELECT used_at FROM spaces", "2024-05-14 08:00:00");
+}
+
+static void test_touch_refused_times(void **state)
+{
+    static const struct {
+        int type;
+        const char *declared, *words;
+    } cases[] = {
+        {WB_TYPE_INT8, "timestamptz", "is timestamptz in the database, int8 in the schema"},
+        {WB_TYPE_INT8, "REAL", "is REAL in the database, int8 in the schema"},
+        {WB_TYPE_INT8, "int4", "is int4 in the database, int8 in the schema"},
+        {WB_TYPE_DATE, "INTEGER", "is INTEGER in the database, date in the schema"},
+        {WB_TYPE_TIMESTAMP, "date", "is date in the database, timestamp in the schema"},
+    };
+    struct fixture *fixture = *state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char sql[128];
+        wb_target target = tracked_target(
+            &(tracked){.key_type = WB_TYPE_UUID, .column_type = cases[i].type, .unit_us = 1});
+        snprintf(sql, sizeof sql,
+                 "DROP TABLE IF EXISTS spaces; CREATE TABLE spaces (id uuid, used_at %s)",
+                 cases[i].declared);
+        fixture_run(fixture, sql);
+        touch_refused(fixture->store, &target, cases[i].words);
+    }
+}
+
 /* ---- making rows ---- */
 
 static int touch_three(struct fixture *fixture, wb_log *log, wb_touched *out, wb_err *err)
@@ -278,6 +334,7 @@ int main(void)
         WITH_DATABASE(test_touch_makes_tables_of_types), WITH_DATABASE(test_touch_refused_keys),
         WITH_DATABASE(test_insert_makes_its_table),      WITH_DATABASE(test_insert_refused_rows),
         WITH_DATABASE(test_insert_rolled_back),          WITH_DATABASE(test_insert_held),
+        WITH_DATABASE(test_touch_among_other_programs),  WITH_DATABASE(test_touch_refused_times),
     };
     return cmocka_run_group_tests_name("sqlite_touch", tests, NULL, NULL);
 }
