@@ -152,6 +152,8 @@ static inline bool float_of(const wb_column *column, const wb_value *value, doub
     *out = value->f;
     if (RARE(value->kind != WB_FLOAT)) {
         const char *why = wb_convert_float(value, out);
+        if (why && column->lenient && value->kind == WB_TEXT)
+            why = "no number, or one of more digits than the type keeps";
         if (why)
             return wb_refuse(column, value, why, err);
     }

@@ -22,6 +22,7 @@ struct wb_schema {
     uint16_t count; /* columns */
     uint16_t given; /* columns that are not generated */
     uint16_t left;  /* columns that may be left to the server, of those that are not generated */
+    bool lenient;   /* a column is */
     size_t fixed_bytes; /* of a tuple without the texts that are given; defaults included */
     wb_column_plan columns[];
 };

@@ -71,6 +71,7 @@ static int column_add(wb_schema *schema, const wb_column *column, wb_err *err)
     plan->column.values = NULL;
     schema->given += column->generate == WB_GIVEN;
     schema->left += column->server_default;
+    schema->lenient = schema->lenient || column->lenient;
     plan->column.name = wb_strdup(column->name);
     if (!plan->column.name || !texts_copy(plan, column))
         return no_memory(err);

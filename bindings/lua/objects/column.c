@@ -27,7 +27,7 @@ static const char *column_text(lua_State *L, int column, int at, const char *key
 static bool known_key(lua_State *L, int key)
 {
     static const char *const names[] = {"name",           "type", "null",   "default", "generate",
-                                        "server_default", "max",  "values", "cast"};
+                                        "server_default", "max",  "values", "cast",    "lenient"};
     if (lua_type(L, key) == LUA_TNUMBER)
         return lua_tonumber(L, key) == 1 || lua_tonumber(L, key) == 2;
     for (size_t i = 0; lua_type(L, key) == LUA_TSTRING && i < sizeof names / sizeof *names; i++) {
@@ -149,6 +149,7 @@ void lwb_read_column(lua_State *L, int column, int at, wb_column *out)
     out->generate = generate_of(L, column, out->name);
     out->null = flag_of(L, column, out->name, "null");
     out->server_default = flag_of(L, column, out->name, "server_default");
+    out->lenient = flag_of(L, column, out->name, "lenient");
     out->max = max_of(L, column, out->name);
     out->cast = cast_of(L, column, out->name);
     out->values = values_of(L, column, out->name);
@@ -161,6 +162,14 @@ static void push_text_key(lua_State *L, const char *key, const char *text)
     if (text == NULL)
         return;
     lua_pushstring(L, text);
+    lua_setfield(L, -2, key);
+}
+
+static void push_flag(lua_State *L, const char *key, bool flag)
+{
+    if (!flag)
+        return;
+    lua_pushboolean(L, 1);
     lua_setfield(L, -2, key);
 }
 
@@ -202,10 +211,8 @@ void lwb_push_column(lua_State *L, const wb_column *column)
         lua_pushinteger(L, (lua_Integer)column->max);
         lua_setfield(L, -2, "max");
     }
-    if (column->server_default) {
-        lua_pushboolean(L, 1);
-        lua_setfield(L, -2, "server_default");
-    }
+    push_flag(L, "server_default", column->server_default);
+    push_flag(L, "lenient", column->lenient);
     if (column->generate != WB_GIVEN)
         push_text_key(L, "generate", generate_names[column->generate]);
 }

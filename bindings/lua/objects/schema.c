@@ -39,9 +39,25 @@ static int list_length(lua_State *L, int index)
     return (int)count;
 }
 
+/* Of the options at 2, which are nil or a table: are all columns lenient? */
+static bool lenient_option(lua_State *L)
+{
+    if (lua_isnoneornil(L, 2))
+        return false;
+    luaL_checktype(L, 2, LUA_TTABLE);
+    for (lua_pushnil(L); lua_next(L, 2); lua_pop(L, 1))
+        if (strcmp(lwb_key(L, -2), "lenient") != 0)
+            luaL_error(L, "schema: unknown option \"%s\"", lwb_key(L, -2));
+    lua_getfield(L, 2, "lenient");
+    if (!lua_isnil(L, -1) && !lua_isboolean(L, -1))
+        luaL_error(L, "schema: lenient: expected a boolean, got %s", luaL_typename(L, -1));
+    return lua_toboolean(L, -1);
+}
+
 int lwb_schema_new(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TTABLE);
+    bool lenient = lenient_option(L);
     lua_settop(L, 1);
     int count = list_length(L, 1);
     lwb_schema *object = lwb_schema_blank(L);
@@ -54,6 +70,7 @@ int lwb_schema_new(lua_State *L)
             return luaL_error(L, "schema: column %d: expected a table, got %s", i,
                               luaL_typename(L, -1));
         lwb_read_column(L, lua_gettop(L), i, &columns[i - 1]);
+        columns[i - 1].lenient = columns[i - 1].lenient || lenient;
     }
     wb_err err;
     if (wb_schema_new(columns, (size_t)count, &object->schema, &err) != WB_OK)

@@ -3,6 +3,7 @@
  * open batch; the lock is never held across I/O. A row that can't be encoded or does not fit leaves the outbox
  * as it was. */
 #include "engine/outbox/trial.h"
+#include "rows/clean.h"
 
 static int make_room(wb_outbox *outbox, size_t weight, int overflow, int64_t *give_up_us,
                      wb_err *err);
@@ -115,13 +116,21 @@ int wb_outbox_put(wb_outbox *outbox, const wb_value *values, size_t count, const
     const wb_choice built_in = {.overflow = outbox->overflow};
     if (choice == NULL)
         choice = &built_in;
+    wb_cleaned cleaned = {.values = NULL};
+    if (outbox->schema->lenient && !wb_clean(outbox->schema, values, count, &cleaned))
+        return wb_fail(err, WB_MEMORY, "out of memory for a row");
     wb_monitor_lock(&outbox->backlog.monitor);
-    int code = put_locked(outbox, values, count, choice, err);
+    int code =
+        put_locked(outbox, cleaned.values != NULL ? cleaned.values : values, count, choice, err);
+    if (code == WB_OK && cleaned.values != NULL)
+        outbox->backlog.metrics.cleaned += cleaned.changed;
     if (code != WB_OK && (code != WB_FULL || choice->overflow != WB_OVERFLOW_ASK))
         outbox->backlog.metrics.rejected++;
     if (due != NULL)
         *due = wb_outbox_next_due_us(&outbox->backlog) <= wb_backlog_now_us(&outbox->backlog);
     wb_monitor_unlock(&outbox->backlog.monitor);
+    if (cleaned.values != NULL)
+        wb_cleaned_fini(&cleaned);
     wb_log_print(outbox->backlog.log);
     return code;
 }
