@@ -50,35 +50,13 @@ local function create(store, args, reader)
     return ok and schema or nil, message
 end
 
--- The names that the first record of the input gives.
-local function names_given(reader)
-    local names = {}
-    for _, record in ipairs(reader:peek(1)) do
-        for index = 1, record.count do
-            names[record.keys[index]] = true
-        end
-    end
-    return names
-end
-
--- The schema, in which a generated column that the input has is a given one.
-local function as_given(schema, map, names)
-    local columns, given = schema:columns(), false
-    for _, column in ipairs(columns) do
-        if column.generate and names[map[column.name] or column.name] then
-            column.generate, given = nil, true
-        end
-    end
-    return given and writebehind.schema(columns) or schema
-end
-
 -- The schema for the batcher; nil and a message.
 function tables.schema(store, args, reader)
     local schema, message = store:schema(args.table)
     if not schema and args.create then
         schema, message = create(store, args, reader)
     end
-    return schema and as_given(schema, args.map, names_given(reader)), message
+    return schema, message
 end
 
 return tables

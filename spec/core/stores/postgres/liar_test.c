@@ -341,6 +341,42 @@ static int write_in_doubt(liar *l, int64_t patience_us, wb_err *err)
     return write_two(l, true, patience_us, err);
 }
 
+/* Two rows of a schema of two columns, of which the second row may leave one out. */
+static int write_as(liar *l, const wb_column *columns, const wb_value *values, int64_t patience_us,
+                    wb_err *err)
+{
+    wb_schema *schema = NULL;
+    assert_ok(wb_schema_new(columns, 2, &schema, NULL));
+    wb_target target = {.schema = schema, .dedupe = WB_DEDUPE_NONE, .dedupe_column = -1};
+    wb_batch *batch = batch_of(schema, values, 2);
+    wb_session *session = session_of(l, &target);
+    int code = write_until(session, batch, patience_us, err);
+    session->class->end(session);
+    wb_batch_free(batch);
+    wb_schema_unref(schema);
+    return code;
+}
+
+static int write_as_text(liar *l, int64_t patience_us, wb_err *err)
+{
+    static const wb_column columns[] = {{.name = "id", .type = WB_TYPE_UUID},
+                                        {.name = "n", .type = WB_TYPE_TEXT, .cast = "bigint"}};
+    const wb_value values[] = {text_value("018bcfe5-6be8-7000-ba42-55942e14460b"), text_value("1"),
+                               text_value("018bcfe5-6be8-7000-ba42-55942e14460c"), text_value("2")};
+    return write_as(l, columns, values, patience_us, err);
+}
+
+static int write_mixed(liar *l, int64_t patience_us, wb_err *err)
+{
+    static const wb_column columns[] = {
+        {.name = "id", .type = WB_TYPE_UUID},
+        {.name = "n", .type = WB_TYPE_INT8, .null = true, .server_default = true}};
+    const wb_value values[] = {text_value("018bcfe5-6be8-7000-ba42-55942e14460b"), int_value(1),
+                               text_value("018bcfe5-6be8-7000-ba42-55942e14460c"),
+                               (wb_value){.kind = WB_ABSENT}};
+    return write_as(l, columns, values, patience_us, err);
+}
+
 static int describe_table(liar *l, int64_t patience_us, wb_err *err)
 {
     wb_schema *schema = NULL;
@@ -393,9 +429,13 @@ static const struct {
     dialogue *run;
     int share; /* of the lies, where not all are tried: one in so many */
 } dialogues[] = {
-    {"describe", describe_table, 31},           {"write", write_twice, 31},
-    {"in doubt", write_in_doubt, 43},           {"touch", touch_some, 43},
+    {"describe", describe_table, 31},
+    {"write", write_twice, 31},
+    {"in doubt", write_in_doubt, 43},
+    {"touch", touch_some, 43},
     {"touch and insert", touch_and_insert, 43},
+    {"write as text", write_as_text, 43},
+    {"write rows of two shapes", write_mixed, 43},
 };
 
 /* ---- the tests ---- */
