@@ -5,8 +5,6 @@
 
 #include "lua/base/convert.h"
 
-enum { REFUSED = -1 }; /* here, and not by the core */
-
 static lwb_pipeline *tracker_check(lua_State *L)
 {
     lwb_pipeline *pipeline = lwb_check(L, 1, &lwb_tracker_kind);
@@ -26,50 +24,61 @@ static int refuse(lua_State *L, lwb_pipeline *pipeline, int index, const char *e
     return lwb_invalid(L);
 }
 
-/* The id at 2, of a key that is no uuid. The core says what is wrong with it, but not with what has no place in a column;
- * false: that is refused. A table is not made JSON. */
-static bool id_value(lua_State *L, wb_value *out)
+/* The time at 3; false: it is none. */
+static bool to_time(lua_State *L, int64_t *at_us)
 {
-    int type = lua_type(L, 2);
-    return type != LUA_TTABLE && lwb_to_value_of(L, 2, type, out);
+    *at_us = WB_NEVER;
+    return lua_isnoneornil(L, 3) || lwb_to_time_us(L, 3, at_us);
 }
 
-static int add(lua_State *L, lwb_pipeline *pipeline, int64_t at_us, bool *due, wb_err *err)
+static const char time_expected[] = "a time in seconds or RFC 3339 text";
+
+static int answer(lua_State *L, const lwb_pipeline *pipeline, int code, bool due, const wb_err *err)
 {
+    if (code != WB_OK)
+        return lwb_result(L, code, err);
+    lua_pushboolean(L, 1);
+    if (!pipeline->driven)
+        return 1;
+    lua_pushboolean(L, due);
+    return 2;
+}
+
+/* Of a key that is no uuid. The core says what is wrong with an id, but not with what has no place in a column; and a table
+ * is not made JSON. */
+static int add_other(lua_State *L, lwb_pipeline *pipeline)
+{
+    wb_err err;
     wb_value id;
-    uint8_t uuid[16];
-    if (pipeline->key_type == WB_TYPE_UUID)
-        return lwb_to_uuid(L, 2, uuid) ? wb_tracker_add_uuid(pipeline->core, uuid, at_us, due, err)
-                                       : REFUSED;
-    return id_value(L, &id) ? wb_tracker_add(pipeline->core, &id, at_us, due, err) : REFUSED;
-}
-
-static const char *expected_id(const lwb_pipeline *pipeline)
-{
-    return pipeline->key_type == WB_TYPE_UUID   ? "a uuid of 36 characters or 16 bytes"
-           : pipeline->key_type == WB_TYPE_TEXT ? "an id, a string"
-                                                : "an id, a whole number";
+    int64_t at_us;
+    bool due = false;
+    int type = lua_type(L, 2);
+    if (type == LUA_TTABLE || !lwb_to_value_of(L, 2, type, &id))
+        return refuse(L, pipeline, 2,
+                      pipeline->key_type == WB_TYPE_TEXT ? "an id, a string"
+                                                         : "an id, a whole number");
+    if (!to_time(L, &at_us))
+        return refuse(L, pipeline, 3, time_expected);
+    int code = wb_tracker_add(pipeline->core, &id, at_us, pipeline->driven ? &due : NULL, &err);
+    return answer(L, pipeline, code, due, &err);
 }
 
 /* add(id [, at]) */
 static int tracker_add(lua_State *L)
 {
     wb_err err;
+    uint8_t id[16];
+    int64_t at_us;
     bool due = false;
-    int64_t at_us = WB_NEVER;
     lwb_pipeline *pipeline = tracker_check(L);
-    if (!lua_isnoneornil(L, 3) && !lwb_to_time_us(L, 3, &at_us))
-        return refuse(L, pipeline, 3, "a time in seconds or RFC 3339 text");
-    int code = add(L, pipeline, at_us, pipeline->driven ? &due : NULL, &err);
-    if (code == REFUSED)
-        return refuse(L, pipeline, 2, expected_id(pipeline));
-    if (code != WB_OK)
-        return lwb_result(L, code, &err);
-    lua_pushboolean(L, 1);
-    if (!pipeline->driven)
-        return 1;
-    lua_pushboolean(L, due);
-    return 2;
+    if (pipeline->key_type != WB_TYPE_UUID)
+        return add_other(L, pipeline);
+    if (!lwb_to_uuid(L, 2, id))
+        return refuse(L, pipeline, 2, "a uuid of 36 characters or 16 bytes");
+    if (!to_time(L, &at_us))
+        return refuse(L, pipeline, 3, time_expected);
+    int code = wb_tracker_add_uuid(pipeline->core, id, at_us, pipeline->driven ? &due : NULL, &err);
+    return answer(L, pipeline, code, due, &err);
 }
 
 /* take() → the next due marks, lent, or nil. */
