@@ -5,6 +5,7 @@
  * Used by the session's thread, so not locked. Fails with HOLD, naming what does not fit, or as catalogue.c does. */
 #include "stores/postgres/postgres.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/env.h"
@@ -130,11 +131,31 @@ static int check_insert(const PGresult *columns, const wb_target *target, wb_err
     return WB_OK;
 }
 
+enum { TEXT_OID = 25, VARCHAR_OID = 1043 };
+
+/* An id is its bytes. Of what can be written as text, only these two take each text for itself, and any. */
+static int check_key(const PGresult *columns, const wb_column *key, wb_err *err)
+{
+    char shown[80];
+    int code = check_type(columns, key, "tracker", err);
+    if (code != WB_OK || key->type != WB_TYPE_TEXT)
+        return code;
+    int row = wb_pg_find(columns, key->name);
+    long oid = strtol(PQgetvalue(columns, row, WB_PG_AS), NULL, 10);
+    if (oid == TEXT_OID || oid == VARCHAR_OID)
+        return WB_OK;
+    return wb_fail_store(
+        err, WB_HOLD,
+        "column \"%s\" is %s in the database, text in the tracker: a key has to be "
+        "text or varchar",
+        key->name, type_shown(columns, row, shown, sizeof shown));
+}
+
 static int check_tracker(const PGresult *columns, const wb_target *target, wb_err *err)
 {
     const wb_column key = {.name = target->key, .type = target->key_type};
     const wb_column time = {.name = target->column, .type = target->column_type};
-    int code = check_type(columns, &key, "tracker", err);
+    int code = check_key(columns, &key, err);
     if (code == WB_OK)
         code = check_type(columns, &time, "tracker", err);
     if (code == WB_OK)
