@@ -63,7 +63,8 @@ int lwb_schema_new(lua_State *L)
     lwb_schema *object = lwb_schema_blank(L);
     wb_column *columns = lua_newuserdata(L, (size_t)count * sizeof *columns);
     memset(columns, 0, (size_t)count * sizeof *columns);
-    luaL_checkstack(L, count * 8 + 20, "schema: too many columns");
+    lua_createtable(L, count * 4, 0); /* keeps what the columns borrow */
+    int kept = lua_gettop(L), borrowed = 0;
     for (int i = 1; i <= count; i++) {
         lua_rawgeti(L, 1, i);
         if (!lua_istable(L, -1))
@@ -71,6 +72,8 @@ int lwb_schema_new(lua_State *L)
                               luaL_typename(L, -1));
         lwb_read_column(L, lua_gettop(L), i, &columns[i - 1]);
         columns[i - 1].lenient = columns[i - 1].lenient || lenient;
+        while (lua_gettop(L) > kept)
+            lua_rawseti(L, kept, ++borrowed);
     }
     wb_err err;
     if (wb_schema_new(columns, (size_t)count, &object->schema, &err) != WB_OK)
