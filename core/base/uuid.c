@@ -41,7 +41,8 @@ static const char pairs[256][2] = {
 };
 #undef ROW
 
-static bool parse_other(const char *text, size_t bytes, uint8_t out[16]);
+static bool parse_other(const char *text, size_t bytes, uint8_t out[16])
+    __attribute__((cold, noinline));
 static bool has_hyphens(const char *text);
 static const uint8_t *take_random(wb_uuid_source *source, size_t bytes);
 static uint64_t next_tick(wb_uuid_source *source, int64_t unix_us);
@@ -50,10 +51,9 @@ static uint64_t next_tick(wb_uuid_source *source, int64_t unix_us);
 
 bool wb_uuid_parse(const char *text, size_t bytes, uint8_t out[16])
 {
-    if (bytes == TEXT_BYTES && (wb_uuid_has_vector() ? wb_uuid_parse_vector(text, out)
-                                                     : wb_uuid_parse_portable(text, out)))
-        return true;
-    return parse_other(text, bytes, out);
+    bool plain = bytes == TEXT_BYTES && (wb_uuid_has_vector() ? wb_uuid_parse_vector(text, out)
+                                                              : wb_uuid_parse_portable(text, out));
+    return __builtin_expect(plain, 1) || parse_other(text, bytes, out);
 }
 
 /* What else PostgreSQL takes (string_to_uuid in src/backend/utils/adt/uuid.c): braces around it, a hyphen after any four

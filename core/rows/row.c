@@ -24,7 +24,8 @@ enum { LENGTH = sizeof(uint32_t), NULL_LENGTH = -1 };
 static uint8_t *generated_put(const wb_column *column, wb_uuid_source *source, int64_t unix_us,
                               uint8_t *to);
 static uint8_t *missing_put(const wb_column_plan *plan, bool null, uint8_t *to, wb_err *err);
-INLINE uint8_t *value_put(const wb_column *column, const wb_value *value, uint8_t *to, wb_err *err);
+INLINE uint8_t *value_put(int code, const wb_column *column, const wb_value *value, uint8_t *to,
+                          wb_err *err);
 static WB_COLD int count_refuse(const wb_schema *schema, size_t count, wb_err *err);
 
 static WB_COLD size_t list_bound(const wb_value *value)
@@ -32,13 +33,22 @@ static WB_COLD size_t list_bound(const wb_value *value)
     return value->kind == WB_LIST ? wb_array_bound(value) : 0;
 }
 
+static WB_COLD size_t lists_bound(const wb_value *values, size_t count)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < count; i++)
+        bytes += list_bound(&values[i]);
+    return bytes;
+}
+
 /* Counts every text, also one whose column needs less: a uuid of 36 characters. */
 size_t wb_row_bound(const wb_schema *schema, const wb_value *values, size_t count)
 {
     uint64_t bytes = schema->fixed_bytes;
     for (size_t i = 0; i < count; i++)
-        if (values[i].kind >= WB_TEXT)
-            bytes += values[i].kind == WB_TEXT ? values[i].bytes : list_bound(&values[i]);
+        bytes += values[i].kind == WB_TEXT ? values[i].bytes : 0;
+    if (RARE(schema->arrays))
+        bytes += lists_bound(values, count);
     return bytes < SIZE_MAX ? (size_t)bytes : SIZE_MAX;
 }
 
@@ -52,7 +62,7 @@ int wb_row_encode(const wb_schema *schema, wb_uuid_source *source, int64_t unix_
     for (; plan < end; plan++) {
         size_t place = plan->place;
         if (place < count && values[place].kind > WB_NULL)
-            at = value_put(&plan->column, &values[place], at, err);
+            at = value_put(plan->code, &plan->column, &values[place], at, err);
         else if (plan->column.generate != WB_GIVEN)
             at = generated_put(&plan->column, source, unix_us, at);
         else
@@ -298,11 +308,13 @@ static inline uint8_t *jsonb_put(const wb_column *column, const wb_value *value,
     return end;
 }
 
-INLINE uint8_t *value_put(const wb_column *column, const wb_value *value, uint8_t *to, wb_err *err)
+/* code: the column's type, or WB_ARRAY_CODE. */
+INLINE uint8_t *value_put(int code, const wb_column *column, const wb_value *value, uint8_t *to,
+                          wb_err *err)
 {
-    if (RARE(column->array))
+    switch (code) {
+    case WB_ARRAY_CODE:
         return wb_array_put(column, value, wb_field_encode, to, err);
-    switch (column->type) {
     case WB_TYPE_BOOL:
         return bool_put(column, value, to, err);
     case WB_TYPE_INT2:
@@ -329,8 +341,16 @@ INLINE uint8_t *value_put(const wb_column *column, const wb_value *value, uint8_
         return json_put(column, value, 0, to, err);
     case WB_TYPE_JSONB:
         return jsonb_put(column, value, to, err);
-    default:
+    case WB_TYPE_TIMESTAMP:
+    case WB_TYPE_TIME:
+    case WB_TYPE_NUMERIC:
+    case WB_TYPE_INTERVAL:
+    case WB_TYPE_INET:
+    case WB_TYPE_CIDR:
+    case WB_TYPE_MACADDR:
         return wb_parsed_put(column, value, to, err);
+    default: /* wb_schema_new lets no other in */
+        __builtin_unreachable();
     }
 }
 
@@ -339,7 +359,7 @@ int wb_field_encode(const wb_column *column, const wb_value *value, uint8_t *to,
 {
     uint8_t *end = value->kind == WB_ABSENT || value->kind == WB_NULL
                        ? wb_refuse_missing(column, value->kind == WB_NULL, err)
-                       : value_put(column, value, to, err);
+                       : value_put(wb_column_code(column), column, value, to, err);
     if (!end)
         return WB_INVALID;
     *bytes = (size_t)(end - to);

@@ -12,10 +12,23 @@ enum { WB_FIELD_SLACK = 32 };
 
 typedef struct wb_column_plan {
     wb_column column;       /* name and default text are owned by the schema */
+    int32_t code;           /* wb_column_code */
     uint32_t place;         /* among the values of a row: the generated columns come last */
     uint32_t default_bytes; /* of default_field; 0: no default */
     uint8_t *default_field; /* the default, encoded: length word and data */
 } wb_column_plan;
+
+/* What the encoder goes by: the type, or that it is an array. */
+enum {
+#define X(constant, name, oid, bytes, sqlite) WB_CODE_OF_##constant,
+#include <writebehind/types.def>
+#undef X
+    WB_ARRAY_CODE, /* behind those of the types */
+};
+static inline int wb_column_code(const wb_column *column)
+{
+    return column->array ? WB_ARRAY_CODE : column->type;
+}
 
 struct wb_schema {
     atomic_uint references;
@@ -23,6 +36,7 @@ struct wb_schema {
     uint16_t given; /* columns that are not generated */
     uint16_t left;  /* columns that may be left to the server, of those that are not generated */
     bool lenient;   /* a column is */
+    bool arrays;    /* a column is one */
     size_t fixed_bytes; /* of a tuple without the texts that are given; defaults included */
     wb_column_plan columns[];
 };

@@ -72,6 +72,8 @@ static int column_add(wb_schema *schema, const wb_column *column, wb_err *err)
     schema->given += column->generate == WB_GIVEN;
     schema->left += column->server_default;
     schema->lenient = schema->lenient || column->lenient;
+    schema->arrays = schema->arrays || column->array;
+    plan->code = wb_column_code(column);
     plan->column.name = wb_strdup(column->name);
     if (!plan->column.name || !texts_copy(plan, column))
         return no_memory(err);

@@ -155,6 +155,7 @@ struct lwb_pipeline {
     int64_t close_timeout_us, block_timeout_us;
     int columns;  /* of the schema: what add takes */
     int given;    /* without the generated ones: what add_values takes */
+    bool arrays;  /* one of the columns is an array */
     int key_type; /* a tracker's: enum wb_type */
     bool driven;
     bool asks_retry; /* a policy says when a failed batch is tried again */

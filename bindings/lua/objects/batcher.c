@@ -59,7 +59,7 @@ static int add(lua_State *L, lwb_pipeline *pipeline, const wb_choice *choice,
     return 2;
 }
 
-/* A table is a list where the column is an array, else JSON. */
+/* In a schema with arrays: a table is a list where the column is one, else JSON. */
 static bool to_value(lua_State *L, const lwb_pipeline *pipeline, int index, int place,
                      wb_value *out)
 {
@@ -67,14 +67,27 @@ static bool to_value(lua_State *L, const lwb_pipeline *pipeline, int index, int 
     return is_list ? lwb_list_value(L, index, out) : lwb_to_value(L, index, out);
 }
 
+static int convert_some(lua_State *L, const lwb_pipeline *pipeline, int base, int count,
+                        wb_value *values)
+{
+    int i = 0;
+    if (pipeline->arrays) {
+        while (i < count && to_value(L, pipeline, base + i, i, &values[i]))
+            i++;
+    } else {
+        while (i < count && lwb_to_value(L, base + i, &values[i]))
+            i++;
+    }
+    return i;
+}
+
 /* Adds the `count` values from `base` on; `values` has room for them. */
 static int add_converted(lua_State *L, lwb_pipeline *pipeline, const wb_choice *choice, int base,
                          int count, wb_value *values)
 {
-    for (int i = 0; i < count; i++) {
-        if (!to_value(L, pipeline, base + i, i, &values[i]))
-            return refuse_value(L, pipeline, i);
-    }
+    int converted = convert_some(L, pipeline, base, count, values);
+    if (converted < count)
+        return refuse_value(L, pipeline, converted);
     if (pipeline->core == NULL) /* a metamethod of the encoder's collected it */
         lwb_pipeline_check(L, 1);
     return add(L, pipeline, choice, values, count);

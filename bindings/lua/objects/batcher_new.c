@@ -30,6 +30,14 @@ static void name_columns(lua_State *L, const wb_schema *schema)
     }
 }
 
+static bool has_arrays(const wb_schema *schema)
+{
+    bool found = false;
+    for (size_t i = 0; i < wb_schema_count(schema); i++)
+        found = found || wb_schema_column(schema, i)->array;
+    return found;
+}
+
 /* Can the worker decide, where one is to? Else the error says so. */
 static bool has_script(lua_State *L, wb_err *err)
 {
@@ -69,6 +77,7 @@ int lwb_batcher_new(lua_State *L)
     pipeline->schema = wb_schema_ref(options.schema);
     pipeline->given = (int)wb_schema_given(options.schema);
     pipeline->columns = (int)wb_schema_count(options.schema);
+    pipeline->arrays = has_arrays(options.schema);
     pipeline->driven = options.store == NULL || options.clock != NULL || options.driven;
     lwb_field_bool(L, 1, "asks_retry", &pipeline->asks_retry);
     lwb_plan_init(L, &pipeline->plan, 1, pipeline->columns);

@@ -110,29 +110,42 @@ static int put_locked(wb_outbox *outbox, const wb_value *values, size_t count,
     }
 }
 
-int wb_outbox_put(wb_outbox *outbox, const wb_value *values, size_t count, const wb_choice *choice,
-                  bool *due, wb_err *err)
+static int put_values(wb_outbox *outbox, const wb_value *values, size_t count, uint64_t cleaned,
+                      const wb_choice *choice, bool *due, wb_err *err)
 {
     const wb_choice built_in = {.overflow = outbox->overflow};
     if (choice == NULL)
         choice = &built_in;
-    wb_cleaned cleaned = {.values = NULL};
-    if (outbox->schema->lenient && !wb_clean(outbox->schema, values, count, &cleaned))
-        return wb_fail(err, WB_MEMORY, "out of memory for a row");
     wb_monitor_lock(&outbox->backlog.monitor);
-    int code =
-        put_locked(outbox, cleaned.values != NULL ? cleaned.values : values, count, choice, err);
-    if (code == WB_OK && cleaned.values != NULL)
-        outbox->backlog.metrics.cleaned += cleaned.changed;
-    if (code != WB_OK && (code != WB_FULL || choice->overflow != WB_OVERFLOW_ASK))
+    int code = put_locked(outbox, values, count, choice, err);
+    if (code == WB_OK)
+        outbox->backlog.metrics.cleaned += cleaned;
+    else if (code != WB_FULL || choice->overflow != WB_OVERFLOW_ASK)
         outbox->backlog.metrics.rejected++;
     if (due != NULL)
         *due = wb_outbox_next_due_us(&outbox->backlog) <= wb_backlog_now_us(&outbox->backlog);
     wb_monitor_unlock(&outbox->backlog.monitor);
-    if (cleaned.values != NULL)
-        wb_cleaned_fini(&cleaned);
     wb_log_print(outbox->backlog.log);
     return code;
+}
+
+static __attribute__((noinline)) int put_cleaned(wb_outbox *outbox, const wb_value *values,
+                                                 size_t count, const wb_choice *choice, bool *due,
+                                                 wb_err *err)
+{
+    wb_cleaned cleaned;
+    if (!wb_clean(outbox->schema, values, count, &cleaned))
+        return wb_fail(err, WB_MEMORY, "out of memory for a row");
+    int code = put_values(outbox, cleaned.values, count, cleaned.changed, choice, due, err);
+    wb_cleaned_fini(&cleaned);
+    return code;
+}
+
+int wb_outbox_put(wb_outbox *outbox, const wb_value *values, size_t count, const wb_choice *choice,
+                  bool *due, wb_err *err)
+{
+    return outbox->schema->lenient ? put_cleaned(outbox, values, count, choice, due, err)
+                                   : put_values(outbox, values, count, 0, choice, due, err);
 }
 
 static int full(const wb_outbox *outbox, wb_err *err)
