@@ -27,7 +27,7 @@ enum { FIRST_WORD_BYTES = 32 };
 static const unsigned kept_by_affinity[] = {
     [WB_AFF_BLOB] = BIT(WB_TYPE_BYTEA) | BIT(WB_TYPE_UUID),
     [WB_AFF_TEXT] = BIT(WB_TYPE_TEXT) | BIT(WB_TYPE_NUMERIC) | MARKS | JSONS,
-    [WB_AFF_NUMERIC] = NUMBERS | MARKS,
+    [WB_AFF_NUMERIC] = NUMBERS | MARKS | BIT(WB_TYPE_BYTEA),
     [WB_AFF_INTEGER] = INTEGERS,
     [WB_AFF_REAL] = FLOATS | BIT(WB_TYPE_NUMERIC),
 };
@@ -61,10 +61,10 @@ static const struct alias {
     const char *name;
     int type;
 } aliases[] = {
-    {"boolean", WB_TYPE_BOOL},
-    {"datetime", WB_TYPE_TIMESTAMP},
-    {"decimal", WB_TYPE_NUMERIC},
-    {"any", WB_TYPE_TEXT},
+    {"boolean", WB_TYPE_BOOL},          {"datetime", WB_TYPE_TIMESTAMP},
+    {"decimal", WB_TYPE_NUMERIC},       {"binary", WB_TYPE_BYTEA},
+    {"varbinary", WB_TYPE_BYTEA},       {"guid", WB_TYPE_UUID},
+    {"uniqueidentifier", WB_TYPE_UUID},
 };
 
 static const int type_of_affinity[] = {
@@ -116,18 +116,31 @@ static int names_bind(sqlite3_stmt *statement, const char *table)
 
 /* ---- reading ---- */
 
+/* ANY in a STRICT table keeps whatever it is given, as a column without a type does; elsewhere it is a number's. The
+ * pragma is as old as STRICT. */
+#define STRICT_TYPE                                                                                \
+    "CASE WHEN type = 'ANY' COLLATE NOCASE AND EXISTS (SELECT 1 FROM pragma_table_list l "         \
+    "WHERE l.name = ?1 COLLATE NOCASE AND l.schema = ifnull(?2, l.schema) COLLATE NOCASE "         \
+    "AND l.strict) THEN '' ELSE type END"
+
+#define COLUMNS_SQL(type)                                                                          \
+    "SELECT name, " type ", \"notnull\", dflt_value, pk, EXISTS (SELECT 1 "                        \
+    "FROM pragma_index_list(?1, ?2) WHERE origin = 'pk'), hidden, "                                \
+    "EXISTS (SELECT 1 FROM pragma_foreign_key_list(?1, ?2) f "                                     \
+    "WHERE f.\"from\" = x.name COLLATE NOCASE) "                                                   \
+    "FROM pragma_table_xinfo(?1, ?2) x WHERE hidden <> 1"
+
+static const char *columns_sql(void)
+{
+    return sqlite3_libversion_number() >= 3037000 ? COLUMNS_SQL(STRICT_TYPE) : COLUMNS_SQL("type");
+}
+
 /* An INTEGER PRIMARY KEY names the rowid, unless the key has an index of its own: in a table WITHOUT ROWID it has. */
 int wb_sqlite_table_read(wb_sqlite_connection *connection, wb_sqlite_table *out, wb_err *err)
 {
     *out = (wb_sqlite_table){.name = connection->table};
     sqlite3_stmt *rows = NULL;
-    int code = wb_sqlite_prepare(connection,
-                                 "SELECT name, type, \"notnull\", dflt_value, pk, EXISTS (SELECT 1 "
-                                 "FROM pragma_index_list(?1, ?2) WHERE origin = 'pk'), hidden, "
-                                 "EXISTS (SELECT 1 FROM pragma_foreign_key_list(?1, ?2) f "
-                                 "WHERE f.\"from\" = x.name COLLATE NOCASE) "
-                                 "FROM pragma_table_xinfo(?1, ?2) x WHERE hidden <> 1",
-                                 &rows, err);
+    int code = wb_sqlite_prepare(connection, columns_sql(), &rows, err);
     if (code != WB_OK)
         return code;
     int status = names_bind(rows, connection->table);
