@@ -232,6 +232,21 @@ describe("a text and its column's type", function()
         assert.equal("2024-05-14T08:00:00+02:00", value("timestamptz", "string", "2024-05-14T08:00:00+02:00"))
         assert.equal(1.25, value("timestamptz", "number", "1.25"))
         assert.equal(json.null, value("int4", "null"))
+        assert.equal(1.25, value("timestamptz", "field", "1.25"))
+        assert.equal("20240514", value("timestamptz", "field", "20240514"))
+        assert.equal(20240514, value("timestamptz", "number", "20240514"))
+    end)
+
+    it("give a list where the column is an array", function()
+        assert.same({ 1, json.null, -3 }, value("int4[]", "field", "{1, NULL ,-3}"))
+        assert.same({ 'a b', 'q"\\', "NULL", "x" }, value("text[]", "field", [[{"a b","q\"\\","NULL",x}]]))
+        assert.same({}, value("text[]", "field", " {} "))
+        assert.same({ "a", json.null, "b" }, value("text[]", "json", '["a",null,"b"]'))
+        assert.same({ 1, 2 }, value("int8[]", "field", "[1, 2]"))
+        assert.same({ "\1" }, value("bytea[]", "json", [=[["\\x01"]]=]))
+        for _, text in ipairs { "1", "{1", "{{1},{2}}", "{1,}", "{,1}", '{"a}', '{a"b}', "{1}x" } do
+            assert.equal(text, value("int4[]", "field", text))
+        end
     end)
 
     it("keep as text what the column then refuses", function()

@@ -2,6 +2,7 @@
 -- From the text of a member to the value that its column takes. What fits no rule stays text, and the core
 -- refuses it with a message that names the column, its type and the value.
 
+local array = require "writebehind.cli.array"
 local json = require "writebehind.json"
 
 local convert = {}
@@ -40,12 +41,10 @@ local function float(text)
     return text:find(NUMBER) and tonumber(text) or WORDS[text:lower()] or text
 end
 
--- Seconds since 1970, or RFC 3339 text; "+00", as PostgreSQL prints an offset, is "+00:00".
+-- Seconds since 1970 have a fraction as text: digits alone may mean a date. "+00", as PostgreSQL prints an offset, is
+-- "+00:00".
 local function timestamp(text)
-    if text:find(NUMBER) then
-        return tonumber(text)
-    end
-    return (text:gsub("(:%d[%d.]*[+-]%d%d)$", "%1:00"))
+    return text:find "^%-?%d+%.%d+$" and tonumber(text) or (text:gsub("(:%d[%d.]*[+-]%d%d)$", "%1:00"))
 end
 
 -- PostgreSQL's hex form, \x and pairs of digits, or the bytes themselves.
@@ -64,15 +63,32 @@ end
 local READ = { bool = truth, int2 = integer, int4 = integer, int8 = integer, float4 = float, float8 = float,
     bytea = bytes, timestamptz = timestamp, timestamp = timestamp }
 
+-- A number of JSON, where its text means something else.
+local NUMBERS = { timestamptz = tonumber, timestamp = tonumber }
+
+local function array_of(read)
+    local function of_text(text)
+        return array.of_text(text, read)
+    end
+    local function of_json(text)
+        return array.of_json(text, read)
+    end
+    return { string = of_text, field = of_text, json = of_json, number = same, boolean = same, null = null }
+end
+
 local IS_JSON = { json = true, jsonb = true }
 
 -- How a member of each kind becomes a value of a column of this type.
 function convert.for_type(kind)
+    local element = kind:match "^(.*)%[%]$"
+    if element then
+        return array_of(READ[element] or same)
+    end
     local read = READ[kind] or same
     if IS_JSON[kind] then
         return { string = json.encode, number = same, boolean = same, json = same, field = same, null = null }
     end
-    return { string = read, number = read, field = read, boolean = kind == "text" and same or truth,
+    return { string = read, number = NUMBERS[kind] or read, field = read, boolean = kind == "text" and same or truth,
         json = same, null = null }
 end
 
