@@ -89,6 +89,24 @@ for _, name in ipairs(documents()) do
     end)
 end
 
+describe("docs/types.md", function()
+    it("has exactly the types that there are", function()
+        local listed, found = {}, {}
+        for name in process.read(ROOT .. "/core/include/writebehind/types.def"):gmatch('X%(WB_TYPE_[%u%d]+, "(%w+)"') do
+            listed[#listed + 1] = name
+        end
+        local text = process.read(ROOT .. "/docs/types.md"):match "## The table(.-)\n## "
+        for row in text:gmatch "\n| (`[^|]*) |" do
+            for name in row:gmatch "`(%w+)`" do
+                found[#found + 1] = name
+            end
+        end
+        table.sort(listed)
+        table.sort(found)
+        assert.same(listed, found)
+    end)
+end)
+
 -- ---- names ----
 
 local function output_of(command)
