@@ -3,7 +3,7 @@
  * where they lie in the batch. A uuid is written as 36 lower-case characters (as 16 bytes where the column is declared
  * BLOB), a timestamptz as RFC 3339 with six digits and Z (in a DATETIME column as others write there), a bool
  * as 0 or 1, what is not told here as text.
- * Invariant: between two rows a statement is reset and has no bindings.
+ * Invariant: between two writes the statements are reset and have no bindings.
  * A row of a batch in doubt is written only if its id isn't in the table yet; so a row that is in stays as it is.
  * Locks: none. Fails as connection.c says, and with WB_REJECT for NaN, which SQLite would turn into NULL. */
 #include <math.h>
@@ -102,8 +102,9 @@ static int other_bind(sqlite3_stmt *statement, int at, const wb_column *column,
     return status;
 }
 
-static int time_bind(sqlite3_stmt *statement, int at, int type, const wb_value *value,
-                     char text[WB_SQLITE_SHORT_TEXT])
+/* What has a text of fixed size. */
+static int short_bind(sqlite3_stmt *statement, int at, int type, const wb_value *value,
+                      char text[WB_SQLITE_SHORT_TEXT])
 {
     return text_bind(statement, at, text, wb_type_text(type, value, text));
 }
@@ -141,8 +142,8 @@ static int value_bind(wb_sqlite_insert *insert, sqlite3_stmt *statement, size_t 
         return wb_sqlite_bind_uuid(statement, at, (const uint8_t *)value->text,
                                    form == WB_SQLITE_BYTES, text);
     case WB_TYPE_TIMESTAMPTZ:
-        return time_bind(statement, at, form == WB_SQLITE_WALL ? WB_TYPE_TIMESTAMP : column->type,
-                         value, text);
+        return short_bind(statement, at, form == WB_SQLITE_WALL ? WB_TYPE_TIMESTAMP : column->type,
+                          value, text);
     case WB_TYPE_FLOAT4:
     case WB_TYPE_FLOAT8:
         return isnan(value->f) ? SQLITE_RANGE : sqlite3_bind_double(statement, at, value->f);
@@ -161,7 +162,7 @@ static int value_bind(wb_sqlite_insert *insert, sqlite3_stmt *statement, size_t 
         return form == WB_SQLITE_NUMBER ? decimal_bind(statement, at, column, value)
                                         : other_bind(statement, at, column, value);
     default:
-        return other_bind(statement, at, column, value);
+        return short_bind(statement, at, column->type, value, text);
     }
 }
 
@@ -209,10 +210,7 @@ static int row_step(wb_sqlite_insert *insert, wb_sqlite_shaped *shaped, const wb
         return code;
     wb_row_values(schema, tuple, insert->values);
     code = row_bind(insert, statement, schema, err);
-    if (code == WB_OK)
-        code = wb_sqlite_run(insert->connection, statement, NULL, err);
-    sqlite3_clear_bindings(statement);
-    return code;
+    return code == WB_OK ? wb_sqlite_run(insert->connection, statement, NULL, err) : code;
 }
 
 static int rows_step(wb_sqlite_insert *insert, wb_sqlite_shaped *shaped, const wb_batch *batch,
@@ -226,5 +224,6 @@ static int rows_step(wb_sqlite_insert *insert, wb_sqlite_shaped *shaped, const w
             name_row(insert, row - batch->first, err);
         tuple = batch->tuples + batch->rows[row].end;
     }
+    wb_sqlite_shaped_clear(shaped);
     return code;
 }

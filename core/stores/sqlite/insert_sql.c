@@ -53,10 +53,12 @@ static void put_insert(wb_buffer *sql, const wb_sqlite_insert *insert, const uin
     }
     wb_buffer_put_text(sql, " (");
     put_given(sql, schema, shape, false);
-    wb_buffer_put_text(sql, ") SELECT ");
+    wb_buffer_put_text(sql, unless_there ? ") SELECT " : ") VALUES (");
     put_given(sql, schema, shape, true);
     if (unless_there)
         put_unless_there(sql, table, insert->target);
+    else
+        wb_buffer_put_char(sql, ')');
 }
 
 /* The shape's place is behind the others until it has a statement. */
@@ -90,6 +92,10 @@ int wb_sqlite_shaped_find(wb_sqlite_shaped *shaped, const wb_sqlite_insert *inse
 {
     const wb_schema *schema = insert->target->schema;
     size_t words = wb_shape_words(schema);
+    if (words == 0 && shaped->count > 0) { /* there is one shape */
+        *out = shaped->statements[0];
+        return WB_OK;
+    }
     if (!make_room(shaped, words))
         return wb_sqlite_no_memory(insert->connection, err);
     uint64_t *shape = shaped->shapes + WB_SHAPES * words;
@@ -99,6 +105,12 @@ int wb_sqlite_shaped_find(wb_sqlite_shaped *shaped, const wb_sqlite_insert *inse
         return add(shaped, insert, shape, words, out, err);
     *out = shaped->statements[place];
     return WB_OK;
+}
+
+void wb_sqlite_shaped_clear(wb_sqlite_shaped *shaped)
+{
+    for (size_t i = 0; i < shaped->count; i++)
+        sqlite3_clear_bindings(shaped->statements[i]);
 }
 
 void wb_sqlite_shaped_fini(wb_sqlite_shaped *shaped)

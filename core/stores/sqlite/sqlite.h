@@ -152,6 +152,7 @@ void wb_sqlite_insert_fini(wb_sqlite_insert *insert);
 /* insert_sql.c: the statement that inserts a row. Its parameters are numbered as the schema's columns. */
 int wb_sqlite_shaped_find(wb_sqlite_shaped *shaped, const wb_sqlite_insert *insert,
                           const uint8_t *tuple, sqlite3_stmt **out, wb_err *err);
+void wb_sqlite_shaped_clear(wb_sqlite_shaped *shaped); /* of bindings */
 void wb_sqlite_shaped_fini(wb_sqlite_shaped *shaped);
 /* How the store writes a uuid. Returns SQLite's status; `id` and `text` outlive the binding. */
 int wb_sqlite_bind_uuid(sqlite3_stmt *statement, int at, const uint8_t id[16], bool as_bytes,
