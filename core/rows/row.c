@@ -180,6 +180,8 @@ static inline uint8_t *float4_put(const wb_column *column, const wb_value *value
     float narrow = (float)number;
     if (RARE(isinf(narrow) && isfinite(number)))
         return wb_refuse(column, value, "too large for a float4", err);
+    if (RARE(narrow == 0 && number != 0))
+        return wb_refuse(column, value, "too small for a float4", err);
     memcpy(&word, &narrow, sizeof word);
     return wb_put32(wb_put32(to, sizeof word), word);
 }

@@ -190,12 +190,21 @@ static bool is_of_column(const char *place)
     return place != NULL && strchr(place, ',') != NULL;
 }
 
+/* The input functions of some types (name, tsquery, regclass, hstore) use codes that are a table's elsewhere. What runs
+ * SQL meanwhile, such as a domain's check, adds a line to the context: then the fault may be its own. */
+static bool is_of_value(const PGresult *result, const char *place, enum fault fault)
+{
+    bool alone = strchr(field_of(result, PG_DIAG_CONTEXT), '\n') == NULL;
+    return is_of_column(place) && alone && (fault == TABLE || fault == UNKNOWN);
+}
+
 int wb_pg_fail_row(wb_err *err, const PGresult *result, const char *table, size_t *line)
 {
     const char *sqlstate = field_of(result, PG_DIAG_SQLSTATE);
     const char *place = place_in_copy(result, table);
     enum fault fault = *sqlstate == '\0' ? RETRY : fault_of(sqlstate);
-    if (strcmp(sqlstate, "54001") == 0 && is_of_column(place))
+    if (is_of_value(result, place, fault) ||
+        (strcmp(sqlstate, "54001") == 0 && is_of_column(place)))
         fault = ROW;
     if (is_without_partition(result, sqlstate))
         fault = TABLE;

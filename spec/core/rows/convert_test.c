@@ -102,6 +102,9 @@ static void test_floats(void **state)
     assert_true(isnan(round_trip(WB_TYPE_FLOAT8, number(NAN)).f));
     refuses(WB_TYPE_FLOAT4, number(-1e39),
             "column \"c\" (float4) can't hold -1e+39: too large for a float4");
+    holds_float(WB_TYPE_FLOAT4, number(0x1p-149), 0x1p-149);
+    refuses(WB_TYPE_FLOAT4, number(0x1p-151),
+            "column \"c\" (float4) can't hold 3.503246160812043e-46: too small for a float4");
     refuses(WB_TYPE_FLOAT8, text_of("1.5"),
             "column \"c\" (float8) can't hold \"1.5\": not a number");
     refuses(WB_TYPE_FLOAT8, boolean(false), "column \"c\" (float8) can't hold false: not a number");
