@@ -5,6 +5,7 @@
 -- function of the core) is there, in their pictures too.
 
 local process = require "spec.support.process"
+local writebehind = require "writebehind"
 
 local ROOT = os.getenv("WRITEBEHIND_ROOT") or "."
 local VERSION = tonumber(_VERSION:match("%d%.%d"))
@@ -95,7 +96,7 @@ describe("docs/types.md", function()
         for name in process.read(ROOT .. "/core/include/writebehind/types.def"):gmatch('X%(WB_TYPE_[%u%d]+, "(%w+)"') do
             listed[#listed + 1] = name
         end
-        local text = process.read(ROOT .. "/docs/types.md"):match "## The table(.-)\n## "
+        local text = process.read(ROOT .. "/docs/types.md"):match "## The table(.-)\n##"
         for row in text:gmatch "\n| (`[^|]*) |" do
             for name in row:gmatch "`(%w+)`" do
                 found[#found + 1] = name
@@ -104,6 +105,24 @@ describe("docs/types.md", function()
         table.sort(listed)
         table.sort(found)
         assert.same(listed, found)
+    end)
+
+    it("lists forms of text that are taken", function()
+        local count = 0
+        local text = process.read(ROOT .. "/docs/types.md"):match "### Forms of text(.-)\n##"
+        for names, forms in text:gmatch "\n| (`[^|]*) | ([^|]*) |" do
+            for name in names:gmatch "`(%w+)`" do
+                local schema = writebehind.schema { { "v", name } }
+                local store = writebehind.memory()
+                local batcher = assert(writebehind.batcher { store = store, schema = schema, table = "t" })
+                for form in forms:gmatch "`([^`]*)`" do
+                    assert(batcher:add { v = (form:gsub("^…", "2024-05-14 08:00:00")) })
+                    count = count + 1
+                end
+                assert(batcher:close())
+            end
+        end
+        assert.truthy(count > 30, count)
     end)
 end)
 

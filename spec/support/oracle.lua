@@ -44,19 +44,19 @@ function oracle.server(type_sql, texts)
 end
 
 -- A batcher for a new table of one column of the type.
-local function batcher_of(type_sql, store)
+local function batcher_of(type_sql, store, lenient)
     local name = postgres.name()
     postgres.sql(("create table %s (n int4 not null, v %s)"):format(name, type_sql))
     local live = writebehind.postgres { conninfo = postgres.conninfo() }
-    local schema = assert(live:schema(name))
+    local schema = writebehind.schema(assert(live:schema(name)):columns(), { lenient = lenient })
     return assert(writebehind.batcher {
         store = store or live, schema = schema, table = name, log = function() end, dead_letter = function() end,
     }), name
 end
 
 -- Each value, added and stored. → by index what the column then holds; nil: refused, by add or by the server.
-function oracle.ours(type_sql, values)
-    local batcher, name = batcher_of(type_sql)
+function oracle.ours(type_sql, values, lenient)
+    local batcher, name = batcher_of(type_sql, nil, lenient)
     assert(batcher:add { n = 0 }) -- one that the table takes: what it refuses is a row's fault then
     for i, value in ipairs(values) do
         local ok, message, code = batcher:add { n = i, v = value }
