@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * A batch as other programs read it: a stream of PostgreSQL's binary COPY, or NDJSON. Invariant: the batch is only
- * read. No locks: its owner calls. Fails with WB_MEMORY.
- * NDJSON is one JSON object a line, with every column that is not left to the server. A value that JSON has no form for becomes text, as PostgreSQL
- * writes it: uuids, times, \x hex, "NaN", "Infinity". A json value stays as it was given, but that line breaks between
- * its tokens become spaces, since a row is one line. */
+ * read. No locks: its owner calls. Fails with WB_MEMORY. NDJSON is one JSON object a line, with every column that is
+ * not left to the server. A value that JSON has no form for becomes text, as PostgreSQL writes it: uuids, times, \x
+ * hex, "NaN", "Infinity". A json value stays as it was given, but that line breaks between its tokens become spaces,
+ * since a row is one line. */
 #include <math.h>
 #include <string.h>
 
@@ -32,9 +32,13 @@ static int one_shape(const wb_batch *batch, wb_err *err)
     return WB_OK;
 }
 
+/* Where nothing may be left out, they are a stream already. */
 static uint8_t *put_tuples(const wb_batch *batch, uint8_t *to)
 {
     size_t bytes;
+    const uint8_t *tuples = wb_batch_tuples(batch, &bytes);
+    if (batch->schema->left == 0 && bytes > 0)
+        return (uint8_t *)memcpy(to, tuples, bytes) + bytes;
     for (size_t i = 0; i < wb_batch_left(batch); i++)
         to += wb_tuple_given(wb_batch_row(batch, i, &bytes), NULL, to);
     return to;

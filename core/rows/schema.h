@@ -14,17 +14,13 @@ typedef struct wb_column_plan {
     wb_column column;       /* name and default text are owned by the schema */
     int32_t code;           /* wb_column_code */
     uint32_t place;         /* among the values of a row: the generated columns come last */
+    uint16_t left_bit;      /* among those that may be left to the server: its place in a shape */
     uint32_t default_bytes; /* of default_field; 0: no default */
     uint8_t *default_field; /* the default, encoded: length word and data */
 } wb_column_plan;
 
 /* What the encoder goes by: the type, or that it is an array. */
-enum {
-#define X(constant, name, oid, bytes, sqlite) WB_CODE_OF_##constant,
-#include <writebehind/types.def>
-#undef X
-    WB_ARRAY_CODE, /* behind those of the types */
-};
+enum { WB_ARRAY_CODE = WB_TYPES };
 static inline int wb_column_code(const wb_column *column)
 {
     return column->array ? WB_ARRAY_CODE : column->type;

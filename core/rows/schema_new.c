@@ -70,6 +70,7 @@ static int column_add(wb_schema *schema, const wb_column *column, wb_err *err)
     plan->column.cast = NULL;
     plan->column.values = NULL;
     schema->given += column->generate == WB_GIVEN;
+    plan->left_bit = schema->left;
     schema->left += column->server_default;
     schema->lenient = schema->lenient || column->lenient;
     schema->arrays = schema->arrays || column->array;

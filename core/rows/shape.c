@@ -78,12 +78,9 @@ void wb_shapes_fini(wb_shapes *shapes)
 
 bool wb_shape_gives(const wb_schema *schema, const uint64_t *shape, size_t index)
 {
-    size_t bit = 0;
-    if (!schema->columns[index].column.server_default)
-        return true;
-    for (size_t i = 0; i < index; i++)
-        bit += schema->columns[i].column.server_default;
-    return (shape[bit / WORD_BITS] >> (bit % WORD_BITS) & 1) == 0;
+    const wb_column_plan *plan = &schema->columns[index];
+    size_t bit = plan->left_bit;
+    return !plan->column.server_default || (shape[bit / WORD_BITS] >> (bit % WORD_BITS) & 1) == 0;
 }
 
 size_t wb_class_shape(const wb_batch *batch, size_t index, const void *context)

@@ -22,16 +22,14 @@ static const struct type {
 #undef X
 };
 
-enum { TYPES = sizeof types / sizeof types[0] };
-
 const char *wb_type_name(int type)
 {
-    return type >= 0 && type < TYPES ? types[type].name : NULL;
+    return type >= 0 && type < WB_TYPES ? types[type].name : NULL;
 }
 
 int wb_type_find(const char *name, size_t bytes)
 {
-    for (int type = 0; type < TYPES; type++)
+    for (int type = 0; type < WB_TYPES; type++)
         if (strlen(types[type].name) == bytes && memcmp(types[type].name, name, bytes) == 0)
             return type;
     return -1;
@@ -39,7 +37,7 @@ int wb_type_find(const char *name, size_t bytes)
 
 int wb_type_of_oid(uint32_t oid)
 {
-    for (int type = 0; type < TYPES; type++)
+    for (int type = 0; type < WB_TYPES; type++)
         if (types[type].oid == oid)
             return type;
     return -1;

@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "base/env.h"
-
 #include "base/err.h"
 
 static atomic_uint exit_handlers;

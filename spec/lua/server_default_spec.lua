@@ -146,6 +146,97 @@ describe("a column that the server fills", function()
         postgres.sql "drop table wide"
     end)
 
+    it("is in the table that schema:ddl makes, where its type says what fills it", function()
+        local columns = { { "n", "int4" } }
+        for _, kind in ipairs { "int8", "timestamptz", "timestamp", "date", "uuid" } do
+            columns[#columns + 1] = { kind .. "_column", kind, server_default = true }
+        end
+        columns[#columns + 1] = { "free", "int8[]", server_default = true, null = true }
+        local schema = writebehind.schema(columns)
+        local store = writebehind.postgres { conninfo = postgres.conninfo() }
+        assert(store:execute("drop table if exists made; " .. schema:ddl("postgresql", "made")))
+        local batcher = assert(writebehind.batcher { store = store, table = "made", schema = schema })
+        assert(batcher:add { n = 1 })
+        assert(batcher:close())
+        assert.equal("t", postgres.sql [[set timezone = 'Asia/Tokyo';
+            select int8_column = 1 and timestamptz_column <= now() and date_column is not null and free is null
+            and uuid_column is not null and timestamp_column <= (now() at time zone 'UTC')
+            and timestamp_column >= (now() at time zone 'UTC') - interval '1 hour' from made]])
+        postgres.sql "drop table made"
+        for _, refused in ipairs { { "x", "text" }, { "x", "int8[]" }, { "x", "jsonb" } } do
+            refused.server_default = true
+            local ddl, message, code = writebehind.schema({ refused }):ddl("postgresql", "t")
+            assert.is_nil(ddl)
+            assert.equal("invalid", code)
+            assert.matches("write the CREATE TABLE by hand", message)
+        end
+    end)
+
+    it("is in the SQLite table that schema:ddl makes, too", function()
+        local dir = process.dir()
+        local path = dir .. "/t.db"
+        local store = writebehind.sqlite { path = path, create = true }
+        local batcher = assert(writebehind.batcher { store = store, table = "made", schema = writebehind.schema {
+            { "id", "int8", server_default = true }, { "at", "timestamptz", server_default = true },
+            { "wall", "timestamp", server_default = true }, { "day", "date", server_default = true }, { "n", "int4" },
+        } })
+        assert(batcher:add { n = 1 })
+        assert(batcher:add { n = 2, id = 9, at = 0, wall = 0, day = 0 })
+        assert(batcher:close())
+        assert.equal("1|27|19|10\n9|1970-01-01T00:00:00.000000Z|1970-01-01 00:00:00|1970-01-01", sqlite.sql(path,
+            [[select id, length(at), length(wall), length(day) from made where n = 1
+            union all select id, at, wall, day from made where n = 2]]))
+        process.remove(dir)
+    end)
+
+    it("goes with every type, whatever the shapes of the rows are", function()
+        postgres.sql [[drop table if exists every; drop type if exists mood; create type mood as enum ('sad', 'ok');
+            create table every (n int primary key, b bool default true, i int8 default 7, f float8 default 0.5,
+            num numeric(10,2) default 1.5, t text default 'x', v varchar(3) default 'v', y bytea default '\\x00',
+            u uuid default '018bcfe5-6be8-7000-ba42-55942e14460b', at timestamptz default 'epoch',
+            w timestamp default 'epoch', d date default 'epoch', tm time default '01:02', iv interval default '1 day',
+            ip inet default '::1', m macaddr default '08:00:2b:01:02:03', j jsonb default '{}', e mood default 'sad',
+            a text[] default '{}', ea mood[] default '{ok}', ts tsvector default 'a', r int4range default '[1,2)')]]
+        local store = writebehind.postgres { conninfo = postgres.conninfo() }
+        local left = {}
+        for name in postgres.sql("select string_agg(attname, ' ') from pg_attribute where attrelid = 'every'::regclass"
+            .. " and attnum > 1"):gmatch "%S+" do
+            left[#left + 1] = name
+        end
+        local schema = assert(store:schema("every", { server_default = left }))
+        local full = { b = false, i = -8, f = 2.25, num = "-3.10", t = "it's \\ \t\n\"x\"", v = "abc",
+            y = "\0\255'\\", u = "118bcfe5-6be8-7000-ba42-55942e14460b", at = 1.5, w = 2.5, d = 3, tm = 4.5, iv = "1 mon 02:00",
+            ip = "10.1.2.3/8", m = "18:00:2b:01:02:03", j = { a = "it's \\" }, e = "ok",
+            a = { "it's", '"\\', cjson.null, "", "{,}" }, ea = { "sad", cjson.null },
+            ts = "it''s 'b c':2", r = "(,5]" }
+        local function write(rows)
+            postgres.sql "truncate every"
+            local batcher = assert(writebehind.batcher { store = store, table = "every", schema = schema,
+                interval = 60, log = function() end })
+            for _, row in ipairs(rows) do
+                assert(batcher:add(row))
+            end
+            assert(batcher:close())
+            local stats = batcher:stats()
+            assert.equal(#rows, stats.stored, stats.last_error)
+            return postgres.lines [[set timezone = 'UTC';
+                select replace(every::text, chr(10), '<newline>') from every order by n]]
+        end
+        local rows = {}
+        for n, name in ipairs(left) do -- each gives all but one: a shape of its own
+            local row = { n = n }
+            for other, value in pairs(full) do
+                row[other] = other ~= name and value or nil
+            end
+            rows[n] = row
+        end
+        local at_once = write(rows)
+        for n, row in ipairs(rows) do
+            assert.same({ at_once[n] }, write { row })
+        end
+        postgres.sql "drop table every; drop type mood"
+    end)
+
     it("may be all that a row has", function()
         local schema = writebehind.schema { { "id", "int8", server_default = true },
             { "note", "text", null = true, server_default = true } }

@@ -51,6 +51,7 @@ enum wb_type {
 #define X(constant, name, oid, bytes, sqlite) constant,
 #include "types.def"
 #undef X
+    WB_TYPES /* how many there are */
 };
 
 enum wb_kind {

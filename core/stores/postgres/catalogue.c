@@ -12,8 +12,7 @@
 /* The texts of defaults depend on this setting (default.c). */
 static const char plain_strings[] = "SET LOCAL standard_conforming_strings = on; ";
 
-/* LOCK TABLE is allowed on ordinary and partitioned tables, with one of these rights. A view takes rows by COPY where a trigger stands in for INSERT (bits of tgtype: 4 INSERT, 64 INSTEAD).
- * The chain goes from the column's type down through domains; typbasetype is 0 at its end. */
+/* From a type down through domains; typbasetype is 0 at the end. */
 #define CHAIN(type)                                                                                \
     "WITH RECURSIVE chain AS ("                                                                    \
     " SELECT oid, typbasetype, typnotnull, typdefault, typtypmod FROM pg_catalog.pg_type"          \
@@ -25,8 +24,12 @@ static const char plain_strings[] = "SET LOCAL standard_conforming_strings = on;
     "  coalesce(bool_or(typdefault IS NOT NULL), false) AS has_default,"                           \
     "  nullif(max(typtypmod), -1) AS modifier FROM chain"
 
-/* What an array's elements are written as goes by the type below their domains, too. Enums, citext and the types of
- * characters take text. */
+#define OF_COLUMN   CHAIN("a.atttypid")
+#define OF_ELEMENTS CHAIN("e.typelem")
+
+/* LOCK TABLE is allowed on ordinary and partitioned tables, with one of these rights. A view takes rows by COPY where a
+ * trigger stands in for INSERT (bits of tgtype: 4 INSERT, 64 INSTEAD). What an array's elements are written as goes by
+ * the type below their domains, too. Enums, citext and the types of characters take text. */
 static const char columns_sql[] =
     "SELECT c.oid, pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname),"
     " c.relkind IN ('r', 'p')"
@@ -58,16 +61,12 @@ static const char columns_sql[] =
     " LEFT JOIN pg_catalog.pg_attribute a"
     "  ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped"
     " LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum"
-    " LEFT JOIN LATERAL (" CHAIN(
-        "a.atttypid") ") b ON true"
-                      " LEFT JOIN pg_catalog.pg_type e ON e.oid = b.base"
-                      "  AND e.oid = (SELECT y.typarray FROM pg_catalog.pg_type y WHERE y.oid = "
-                      "e.typelem)"
-                      " LEFT JOIN LATERAL (" CHAIN(
-                          "e.typelem") ") f ON true"
-                                       " LEFT JOIN pg_catalog.pg_type t ON t.oid = "
-                                       "coalesce(f.base, b.base)"
-                                       " WHERE c.oid = pg_catalog.to_regclass(";
+    " LEFT JOIN LATERAL (" OF_COLUMN ") b ON true"
+    " LEFT JOIN pg_catalog.pg_type e ON e.oid = b.base"
+    "  AND e.oid = (SELECT y.typarray FROM pg_catalog.pg_type y WHERE y.oid = e.typelem)"
+    " LEFT JOIN LATERAL (" OF_ELEMENTS ") f ON true"
+    " LEFT JOIN pg_catalog.pg_type t ON t.oid = coalesce(f.base, b.base)"
+    " WHERE c.oid = pg_catalog.to_regclass(";
 static const char in_their_order[] = ") ORDER BY a.attnum";
 
 bool wb_pg_true(const PGresult *columns, int row, int field)

@@ -48,8 +48,8 @@ typedef struct wb_pg_table {
     wb_recent base;
     char *quoted;      /* its name as the user has it, for SQL */
     PGresult *columns; /* as they were when it was found to fit; NULL: it is to be checked */
-    uint32_t *
-        elements; /* then, of each of a schema's columns: its elements' OID, where it is not our type's; or 0. NULL: of none */
+    /* Then, for each column of the schema: the OID of its elements, where it is not our type's, or 0. NULL: all 0. */
+    uint32_t *elements;
     bool as_text; /* then: there is a cast, so rows go out as text */
 } wb_pg_table;
 

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT
- * Writes a batch into an SQLite table, in the transaction there is, with one prepared INSERT a shape. SQLite reads the values
- * where they lie in the batch. A uuid is written as 36 lower-case characters (as 16 bytes where the column is declared
- * BLOB), a timestamptz as RFC 3339 with six digits and Z (in a DATETIME column as others write there), a bool
- * as 0 or 1, what is not told here as text.
- * Invariant: between two writes the statements are reset and have no bindings.
- * A row of a batch in doubt is written only if its id isn't in the table yet; so a row that is in stays as it is.
- * Locks: none. Fails as connection.c says, and with WB_REJECT for NaN, which SQLite would turn into NULL. */
+ * Writes a batch into an SQLite table, in the transaction there is, with one prepared INSERT a shape. SQLite reads
+ * the values where they lie in the batch. A uuid is written as 36 lower-case characters (as 16 bytes where the column
+ * is declared BLOB), a timestamptz as RFC 3339 with six digits and Z (in a DATETIME column as others write there), a
+ * bool as 0 or 1, what is not told here as text. Invariant: between two writes the statements are reset and have no
+ * bindings. A row of a batch in doubt is written only if its id isn't in the table yet; so a row that is in stays as
+ * it is. Locks: none. Fails as connection.c says, and with WB_REJECT for NaN, which SQLite would turn into NULL. */
 #include <math.h>
 #include <string.h>
 
