@@ -205,8 +205,8 @@ describe("a column that the server fills", function()
         end
         local schema = assert(store:schema("every", { server_default = left }))
         local full = { b = false, i = -8, f = 2.25, num = "-3.10", t = "it's \\ \t\n\"x\"", v = "abc",
-            y = "\0\255'\\", u = "118bcfe5-6be8-7000-ba42-55942e14460b", at = 1.5, w = 2.5, d = 3, tm = 4.5, iv = "1 mon 02:00",
-            ip = "10.1.2.3/8", m = "18:00:2b:01:02:03", j = { a = "it's \\" }, e = "ok",
+            y = "\0\255'\\", u = "118bcfe5-6be8-7000-ba42-55942e14460b", at = 1.5, w = 2.5, d = 3, tm = 4.5,
+            iv = "1 mon 02:00", ip = "10.1.2.3/8", m = "18:00:2b:01:02:03", j = { a = "it's \\" }, e = "ok",
             a = { "it's", '"\\', cjson.null, "", "{,}" },
             ea = { "sad", cjson.null },
             ts = "it''s 'b c':2", r = "(,5]" }
