@@ -3,14 +3,9 @@
  * enough to see the end of a COPY stream pass, and cuts the connection there: before the server gets it (it
  * rolls back), after the server has committed, or just after sending it, so that it is open which it will
  * be. However that ends, every row is in the table exactly once. */
-#include "support/postgres_support.h"
+#include "support/relay.h"
 
 #include <errno.h>
-#include <poll.h>
-#include <pthread.h>
-#include <stdatomic.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 
 #define FOREVER_US (60 * SECOND_US)
 
@@ -27,53 +22,19 @@ typedef struct follower {
 } follower;
 
 typedef struct proxy {
-    char directory[32], server[108]; /* as long as an address may be */
-    int listener, client, upstream;
-    pthread_t thread;
+    relay relay;    /* first: a relay * is its proxy */
     atomic_int cut; /* enum cut: what becomes of the next COPY's end */
-    atomic_bool stop;
-    bool ending; /* CopyDone went through, and its answer is to be lost */
+    bool ending;    /* CopyDone went through, and its answer is to be lost */
     follower from_client, from_server;
 } proxy;
 
-static int unix_socket(const char *path, struct sockaddr_un *address)
+static void hung_up(relay *r)
 {
-    *address = (struct sockaddr_un){.sun_family = AF_UNIX};
-    snprintf(address->sun_path, sizeof address->sun_path, "%s", path);
-    return socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-}
-
-static void hang_up(proxy *p)
-{
-    if (p->client >= 0)
-        close(p->client);
-    if (p->upstream >= 0)
-        close(p->upstream);
-    p->client = p->upstream = -1;
+    proxy *p = (proxy *)r;
     p->ending = false;
     memset(&p->from_client, 0, sizeof p->from_client);
     memset(&p->from_server, 0, sizeof p->from_server);
     p->from_server.greeted = true;
-}
-
-static void answer_call(proxy *p)
-{
-    struct sockaddr_un address;
-    p->client = accept(p->listener, NULL, NULL);
-    p->upstream = unix_socket(p->server, &address);
-    if (connect(p->upstream, (struct sockaddr *)&address, sizeof address) != 0)
-        hang_up(p);
-}
-
-static void pass_on(int fd, const uint8_t *data, size_t bytes)
-{
-    while (bytes > 0) {
-        ssize_t sent = send(fd, data, bytes, MSG_NOSIGNAL);
-        if (sent <= 0)
-            return; /* the next read will tell */
-        data += sent;
-        bytes -= (size_t)sent;
-    }
 }
 
 /* How many bytes of `data`, all of which is followed, go up to the end of a message of that type; 0: none of it
@@ -110,63 +71,41 @@ static size_t find_end(follower *f, uint8_t type, const uint8_t *data, size_t by
     return end;
 }
 
-/* False: the connection is over. */
-static bool from_client(proxy *p)
+static bool from_client(relay *r)
 {
+    proxy *p = (proxy *)r;
     uint8_t data[16384];
-    ssize_t bytes = read(p->client, data, sizeof data);
+    ssize_t bytes = read(p->relay.client, data, sizeof data);
     if (bytes <= 0)
         return false;
     int cut = atomic_load(&p->cut);
     size_t end = find_end(&p->from_client, 'c', data, (size_t)bytes);
     if (end == 0 || cut == CUT_NEVER) {
-        pass_on(p->upstream, data, (size_t)bytes);
+        relay_pass(p->relay.upstream, data, (size_t)bytes);
         return true;
     }
     atomic_store(&p->cut, CUT_NEVER);
     if (cut == CUT_LOST) {
-        pass_on(p->upstream, data, end - 5);
+        relay_pass(p->relay.upstream, data, end - 5);
         return false;
     }
-    pass_on(p->upstream, data, (size_t)bytes);
+    relay_pass(p->relay.upstream, data, (size_t)bytes);
     p->ending = true;
     return cut == CUT_LANDED;
 }
 
-static bool from_server(proxy *p)
+static bool from_server(relay *r)
 {
+    proxy *p = (proxy *)r;
     uint8_t data[16384];
-    ssize_t bytes = read(p->upstream, data, sizeof data);
+    ssize_t bytes = read(p->relay.upstream, data, sizeof data);
     if (bytes <= 0)
         return false;
     if (p->ending) /* CommandComplete: the server has committed */
         return find_end(&p->from_server, 'C', data, (size_t)bytes) == 0;
     find_end(&p->from_server, 0, data, (size_t)bytes);
-    pass_on(p->client, data, (size_t)bytes);
+    relay_pass(p->relay.client, data, (size_t)bytes);
     return true;
-}
-
-static void *serve(void *context)
-{
-    proxy *p = context;
-    while (!atomic_load(&p->stop)) {
-        struct pollfd polled[2] = {
-            {.fd = p->client >= 0 ? p->client : p->listener, .events = POLLIN},
-            {.fd = p->upstream, .events = POLLIN}};
-        if (poll(polled, 2, 20) <= 0)
-            continue;
-        bool goes_on = true;
-        if (p->client < 0)
-            answer_call(p);
-        else if (polled[1].revents != 0)
-            goes_on = from_server(p);
-        else if (polled[0].revents != 0)
-            goes_on = from_client(p);
-        if (!goes_on)
-            hang_up(p);
-    }
-    hang_up(p);
-    return NULL;
 }
 
 /* ---- what the tests share ---- */
@@ -204,50 +143,23 @@ static wb_batch *numbered(wb_schema *schema, int64_t first, size_t rows)
     return batch;
 }
 
-static void start_proxy(doubt *d)
-{
-    proxy *p = &d->proxy;
-    struct sockaddr_un address;
-    char path[64];
-    p->client = p->upstream = -1;
-    hang_up(p);
-    snprintf(p->directory, sizeof p->directory, "/tmp/wb-doubt-XXXXXX");
-    assert_non_null(mkdtemp(p->directory));
-    snprintf(path, sizeof path, "%s/.s.PGSQL.1", p->directory);
-    snprintf(p->server, sizeof p->server, "%s/.s.PGSQL.%s", PQhost(d->f->admin),
-             PQport(d->f->admin));
-    p->listener = unix_socket(path, &address);
-    assert_int_equal(bind(p->listener, (struct sockaddr *)&address, sizeof address), 0);
-    assert_int_equal(listen(p->listener, 8), 0);
-    assert_int_equal(pthread_create(&p->thread, NULL, serve, p), 0);
-}
-
-static void stop_proxy(doubt *d)
-{
-    char path[64];
-    atomic_store(&d->proxy.stop, true);
-    pthread_join(d->proxy.thread, NULL);
-    close(d->proxy.listener);
-    snprintf(path, sizeof path, "%s/.s.PGSQL.1", d->proxy.directory);
-    unlink(path);
-    rmdir(d->proxy.directory);
-}
-
 static int open_doubt(void **state)
 {
     char conninfo[256];
     doubt *d = calloc(1, sizeof *d);
     set_up(state);
     fixture *f = d->f = *state;
-    start_proxy(d);
+    d->proxy.relay =
+        (relay){.from_client = from_client, .from_server = from_server, .hung_up = hung_up};
+    relay_start(&d->proxy.relay, d->f);
     d->schema = schema_with_id();
     d->target = (wb_target){.table = in_space(f, "t"),
                             .schema = d->schema,
                             .dedupe = WB_DEDUPE_COLUMN,
                             .dedupe_column = 1,
                             .write_timeout_us = 10 * SECOND_US};
-    snprintf(conninfo, sizeof conninfo, "host=%s port=1 user=%s dbname=%s", d->proxy.directory,
-             PQuser(f->admin), PQdb(f->admin));
+    snprintf(conninfo, sizeof conninfo, "host=%s port=1 user=%s dbname=%s",
+             d->proxy.relay.directory, PQuser(f->admin), PQdb(f->admin));
     assert_ok(wb_store_postgres(conninfo, &d->store, NULL));
     d->session = d->store->class->session(d->store, &d->target);
     *state = d;
@@ -258,7 +170,7 @@ static int close_doubt(void **state)
 {
     doubt *d = *state;
     d->session->class->end(d->session);
-    stop_proxy(d);
+    relay_end(&d->proxy.relay);
     wb_store_unref(d->store);
     wb_schema_unref(d->schema);
     *state = d->f;

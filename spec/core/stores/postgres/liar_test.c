@@ -4,14 +4,9 @@
  * cuts, repetitions without end. Whatever it is, a call ends in its time, with an error that has a text, or with success;
  * and the next call, with an honest server, succeeds. Run under ASan and UBSan, nothing is read that is not there.
  * WRITEBEHIND_LIES=all tries all of them, else every one of some, another in each run of a message. */
-#include "support/postgres_support.h"
+#include "support/relay.h"
 
 #include <errno.h>
-#include <poll.h>
-#include <pthread.h>
-#include <stdatomic.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #ifdef __SANITIZE_ADDRESS__
 #include <sanitizer/lsan_interface.h>
 #endif
@@ -125,33 +120,13 @@ enum { LIES = sizeof lies / sizeof *lies, LARGEST = 1 << 16 };
 /* ---- the proxy ---- */
 
 typedef struct proxy {
-    char directory[64], server[100];
-    int listener, client, upstream;
-    atomic_bool stop;
+    relay relay;       /* first: a relay * is its proxy */
     atomic_int target; /* the message that is changed, from 1; 0: none */
     atomic_int seen;   /* messages since the target was set */
     _Atomic(const struct lie *) chosen;
     uint8_t held[LARGEST]; /* of the server's stream, not yet a whole message */
     size_t holds;
-    pthread_t thread;
 } proxy;
-
-static int unix_socket(const char *path, struct sockaddr_un *address)
-{
-    *address = (struct sockaddr_un){.sun_family = AF_UNIX};
-    snprintf(address->sun_path, sizeof address->sun_path, "%s", path);
-    return socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-}
-
-static void hang_up(proxy *p)
-{
-    if (p->client >= 0)
-        close(p->client);
-    if (p->upstream >= 0)
-        close(p->upstream);
-    p->client = p->upstream = -1;
-    p->holds = 0;
-}
 
 static void put32(uint8_t *to, uint32_t value)
 {
@@ -164,31 +139,18 @@ static uint32_t get32(const uint8_t *from)
     return (uint32_t)from[0] << 24 | (uint32_t)from[1] << 16 | (uint32_t)from[2] << 8 | from[3];
 }
 
-static bool pass_on(int fd, const void *data, size_t bytes)
-{
-    const char *at = data;
-    while (bytes > 0) {
-        ssize_t sent = send(fd, at, bytes, MSG_NOSIGNAL);
-        if (sent <= 0)
-            return false;
-        at += sent;
-        bytes -= (size_t)sent;
-    }
-    return true;
-}
-
 static bool tell_other(proxy *p, const struct lie *lie)
 {
     uint8_t other[256];
     memcpy(other, lie->bytes, lie->size);
     put32(other + 1, (uint32_t)lie->size - 1);
-    return pass_on(p->client, other, lie->size);
+    return relay_pass(p->relay.client, other, lie->size);
 }
 
 /* Until the client hangs up. */
 static bool repeat(proxy *p, const uint8_t *message, size_t bytes)
 {
-    while (!atomic_load(&p->stop) && pass_on(p->client, message, bytes))
+    while (!atomic_load(&p->relay.stop) && relay_pass(p->relay.client, message, bytes))
         continue;
     return false;
 }
@@ -199,27 +161,28 @@ static bool tell_lie(proxy *p, const struct lie *lie, uint8_t *message, size_t b
     case INSTEAD:
         return tell_other(p, lie);
     case BEFORE:
-        return tell_other(p, lie) && pass_on(p->client, message, bytes);
+        return tell_other(p, lie) && relay_pass(p->relay.client, message, bytes);
     case CUT:
-        pass_on(p->client, message, bytes / 2);
+        relay_pass(p->relay.client, message, bytes / 2);
         return false;
     case SHORTER:
         put32(message + 1, (uint32_t)bytes - 2);
-        return pass_on(p->client, message, bytes);
+        return relay_pass(p->relay.client, message, bytes);
     case LONGER:
         put32(message + 1, (uint32_t)bytes + 1000);
-        return pass_on(p->client, message, bytes);
+        return relay_pass(p->relay.client, message, bytes);
     case NEGATIVE:
         put32(message + 1, UINT32_MAX);
-        return pass_on(p->client, message, bytes);
+        return relay_pass(p->relay.client, message, bytes);
     case TWICE:
-        return pass_on(p->client, message, bytes) && pass_on(p->client, message, bytes);
+        return relay_pass(p->relay.client, message, bytes) &&
+               relay_pass(p->relay.client, message, bytes);
     case WITHOUT_END:
         return repeat(p, message, bytes);
     case LEFT_OUT:
         return true;
     default:
-        return pass_on(p->client, message, bytes);
+        return relay_pass(p->relay.client, message, bytes);
     }
 }
 
@@ -227,12 +190,13 @@ static bool hand_on(proxy *p, uint8_t *message, size_t bytes)
 {
     int number = atomic_fetch_add(&p->seen, 1) + 1;
     return number == atomic_load(&p->target) ? tell_lie(p, atomic_load(&p->chosen), message, bytes)
-                                             : pass_on(p->client, message, bytes);
+                                             : relay_pass(p->relay.client, message, bytes);
 }
 
-static bool from_server(proxy *p)
+static bool from_server(relay *r)
 {
-    ssize_t bytes = read(p->upstream, p->held + p->holds, sizeof p->held - p->holds);
+    proxy *p = (proxy *)r;
+    ssize_t bytes = read(p->relay.upstream, p->held + p->holds, sizeof p->held - p->holds);
     if (bytes <= 0)
         return false;
     p->holds += (size_t)bytes;
@@ -248,43 +212,16 @@ static bool from_server(proxy *p)
     return true;
 }
 
-static bool from_client(proxy *p)
+static bool from_client(relay *r)
 {
     uint8_t data[16384];
-    ssize_t bytes = read(p->client, data, sizeof data);
-    return bytes > 0 && pass_on(p->upstream, data, (size_t)bytes);
+    ssize_t bytes = read(r->client, data, sizeof data);
+    return bytes > 0 && relay_pass(r->upstream, data, (size_t)bytes);
 }
 
-static void answer_call(proxy *p)
+static void hung_up(relay *r)
 {
-    struct sockaddr_un address;
-    p->client = accept4(p->listener, NULL, NULL, SOCK_CLOEXEC);
-    p->upstream = unix_socket(p->server, &address);
-    if (p->client < 0 || connect(p->upstream, (struct sockaddr *)&address, sizeof address) != 0)
-        hang_up(p);
-}
-
-static void *serve(void *context)
-{
-    proxy *p = context;
-    while (!atomic_load(&p->stop)) {
-        struct pollfd polled[2] = {
-            {.fd = p->client >= 0 ? p->client : p->listener, .events = POLLIN},
-            {.fd = p->upstream, .events = POLLIN}};
-        if (poll(polled, 2, 20) <= 0)
-            continue;
-        bool goes_on = true;
-        if (p->client < 0)
-            answer_call(p);
-        else if (polled[1].revents != 0)
-            goes_on = from_server(p);
-        else
-            goes_on = from_client(p);
-        if (!goes_on)
-            hang_up(p);
-    }
-    hang_up(p);
-    return NULL;
+    ((proxy *)r)->holds = 0;
 }
 
 /* ---- the dialogues ---- */
@@ -524,8 +461,7 @@ static void every_message_of_every_dialogue(void **state)
 
 static int begin_lying(void **state)
 {
-    struct sockaddr_un address;
-    char conninfo[256], path[96];
+    char conninfo[256];
     liar *l = calloc(1, sizeof *l);
     set_up(state);
     fixture *f = l->f = *state;
@@ -536,18 +472,11 @@ static int begin_lying(void **state)
     assert_ok(wb_schema_new(columns, 2, &l->schema, NULL));
     wb_value values[] = {int_value(1), int_value(2)};
     l->batch = batch_of(l->schema, values, 2);
-    proxy *p = &l->proxy;
-    p->client = p->upstream = -1;
-    snprintf(p->directory, sizeof p->directory, "/tmp/wb-liar-XXXXXX");
-    assert_non_null(mkdtemp(p->directory));
-    snprintf(path, sizeof path, "%s/.s.PGSQL.1", p->directory);
-    snprintf(p->server, sizeof p->server, "%s/.s.PGSQL.%s", PQhost(f->admin), PQport(f->admin));
-    p->listener = unix_socket(path, &address);
-    assert_int_equal(bind(p->listener, (struct sockaddr *)&address, sizeof address), 0);
-    assert_int_equal(listen(p->listener, 8), 0);
-    assert_int_equal(pthread_create(&p->thread, NULL, serve, p), 0);
+    l->proxy.relay =
+        (relay){.from_client = from_client, .from_server = from_server, .hung_up = hung_up};
+    relay_start(&l->proxy.relay, f);
     snprintf(conninfo, sizeof conninfo, "host=%s port=1 user=%s dbname=%s password=secret",
-             p->directory, PQuser(f->admin), PQdb(f->admin));
+             l->proxy.relay.directory, PQuser(f->admin), PQdb(f->admin));
     assert_ok(wb_store_postgres(conninfo, &l->store, NULL));
     *state = l;
     return 0;
@@ -556,13 +485,7 @@ static int begin_lying(void **state)
 static int end_lying(void **state)
 {
     liar *l = *state;
-    char path[96];
-    atomic_store(&l->proxy.stop, true);
-    pthread_join(l->proxy.thread, NULL);
-    close(l->proxy.listener);
-    snprintf(path, sizeof path, "%s/.s.PGSQL.1", l->proxy.directory);
-    unlink(path);
-    rmdir(l->proxy.directory);
+    relay_end(&l->proxy.relay);
     wb_store_unref(l->store);
     wb_batch_free(l->batch);
     wb_schema_unref(l->schema);
