@@ -1,34 +1,21 @@
 -- A password that goes over TCP to a server which has not proved who it is: a warning, once. And not in `ps`.
 
 local process = require "spec.support.process"
+local tls = require "spec.support.tls"
 local writebehind = require "writebehind"
-
-local SCRIPT = [[
-    set -e
-    conninfo=$("$WRITEBEHIND_ROOT/scripts/postgres" start %s --tcp)
-    cd %s
-    openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -keyout key.pem -out cert.pem
-    chmod 600 key.pem
-    chown --reference=data key.pem cert.pem
-    psql -X -q -v ON_ERROR_STOP=1 -d "$conninfo" -c "ALTER SYSTEM SET ssl_cert_file = '$PWD/cert.pem'" \
-        -c "ALTER SYSTEM SET ssl_key_file = '$PWD/key.pem'" -c "ALTER SYSTEM SET ssl = on" \
-        -c "ALTER ROLE writebehind PASSWORD 'hunter2'" -c "CREATE TABLE t (n int8)" >&2
-    printf '%%s\n' 'local all all trust' 'host all all 127.0.0.1/32 scram-sha-256' >data/pg_hba.conf
-    psql -X -q -d "$conninfo" -c "SELECT pg_reload_conf()" >&2
-    echo "$conninfo"]]
 
 describe("a password", function()
     local dir, conninfo
 
     setup(function()
         dir = process.dir()
-        local result = process.run(SCRIPT:format(dir, dir))
-        assert(result.code == 0, result.err)
-        conninfo = result.out:gsub("\n$", ""):gsub("host=%S+", "host=localhost hostaddr=127.0.0.1")
+        conninfo = tls.start(dir, [[-c "ALTER ROLE writebehind PASSWORD 'hunter2'" -c "CREATE TABLE t (n int8)"]],
+            [[printf '%s\n' 'local all all trust' 'host all all 127.0.0.1/32 scram-sha-256' >data/pg_hba.conf]])
+        conninfo = conninfo:gsub("host=%S+", "host=localhost hostaddr=127.0.0.1")
     end)
 
     teardown(function()
-        process.run('"$WRITEBEHIND_ROOT/scripts/postgres" stop ' .. dir .. " fast")
+        tls.stop(dir)
         process.remove(dir)
     end)
 

@@ -2,26 +2,9 @@
 -- used: it must not run before the rows are out, at whatever moment the process ends.
 
 local process = require "spec.support.process"
+local tls = require "spec.support.tls"
 
 local RUNS = 16 -- ends at as many moments of the first connection
-
--- A cluster of its own, with a certificate that nobody vouches for.
-local function start_cluster(dir)
-    local script = ([[
-        set -e
-        conninfo=$("$WRITEBEHIND_ROOT/scripts/postgres" start %s --tcp)
-        cd %s
-        openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -keyout key.pem -out cert.pem
-        chmod 600 key.pem
-        chown --reference=data key.pem cert.pem
-        psql -X -q -v ON_ERROR_STOP=1 -d "$conninfo" -c "ALTER SYSTEM SET ssl_cert_file = '$PWD/cert.pem'" \
-            -c "ALTER SYSTEM SET ssl_key_file = '$PWD/key.pem'" -c "ALTER SYSTEM SET ssl = on" \
-            -c "SELECT pg_reload_conf()" -c "CREATE TABLE t (id uuid PRIMARY KEY, n int8)" >&2
-        echo "$conninfo sslmode=require"]]):format(dir, dir)
-    local result = process.run(script)
-    assert(result.code == 0, result.err)
-    return (result.out:gsub("\n$", ""))
-end
 
 describe("a process that ends while it writes by TLS", function()
     local dir, conninfo
@@ -56,7 +39,7 @@ describe("a process that ends while it writes by TLS", function()
 
     setup(function()
         dir = process.dir()
-        conninfo = start_cluster(dir)
+        conninfo = tls.start(dir, [[-c "CREATE TABLE t (id uuid PRIMARY KEY, n int8)"]]) .. " sslmode=require"
         -- The server takes the new settings in its own time.
         assert(process.wait(function()
             return process.run("psql -X -d " .. process.quote(conninfo) .. " -c 'SELECT 1'").code == 0
@@ -64,7 +47,7 @@ describe("a process that ends while it writes by TLS", function()
     end)
 
     teardown(function()
-        process.run('"$WRITEBEHIND_ROOT/scripts/postgres" stop ' .. dir .. " fast")
+        tls.stop(dir)
         process.remove(dir)
     end)
 
