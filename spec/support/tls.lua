@@ -4,7 +4,7 @@ local process = require "spec.support.process"
 
 local tls = {}
 
--- Starts it in a folder: the table, what `psql_options` run besides, then the shell's `then_run`. → its conninfo by TCP.
+-- Starts it in a folder; runs what `psql_options` say, and the shell's `then_run`. → its conninfo by TCP.
 function tls.start(dir, psql_options, then_run)
     local result = process.run(([[
         set -e

