@@ -98,7 +98,9 @@ WB_API const uint8_t *wb_batch_row(const wb_batch *batch, size_t index, size_t *
 /* All the tuples, without the header and the trailer of a COPY stream. */
 WB_API const uint8_t *wb_batch_tuples(const wb_batch *batch, size_t *bytes);
 /* The values of row `index`, as many as the schema has columns: NULL, bool, int, float or text.
- * A uuid is 16 raw bytes, a timestamptz µs since 1970, a date days since 1970. Text is borrowed. */
+ * A uuid is 16 raw bytes, a timestamptz or a timestamp µs since 1970, a date days since 1970 (INT64_MAX and INT64_MIN:
+ * infinity), a time µs since midnight; of the types that have no such value the bytes of COPY, which wb_value_text
+ * writes. Text is borrowed. */
 WB_API void wb_batch_values(const wb_batch *batch, size_t index, wb_value *values);
 /* A JSON object a line; times as RFC 3339, bytea as \x hex, NaN and infinities as text. wb_free it. */
 WB_API int wb_batch_ndjson(const wb_batch *batch, char **out, size_t *bytes, wb_err *err);
@@ -295,7 +297,7 @@ typedef struct wb_tracker_options {
     int32_t key_type;   /* enum wb_type: WB_TYPE_UUID, WB_TYPE_INT4, WB_TYPE_INT8 or WB_TYPE_TEXT */
     const char *column; /* its column of times */
     int32_t
-        column_type; /* WB_TYPE_TIMESTAMPTZ, WB_TYPE_TIMESTAMP (UTC), WB_TYPE_DATE (UTC) or WB_TYPE_INT8 */
+        column_type; /* WB_TYPE_TIMESTAMPTZ, in UTC WB_TYPE_TIMESTAMP or _DATE, or WB_TYPE_INT8 */
     int32_t unit;    /* enum wb_unit: what an int8 counts since 1970, rounded down */
     wb_clock *clock; /* NULL: the system's */
     int64_t interval_us;

@@ -81,8 +81,7 @@ bool wb_is_left(const wb_describing *describing, const char *name);
 struct wb_store_class {
     const char *kind; /* "postgresql" */
     bool scripted;    /* a script writes: it is never given more than batch_size rows at once */
-    bool
-        one_shape; /* a batch's rows are of one shape, or of more than WB_SHAPES: see rows/shape.h */
+    bool one_shape;   /* a batch's rows are of one shape, or of more than WB_SHAPES: rows/shape.h */
     /* No I/O yet. NULL: no memory. */
     wb_session *(*session)(wb_store *store, const wb_target *target);
     int (*write)(wb_session *session, const wb_batch *batch, const wb_deadline *deadline,

@@ -81,20 +81,18 @@ enum wb_generate { WB_GIVEN, WB_UUIDV4, WB_UUIDV7 };
 
 typedef struct wb_column {
     const char *name;
-    int32_t type;     /* enum wb_type; of an array, its elements' */
-    bool array;       /* one-dimensional */
-    int32_t generate; /* enum wb_generate; other than WB_GIVEN only for uuid */
-    bool null;        /* may be NULL */
-    bool
-        server_default; /* where it is absent, the server fills it; then without default and generate */
+    int32_t type;        /* enum wb_type; of an array, its elements' */
+    bool array;          /* one-dimensional */
+    int32_t generate;    /* enum wb_generate; other than WB_GIVEN only for uuid */
+    bool null;           /* may be NULL */
+    bool server_default; /* absent: the server fills it; then without default and generate */
     /* Takes a number's or a boolean's text where they are wanted, a number as text, any bytes as text: those that are no
      * UTF-8 become U+FFFD, and what is longer than max is cut. */
     bool lenient;
     /* Of text alone. Copied by wb_schema_new. */
     uint32_t max;              /* characters, at the most; 0: any number */
     const char *const *values; /* one of these, up to a NULL; NULL: any */
-    const char
-        *cast; /* the text of a value of that type, by its own input function; NULL: text itself */
+    const char *cast;       /* a type, whose own input function reads the text; NULL: text itself */
     wb_value default_value; /* WB_ABSENT: none */
 } wb_column;
 
