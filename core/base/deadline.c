@@ -82,3 +82,9 @@ int wb_deadline_wait(const wb_deadline *deadline, int fd, int events)
     }
     return 0;
 }
+
+int64_t wb_deadline_half_us(const wb_deadline *deadline)
+{
+    int64_t now_us = wb_now_us();
+    return deadline->at_us == WB_NEVER ? WB_NEVER : now_us + (deadline->at_us - now_us) / 2;
+}

@@ -30,6 +30,8 @@ enum { WB_WAIT_READ = 1, WB_WAIT_WRITE = 2 };
 /* Waits for any of `events` on fd. Answers those that are ready (an error counts as both), 0 when the deadline passed
  * or somebody asked to stop. */
 int wb_deadline_wait(const wb_deadline *deadline, int fd, int events);
+/* When half of the time that is left will have passed; WB_NEVER where there is no deadline. */
+int64_t wb_deadline_half_us(const wb_deadline *deadline);
 /* The time has passed, or somebody asked to stop. */
 bool wb_deadline_passed(const wb_deadline *deadline);
 

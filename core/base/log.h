@@ -21,7 +21,7 @@ enum wb_topic {
     WB_TOPIC_DROP,
     WB_TOPIC_FULL,
     WB_TOPIC_NOTICE,  /* what the server said */
-    WB_TOPIC_REFUSED, /* ids that the table makes no row for */
+    WB_TOPIC_REFUSED, /* ids whose rows the table refuses to make or to move */
     WB_TOPIC_LOST,
     WB_TOPIC_POLICY, /* a scripted decision failed */
     WB_TOPIC_FREE,   /* not limited here: who writes them limits itself */

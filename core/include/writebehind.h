@@ -340,7 +340,7 @@ WB_API int wb_tracker_add_uuid(wb_tracker *tracker, const uint8_t id[16], int64_
                                bool *due, wb_err *err);
 WB_API wb_marks *wb_tracker_take(wb_tracker *tracker);
 /* As wb_batcher_write. *updated is how many times moved forward, rows that were made among them, *unmatched how many ids
- * have no row. */
+ * have no row, or one that the table refused. */
 WB_API int wb_tracker_write(wb_tracker *tracker, const wb_marks *marks, uint64_t *updated,
                             uint64_t *unmatched, wb_err *err);
 /* After a failure the whole chunk is merged back, whatever outcome->stored: times only move forward, so a second write

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * What every kind of store shares: counting references, reading a table's schema, running SQL, counting exit handlers.
+ * What every kind of store shares: counting references, reading a table's schema, running SQL, what a table refused,
+ * counting exit handlers.
  * Invariant: a store never changes once it is used, but for its count.
  * Locks: none; the counts are atomic. Fails as the store's class does, and with WB_MISUSE where it has no SQL. */
 #include "stores/store.h"
@@ -31,6 +32,14 @@ void wb_store_idle_timeout(wb_store *store, int64_t us)
 const char *wb_store_kind(const wb_store *store)
 {
     return store->class->kind;
+}
+
+void wb_tell_refused(const wb_target *target, uint64_t ids, const char *why)
+{
+    if (ids > 0 && target->log != NULL)
+        wb_log_line(target->log, WB_TOPIC_REFUSED, WB_WARN, wb_now_us(), ids,
+                    "table \"%s\" refuses the rows of %zu ids: %s", target->table, (size_t)ids,
+                    why);
 }
 
 /* ---- describing a table ---- */

@@ -61,8 +61,8 @@ static inline const char *wb_target_table(const wb_target *target, const wb_batc
     return batch->table != NULL ? batch->table : target->table;
 }
 
-/* How many ids a touch moved forward or made a row of, and how many have no row: none was to be made, or the table refused
- * it. */
+/* How many ids a touch moved forward or made a row of, and how many have no row, or one that the table refused to make or to
+ * move. */
 typedef struct wb_touched {
     uint64_t updated, unmatched;
 } wb_touched;
@@ -77,6 +77,9 @@ typedef struct wb_describing {
 bool wb_leave_out(wb_describing *describing, const char *name, const char *reason);
 /* Is the column to be left to the server? */
 bool wb_is_left(const wb_describing *describing, const char *name);
+
+/* Logs that a table refuses the rows of some ids, and why; nothing of none. */
+void wb_tell_refused(const wb_target *target, uint64_t ids, const char *why);
 
 struct wb_store_class {
     const char *kind; /* "postgresql" */

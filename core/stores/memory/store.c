@@ -4,7 +4,7 @@
  * keep_rows; so what is kept bounds the memory. All rows of a table have the columns of its first write.
  * Locks: one for all that a store holds, held for a copy. It is a monitor, on which nobody waits.
  * Fails: WB_HOLD where the columns differ from the first write's, WB_RETRY without memory. A write copies all rows or
- * none. A touch needs no memory and never fails. */
+ * none; a touch without memory for a row has made some. */
 #include <string.h>
 
 #include "base/env.h"

@@ -264,7 +264,7 @@ int wb_pg_describe(wb_pg_session *session, wb_describing *describing, const wb_d
 /* ---- touch*.c, copy.c, doubt.c: writes to the table in use, which is checked, on the connection there is. HOLD where it
  * is no longer as it was then ---- */
 
-/* marks: one at least. */
+/* marks: one at least. An id whose row the table refuses is unmatched; one that there was no time for comes again. */
 int wb_pg_touch(wb_pg_session *session, const wb_marks *marks, const wb_deadline *deadline,
                 wb_touched *out, wb_err *err);
 /* A lock was in the way of a statement. */

@@ -4,6 +4,8 @@
  * rows that are locked and says what became of each mark; where rows are to be made, a third one makes them
  * (touch_insert.c). So nobody waits for a row, and no two writers wait for each other. A time never moves back, and doing
  * it twice changes nothing, so a lost answer is never in doubt.
+ * What is refused by the fault of some ids (a trigger, a check, a character that the database lacks) is halved until those
+ * are found, each half on its own: they are unmatched, and the log says why.
  * Used by the session's thread, so not locked. Fails as wire.c does, or with RETRY without memory. */
 #include "stores/postgres/postgres.h"
 
@@ -62,54 +64,73 @@ static int move_and_make(wb_pg_session *session, const wb_marks *marks, const wb
     return code;
 }
 
-/* untranslatable_character, character_not_in_repertoire: the database's encoding lacks a character. */
-static bool is_no_text_there(const wb_err *err)
-{
-    return strcmp(err->sqlstate, "22P05") == 0 || strcmp(err->sqlstate, "22021") == 0;
-}
+/* ---- refusals ---- */
 
-static int touch_run(wb_pg_session *session, const wb_marks *marks, const wb_deadline *deadline,
-                     wb_touched *out, wb_err *err);
+/* What came of a call so far. */
+typedef struct touching {
+    wb_pg_session *session;
+    const wb_deadline *deadline;
+    int64_t until_us; /* what was not tried by then comes again */
+    wb_touched touched;
+    uint64_t refused;
+    wb_err why; /* the last refusal */
+} touching;
 
-static int touch_part(wb_pg_session *session, const wb_marks *marks, size_t from, size_t count,
-                      const wb_deadline *deadline, wb_touched *out, wb_err *err)
+static int touch_run(touching *t, const wb_marks *marks, wb_err *err);
+
+static int touch_part(touching *t, const wb_marks *marks, size_t from, size_t count, wb_err *err)
 {
     wb_marks part = *marks;
     part.marks += from;
     part.again += from;
     part.count = count;
-    return touch_run(session, &part, deadline, out, err);
+    bool late = wb_now_us() > t->until_us;
+    memset(part.again, late, count * sizeof *part.again);
+    return late ? WB_OK : touch_run(t, &part, err);
 }
 
-/* An id that no text of the database can be has no row, and stops no other. */
-static int touch_run(wb_pg_session *session, const wb_marks *marks, const wb_deadline *deadline,
-                     wb_touched *out, wb_err *err)
+/* Which half is first is left to chance, so that none is always late. */
+static int touch_halves(touching *t, const wb_marks *marks, wb_err *err)
+{
+    size_t half = marks->count / 2, rest = marks->count - half;
+    bool swapped = (wb_now_us() & 1) != 0;
+    int code = swapped ? touch_part(t, marks, half, rest, err) : touch_part(t, marks, 0, half, err);
+    if (code != WB_OK)
+        return code;
+    return swapped ? touch_part(t, marks, 0, half, err) : touch_part(t, marks, half, rest, err);
+}
+
+/* Of marks of which some are refused, halves are tried, each on its own. */
+static int touch_run(touching *t, const wb_marks *marks, wb_err *err)
 {
     wb_touched touched = {0};
-    int code = move_and_make(session, marks, deadline, &touched, err);
-    bool divides = code != WB_OK && marks->key_type == WB_TYPE_TEXT && is_no_text_there(err);
-    if (divides && marks->count > 1) {
-        size_t half = marks->count / 2;
-        code = touch_part(session, marks, 0, half, deadline, out, err);
-        return code != WB_OK
-                   ? code
-                   : touch_part(session, marks, half, marks->count - half, deadline, out, err);
-    }
-    if (divides)
+    wb_err own = {.code = WB_OK};
+    int code = move_and_make(t->session, marks, t->deadline, &touched, &own);
+    bool refused = code != WB_OK && own.error_class == WB_REJECT;
+    if (refused && marks->count > 1)
+        return touch_halves(t, marks, err);
+    if (refused) {
         touched = (wb_touched){.unmatched = 1};
-    else if (code != WB_OK)
+        t->refused++;
+        t->why = own;
+    } else if (code != WB_OK) {
+        *err = own;
         return code;
-    out->updated += touched.updated;
-    out->unmatched += touched.unmatched;
+    }
+    t->touched.updated += touched.updated;
+    t->touched.unmatched += touched.unmatched;
     return WB_OK;
 }
 
 int wb_pg_touch(wb_pg_session *session, const wb_marks *marks, const wb_deadline *deadline,
                 wb_touched *out, wb_err *err)
 {
-    wb_touched touched = {0};
-    int code = touch_run(session, marks, deadline, &touched, err);
-    if (code == WB_OK)
-        *out = touched;
-    return code;
+    touching t = {
+        .session = session, .deadline = deadline, .until_us = wb_deadline_half_us(deadline)};
+    int code = touch_run(&t, marks, err);
+    if (code != WB_OK)
+        return code;
+    wb_tell_refused(&session->target, t.refused, t.why.text);
+    *out = t.touched;
+    return WB_OK;
 }

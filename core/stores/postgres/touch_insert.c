@@ -144,14 +144,6 @@ static int move_left(making *m, wb_mark *marks, const wb_marks *all, wb_touched 
 
 /* ---- all of it ---- */
 
-static void tell_refused(const making *m, uint64_t count)
-{
-    if (m->session->target.log != NULL)
-        wb_log_line(m->session->target.log, WB_TOPIC_REFUSED, WB_WARN, wb_now_us(), count,
-                    "table \"%s\" refuses the rows of %zu ids: %s", m->session->target.table,
-                    (size_t)count, m->why.text);
-}
-
 static void settle(making *m, const wb_marks *all, wb_touched *touched)
 {
     uint64_t refused = 0;
@@ -163,8 +155,7 @@ static void settle(making *m, const wb_marks *all, wb_touched *touched)
             all->again[m->places[i]] = true;
     }
     touched->unmatched = refused;
-    if (refused > 0)
-        tell_refused(m, refused);
+    wb_tell_refused(&m->session->target, refused, m->why.text);
 }
 
 static size_t gather_absent(making *m, wb_mark *marks, const wb_marks *all, const bool *absent)
@@ -189,20 +180,13 @@ static int make(making *m, wb_mark *marks, const wb_marks *all, wb_touched *touc
     return move_left(m, marks, all, touched, err);
 }
 
-/* Half of the time that is left. */
-static int64_t half_of(const wb_deadline *deadline)
-{
-    int64_t now_us = wb_now_us();
-    return deadline->at_us == WB_NEVER ? WB_NEVER : now_us + (deadline->at_us - now_us) / 2;
-}
-
 int wb_pg_touch_insert(wb_pg_session *session, const wb_marks *all, const bool *absent,
                        const wb_deadline *deadline, wb_touched *touched, wb_err *err)
 {
     wb_mark *marks = wb_alloc(all->count * sizeof *marks);
     making m = {.session = session,
                 .deadline = deadline,
-                .until_us = half_of(deadline),
+                .until_us = wb_deadline_half_us(deadline),
                 .marks = *all,
                 .places = wb_alloc(all->count * sizeof *m.places),
                 .fates = wb_alloc(all->count * sizeof *m.fates)};

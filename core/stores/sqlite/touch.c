@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * A tracker's ids in an SQLite table, in the transaction there is, with one prepared UPDATE for each id, in ascending
- * order; and an INSERT, where it makes rows, of each that has none. A row that the table refuses stops no other: its id has
- * none, and the log says why.
+ * order; and an INSERT, where it makes rows, of each that has none. A row that the table refuses to move or to make stops no
+ * other: its id is unmatched, and the log says why.
  * Times are compared as text, in the column's form: RFC 3339 with a fixed number of digits and Z sorts by time, and so
  * do a date and a time without a zone, whose fraction ends without zeros. A time in another form, from another program, is
  * compared as text too. An int8 is compared as a number.
@@ -14,8 +14,9 @@ enum { KEY = 1, TIME = 2, BOUND = 3 };
 
 /* $t, $k and $c are the target's table, key and column, $y and $z are the types that these two are declared with. */
 static const char ddl[] = "CREATE TABLE $t ($k $y PRIMARY KEY NOT NULL, $c $z)";
-static const char update[] = "UPDATE $t SET $c = ?2 WHERE $k = ?1 AND ($c IS NULL OR $c < ?3)";
-/* Whatever the table says of conflicts: a row that is refused leaves all others as they are. */
+/* Both whatever the table says of conflicts: a row that is refused leaves all others as they are. */
+static const char update[] =
+    "UPDATE OR ABORT $t SET $c = ?2 WHERE $k = ?1 AND ($c IS NULL OR $c < ?3)";
 static const char insert[] = "INSERT OR ABORT INTO $t ($k, $c) VALUES (?1, ?2)";
 static const char find[] = "SELECT 1 FROM $t WHERE $k = ?1 LIMIT 1";
 
@@ -110,7 +111,30 @@ static void bind_time(const wb_sqlite_touch *touch, sqlite3_stmt *statement, int
     sqlite3_bind_text64(statement, at, text, bytes, SQLITE_STATIC, SQLITE_UTF8);
 }
 
-static int mark_update(wb_sqlite_touch *touch, const wb_marks *marks, size_t index, wb_err *err)
+/* What came of a call so far. */
+typedef struct touching {
+    wb_touched touched;
+    uint64_t refused;
+    wb_err why; /* the last refusal, or the failure */
+} touching;
+
+/* Runs a statement that changes a row. *changed: it did. A row that the table refuses is counted; but an error that ended
+ * the transaction is one. */
+static int change(const wb_sqlite_touch *touch, sqlite3_stmt *statement, touching *t, bool *changed)
+{
+    sqlite3 *db = touch->connection->db;
+    int code = wb_sqlite_run(touch->connection, statement, NULL, &t->why);
+    sqlite3_clear_bindings(statement);
+    *changed = code == WB_OK;
+    if (code == WB_OK || t->why.error_class != WB_REJECT || sqlite3_get_autocommit(db) != 0)
+        return code;
+    t->refused++;
+    t->touched.unmatched++;
+    return WB_OK;
+}
+
+static int mark_update(wb_sqlite_touch *touch, const wb_marks *marks, size_t index, touching *t,
+                       bool *updated)
 {
     char id[WB_SQLITE_SHORT_TEXT], time[WB_SQLITE_SHORT_TEXT], bound[WB_SQLITE_SHORT_TEXT];
     int64_t unit_us = touch->target->unit_us;
@@ -118,8 +142,8 @@ static int mark_update(wb_sqlite_touch *touch, const wb_marks *marks, size_t ind
     bind_time(touch, touch->update, TIME, wb_marks_value(marks, index, unit_us), time);
     bind_time(touch, touch->update, BOUND,
               wb_marks_bound(marks, index, touch->target->min_advance_us, unit_us), bound);
-    int code = wb_sqlite_run(touch->connection, touch->update, NULL, err);
-    sqlite3_clear_bindings(touch->update);
+    int code = change(touch, touch->update, t, updated);
+    *updated = *updated && sqlite3_changes(touch->connection->db) > 0;
     return code;
 }
 
@@ -132,58 +156,42 @@ static int row_find(wb_sqlite_touch *touch, const wb_mark *mark, bool *found, wb
     return code;
 }
 
-/* *made: there is a row now. A row that the table refuses is none, and *why says why; but an error that ended the
- * transaction is one. */
-static int row_make(wb_sqlite_touch *touch, const wb_marks *marks, size_t index, bool *made,
-                    wb_err *why)
+static int row_make(wb_sqlite_touch *touch, const wb_marks *marks, size_t index, touching *t,
+                    bool *made)
 {
     char id[WB_SQLITE_SHORT_TEXT], time[WB_SQLITE_SHORT_TEXT];
     bind_key(touch, touch->insert, &marks->marks[index], id);
     bind_time(touch, touch->insert, TIME, wb_marks_value(marks, index, touch->target->unit_us),
               time);
-    int code = wb_sqlite_run(touch->connection, touch->insert, NULL, why);
-    sqlite3_clear_bindings(touch->insert);
-    *made = code == WB_OK;
-    bool refused = code != WB_OK && why->error_class == WB_REJECT &&
-                   sqlite3_get_autocommit(touch->connection->db) == 0;
-    return refused ? WB_OK : code;
+    return change(touch, touch->insert, t, made);
 }
 
-static int mark_touch(wb_sqlite_touch *touch, const wb_marks *marks, size_t index, wb_touched *out,
-                      wb_err *err)
+static int mark_touch(wb_sqlite_touch *touch, const wb_marks *marks, size_t index, touching *t)
 {
-    int code = mark_update(touch, marks, index, err);
-    if (code != WB_OK)
-        return code;
-    bool found = true, updated = sqlite3_changes(touch->connection->db) > 0, made = false;
-    if (!updated)
-        code = row_find(touch, &marks->marks[index], &found, err);
+    uint64_t refused = t->refused;
+    bool found = true, done = false;
+    int code = mark_update(touch, marks, index, t, &done);
+    if (code == WB_OK && !done && t->refused == refused)
+        code = row_find(touch, &marks->marks[index], &found, &t->why);
     if (code == WB_OK && !found && touch->insert != NULL)
-        code = row_make(touch, marks, index, &made, err);
-    out->updated += updated || made;
-    out->unmatched += !found && !made;
+        code = row_make(touch, marks, index, t, &done);
+    else if (code == WB_OK && !found)
+        t->touched.unmatched++;
+    t->touched.updated += done;
     return code;
-}
-
-static void tell_refused(const wb_sqlite_touch *touch, uint64_t count, const wb_err *why)
-{
-    if (touch->insert != NULL && count > 0 && touch->target->log != NULL)
-        wb_log_line(touch->target->log, WB_TOPIC_REFUSED, WB_WARN, wb_now_us(), count,
-                    "table \"%s\" refuses the rows of %zu ids: %s", touch->target->table,
-                    (size_t)count, why->text);
 }
 
 int wb_sqlite_touch_marks(wb_sqlite_touch *touch, const wb_marks *marks, wb_touched *out,
                           wb_err *err)
 {
+    touching t = {.why = {.code = WB_OK}};
     int code = WB_OK;
-    wb_err own = {.code = WB_OK};
-    *out = (wb_touched){0};
     for (size_t i = 0; code == WB_OK && i < marks->count; i++)
-        code = mark_touch(touch, marks, i, out, &own);
+        code = mark_touch(touch, marks, i, &t);
+    *out = t.touched;
     if (code == WB_OK)
-        tell_refused(touch, out->unmatched, &own);
+        wb_tell_refused(touch->target, t.refused, t.why.text);
     else if (err != NULL)
-        *err = own;
+        *err = t.why;
     return code;
 }

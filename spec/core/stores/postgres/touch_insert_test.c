@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * A tracker that makes missing rows in PostgreSQL: whoever else does meanwhile, and whatever the table refuses, each id that
- * can have a row has one in the end, and nobody waits for another. */
+ * A tracker that makes missing rows in PostgreSQL, and what the table refuses to any tracker: whoever else does meanwhile,
+ * each id that can have a row has one in the end, and nobody waits for another. */
 #include "support/postgres_support.h"
 
 #include <pthread.h>
@@ -22,15 +22,25 @@ typedef struct inserting {
 
 static bool again[MOST];
 
-static void begin(fixture *f, inserting *i, bool exact)
+static void begin_as(fixture *f, inserting *i, const tracked *as)
 {
     *i = (inserting){.f = f, .log = wb_log_new("test", true, false)};
     snprintf(i->table, sizeof i->table, "%s", in_space(f, "spaces"));
-    i->target =
-        tracked_target(&(tracked){.key_type = WB_TYPE_INT8, .exact = exact, .insert = true});
+    i->target = tracked_target(as);
     i->target.table = i->table;
     i->target.log = i->log;
     i->session = f->store->class->session(f->store, &i->target);
+}
+
+static void begin(fixture *f, inserting *i, bool exact)
+{
+    begin_as(f, i, &(tracked){.key_type = WB_TYPE_INT8, .exact = exact, .insert = true});
+}
+
+/* It makes no rows. */
+static void begin_moving(fixture *f, inserting *i, bool exact)
+{
+    begin_as(f, i, &(tracked){.key_type = WB_TYPE_INT8, .exact = exact});
 }
 
 static void end(inserting *i)
@@ -39,8 +49,9 @@ static void end(inserting *i)
     wb_log_free(i->log);
 }
 
-static int try_ids(inserting *i, const int64_t *ids, size_t count, int64_t at_us,
-                   wb_touched *touched, wb_err *err)
+/* In so many microseconds. */
+static int try_ids_in(inserting *i, const int64_t *ids, size_t count, int64_t at_us,
+                      int64_t time_us, wb_touched *touched, wb_err *err)
 {
     static wb_mark marks[MOST];
     const wb_column column = {.name = "id", .type = WB_TYPE_INT8};
@@ -55,11 +66,17 @@ static int try_ids(inserting *i, const int64_t *ids, size_t count, int64_t at_us
                     .at_us = at_us,
                     .exact = i->target.exact,
                     .again = again};
-    wb_deadline deadline = in_us(30 * SECOND_US);
+    wb_deadline deadline = in_us(time_us);
     memset(again, 0, sizeof again);
     memset(err, 0, sizeof *err);
     *touched = (wb_touched){99, 99};
     return i->session->class->touch(i->session, &all, &deadline, touched, err);
+}
+
+static int try_ids(inserting *i, const int64_t *ids, size_t count, int64_t at_us,
+                   wb_touched *touched, wb_err *err)
+{
+    return try_ids_in(i, ids, count, at_us, 30 * SECOND_US, touched, err);
 }
 
 static void touch_ids(inserting *i, const int64_t *ids, size_t count, int64_t at_us,
@@ -328,6 +345,26 @@ static void other_types_are_held(void **state)
     }
 }
 
+/* The store of a new role that has these rights on the table. */
+static wb_store *role_begin(fixture *f, const char *rights)
+{
+    char conninfo[512];
+    wb_store *store = NULL;
+    sql(f,
+        "CREATE ROLE %s_role LOGIN; GRANT USAGE ON SCHEMA %s TO %s_role;"
+        "GRANT %s ON spaces TO %s_role",
+        f->space, f->space, f->space, rights, f->space);
+    snprintf(conninfo, sizeof conninfo, "host=%s port=%s dbname=%s user=%s_role", PQhost(f->admin),
+             PQport(f->admin), PQdb(f->admin), f->space);
+    assert_ok(wb_store_postgres(conninfo, &store, NULL));
+    return store;
+}
+
+static void role_end(fixture *f)
+{
+    sql(f, "DROP OWNED BY %s_role; DROP ROLE %s_role", f->space, f->space);
+}
+
 /* SELECT and INSERT on two columns and UPDATE on one are enough; without INSERT the marks are held. */
 static void with_rights(void **state)
 {
@@ -335,27 +372,18 @@ static void with_rights(void **state)
         const char *grant;
         bool enough;
     } cases[] = {
-        {"GRANT SELECT (id, used_at), INSERT (id, used_at), UPDATE (used_at) ON spaces TO %s",
-         true},
-        {"GRANT SELECT, UPDATE ON spaces TO %s", false},
+        {"SELECT (id, used_at), INSERT (id, used_at), UPDATE (used_at)", true},
+        {"SELECT, UPDATE", false},
     };
     fixture *f = *state;
     static const int64_t ids[] = {1, 2};
-    char role[80], text[512];
-    snprintf(role, sizeof role, "%s_role", f->space);
     for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
-        wb_store *own = NULL, *admins = f->store;
         inserting i;
         wb_err err;
         wb_touched touched;
         sql(f, "DROP TABLE IF EXISTS spaces; CREATE TABLE spaces (id int8 PRIMARY KEY, used_at "
                "timestamptz, note text); INSERT INTO spaces VALUES (1)");
-        sql(f, "CREATE ROLE %s LOGIN; GRANT USAGE ON SCHEMA %s TO %s", role, f->space, role);
-        snprintf(text, sizeof text, cases[c].grant, role);
-        sql(f, "%s", text);
-        snprintf(text, sizeof text, "host=%s port=%s dbname=%s user=%s", PQhost(f->admin),
-                 PQport(f->admin), PQdb(f->admin), role);
-        assert_ok(wb_store_postgres(text, &own, NULL));
+        wb_store *own = role_begin(f, cases[c].grant), *admins = f->store;
         f->store = own;
         begin(f, &i, false);
         f->store = admins;
@@ -367,7 +395,7 @@ static void with_rights(void **state)
         assert_rows(f, cases[c].enough ? "1:0 2:0" : "1:0");
         end(&i);
         wb_store_unref(own);
-        sql(f, "DROP OWNED BY %s; DROP ROLE %s", role, role);
+        role_end(f);
     }
 }
 
@@ -376,18 +404,11 @@ static void with_policies(void **state)
 {
     fixture *f = *state;
     static const int64_t ids[] = {1, 2, 3, 4};
-    char role[80], text[512];
-    wb_store *own = NULL, *admins = f->store;
     inserting i;
-    snprintf(role, sizeof role, "%s_role", f->space);
     sql(f, "CREATE TABLE spaces (id int8 PRIMARY KEY, used_at timestamptz); INSERT INTO spaces "
            "VALUES (1), (2); ALTER TABLE spaces ENABLE ROW LEVEL SECURITY;"
            "CREATE POLICY p ON spaces USING (id <> 1) WITH CHECK (id <> 3)");
-    sql(f, "CREATE ROLE %s LOGIN; GRANT USAGE ON SCHEMA %s TO %s; GRANT ALL ON spaces TO %s", role,
-        f->space, role, role);
-    snprintf(text, sizeof text, "host=%s port=%s dbname=%s user=%s", PQhost(f->admin),
-             PQport(f->admin), PQdb(f->admin), role);
-    assert_ok(wb_store_postgres(text, &own, NULL));
+    wb_store *own = role_begin(f, "ALL"), *admins = f->store;
     f->store = own;
     begin(f, &i, false);
     f->store = admins;
@@ -396,7 +417,7 @@ static void with_policies(void **state)
     assert_told(&i, "violates row-level security policy");
     end(&i);
     wb_store_unref(own);
-    sql(f, "DROP OWNED BY %s; DROP ROLE %s", role, role);
+    role_end(f);
 }
 
 /* Ids that the server takes for one are one row, with the newest time. */
@@ -474,6 +495,69 @@ static void character_that_the_database_lacks(void **state)
     }
     wb_store_unref(store);
     sql(f, "DROP DATABASE %s", f->space);
+}
+
+/* ---- rows that may not be moved ---- */
+
+/* The table's refusal to move a row is that row's alone, whoever says it. */
+static void rows_that_may_not_move_stop_no_other(void **state)
+{
+    static const struct {
+        const char *sql, *words;
+    } cases[] = {
+        {"CREATE OR REPLACE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE "
+         "'not this one'; END $$; CREATE TRIGGER no BEFORE UPDATE ON spaces FOR EACH ROW WHEN "
+         "(OLD.id IN (2, 5))"
+         " EXECUTE FUNCTION no()",
+         "not this one"},
+        {"ALTER TABLE spaces ADD CHECK (id NOT IN (2, 5)) NOT VALID", "spaces_id_check"},
+        {"ALTER TABLE spaces DROP CONSTRAINT spaces_pkey;"
+         "ALTER TABLE spaces ADD CHECK (id NOT IN (2, 5)) NOT VALID",
+         "spaces_id_check"},
+    };
+    fixture *f = *state;
+    static const int64_t ids[] = {1, 2, 3, 4, 5, 6, 7};
+    for (size_t c = 0; c < 2 * sizeof cases / sizeof *cases; c++) {
+        inserting i;
+        begin_moving(f, &i, c % 2 != 0);
+        sql(f, "DROP TABLE IF EXISTS spaces; CREATE TABLE spaces (id int8 PRIMARY KEY, used_at "
+               "timestamptz); INSERT INTO spaces SELECT generate_series(1, 6)");
+        sql(f, "%s", cases[c / 2].sql);
+        sql(f, "BEGIN; SELECT FROM spaces WHERE id = 4 FOR UPDATE");
+        touch_ids(&i, ids, 7, T0, 3, 3);
+        assert_again(7, "4 ");
+        sql(f, "COMMIT");
+        assert_rows(f, c % 2 ? "1:0 2:- 3:2 4:- 5:- 6:5" : "1:0 2:- 3:0 4:- 5:- 6:0");
+        assert_told(&i, cases[c / 2].words);
+        end(&i);
+    }
+}
+
+/* A table that refuses to move all rows: those that there is no time for come again, and what was found out stays. */
+static void no_row_may_move(void **state)
+{
+    fixture *f = *state;
+    static int64_t ids[MOST];
+    inserting i;
+    wb_touched touched;
+    wb_err err;
+    size_t later = 0;
+    begin_moving(f, &i, false);
+    sql(f,
+        "CREATE TABLE spaces (id int8 PRIMARY KEY, used_at timestamptz);"
+        "INSERT INTO spaces SELECT generate_series(0, %d);"
+        "ALTER TABLE spaces ADD CHECK (id < 0) NOT VALID",
+        MOST);
+    for (size_t n = 0; n < MOST; n++)
+        ids[n] = (int64_t)n;
+    if (try_ids_in(&i, ids, MOST, T0, SECOND_US / 5, &touched, &err) != WB_OK)
+        fail_msg("%s", err.text);
+    for (size_t n = 0; n < MOST; n++)
+        later += again[n];
+    assert_int_equal(touched.updated, 0);
+    assert_in_range(touched.unmatched, 1, MOST - 1);
+    assert_int_equal(later, MOST - touched.unmatched);
+    end(&i);
 }
 
 /* ---- two writers ---- */
@@ -561,6 +645,8 @@ int main(void)
         T(with_policies),
         T(ids_that_the_server_takes_for_one),
         T(character_that_the_database_lacks),
+        T(rows_that_may_not_move_stop_no_other),
+        T(no_row_may_move),
         T(writers_of_the_same_ids),
     };
     return cmocka_run_group_tests_name("postgres_touch_insert", tests, NULL, NULL);

@@ -169,28 +169,55 @@ static void test_touch_makes_tables_of_types(void **state)
     }
 }
 
-static void test_touch_refused_keys(void **state)
+/* A key, a column of times, how one of them is declared, and what is said of it. */
+struct unfit {
+    tracked as;
+    const char *columns, *words;
+};
+
+static void each_is_refused(struct fixture *fixture, const struct unfit *cases, size_t count)
 {
-    static const struct {
-        int type;
-        const char *declared, *words;
-    } cases[] = {
-        {WB_TYPE_INT8, "int4", "column \"id\" is int4 in the database, int8 in the schema"},
-        {WB_TYPE_INT8, "TEXT", "column \"id\" is TEXT in the database, int8 in the schema"},
-        {WB_TYPE_TEXT, "INTEGER", "column \"id\" is INTEGER in the database, text in the schema"},
-        {WB_TYPE_TEXT, "NUMERIC", "column \"id\" is NUMERIC in the database, text in the schema"},
-        {WB_TYPE_UUID, "int8", "column \"id\" is int8 in the database, uuid in the schema"},
-    };
-    struct fixture *fixture = *state;
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    for (size_t i = 0; i < count; i++) {
         char sql[128];
-        wb_target target = tracked_target(&(tracked){.key_type = cases[i].type});
-        snprintf(sql, sizeof sql,
-                 "DROP TABLE IF EXISTS spaces; CREATE TABLE spaces (id %s, used_at timestamptz)",
-                 cases[i].declared);
+        wb_target target = tracked_target(&cases[i].as);
+        snprintf(sql, sizeof sql, "DROP TABLE IF EXISTS spaces; CREATE TABLE spaces (%s)",
+                 cases[i].columns);
         fixture_run(fixture, sql);
         touch_refused(fixture->store, &target, cases[i].words);
     }
+}
+
+static void test_touch_refused_keys(void **state)
+{
+#define KEY(key, declared, words)                                                                  \
+    {                                                                                              \
+        {.key_type = (key)}, "id " declared ", used_at timestamptz", "column \"id\" is " words     \
+    }
+    static const struct unfit cases[] = {
+        KEY(WB_TYPE_INT8, "int4", "int4 in the database, int8 in the schema"),
+        KEY(WB_TYPE_INT8, "TEXT", "TEXT in the database, int8 in the schema"),
+        KEY(WB_TYPE_TEXT, "INTEGER", "INTEGER in the database, text in the schema"),
+        KEY(WB_TYPE_TEXT, "NUMERIC", "NUMERIC in the database, text in the schema"),
+        KEY(WB_TYPE_UUID, "int8", "int8 in the database, uuid in the schema"),
+    };
+    each_is_refused(*state, cases, sizeof cases / sizeof *cases);
+}
+
+static void test_touch_refused_times(void **state)
+{
+#define TIME(type, declared, words)                                                                \
+    {                                                                                              \
+        {.key_type = WB_TYPE_UUID, .column_type = (type), .unit_us = 1},                           \
+            "id uuid, used_at " declared, "column \"used_at\" is " words                           \
+    }
+    static const struct unfit cases[] = {
+        TIME(WB_TYPE_INT8, "timestamptz", "timestamptz in the database, int8 in the schema"),
+        TIME(WB_TYPE_INT8, "REAL", "REAL in the database, int8 in the schema"),
+        TIME(WB_TYPE_INT8, "int4", "int4 in the database, int8 in the schema"),
+        TIME(WB_TYPE_DATE, "INTEGER", "INTEGER in the database, date in the schema"),
+        TIME(WB_TYPE_TIMESTAMP, "date", "date in the database, timestamp in the schema"),
+    };
+    each_is_refused(*state, cases, sizeof cases / sizeof *cases);
 }
 
 /* In a column whose times CURRENT_TIMESTAMP and other programs write, a later one of theirs stays. */
@@ -212,47 +239,28 @@ static void test_touch_among_other_programs(void **state)
     check_query(fixture, "SELECT used_at FROM spaces", "2024-05-14 08:00:00");
 }
 
-static void test_touch_refused_times(void **state)
-{
-    static const struct {
-        int type;
-        const char *declared, *words;
-    } cases[] = {
-        {WB_TYPE_INT8, "timestamptz", "is timestamptz in the database, int8 in the schema"},
-        {WB_TYPE_INT8, "REAL", "is REAL in the database, int8 in the schema"},
-        {WB_TYPE_INT8, "int4", "is int4 in the database, int8 in the schema"},
-        {WB_TYPE_DATE, "INTEGER", "is INTEGER in the database, date in the schema"},
-        {WB_TYPE_TIMESTAMP, "date", "is date in the database, timestamp in the schema"},
-    };
-    struct fixture *fixture = *state;
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        char sql[128];
-        wb_target target = tracked_target(
-            &(tracked){.key_type = WB_TYPE_UUID, .column_type = cases[i].type, .unit_us = 1});
-        snprintf(sql, sizeof sql,
-                 "DROP TABLE IF EXISTS spaces; CREATE TABLE spaces (id uuid, used_at %s)",
-                 cases[i].declared);
-        fixture_run(fixture, sql);
-        touch_refused(fixture->store, &target, cases[i].words);
-    }
-}
-
 /* ---- making rows ---- */
 
-static int touch_three(struct fixture *fixture, wb_log *log, wb_touched *out, wb_err *err)
+static int touch_three_as(struct fixture *fixture, bool insert, wb_log *log, wb_touched *out,
+                          wb_err *err)
 {
     wb_mark ids[3] = {{.count = 1}, {.count = 1}, {.count = 1}};
     const wb_column column = {.name = "id", .type = WB_TYPE_INT8};
     for (int i = 0; i < 3; i++)
         assert_ok(wb_key_of(&column, &VALUE_INT(i + 1), &ids[i].key, NULL));
     wb_marks marks = {.marks = ids, .key_type = WB_TYPE_INT8, .count = 3, .at_us = SOME_TIME_US};
-    wb_target target = tracked_target(&(tracked){.key_type = WB_TYPE_INT8, .insert = true});
+    wb_target target = tracked_target(&(tracked){.key_type = WB_TYPE_INT8, .insert = insert});
     wb_deadline deadline = contract_until(60 * 1000);
     target.log = log;
     wb_session *session = contract_session(fixture->store, &target);
     int code = session->class->touch(session, &marks, &deadline, out, err);
     session->class->end(session);
     return code;
+}
+
+static int touch_three(struct fixture *fixture, wb_log *log, wb_touched *out, wb_err *err)
+{
+    return touch_three_as(fixture, true, log, out, err);
 }
 
 static void test_insert_makes_its_table(void **state)
@@ -326,15 +334,54 @@ static void test_insert_held(void **state)
                                   "default, so the tracker can't insert rows");
 }
 
+/* A row that may not be moved stops no other; the log says how many the table refused. */
+static void test_update_refused_rows(void **state)
+{
+    static const struct {
+        const char *sql, *words;
+    } cases[] = {
+        {"CREATE TRIGGER no BEFORE UPDATE ON spaces WHEN OLD.id = 2 BEGIN SELECT RAISE(ABORT, 'not "
+         "this one'); END",
+         "not this one"},
+        {"CREATE UNIQUE INDEX one ON spaces (used_at)", "spaces.used_at"},
+    };
+    struct fixture *fixture = *state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        wb_touched touched;
+        wb_event event;
+        wb_log *log = wb_log_new("test", true, false);
+        fixture_run(fixture,
+                    "DROP TABLE IF EXISTS spaces; CREATE TABLE spaces (id int8 PRIMARY KEY, "
+                    "used_at timestamptz); INSERT INTO spaces VALUES (1, '2000'), (2, '2001')");
+        fixture_run(fixture, cases[i].sql);
+        assert_ok(touch_three_as(fixture, false, log, &touched, NULL));
+        assert_int_equal(touched.updated, 1);
+        assert_int_equal(touched.unmatched, 2);
+        check_query(fixture, "SELECT group_concat(used_at) FROM spaces WHERE id = 2", "2001");
+        assert_true(wb_log_next(log, &event));
+        assert_non_null(strstr(event.text, "refuses the rows of 1 ids"));
+        assert_non_null(strstr(event.text, cases[i].words));
+        assert_false(wb_log_next(log, &event));
+        wb_log_free(log);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WITH_DATABASE(test_touch_makes_its_table),       WITH_DATABASE(test_touch_by_bytes),
-        WITH_DATABASE(test_touch_refused_columns),       WITH_DATABASE(test_touch_types),
-        WITH_DATABASE(test_touch_makes_tables_of_types), WITH_DATABASE(test_touch_refused_keys),
-        WITH_DATABASE(test_insert_makes_its_table),      WITH_DATABASE(test_insert_refused_rows),
-        WITH_DATABASE(test_insert_rolled_back),          WITH_DATABASE(test_insert_held),
-        WITH_DATABASE(test_touch_among_other_programs),  WITH_DATABASE(test_touch_refused_times),
+        WITH_DATABASE(test_touch_makes_its_table),
+        WITH_DATABASE(test_touch_by_bytes),
+        WITH_DATABASE(test_touch_refused_columns),
+        WITH_DATABASE(test_touch_types),
+        WITH_DATABASE(test_touch_makes_tables_of_types),
+        WITH_DATABASE(test_touch_refused_keys),
+        WITH_DATABASE(test_insert_makes_its_table),
+        WITH_DATABASE(test_insert_refused_rows),
+        WITH_DATABASE(test_insert_rolled_back),
+        WITH_DATABASE(test_insert_held),
+        WITH_DATABASE(test_update_refused_rows),
+        WITH_DATABASE(test_touch_among_other_programs),
+        WITH_DATABASE(test_touch_refused_times),
     };
     return cmocka_run_group_tests_name("sqlite_touch", tests, NULL, NULL);
 }
