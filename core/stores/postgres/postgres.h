@@ -245,6 +245,9 @@ void wb_pg_put_touch_all(wb_buffer *sql, const wb_pg_session *session, const wb_
  * of each mark that has no row, or a late one that it did not move, the mark's number, from 1, and why. */
 void wb_pg_put_touch_free(wb_buffer *sql, const wb_pg_session *session, const wb_marks *marks);
 enum wb_pg_left { WB_PG_NO_ROW, WB_PG_IN_USE, WB_PG_OTHER_TYPE };
+/* Which of the marks that did not move are kept from it by a policy: it answers such rows, with the number of each mark that
+ * has no row to be moved. It waits only for a moment for a row that is locked. */
+void wb_pg_put_touch_kept(wb_buffer *sql, const wb_pg_session *session, const wb_marks *marks);
 /* The statement that makes the rows of ids that had none, unless the columns' types have changed. It waits only for a
  * moment for somebody who makes one of them. It answers such rows: once 0, and 0 or WB_PG_OTHER_TYPE; of each mark whose
  * row it did not make, the mark's number and WB_PG_NO_ROW. */

@@ -5,7 +5,8 @@
 
 #include "rows/types.h"
 
-/* For a lock on a row that the next statement will skip; and for somebody who is making the same row. */
+/* For a lock on a row that the next statement will skip, or that is to come again; and for somebody who is making the same
+ * row. */
 enum { GLANCE_MS = 10 };
 
 /* What stands for what in the texts below: a $ and a letter. */
@@ -49,22 +50,32 @@ static const char all_each[] = NO_LOOP MARKS_EACH
  * key is not unique, it does not say which of its rows was locked; a row's place does (P: its columns, J: the row that
  * was locked, X: a row that was). Whoever was skipped, or moved by another writer meanwhile, is among those that are
  * left. The numbers are enum wb_pg_left. */
-#define FREE_ROWS                                                                                  \
+#define LOCKED                                                                                     \
     ", locked AS MATERIALIZED (SELECT m.n, m.id, m.at$P"                                           \
     "  FROM $T AS t JOIN marks AS m ON t.$K = m.id WHERE " IS_KNOWN " AND " IS_OF_TYPE             \
-    "  AND (t.$C IS NULL OR (t.$C < m.at AND t.$C < $B)) FOR NO KEY UPDATE OF t SKIP LOCKED),"     \
-    " moved AS (UPDATE $T AS t SET $C = l.at FROM locked AS l"                                     \
-    "  WHERE t.$K = ANY (ARRAY(SELECT id FROM locked)) AND $J RETURNING l.n)"                      \
-    " SELECT 0 AS n, pg_catalog.count(DISTINCT n) FROM moved UNION ALL"                            \
-    " SELECT m.n, CASE WHEN s.id IS NULL THEN 0 WHEN s.type = $O THEN 1 ELSE 2 END"                \
-    "  FROM marks AS m LEFT JOIN (SELECT t.$K AS id, t.$C AS at$P,"                                \
-    "   pg_catalog.pg_typeof(t.$C)::pg_catalog.oid AS type FROM $T AS t"                           \
-    "   WHERE " IS_KNOWN ") AS s ON s.id = m.id"                                                   \
-    "  WHERE s.id IS NULL OR ((s.at IS NULL OR (s.at < m.at AND s.at < $B))"                       \
-    "   AND NOT EXISTS (SELECT FROM locked AS v WHERE v.n = m.n$X))"
+    "  AND (t.$C IS NULL OR (t.$C < m.at AND t.$C < $B))"
+#define FREE_ROWS                                                                                  \
+    LOCKED " FOR NO KEY UPDATE OF t SKIP LOCKED),"                                                 \
+           " moved AS (UPDATE $T AS t SET $C = l.at FROM locked AS l"                              \
+           "  WHERE t.$K = ANY (ARRAY(SELECT id FROM locked)) AND $J RETURNING l.n)"               \
+           " SELECT 0 AS n, pg_catalog.count(DISTINCT n) FROM moved UNION ALL"                     \
+           " SELECT m.n, CASE WHEN s.id IS NULL THEN 0 WHEN s.type = $O THEN 1 ELSE 2 END"         \
+           "  FROM marks AS m LEFT JOIN (SELECT t.$K AS id, t.$C AS at$P,"                         \
+           "   pg_catalog.pg_typeof(t.$C)::pg_catalog.oid AS type FROM $T AS t"                    \
+           "   WHERE " IS_KNOWN ") AS s ON s.id = m.id"                                            \
+           "  WHERE s.id IS NULL OR ((s.at IS NULL OR (s.at < m.at AND s.at < $B))"                \
+           "   AND NOT EXISTS (SELECT FROM locked AS v WHERE v.n = m.n$X))"
 
 static const char free_at_once[] = NO_LOOP MARKS_AT_ONCE FREE_ROWS;
 static const char free_each[] = NO_LOOP MARKS_EACH FREE_ROWS;
+
+/* The weakest lock, for which a policy is asked as for an UPDATE: what no policy keeps gets it, or waits. */
+#define KEPT_ROWS                                                                                  \
+    LOCKED " FOR KEY SHARE OF t) SELECT m.n, 0 FROM marks AS m"                                    \
+           " WHERE NOT EXISTS (SELECT FROM locked AS v WHERE v.n = m.n)"
+
+static const char kept_at_once[] = NO_LOOP MARKS_AT_ONCE KEPT_ROWS;
+static const char kept_each[] = NO_LOOP MARKS_EACH KEPT_ROWS;
 
 /* Y: the type of the key's column. A row that is not in `made` as it was to be was there before, or another one of its
  * key was made, or the table's own trigger changed it. */
@@ -203,6 +214,12 @@ void wb_pg_put_touch_free(wb_buffer *sql, const wb_pg_session *session, const wb
 {
     wb_pg_put_settings(sql, session);
     put_with_words(sql, marks->exact ? free_each : free_at_once, session, marks);
+}
+
+void wb_pg_put_touch_kept(wb_buffer *sql, const wb_pg_session *session, const wb_marks *marks)
+{
+    wb_pg_put_limits(sql, session, GLANCE_MS);
+    put_with_words(sql, marks->exact ? kept_each : kept_at_once, session, marks);
 }
 
 void wb_pg_put_touch_insert(wb_buffer *sql, const wb_pg_session *session, const wb_marks *marks)

@@ -560,6 +560,40 @@ static void no_row_may_move(void **state)
     end(&i);
 }
 
+/* A policy that lets a role see a row, but not move it. It is told from a row that somebody has locked. */
+static void row_that_may_be_seen_alone(void **state)
+{
+    static const char *const locks[] = {"SELECT FROM spaces WHERE id = 3 FOR UPDATE",
+                                        "UPDATE spaces SET note = 'busy' WHERE id = 3"};
+    fixture *f = *state;
+    static const int64_t ids[] = {1, 2, 3, 4};
+    for (size_t c = 0; c < 4; c++) {
+        inserting i;
+        sql(f, "DROP TABLE IF EXISTS spaces; CREATE TABLE spaces (id int8 PRIMARY KEY, used_at "
+               "timestamptz, note text); INSERT INTO spaces SELECT generate_series(1, 3);"
+               "ALTER TABLE spaces ENABLE ROW LEVEL SECURITY;"
+               "CREATE POLICY see ON spaces FOR SELECT USING (true);"
+               "CREATE POLICY move ON spaces FOR UPDATE USING (id <> 1)");
+        if (c >= 2)
+            sql(f, "ALTER TABLE spaces DROP CONSTRAINT spaces_pkey");
+        wb_store *own = role_begin(f, "SELECT, UPDATE");
+        wb_store *admins = f->store;
+        f->store = own;
+        begin_moving(f, &i, c % 2 != 0);
+        f->store = admins;
+        sql(f, "BEGIN; %s", locks[c % 2]);
+        touch_ids(&i, ids, 4, T0, 1, c % 2 ? 2 : 1);
+        assert_again(4, c % 2 ? "3 " : "1 3 ");
+        sql(f, "COMMIT");
+        touch_ids(&i, ids, 4, T0, 1, 2);
+        assert_again(4, "");
+        assert_told(&i, "row-level security");
+        end(&i);
+        wb_store_unref(own);
+        role_end(f);
+    }
+}
+
 /* ---- two writers ---- */
 
 enum { ROUNDS = 30, IDS = 400 };
@@ -647,6 +681,7 @@ int main(void)
         T(character_that_the_database_lacks),
         T(rows_that_may_not_move_stop_no_other),
         T(no_row_may_move),
+        T(row_that_may_be_seen_alone),
         T(writers_of_the_same_ids),
     };
     return cmocka_run_group_tests_name("postgres_touch_insert", tests, NULL, NULL);
