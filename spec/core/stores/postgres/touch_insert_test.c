@@ -49,6 +49,13 @@ static void end(inserting *i)
     wb_log_free(i->log);
 }
 
+/* The usual table, without rows. */
+static void make_table(fixture *f)
+{
+    sql(f, "DROP TABLE IF EXISTS spaces; CREATE TABLE spaces (id int8 PRIMARY KEY, used_at "
+           "timestamptz)");
+}
+
 /* In so many microseconds. */
 static int try_ids_in(inserting *i, const int64_t *ids, size_t count, int64_t at_us,
                       int64_t time_us, wb_touched *touched, wb_err *err)
@@ -146,8 +153,7 @@ static void row_that_is_being_made_comes_again(void **state)
     for (int commits = 0; commits < 2; commits++) {
         inserting i;
         begin(f, &i, false);
-        sql(f, "DROP TABLE IF EXISTS spaces; CREATE TABLE spaces (id int8 PRIMARY KEY, used_at "
-               "timestamptz)");
+        make_table(f);
         sql(f, "BEGIN; INSERT INTO spaces VALUES (3, '2000-01-01')");
         touch_ids(&i, ids, 5, T0, 4, 0);
         assert_again(5, "3 ");
@@ -171,9 +177,9 @@ static void row_that_was_made_meanwhile_moves(void **state)
     for (size_t n = 0; n < 2; n++) {
         inserting i;
         begin(f, &i, false);
+        make_table(f);
         sql(f,
-            "DROP TABLE IF EXISTS spaces; CREATE TABLE spaces (id int8 PRIMARY KEY, used_at "
-            "timestamptz); CREATE OR REPLACE FUNCTION first() RETURNS trigger LANGUAGE plpgsql AS "
+            "CREATE OR REPLACE FUNCTION first() RETURNS trigger LANGUAGE plpgsql AS "
             "$$ BEGIN IF pg_trigger_depth() = 1 THEN INSERT INTO %s VALUES (1, '%s'); END IF;"
             " RETURN NULL; END $$; CREATE TRIGGER first BEFORE INSERT ON spaces FOR EACH STATEMENT"
             " EXECUTE FUNCTION first()",
@@ -278,9 +284,9 @@ static void trigger_keeps_a_row_out(void **state)
     for (size_t n = 0; n < sizeof does / sizeof *does; n++) {
         inserting i;
         begin(f, &i, false);
+        make_table(f);
         sql(f,
-            "DROP TABLE IF EXISTS spaces; CREATE TABLE spaces (id int8 PRIMARY KEY, used_at "
-            "timestamptz); CREATE OR REPLACE FUNCTION odd() RETURNS trigger LANGUAGE plpgsql AS "
+            "CREATE OR REPLACE FUNCTION odd() RETURNS trigger LANGUAGE plpgsql AS "
             "$$ BEGIN %s; END $$; CREATE TRIGGER odd BEFORE INSERT ON spaces FOR EACH ROW WHEN "
             "(NEW.id = 1) EXECUTE FUNCTION odd()",
             does[n]);
@@ -334,8 +340,7 @@ static void other_types_are_held(void **state)
         wb_err err;
         wb_touched touched;
         begin(f, &i, false);
-        sql(f, "DROP TABLE IF EXISTS spaces; CREATE TABLE spaces (id int8 PRIMARY KEY, used_at "
-               "timestamptz)");
+        make_table(f);
         touch_ids(&i, ids, 2, T0, 2, 0);
         sql(f, "TRUNCATE spaces; ALTER TABLE spaces %s", changes[n]);
         int code = try_ids(&i, other, 1, T0, &touched, &err);
@@ -520,9 +525,8 @@ static void rows_that_may_not_move_stop_no_other(void **state)
     for (size_t c = 0; c < 2 * sizeof cases / sizeof *cases; c++) {
         inserting i;
         begin_moving(f, &i, c % 2 != 0);
-        sql(f, "DROP TABLE IF EXISTS spaces; CREATE TABLE spaces (id int8 PRIMARY KEY, used_at "
-               "timestamptz); INSERT INTO spaces SELECT generate_series(1, 6)");
-        sql(f, "%s", cases[c / 2].sql);
+        make_table(f);
+        sql(f, "INSERT INTO spaces SELECT generate_series(1, 6); %s", cases[c / 2].sql);
         sql(f, "BEGIN; SELECT FROM spaces WHERE id = 4 FOR UPDATE");
         touch_ids(&i, ids, 7, T0, 3, 3);
         assert_again(7, "4 ");
@@ -644,7 +648,7 @@ static void writers_of_the_same_ids(void **state)
     fixture *f = *state;
     racer racers[2] = {{.number = 0}, {.number = 1}};
     pthread_t threads[2];
-    sql(f, "CREATE TABLE spaces (id int8 PRIMARY KEY, used_at timestamptz)");
+    make_table(f);
     for (int n = 0; n < 2; n++)
         begin(f, &racers[n].inserting, false);
     for (int n = 0; n < 2; n++)
