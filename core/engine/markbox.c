@@ -6,6 +6,8 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/calendar.h"
+
 static const wb_backlog_class class;
 
 int wb_markbox_init(wb_markbox *markbox, const wb_tracker_options *options, const wb_env *env,
@@ -57,6 +59,8 @@ static int put_locked(wb_markbox *markbox, const wb_key *key, int64_t unix_us, w
         return wb_fail(err, WB_CLOSED, "closed: no new ids");
     if (unix_us == WB_NEVER)
         unix_us = markbox->backlog.env.unix_us(markbox->backlog.env.context);
+    else if (unix_us < WB_TIME_MIN_US || unix_us > WB_TIME_MAX_US)
+        return wb_fail(err, WB_INVALID, "the time is not within the years 1 to 9999");
     bool full = false;
     if (wb_markset_add(markbox->set, key, unix_us, 1, markbox->max_ids, &full) < 0) {
         if (!full)

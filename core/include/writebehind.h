@@ -331,8 +331,8 @@ WB_API void wb_marks_again(wb_marks *marks, size_t index);
 WB_API void wb_tracker_options_init(wb_tracker_options *options); /* the defaults */
 WB_API int wb_tracker_new(const wb_tracker_options *options, wb_tracker **out, wb_err *err);
 WB_API wb_pipeline *wb_tracker_pipeline(wb_tracker *tracker);
-/* Marks an id as used at unix_us; WB_NEVER: now. The id is a value of the key's type; of a text 1,024 bytes at most.
- * WB_INVALID names what is wrong with it; else as wb_batcher_add. */
+/* Marks an id as used at unix_us, within the years 1 to 9999; WB_NEVER: now. The id is a value of the key's type; of a text
+ * 1,024 bytes at most. WB_INVALID names what is wrong with either; else as wb_batcher_add. */
 WB_API int wb_tracker_add(wb_tracker *tracker, const wb_value *id, int64_t unix_us, bool *due,
                           wb_err *err);
 /* The same of a uuid's 16 bytes. WB_MISUSE where the key is of another type. */

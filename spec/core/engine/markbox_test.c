@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 
+#include "base/calendar.h"
 #include "base/env.h"
 #include "engine/markbox.h"
 
@@ -186,6 +187,25 @@ static void test_some_come_again(void **state)
     shut_box(&backlog);
 }
 
+/* A time that no column of times can hold, which would be refused by the store, or stored as another. */
+static void test_times_that_are_none(void **state)
+{
+    static const int64_t times[] = {INT64_MIN, WB_TIME_MIN_US - 1, WB_TIME_MAX_US + 1,
+                                    WB_NEVER - 1};
+    (void)state;
+    struct backlog backlog;
+    open_box(&backlog, 10);
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(mark(&backlog, 1, times[i]), WB_INVALID);
+    assert_int_equal(stats_of(&backlog).rejected, 4);
+    assert_int_equal(stats_of(&backlog).pending, 0);
+    assert_ok(mark(&backlog, 1, WB_TIME_MIN_US));
+    assert_ok(mark(&backlog, 1, WB_TIME_MAX_US));
+    wb_backlog_seal(&backlog.markbox.backlog, WB_REASON_FLUSH);
+    settle(&backlog, wb_markbox_take(&backlog.markbox), false);
+    shut_box(&backlog);
+}
+
 static void test_limit_and_close(void **state)
 {
     (void)state;
@@ -312,6 +332,7 @@ int main(void)
         cmocka_unit_test(test_interval_then_sorted_chunks),
         cmocka_unit_test(test_failure_merges_back_and_newest_wins),
         cmocka_unit_test(test_some_come_again),
+        cmocka_unit_test(test_times_that_are_none),
         cmocka_unit_test(test_limit_and_close),
         cmocka_unit_test(test_marks_are_conserved_whatever_happens),
         cmocka_unit_test(test_texts_live_as_long_as_their_marks),
