@@ -8,11 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/calendar.h"
 #include "base/env.h"
 #include "base/show.h"
 #include "base/utf8.h"
 #include "base/words.h"
 #include "rows/decimal.h"
+#include "rows/row.h"
 #include "rows/types.h"
 
 /* U+FFFD, for each byte that is no UTF-8, and for a NUL. */
@@ -171,8 +173,13 @@ static void clean_bool(wb_value *value)
 /* Seconds since 1970 with a fraction, as nginx's $msec. Digits alone may mean a date, and say nothing. */
 static void clean_time(wb_value *value)
 {
-    if (memchr(value->text, '.', value->bytes) != NULL &&
-        strspn(value->text, "0123456789.") >= value->bytes)
+    bool point = false;
+    for (size_t i = 0; i < value->bytes; i++) {
+        if (value->text[i] != '.' && !wb_is_digit(value->text[i]))
+            return;
+        point = point || value->text[i] == '.';
+    }
+    if (point)
         clean_float(value);
 }
 
@@ -238,10 +245,18 @@ static bool is_text(const wb_column *column)
     return column->type == WB_TYPE_TEXT && column->cast == NULL;
 }
 
+/* Of a text column: may clean_text change it? What is too long for any tuple stays, for the encoder to refuse. */
+static bool becomes_text(const wb_value *value)
+{
+    if (value->kind == WB_TEXT)
+        return value->bytes <= WB_TUPLE_MAX_BYTES;
+    return value->kind == WB_INT || value->kind == WB_FLOAT;
+}
+
 /* What clean_text may need. */
 static size_t room_of(const wb_column *column, const wb_value *value)
 {
-    if (!is_text(column) || value->kind <= WB_BOOL || value->kind > WB_TEXT)
+    if (!is_text(column) || !becomes_text(value))
         return 0;
     if (value->kind != WB_TEXT)
         return WB_TYPE_TEXT_BYTES;
@@ -251,7 +266,7 @@ static size_t room_of(const wb_column *column, const wb_value *value)
 static void clean_value(const wb_column *column, wb_value *value, wb_cleaned *cleaned)
 {
     if (is_text(column)) {
-        if (value->kind > WB_BOOL && value->kind <= WB_TEXT)
+        if (becomes_text(value))
             clean_text(column, value, cleaned);
         return;
     }
