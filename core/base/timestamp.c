@@ -85,18 +85,26 @@ static inline bool parse_offset(const char *at, const char *end, int *seconds)
 }
 
 /* The whole seconds and the rest are rounded apart: their product with a million would lose bits. */
+bool wb_us_of_seconds(double seconds, int64_t *us)
+{
+    if (!(seconds > -1e13 && seconds < 1e13)) /* beyond an int64 of µs, but within one of seconds */
+        return false;
+    int64_t whole = (int64_t)seconds, sum;
+    double rest = (seconds - (double)whole) * 1e6;
+    int64_t rest_us = (int64_t)rest;
+    rest_us -= (double)rest_us > rest;
+    rest_us += rest - (double)rest_us >= 0.5;
+    if (__builtin_mul_overflow(whole, WB_SECOND_US, &sum) ||
+        __builtin_add_overflow(sum, rest_us, &sum))
+        return false;
+    *us = sum;
+    return true;
+}
+
 bool wb_timestamp_of_seconds(double seconds, int64_t *unix_us)
 {
-    if (!(seconds >= -62135596801.0 && seconds <= 253402300800.0))
-        return false;
-    int64_t whole = (int64_t)seconds;
-    if ((double)whole > seconds)
-        whole--;
-    double rest = (seconds - (double)whole) * 1e6;
-    int64_t us = (int64_t)rest;
-    us += rest - (double)us >= 0.5;
-    us += whole * WB_SECOND_US;
-    if (us < WB_TIME_MIN_US || us > WB_TIME_MAX_US)
+    int64_t us;
+    if (!wb_us_of_seconds(seconds, &us) || us < WB_TIME_MIN_US || us > WB_TIME_MAX_US)
         return false;
     *unix_us = us;
     return true;

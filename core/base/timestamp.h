@@ -33,6 +33,9 @@ bool wb_wall_parse(const char *text, size_t bytes, int64_t *unix_us);
 /* "2024-05-14 09:00:00", with a fraction where it is not zero, as PostgreSQL writes it; of any number. */
 void wb_wall_format(int64_t unix_us, char out[40]);
 
+/* Seconds to the nearest µs, half up; false for what is not finite or more than 64 bits of µs. */
+bool wb_us_of_seconds(double seconds, int64_t *us);
+
 /* A time of day, µs since midnight, 0 to a whole day. */
 bool wb_clock_parse(const char *text, size_t bytes, int64_t *us);
 void wb_clock_format(int64_t us, char out[24]); /* "08:00:00.5"; us as above */

@@ -8,15 +8,13 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/timestamp.h"
+#include "base/words.h"
 #include "rows/decimal.h"
 
 /* The least float that is too large for an int64. */
 #define TWO_TO_63 9223372036854775808.0
-
-enum { US_PER_S = 1000000, S_PER_DAY = 86400 };
 
 static const char *time_of_int(int64_t seconds, int64_t *unix_us);
 static void refuse(const wb_column *column, const wb_value *value, const char *why, wb_err *err);
@@ -48,17 +46,13 @@ const char *wb_convert_float(const wb_value *value, double *out)
     return NULL;
 }
 
-static bool is_word(const wb_value *value, const char *word)
-{
-    return value->bytes == strlen(word) && strncasecmp(value->text, word, value->bytes) == 0;
-}
-
 /* A text that stands for no time. */
 static bool infinity(const wb_value *value, int64_t *out)
 {
-    if (is_word(value, "infinity") || is_word(value, "+infinity"))
+    if (wb_is_word(value->text, value->bytes, "infinity") ||
+        wb_is_word(value->text, value->bytes, "+infinity"))
         *out = WB_TIME_INFINITY;
-    else if (is_word(value, "-infinity"))
+    else if (wb_is_word(value->text, value->bytes, "-infinity"))
         *out = WB_TIME_MINUS_INFINITY;
     else
         return false;
@@ -103,24 +97,19 @@ const char *wb_convert_clock(const wb_value *value, int64_t *us)
         return wb_clock_parse(value->text, value->bytes, us) ? NULL : why;
     double seconds = value->kind == WB_INT ? (double)value->i : value->f;
     bool number = value->kind == WB_INT || value->kind == WB_FLOAT;
-    if (!number || !(seconds >= 0 && seconds <= S_PER_DAY))
+    if (!number || !(seconds >= 0 && seconds <= WB_DAY_SECONDS))
         return why;
-    *us = (int64_t)(seconds * US_PER_S + 0.5);
-    return NULL;
+    return wb_us_of_seconds(seconds, us) ? NULL : why;
 }
 
 const char *wb_convert_duration(const wb_value *value, int64_t *us)
 {
     static const char too_long[] = "seconds beyond what 64 bits of microseconds hold";
     if (value->kind == WB_INT)
-        return __builtin_mul_overflow(value->i, US_PER_S, us) ? too_long : NULL;
+        return __builtin_mul_overflow(value->i, WB_SECOND_US, us) ? too_long : NULL;
     if (value->kind != WB_FLOAT || isnan(value->f))
         return "neither seconds nor text, as '1 day 02:00:00' or P1DT2H";
-    double number = floor(value->f * US_PER_S + 0.5);
-    if (!(number >= -TWO_TO_63 && number < TWO_TO_63))
-        return too_long;
-    *us = (int64_t)number;
-    return NULL;
+    return wb_us_of_seconds(value->f, us) ? NULL : too_long;
 }
 
 const char *wb_convert_numeric(const wb_value *value, uint8_t *to, size_t *bytes)
@@ -140,9 +129,9 @@ const char *wb_convert_numeric(const wb_value *value, uint8_t *to, size_t *bytes
 
 static const char *time_of_int(int64_t seconds, int64_t *unix_us)
 {
-    if (seconds < WB_TIME_MIN_US / US_PER_S || seconds > WB_TIME_MAX_US / US_PER_S)
+    if (seconds < WB_TIME_MIN_US / WB_SECOND_US || seconds > WB_TIME_MAX_US / WB_SECOND_US)
         return "seconds since 1970 outside the years 0001 to 9999";
-    *unix_us = seconds * US_PER_S;
+    *unix_us = seconds * WB_SECOND_US;
     return NULL;
 }
 
@@ -150,7 +139,6 @@ const char *wb_convert_date(const wb_value *value, int64_t *days)
 {
     int32_t parsed;
     int64_t number;
-    const int64_t us_per_day = (int64_t)US_PER_S * S_PER_DAY;
     if (value->kind == WB_TEXT && wb_date_parse(value->text, value->bytes, &parsed)) {
         *days = parsed;
         return NULL;
@@ -160,7 +148,7 @@ const char *wb_convert_date(const wb_value *value, int64_t *days)
                                      : "not a date as YYYY-MM-DD within the years 0001 to 9999";
     if (wb_convert_int(value, &number))
         return "neither whole days since 1970 nor text as YYYY-MM-DD";
-    if (number < WB_TIME_MIN_US / us_per_day || number > WB_TIME_MAX_US / us_per_day)
+    if (number < WB_TIME_MIN_US / WB_DAY_US || number > WB_TIME_MAX_US / WB_DAY_US)
         return "days since 1970 outside the years 0001 to 9999";
     *days = number;
     return NULL;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Every type's values: its edges there and back, what is converted, every refusal and its words. */
 #include <math.h>
+#include <stdio.h>
 
 #include "base/timestamp.h"
 #include "support/values.h"
@@ -215,6 +216,62 @@ static void test_dates(void **state)
             "not a date as YYYY-MM-DD within the years 0001 to 9999");
 }
 
+/* A column of the type holds of a number what it holds of that text. */
+static void same_as_text(int type, double f, const char *text)
+{
+    const wb_column column = {.name = "c", .type = type};
+    const wb_value values[] = {number(f), text_of(text)};
+    uint8_t field[2][128];
+    size_t bytes[2];
+    wb_err err;
+    for (int i = 0; i < 2; i++)
+        if (wb_field_encode(&column, &values[i], field[i], &bytes[i], &err) != WB_OK)
+            fail_msg("%s", err.text);
+    if (bytes[0] != bytes[1] || memcmp(field[0], field[1], bytes[0]) != 0)
+        fail_msg("%s: %.17g is not %s", wb_type_name(type), f, text);
+}
+
+static void test_durations(void **state)
+{
+    (void)state;
+    same_as_text(WB_TYPE_INTERVAL, 1.5, "PT1.5S");
+    same_as_text(WB_TYPE_INTERVAL, -0.25, "PT-0.25S");
+    same_as_text(WB_TYPE_INTERVAL, -0.0000004, "PT0S");
+    same_as_text(WB_TYPE_INTERVAL, 0.0000006, "PT0.000001S");
+    same_as_text(WB_TYPE_INTERVAL, 1000000000000.125, "1000000000000.125");
+    same_as_text(WB_TYPE_INTERVAL, -1000000000000.125, "-1000000000000.125");
+    same_as_text(WB_TYPE_INTERVAL, -9223372036854.775390625, "-9223372036854775391 us");
+    const double beyond[] = {9223372036855, -9223372036855, 1e300, INFINITY};
+    const char *const shown[] = {"9223372036855", "-9223372036855", "1e+300", "inf"};
+    for (size_t i = 0; i < sizeof beyond / sizeof *beyond; i++) {
+        char message[128];
+        snprintf(message, sizeof message,
+                 "column \"c\" (interval) can't hold %s: "
+                 "seconds beyond what 64 bits of microseconds hold",
+                 shown[i]);
+        refuses(WB_TYPE_INTERVAL, number(beyond[i]), message);
+    }
+    refuses(WB_TYPE_INTERVAL, number(NAN),
+            "column \"c\" (interval) can't hold nan: "
+            "neither seconds nor text, as '1 day 02:00:00' or P1DT2H");
+}
+
+static void test_times_of_day(void **state)
+{
+    (void)state;
+    same_as_text(WB_TYPE_TIME, 0, "00:00");
+    same_as_text(WB_TYPE_TIME, 28800.5, "08:00:00.5");
+    same_as_text(WB_TYPE_TIME, 86399.999999, "23:59:59.999999");
+    same_as_text(WB_TYPE_TIME, 86399.9999999, "24:00");
+    same_as_text(WB_TYPE_TIME, 86400, "24:00");
+    refuses(WB_TYPE_TIME, number(86400.000001),
+            "column \"c\" (time) can't hold 86400.000001: "
+            "neither seconds since midnight, 0 to 86400, nor text as HH:MM:SS");
+    refuses(WB_TYPE_TIME, integer(-1),
+            "column \"c\" (time) can't hold -1: "
+            "neither seconds since midnight, 0 to 86400, nor text as HH:MM:SS");
+}
+
 static void test_json(void **state)
 {
     (void)state;
@@ -246,10 +303,11 @@ static void test_json(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_integers), cmocka_unit_test(test_floats),
-        cmocka_unit_test(test_bools),    cmocka_unit_test(test_texts),
-        cmocka_unit_test(test_uuids),    cmocka_unit_test(test_times),
-        cmocka_unit_test(test_dates),    cmocka_unit_test(test_json),
+        cmocka_unit_test(test_integers),  cmocka_unit_test(test_floats),
+        cmocka_unit_test(test_bools),     cmocka_unit_test(test_texts),
+        cmocka_unit_test(test_uuids),     cmocka_unit_test(test_times),
+        cmocka_unit_test(test_dates),     cmocka_unit_test(test_json),
+        cmocka_unit_test(test_durations), cmocka_unit_test(test_times_of_day),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
