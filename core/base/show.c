@@ -4,6 +4,7 @@
 #include "base/show.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,8 +15,16 @@ static size_t point_made_plain(char *text);
 enum { PIECE_BYTES = 16 }; /* of what stands for one character */
 static size_t piece_show(const char *text, size_t left, char out[PIECE_BYTES], size_t *shown);
 
+/* C writes a NaN with its sign, which has no meaning: 0/0 is "-nan" on x86. */
+static size_t nan_format(char out[WB_NUMBER_BYTES])
+{
+    return (size_t)sprintf(out, "nan");
+}
+
 size_t wb_number_format(double number, char out[WB_NUMBER_BYTES])
 {
+    if (isnan(number))
+        return nan_format(out);
     for (int digits = 15; digits <= 17; digits++) {
         snprintf(out, WB_NUMBER_BYTES, "%.*g", digits, number);
         if (strtod(out, NULL) == number)
@@ -26,6 +35,8 @@ size_t wb_number_format(double number, char out[WB_NUMBER_BYTES])
 
 size_t wb_number_format4(float number, char out[WB_NUMBER_BYTES])
 {
+    if (isnan(number))
+        return nan_format(out);
     for (int digits = 6; digits <= 9; digits++) {
         snprintf(out, WB_NUMBER_BYTES, "%.*g", digits, (double)number);
         if (strtof(out, NULL) == number)

@@ -231,6 +231,20 @@ static void same_as_text(int type, double f, const char *text)
         fail_msg("%s: %.17g is not %s", wb_type_name(type), f, text);
 }
 
+static void test_numerics(void **state)
+{
+    (void)state;
+    same_as_text(WB_TYPE_NUMERIC, 0.1, "0.1");
+    same_as_text(WB_TYPE_NUMERIC, -1e22, "-1e22");
+    same_as_text(WB_TYPE_NUMERIC, 5e-324, "4.94065645841247e-324");
+    same_as_text(WB_TYPE_NUMERIC, NAN, "NaN");
+    same_as_text(WB_TYPE_NUMERIC, -NAN, "NaN"); /* what 0/0 is on x86 */
+    same_as_text(WB_TYPE_NUMERIC, -INFINITY, "-Infinity");
+    refuses(WB_TYPE_NUMERIC, boolean(true),
+            "column \"c\" (numeric) can't hold true: neither a number nor decimal text");
+    refuses(WB_TYPE_INT8, number(-NAN), "column \"c\" (int8) can't hold nan: not a whole number");
+}
+
 static void test_durations(void **state)
 {
     (void)state;
@@ -251,7 +265,7 @@ static void test_durations(void **state)
                  shown[i]);
         refuses(WB_TYPE_INTERVAL, number(beyond[i]), message);
     }
-    refuses(WB_TYPE_INTERVAL, number(NAN),
+    refuses(WB_TYPE_INTERVAL, number(-NAN),
             "column \"c\" (interval) can't hold nan: "
             "neither seconds nor text, as '1 day 02:00:00' or P1DT2H");
 }
@@ -303,11 +317,12 @@ static void test_json(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_integers),  cmocka_unit_test(test_floats),
-        cmocka_unit_test(test_bools),     cmocka_unit_test(test_texts),
-        cmocka_unit_test(test_uuids),     cmocka_unit_test(test_times),
-        cmocka_unit_test(test_dates),     cmocka_unit_test(test_json),
-        cmocka_unit_test(test_durations), cmocka_unit_test(test_times_of_day),
+        cmocka_unit_test(test_integers),     cmocka_unit_test(test_floats),
+        cmocka_unit_test(test_bools),        cmocka_unit_test(test_texts),
+        cmocka_unit_test(test_uuids),        cmocka_unit_test(test_times),
+        cmocka_unit_test(test_dates),        cmocka_unit_test(test_json),
+        cmocka_unit_test(test_numerics),     cmocka_unit_test(test_durations),
+        cmocka_unit_test(test_times_of_day),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
