@@ -11,7 +11,6 @@
 
 #include "base/utf8.h"
 
-static size_t point_made_plain(char *text);
 enum { PIECE_BYTES = 16 }; /* of what stands for one character */
 static size_t piece_show(const char *text, size_t left, char out[PIECE_BYTES], size_t *shown);
 
@@ -30,7 +29,7 @@ size_t wb_number_format(double number, char out[WB_NUMBER_BYTES])
         if (strtod(out, NULL) == number)
             break;
     }
-    return point_made_plain(out);
+    return wb_number_point(out);
 }
 
 size_t wb_number_format4(float number, char out[WB_NUMBER_BYTES])
@@ -42,11 +41,11 @@ size_t wb_number_format4(float number, char out[WB_NUMBER_BYTES])
         if (strtof(out, NULL) == number)
             break;
     }
-    return point_made_plain(out);
+    return wb_number_point(out);
 }
 
-/* Puts '.' in the place of the locale's decimal point, which may be several bytes. Answers the length. */
-static size_t point_made_plain(char *text)
+/* The locale's point may be several bytes. */
+size_t wb_number_point(char *text)
 {
     static const char plain[] = "0123456789+-einfa";
     size_t before = strspn(text, plain);

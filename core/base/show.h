@@ -16,6 +16,8 @@ enum {
  * "nan", "inf", "-inf". Answers the length. */
 size_t wb_number_format(double number, char out[WB_NUMBER_BYTES]);
 size_t wb_number_format4(float number, char out[WB_NUMBER_BYTES]);
+/* Puts '.' in the place of the locale's decimal point in what printf made of a double. Answers the length. */
+size_t wb_number_point(char *text);
 
 /* Text in double quotes, as one line of UTF-8 that a terminal shows as it is: control characters, what turns the
  * direction of writing, line separators and bytes that aren't UTF-8 become \xHH. A long text is cut between two

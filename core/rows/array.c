@@ -14,6 +14,7 @@ wb_column wb_array_element(const wb_column *column)
     wb_column element = *column;
     element.array = false;
     element.null = true;
+    element.lenient = false;
     return element;
 }
 

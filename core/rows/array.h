@@ -22,7 +22,7 @@ size_t wb_array_bound(const wb_value *list);
 /* Writes a list as a field of an array column. NULL: it was refused, and *err says which element. */
 uint8_t *wb_array_put(const wb_column *column, const wb_value *list, wb_field_writer *write,
                       uint8_t *to, wb_err *err);
-/* The column that an array's elements are of, one by one. */
+/* The column that an array's elements are of, one by one; it is not lenient. */
 wb_column wb_array_element(const wb_column *column);
 
 #endif

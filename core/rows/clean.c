@@ -3,9 +3,6 @@
  * room was counted before. No locks. */
 #include "rows/clean.h"
 
-#include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/calendar.h"
@@ -20,153 +17,50 @@
 /* U+FFFD, for each byte that is no UTF-8, and for a NUL. */
 static const char replacement[] = "\xef\xbf\xbd";
 
-enum { REPLACEMENT_BYTES = sizeof replacement - 1, MOST_DIGITS = 40, NUMBER_BYTES = 64 };
+enum { REPLACEMENT_BYTES = sizeof replacement - 1, NUMBER_BYTES = 64 };
 
 /* ---- numbers ---- */
 
-/* A number's text taken apart: its value is 0.digits times ten to the exponent. */
-struct decimal {
-    bool negative;
-    char digits[MOST_DIGITS + 1]; /* without zeros at either end */
-    int count;
-    long exponent;
-};
-
-static bool add_digit(struct decimal *decimal, char digit, int *zeros)
+static bool read_decimal(const wb_value *value, uint8_t data[NUMBER_BYTES + WB_DECIMAL_SLACK])
 {
-    if (decimal->count == 0 && digit == '0')
-        return true;
-    if (digit == '0') {
-        ++*zeros;
-        return true;
-    }
-    if (decimal->count + *zeros >= MOST_DIGITS)
-        return false;
-    memset(decimal->digits + decimal->count, '0', (size_t)*zeros);
-    decimal->count += *zeros;
-    decimal->digits[decimal->count++] = digit;
-    *zeros = 0;
-    return true;
-}
-
-/* The digits, with a point among them; *at ends behind them. */
-static bool read_digits(const char **at, const char *end, struct decimal *decimal)
-{
-    bool point = false, any = false;
-    int zeros = 0;
-    for (; *at < end; ++*at) {
-        char c = **at;
-        if (c == '.' && !point) {
-            point = true;
-            continue;
-        }
-        if (c < '0' || c > '9')
-            break;
-        any = true;
-        bool leading = decimal->count == 0 && c == '0';
-        decimal->exponent += point ? -leading : !leading;
-        if (!add_digit(decimal, c, &zeros))
-            return false;
-    }
-    return any;
-}
-
-static bool read_exponent(const char *at, const char *end, long *exponent)
-{
-    bool negative = at < end && *at == '-';
-    long sum = 0;
-    at += at < end && (*at == '-' || *at == '+');
-    if (at == end || end - at > 6)
-        return false;
-    for (; at < end && *at >= '0' && *at <= '9'; at++)
-        sum = sum * 10 + (*at - '0');
-    *exponent += negative ? -sum : sum;
-    return at == end;
-}
-
-static bool read_decimal(const char *text, size_t bytes, struct decimal *decimal)
-{
-    const char *at = text, *end = text + bytes;
-    *decimal = (struct decimal){.negative = bytes > 0 && *text == '-'};
-    at += bytes > 0 && (*at == '-' || *at == '+');
-    if (!read_digits(&at, end, decimal))
-        return false;
-    if (at < end && (*at == 'e' || *at == 'E'))
-        return read_exponent(at + 1, end, &decimal->exponent);
-    return at == end;
-}
-
-/* Does the number have these digits, where it is written with as many? */
-static bool has_digits(double number, const struct decimal *decimal)
-{
-    char text[MOST_DIGITS + 16], digits[MOST_DIGITS + 16] = {0};
-    int count = 0, at = 0;
-    snprintf(text, sizeof text, "%.*e", decimal->count - 1, fabs(number));
-    for (; text[at] != 'e' && text[at] != '\0'; at++)
-        if (text[at] >= '0' && text[at] <= '9')
-            digits[count++] = text[at];
-    return count == decimal->count && memcmp(digits, decimal->digits, (size_t)count) == 0 &&
-           strtol(text + at + 1, NULL, 10) == decimal->exponent - 1;
-}
-
-static bool word_of_float(const char *text, size_t bytes, double *out)
-{
-    if (wb_is_word(text, bytes, "nan"))
-        *out = NAN;
-    else if (wb_is_word(text, bytes, "infinity") || wb_is_word(text, bytes, "inf"))
-        *out = INFINITY;
-    else if (wb_is_word(text, bytes, "-infinity") || wb_is_word(text, bytes, "-inf"))
-        *out = -INFINITY;
-    else
-        return false;
-    return true;
-}
-
-/* Written without a point, whatever the locale's is. */
-bool wb_float_of_text(const char *text, size_t bytes, double *out)
-{
-    char plain[NUMBER_BYTES];
-    struct decimal decimal;
-    if (!read_decimal(text, bytes, &decimal))
-        return word_of_float(text, bytes, out);
-    if (decimal.count == 0) {
-        *out = decimal.negative ? -0.0 : 0.0;
-        return true;
-    }
-    snprintf(plain, sizeof plain, "%s%.*se%ld", decimal.negative ? "-" : "", decimal.count,
-             decimal.digits, decimal.exponent - decimal.count);
-    double number = strtod(plain, NULL);
-    if (!has_digits(number, &decimal))
-        return false;
-    *out = number;
-    return true;
+    size_t bytes;
+    return value->bytes <= NUMBER_BYTES &&
+           wb_decimal_read(value->text, value->bytes, data, &bytes) == NULL;
 }
 
 static void clean_int(wb_value *value)
 {
     uint8_t data[NUMBER_BYTES + WB_DECIMAL_SLACK];
-    size_t bytes;
     int64_t number;
-    if (value->bytes > NUMBER_BYTES || wb_decimal_read(value->text, value->bytes, data, &bytes))
-        return;
-    if (wb_decimal_int64(data, (uint32_t)bytes, &number))
+    if (read_decimal(value, data) && wb_decimal_int64(data, &number))
         *value = (wb_value){.kind = WB_INT, .i = number};
 }
 
+/* A decimal has no -0. */
 static void clean_float(wb_value *value)
 {
+    uint8_t data[NUMBER_BYTES + WB_DECIMAL_SLACK];
+    const char *text = value->text;
+    size_t bytes = value->bytes;
     double number;
-    if (wb_float_of_text(value->text, value->bytes, &number))
-        *value = (wb_value){.kind = WB_FLOAT, .f = number};
+    if (!read_decimal(value, data) || !wb_decimal_float(data, &number))
+        return;
+    wb_trim(&text, &bytes);
+    if (number == 0 && *text == '-')
+        number = -number;
+    *value = (wb_value){.kind = WB_FLOAT, .f = number};
 }
 
 static void clean_bool(wb_value *value)
 {
     static const char *const words[2][6] = {{"false", "f", "no", "n", "off", "0"},
                                             {"true", "t", "yes", "y", "on", "1"}};
+    const char *text = value->text;
+    size_t bytes = value->bytes;
+    wb_trim(&text, &bytes);
     for (int truth = 0; truth < 2; truth++)
         for (size_t i = 0; i < 6; i++)
-            if (value->kind == WB_TEXT && wb_is_word(value->text, value->bytes, words[truth][i]))
+            if (wb_is_word(text, bytes, words[truth][i]))
                 *value = (wb_value){.kind = WB_BOOL, .i = truth};
 }
 
@@ -221,19 +115,15 @@ static void take(wb_cleaned *cleaned, wb_value *value, size_t bytes)
 
 static void clean_text(const wb_column *column, wb_value *value, wb_cleaned *cleaned)
 {
-    char *to = cleaned->texts + cleaned->used, number[WB_NUMBER_BYTES];
-    const wb_column whole = {.type = WB_TYPE_INT8};
-    size_t bytes = 0;
+    char *to = cleaned->texts + cleaned->used;
+    size_t bytes;
     if (value->kind == WB_TEXT) {
         if (fits(value, column->max))
             return;
         bytes = fit_text(value, column->max, to);
         cleaned->changed++;
-    } else if (value->kind == WB_INT) {
-        bytes = wb_type_text(whole.type, value, to);
     } else {
-        bytes = wb_number_format(value->f, number);
-        memcpy(to, number, bytes);
+        bytes = wb_type_text(value->kind == WB_INT ? WB_TYPE_INT8 : WB_TYPE_FLOAT8, value, to);
     }
     take(cleaned, value, bytes);
 }

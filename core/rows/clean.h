@@ -18,11 +18,9 @@ typedef struct wb_cleaned {
     wb_value local[WB_CLEAN_LOCAL];
 } wb_cleaned;
 
-/* False: no memory, and nothing to free. A number's text that a float can't keep exactly is no number. */
+/* False: no memory, and nothing to free. White space around a number or a boolean is skipped. A number's text that a float
+ * can't keep exactly is no number. Arrays stay as they are. */
 bool wb_clean(const wb_schema *schema, const wb_value *values, size_t count, wb_cleaned *cleaned);
 void wb_cleaned_fini(wb_cleaned *cleaned);
-
-/* Reads a number's text as a double, where that has all its digits; false: it is none, or a double has not. */
-bool wb_float_of_text(const char *text, size_t bytes, double *out);
 
 #endif

@@ -3,26 +3,40 @@
  * is linear, and nothing is copied. No state, no locks; only the buffer of wb_decimal_put can fail for want of memory. */
 #include "rows/decimal.h"
 
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
 #include "base/bigendian.h"
 #include "base/calendar.h"
+#include "base/show.h"
 #include "base/words.h"
 
-enum { HEADER_BYTES = 8, DIGIT_DECIMALS = 4, MAX_WEIGHT = 32767, MAX_SCALE = 16383 };
+enum {
+    HEADER_BYTES = 8,
+    SCALE_OFFSET = 6,
+    DIGIT_DECIMALS = 4,
+    MAX_WEIGHT = 32767,
+    MAX_SCALE = 16383
+};
 enum { POSITIVE = 0x0000, NEGATIVE = 0x4000, NOT_A_NUMBER = 0xC000 };
 enum { PLUS_INFINITY = 0xD000, MINUS_INFINITY = 0xF000, INFINITY_SCALE = 32 };
+
+/* A double is looked for where there are no more digits, and its text has this room. */
+enum { FLOAT_DIGITS = 64, FLOAT_ROOM = FLOAT_DIGITS + 32 };
 
 /* PostgreSQL refuses exponents from here on, even of zero. */
 #define MAX_EXPONENT (INT32_MAX / 2)
 
 #define NOT_DECIMAL "not a decimal number"
 
-/* A number's text. Decimal digits are counted from the first that is not zero to the last; `top` and `low` are the powers
- * of ten that these two stand for. */
+/* A number's text. Its digits go from the first that is not zero to the last such; `top` is the power of ten that the first
+ * stands for. */
 typedef struct parts {
     const char *first; /* NULL: the number is zero */
     const char *last;
     int64_t top;
-    int64_t low;
     int64_t scale;
     bool negative;
 } parts;
@@ -128,10 +142,8 @@ static const char *scan_digits(const char *at, const char *end, parts *p, int64_
         return NULL;
     const char *ones = point != NULL ? point : at; /* a digit before it is a power from 0 on */
     *fraction = point != NULL ? at - point - 1 : 0;
-    if (p->first != NULL) {
+    if (p->first != NULL)
         p->top = ones - p->first - (p->first < ones);
-        p->low = ones - p->last - (p->last < ones);
-    }
     return at;
 }
 
@@ -153,7 +165,6 @@ static const char *find_parts(const char *text, size_t bytes, parts *p)
             return why;
     }
     p->top += exponent;
-    p->low += exponent;
     p->scale = fraction > exponent ? fraction - exponent : 0;
     return NULL;
 }
@@ -234,9 +245,8 @@ static void put_fraction(wb_buffer *out, const uint8_t *data)
     }
 }
 
-void wb_decimal_put(wb_buffer *out, const uint8_t *data, uint32_t bytes)
+void wb_decimal_put(wb_buffer *out, const uint8_t *data)
 {
-    (void)bytes; /* the header has it */
     switch (wb_get16(data + 4)) {
     case NOT_A_NUMBER:
         wb_buffer_put_text(out, "NaN");
@@ -259,20 +269,18 @@ void wb_decimal_put(wb_buffer *out, const uint8_t *data, uint32_t bytes)
 
 /* ---- asking ---- */
 
-bool wb_decimal_is_number(const uint8_t *data, uint32_t bytes)
+bool wb_decimal_is_number(const uint8_t *data)
 {
-    (void)bytes;
     unsigned sign = wb_get16(data + 4);
     return sign == POSITIVE || sign == NEGATIVE;
 }
 
-bool wb_decimal_int64(const uint8_t *data, uint32_t bytes, int64_t *out)
+bool wb_decimal_int64(const uint8_t *data, int64_t *out)
 {
-    (void)bytes;
     unsigned sign = wb_get16(data + 4);
     int digits = wb_get16(data), weight = (int16_t)wb_get16(data + 2);
     int64_t sum = 0;
-    if ((sign != POSITIVE && sign != NEGATIVE) || (digits > 0 && digits > weight + 1))
+    if (!wb_decimal_is_number(data) || (digits > 0 && digits > weight + 1))
         return false;
     if (weight > 4) /* 10000 ^ 5 is too large */
         return false;
@@ -286,9 +294,51 @@ bool wb_decimal_int64(const uint8_t *data, uint32_t bytes, int64_t *out)
     return true;
 }
 
-int wb_decimal_digits(const uint8_t *data, uint32_t bytes)
+/* Do two numbers differ in the display scale alone? */
+static bool is_same(const uint8_t *a, const uint8_t *b)
 {
-    (void)bytes;
+    size_t bytes = 2 * (size_t)wb_get16(a);
+    return memcmp(a, b, SCALE_OFFSET) == 0 &&
+           memcmp(a + HEADER_BYTES, b + HEADER_BYTES, bytes) == 0;
+}
+
+/* Without a point: strtod would want the locale's. */
+static double nearest(const uint8_t *data)
+{
+    char text[FLOAT_ROOM], *at = text;
+    int digits = wb_get16(data), weight = (int16_t)wb_get16(data + 2);
+    if (wb_get16(data + 4) == NEGATIVE)
+        *at++ = '-';
+    for (int i = 0; i < digits; i++, at += DIGIT_DECIMALS)
+        put_four(at, digit_at(data, weight - i));
+    sprintf(at, "e%d", (weight - digits + 1) * DIGIT_DECIMALS);
+    return strtod(text, NULL);
+}
+
+bool wb_decimal_float(const uint8_t *data, double *out)
+{
+    char text[FLOAT_ROOM];
+    uint8_t back[FLOAT_ROOM + WB_DECIMAL_SLACK];
+    size_t written;
+    int count = wb_decimal_digits(data);
+    double number = 0;
+    if (!wb_decimal_is_number(data)) {
+        unsigned sign = wb_get16(data + 4);
+        number = sign == NOT_A_NUMBER ? NAN : sign == PLUS_INFINITY ? INFINITY : -INFINITY;
+    } else if (count > FLOAT_DIGITS) {
+        return false;
+    } else if (count > 0) {
+        number = nearest(data);
+        snprintf(text, sizeof text, "%.*e", count - 1, number);
+        if (wb_decimal_read(text, wb_number_point(text), back, &written) || !is_same(data, back))
+            return false;
+    }
+    *out = number;
+    return true;
+}
+
+int wb_decimal_digits(const uint8_t *data)
+{
     int digits = wb_get16(data);
     if (digits == 0)
         return 0;

@@ -24,11 +24,13 @@ const char *wb_decimal_read(const char *text, size_t bytes, uint8_t *to, size_t 
 /* The functions below are given what wb_decimal_read wrote. */
 
 /* Its text, as PostgreSQL writes it: without an exponent. */
-void wb_decimal_put(wb_buffer *out, const uint8_t *data, uint32_t bytes);
+void wb_decimal_put(wb_buffer *out, const uint8_t *data);
 /* Its value, where it is a whole number of 64 bits, like 7 or 7.00. */
-bool wb_decimal_int64(const uint8_t *data, uint32_t bytes, int64_t *out);
-bool wb_decimal_is_number(const uint8_t *data, uint32_t bytes); /* no NaN, no infinity */
+bool wb_decimal_int64(const uint8_t *data, int64_t *out);
+/* Its value, where a double that is written with as many digits has the same ones; NaN and the infinities too. */
+bool wb_decimal_float(const uint8_t *data, double *out);
+bool wb_decimal_is_number(const uint8_t *data); /* no NaN, no infinity */
 /* How many decimal digits there are from the first to the last that is not zero: 2 for 0.0120, 0 for zero or no number. */
-int wb_decimal_digits(const uint8_t *data, uint32_t bytes);
+int wb_decimal_digits(const uint8_t *data);
 
 #endif

@@ -210,9 +210,8 @@ static bool read_ipv6(scan *s, uint8_t address[16], int *bits)
 
 /* ---- writing ---- */
 
-void wb_inet_format(const uint8_t *data, uint32_t bytes, char out[64])
+void wb_inet_format(const uint8_t *data, char out[64])
 {
-    (void)bytes; /* the header has it */
     bool ipv6 = data[0] == FAMILY_IPV6, cidr = data[2] != 0;
     char *at = ipv6 ? put_ipv6(out, data + 4) : put_ipv4(out, data + 4);
     if (cidr || data[1] != (ipv6 ? 128 : 32))

@@ -17,7 +17,7 @@ const char *wb_inet_read(const char *text, size_t bytes, bool cidr, uint8_t to[2
                          size_t *written);
 /* As PostgreSQL writes it, with a NUL: the mask of a cidr always, of an inet where it is not the whole address. The data
  * is what wb_inet_read wrote. */
-void wb_inet_format(const uint8_t *data, uint32_t bytes, char out[64]);
+void wb_inet_format(const uint8_t *data, char out[64]);
 
 /* Six pairs of hex digits: with colons or hyphens between them, where a pair may be one digit; 08002b:010203,
  * 08002b-010203, 0800.2b01.0203, 0800-2b01-0203, 08002b010203. White space around it is skipped. */

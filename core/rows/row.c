@@ -119,6 +119,8 @@ static inline bool int_of(const wb_column *column, const wb_value *value, int64_
     *out = value->i;
     if (RARE(value->kind != WB_INT)) {
         const char *why = wb_convert_int(value, out);
+        if (why && column->lenient && value->kind == WB_TEXT)
+            why = "no whole number of 64 bits";
         if (why)
             return wb_refuse(column, value, why, err);
     }

@@ -82,7 +82,7 @@ void wb_put_value(wb_buffer *out, const wb_column *column, const wb_value *value
         wb_buffer_put(out, value->text, value->bytes);
         break;
     case WB_TYPE_NUMERIC:
-        wb_decimal_put(out, (const uint8_t *)value->text, value->bytes);
+        wb_decimal_put(out, (const uint8_t *)value->text);
         break;
     default:
         wb_buffer_put(out, text, wb_type_text(column->type, value, text));

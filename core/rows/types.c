@@ -109,7 +109,7 @@ size_t wb_type_text(int type, const wb_value *value, char out[WB_TYPE_TEXT_BYTES
         return strlen(out);
     case WB_TYPE_INET:
     case WB_TYPE_CIDR:
-        wb_inet_format((const uint8_t *)value->text, value->bytes, out);
+        wb_inet_format((const uint8_t *)value->text, out);
         return strlen(out);
     case WB_TYPE_MACADDR:
         wb_macaddr_format((const uint8_t *)value->text, out);

@@ -9,7 +9,7 @@ static void comes_back(const uint8_t *address, size_t bytes, bool cidr)
     char text[64];
     uint8_t back[20];
     size_t again;
-    wb_inet_format(address, (uint32_t)bytes, text);
+    wb_inet_format(address, text);
     HOLDS(strlen(text) < sizeof text);
     HOLDS(wb_inet_read(text, strlen(text), cidr, back, &again) == NULL);
     HOLDS(again == bytes && memcmp(address, back, bytes) == 0);

@@ -6,7 +6,7 @@ local COLUMNS = {
     { "uri", "text", max = 10, null = true }, { "mood", "text", values = { "sad", "ok" }, null = true },
     { "latency", "float8", null = true }, { "status", "int4", null = true }, { "hit", "bool", null = true },
     { "size", "int8", null = true }, { "price", "numeric", null = true }, { "at", "timestamptz", null = true },
-    { "tags", "text[]", null = true },
+    { "tags", "text[]", null = true }, { "marks", "float8[]", null = true }, { "counts", "int4[]", null = true },
 }
 
 local function batcher_of(options)
@@ -34,12 +34,15 @@ describe("a lenient column", function()
     it("takes a number's text", function()
         for text, number in pairs { ["0.005"] = 0.005, ["1e3"] = 1000, [".5"] = 0.5, ["-7"] = -7, ["5."] = 5,
             ["0.1"] = 0.1, ["0.30000000000000004"] = 0.1 + 0.2, ["1e-300"] = 1e-300, ["+2.50"] = 2.5,
+            [" 5 "] = 5, ["0.1000000000000000055511151231257827021181583404541015625"] = 0.1,
             ["inf"] = math.huge, ["-Infinity"] = -math.huge } do
             assert.equal(number, (kept("latency", text)))
         end
-        for text, number in pairs { ["200"] = 200, ["2.0"] = 2, ["-1e2"] = -100, ["007"] = 7 } do
+        for text, number in pairs { ["200"] = 200, ["2.0"] = 2, ["-1e2"] = -100, ["007"] = 7, [" 5 "] = 5 } do
             assert.equal(number, (kept("status", text)))
         end
+        assert.equal(-math.huge, 1 / kept("latency", "-0"))
+        assert.equal(math.huge, 1 / kept("latency", "0e-5"))
         assert.equal("12.50", (kept("price", "12.50")))
         assert.equal("9223372036854775807", tostring(kept("size", "9223372036854775807")):gsub("LL$", ""))
     end)
@@ -51,13 +54,25 @@ describe("a lenient column", function()
             assert.is_nil(value)
             assert.matches('column "latency" (float8) can\'t hold', message, 1, true)
         end
-        for _, text in ipairs { "2.5", "99999999999", "", "ten", "1e30" } do
-            assert.is_nil((kept("status", text)))
+        for text, why in pairs { ["2.5"] = "no whole number of 64 bits", ["1e30"] = "no whole number of 64 bits",
+            [""] = "no whole number of 64 bits", ten = "no whole number of 64 bits",
+            ["99999999999"] = "not within -2147483648 to 2147483647" } do
+            local value, message = kept("status", text)
+            assert.is_nil(value)
+            assert.matches("can't hold .*: " .. why:gsub("%p", "%%%0") .. "$", message)
+        end
+    end)
+
+    it("is not lenient with the elements of an array", function()
+        for name, of in pairs { marks = "float8", counts = "int4" } do
+            local value, message = kept(name, { "1" })
+            assert.is_nil(value)
+            assert.equal(('element 1: column "%s" (%s) can\'t hold "1": not a number'):format(name, of), message)
         end
     end)
 
     it("takes a boolean's words", function()
-        for _, word in ipairs { "true", "T", "yes", "Y", "on", "1" } do
+        for _, word in ipairs { "true", "T", "yes", "Y", "on", "1", " true " } do
             assert.is_true((kept("hit", word)))
         end
         for _, word in ipairs { "false", "F", "no", "N", "off", "0" } do

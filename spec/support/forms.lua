@@ -43,8 +43,8 @@ end
 
 kind("bool", { true, false, "", "maybe", "2", "tr ue", "oui", 2, -1, 0.5, NAN, "truee", "of " .. "f" },
     all("a text is no boolean; a lenient schema takes it", { "true", "false", "t", "f", "yes", "no", "y", "n", "on",
-        "off", "1", "0", "TRUE", "Yes" }),
-    all("a text is no boolean, and a lenient one is a whole word without spaces", { "tru", "fa", " true ", "of" }),
+        "off", "1", "0", "TRUE", "Yes", " true ", "\tf\n" }),
+    all("a text is no boolean, and a lenient one is a whole word", { "tru", "fa", "of" }),
     all("a number is no boolean", { 0, 1 }))
 
 local NUMBER_TEXTS = { "0", "1", "-1", "+7", " 5 ", "0007", "-0", "32767" }
@@ -65,8 +65,8 @@ kind("int8", { 0, 1, -1, 2 ^ 31, -2 ^ 31 - 1, 2 ^ 53, -2 ^ 53, 0.5, -1.5, 2 ^ 52
     NO_INTEGERS, all(TEXT_IS_NO_NUMBER, NUMBER_TEXTS))
 
 local FLOAT_TEXTS = { "0", "1.5", "-1.5", "+1", "1e3", "1E-3", ".5", "5.", "NaN", "nan", "Infinity", "-inf",
-    "infinity" }
-local ODD_FLOATS = all("a text is no number, and a lenient one is decimal, without spaces", { " 1 ", "0x10" })
+    "infinity", " 1 ", "-0" }
+local ODD_FLOATS = all("a text is no number, and a lenient one is decimal", { "0x10" })
 local NO_FLOATS = { "", "x", "1,5", "1e", "e5", "1 2", "--1", ".", "1_000", "nanx" }
 
 kind("float4", { 0, 1, -1, 0.5, 0.1, -0.1, 1 / 3, 16777216, 16777217, 2 ^ -126, 2 ^ -149, 1.4e-45,

@@ -87,7 +87,7 @@ typedef struct wb_column {
     bool null;           /* may be NULL */
     bool server_default; /* absent: the server fills it; then without default and generate */
     /* Takes a number's or a boolean's text where they are wanted, a number as text, any bytes as text: those that are no
-     * UTF-8 become U+FFFD, and what is longer than max is cut. */
+     * UTF-8 become U+FFFD, and what is longer than max is cut. Not in arrays. */
     bool lenient;
     /* Of text alone. Copied by wb_schema_new. */
     uint32_t max;              /* characters, at the most; 0: any number */

@@ -116,10 +116,9 @@ static int decimal_bind(sqlite3_stmt *statement, int at, const wb_column *column
     const uint8_t *data = (const uint8_t *)value->text;
     int64_t whole;
     char text[1];
-    if (wb_decimal_int64(data, value->bytes, &whole))
+    if (wb_decimal_int64(data, &whole))
         return sqlite3_bind_int64(statement, at, whole);
-    bool kept = wb_decimal_is_number(data, value->bytes) &&
-                wb_decimal_digits(data, value->bytes) <= KEPT_DIGITS &&
+    bool kept = wb_decimal_is_number(data) && wb_decimal_digits(data) <= KEPT_DIGITS &&
                 wb_value_text(column, value, text, 0) <= WITHIN;
     return kept ? other_bind(statement, at, column, value) : SQLITE_RANGE;
 }

@@ -4,6 +4,8 @@
 #include "support/support.h"
 
 #include <inttypes.h>
+#include <locale.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -44,7 +46,7 @@ static char *written_back(const char *text)
     size_t bytes;
     uint8_t *data = read_text(text, &bytes);
     wb_buffer out = WB_BUFFER_EMPTY;
-    wb_decimal_put(&out, data, (uint32_t)bytes);
+    wb_decimal_put(&out, data);
     free(data);
     char *back = wb_buffer_take(&out, NULL);
     assert_non_null(back);
@@ -233,8 +235,8 @@ static void test_reads_back_what_it_writes(void **state)
         assert_string_equal(back, text);
         wb_free(back);
         uint8_t *data = read_text(text, &bytes);
-        if (wb_decimal_digits(data, (uint32_t)bytes) != count_digits(text))
-            fail_msg("%s: %d digits", text, wb_decimal_digits(data, (uint32_t)bytes));
+        if (wb_decimal_digits(data) != count_digits(text))
+            fail_msg("%s: %d digits", text, wb_decimal_digits(data));
         free(data);
     }
 }
@@ -276,7 +278,7 @@ static bool whole(const char *text, int64_t *out)
 {
     size_t bytes;
     uint8_t *data = read_text(text, &bytes);
-    bool is = wb_decimal_int64(data, (uint32_t)bytes, out);
+    bool is = wb_decimal_int64(data, out);
     free(data);
     return is;
 }
@@ -343,8 +345,80 @@ static void test_counts_digits(void **state)
     for (size_t i = 0; i < COUNT(cases); i++) {
         size_t bytes;
         uint8_t *data = read_text(cases[i].text, &bytes);
-        assert_int_equal(wb_decimal_digits(data, (uint32_t)bytes), cases[i].digits);
+        assert_int_equal(wb_decimal_digits(data), cases[i].digits);
         free(data);
+    }
+}
+
+static bool is_float(const char *text, double *out)
+{
+    size_t bytes;
+    uint8_t *data = read_text(text, &bytes);
+    bool is = wb_decimal_float(data, out);
+    free(data);
+    return is;
+}
+
+static void check_floats(void)
+{
+    static const char *const others[] = {"123456789012345678",
+                                         "0.12345678901234567890",
+                                         "9007199254740993",
+                                         "1e309",
+                                         "1e-324",
+                                         "1.7976931348623159e308",
+                                         "0.10000000000000000555111512312578270211815834045410156"
+                                         "2500000000000000000001"};
+    static const char *const same[] = {"0",
+                                       "0.00",
+                                       "1",
+                                       "-1.50",
+                                       "0.1",
+                                       "1e23",
+                                       "0.10000000000000001",
+                                       "123456.789",
+                                       "1.7976931348623157e308",
+                                       "5e-324",
+                                       "9007199254740992",
+                                       "100000000000000000000",
+                                       "0.1000000000000000055511151231257827021181583404541015625"};
+    double number = 5;
+    for (size_t i = 0; i < COUNT(others); i++)
+        if (is_float(others[i], &number))
+            fail_msg("%s is %.17g", others[i], number);
+    assert_true(number == 5);
+    for (size_t i = 0; i < COUNT(same); i++)
+        if (!is_float(same[i], &number) || number != strtod(same[i], NULL))
+            fail_msg("%s is %.17g", same[i], number);
+}
+
+static void test_floats(void **state)
+{
+    (void)state;
+    double number;
+    uint64_t seed = 44;
+    if (setlocale(LC_NUMERIC, "de_DE.UTF-8") || setlocale(LC_NUMERIC, "fr_FR.UTF-8"))
+        assert_true(is_float("-12.75e-3", &number) &&
+                    number == -12.75e-3); /* the point there is a comma */
+    setlocale(LC_NUMERIC, "C");
+    check_floats();
+    assert_true(is_float("NaN", &number) && isnan(number));
+    assert_true(is_float("inf", &number) && number == INFINITY);
+    assert_true(is_float("-inf", &number) && number == -INFINITY);
+    for (int i = 0; i < 20000; i++) {
+        char text[40];
+        uint64_t word = next_random(&seed);
+        double expected;
+        memcpy(&expected, &word, sizeof expected);
+        if (!isfinite(expected))
+            continue;
+        snprintf(text, sizeof text, "%.17g", expected);
+        if (!is_float(text, &number) || number != expected)
+            fail_msg("%s is %.17g", text, number);
+        snprintf(text, sizeof text, "%.*g", (int)random_below(&seed, 15) + 1, expected);
+        if (fabs(expected) > 1e-300 && fabs(expected) < 1e300 &&
+            (!is_float(text, &number) || number != strtod(text, NULL)))
+            fail_msg("%s is %.17g", text, number);
     }
 }
 
@@ -359,6 +433,7 @@ int main(void)
         cmocka_unit_test(test_exponents),
         cmocka_unit_test(test_whole_numbers),
         cmocka_unit_test(test_counts_digits),
+        cmocka_unit_test(test_floats),
     };
     return cmocka_run_group_tests_name("decimal", tests, NULL, NULL);
 }

@@ -431,9 +431,9 @@ static void test_numeric_at_random(void **state)
         assert_true(agree(f, &o, text, false));
 
         uint8_t data[ROOM];
-        size_t bytes = (size_t)read_one(&o, text, data);
+        read_one(&o, text, data);
         wb_buffer back = WB_BUFFER_EMPTY;
-        wb_decimal_put(&back, data, (uint32_t)bytes);
+        wb_decimal_put(&back, data);
         char *ours = wb_buffer_take(&back, NULL);
         assert_string_equal(ours, sql(f, "SELECT '%s'::numeric", text));
         wb_free(ours);
@@ -635,7 +635,7 @@ static void test_inet_at_random(void **state)
         int bytes = read_one(&o, text, data);
         if (bytes < 0)
             continue;
-        wb_inet_format(data, (uint32_t)bytes, ours);
+        wb_inet_format(data, ours);
         assert_string_equal(ours, sql(f, "SELECT '%s'::%s", text, o.type));
     }
 }
