@@ -1,16 +1,13 @@
 /* SPDX-License-Identifier: MIT
  * A batch as other programs read it: a stream of PostgreSQL's binary COPY, or NDJSON. Invariant: the batch is only
- * read. No locks: its owner calls. Fails with WB_MEMORY. NDJSON is one JSON object a line, with every column that is
- * not left to the server. A value that JSON has no form for becomes text, as PostgreSQL writes it: uuids, times, \x
- * hex, "NaN", "Infinity". A json value stays as it was given, but that line breaks between its tokens become spaces,
- * since a row is one line. */
-#include <math.h>
+ * read. No locks: its owner calls. Fails with WB_MEMORY.
+ * NDJSON is one JSON object a line, with every column that is not left to the server. A json value stays as it was given,
+ * but that line breaks between its tokens become spaces, since a row is one line. */
 #include <string.h>
 
 #include "base/buffer.h"
-#include "rows/array.h"
 #include "rows/shape.h"
-#include "rows/text.h"
+#include "rows/value_text.h"
 
 /* ---- COPY ---- */
 
@@ -106,73 +103,4 @@ static void row_put(wb_buffer *json, const wb_schema *schema, const wb_value *va
         wb_put_json_value(json, column, &values[i]);
     }
     wb_buffer_put_text(json, before == ',' ? "}\n" : "{}\n");
-}
-
-static void raw_json_put(wb_buffer *json, const wb_value *value)
-{
-    size_t start = json->bytes;
-    wb_buffer_put(json, value->text, value->bytes);
-    if (json->failed)
-        return;
-    for (char *at = json->data + start; at < json->data + json->bytes; at++)
-        if (*at == '\n' || *at == '\r')
-            *at = ' ';
-}
-
-/* A value that JSON has a form for. */
-static bool is_bare(int type, const wb_value *value)
-{
-    switch (type) {
-    case WB_TYPE_BOOL:
-    case WB_TYPE_INT2:
-    case WB_TYPE_INT4:
-    case WB_TYPE_INT8:
-        return true;
-    case WB_TYPE_FLOAT4:
-    case WB_TYPE_FLOAT8:
-        return isfinite(value->f);
-    default:
-        return false;
-    }
-}
-
-/* As a string. Only text has what needs an escape, and what it takes is not copied twice. */
-static void string_put(wb_buffer *json, const wb_column *column, const wb_value *value)
-{
-    if (column->type == WB_TYPE_TEXT) {
-        wb_buffer_put_json_string(json, value->text, value->bytes);
-        return;
-    }
-    wb_buffer_put_char(json, '"');
-    if (column->type == WB_TYPE_BYTEA)
-        wb_buffer_put_char(json, '\\');
-    wb_put_value(json, column, value);
-    wb_buffer_put_char(json, '"');
-}
-
-static void list_put(wb_buffer *json, const wb_column *column, const wb_value *value)
-{
-    const wb_column of = wb_array_element(column);
-    wb_value element;
-    char before = '[';
-    for (size_t at = 0; wb_array_next(column, value, &at, &element);) {
-        wb_buffer_put_char(json, before);
-        before = ',';
-        wb_put_json_value(json, &of, &element);
-    }
-    wb_buffer_put_text(json, before == '[' ? "[]" : "]");
-}
-
-void wb_put_json_value(wb_buffer *json, const wb_column *column, const wb_value *value)
-{
-    if (value->kind == WB_NULL)
-        wb_buffer_put_text(json, "null");
-    else if (column->array)
-        list_put(json, column, value);
-    else if (column->type == WB_TYPE_JSON || column->type == WB_TYPE_JSONB)
-        raw_json_put(json, value);
-    else if (is_bare(column->type, value))
-        wb_put_value(json, column, value);
-    else
-        string_put(json, column, value);
 }

@@ -10,7 +10,7 @@
 #include "base/show.h"
 #include "rows/quote.h"
 #include "rows/row.h"
-#include "rows/text.h"
+#include "rows/value_text.h"
 #include "rows/types.h"
 
 typedef struct dialect {

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#include "rows/text.h"
+#include "rows/value_text.h"
 #include "rows/types.h"
 
 static void put_char(wb_buffer *sql, char c)

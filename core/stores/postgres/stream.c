@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "rows/shape.h"
-#include "rows/text.h"
+#include "rows/value_text.h"
 
 /* Large enough that the calls cost nothing, small enough that libpq's copy stays in the cache. */
 enum { CHUNK_BYTES = 64 * 1024 };

@@ -11,7 +11,7 @@
 #include "base/env.h"
 #include "base/timestamp.h"
 #include "rows/decimal.h"
-#include "rows/text.h"
+#include "rows/value_text.h"
 #include "rows/types.h"
 #include "stores/sqlite/sqlite.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * See text.h. Sources: PostgreSQL manual, "Data Types", the input of each type, and
+ * See value_text.h. Sources: PostgreSQL manual, "Data Types", the input of each type, and
  * "Array Input and Output Syntax". No state, no locks. */
-#include "rows/text.h"
+#include "rows/value_text.h"
 
 #include <math.h>
 #include <string.h>
@@ -99,4 +99,76 @@ size_t wb_value_text(const wb_column *column, const wb_value *value, char *out, 
         memcpy(out, text.data, bytes < size ? bytes : size);
     wb_buffer_fini(&text);
     return bytes;
+}
+
+/* ---- as JSON ---- */
+
+/* On one line. */
+static void put_raw_json(wb_buffer *json, const wb_value *value)
+{
+    size_t start = json->bytes;
+    wb_buffer_put(json, value->text, value->bytes);
+    if (json->failed)
+        return;
+    for (char *at = json->data + start; at < json->data + json->bytes; at++)
+        if (*at == '\n' || *at == '\r')
+            *at = ' ';
+}
+
+/* A value that JSON has a form for. */
+static bool is_bare(int type, const wb_value *value)
+{
+    switch (type) {
+    case WB_TYPE_BOOL:
+    case WB_TYPE_INT2:
+    case WB_TYPE_INT4:
+    case WB_TYPE_INT8:
+        return true;
+    case WB_TYPE_FLOAT4:
+    case WB_TYPE_FLOAT8:
+        return isfinite(value->f);
+    default:
+        return false;
+    }
+}
+
+/* As a string. Only text has what needs an escape, and what it takes is not copied twice. */
+static void put_string(wb_buffer *json, const wb_column *column, const wb_value *value)
+{
+    if (column->type == WB_TYPE_TEXT) {
+        wb_buffer_put_json_string(json, value->text, value->bytes);
+        return;
+    }
+    wb_buffer_put_char(json, '"');
+    if (column->type == WB_TYPE_BYTEA)
+        wb_buffer_put_char(json, '\\');
+    wb_put_value(json, column, value);
+    wb_buffer_put_char(json, '"');
+}
+
+static void put_list(wb_buffer *json, const wb_column *column, const wb_value *value)
+{
+    const wb_column of = wb_array_element(column);
+    wb_value element;
+    char before = '[';
+    for (size_t at = 0; wb_array_next(column, value, &at, &element);) {
+        wb_buffer_put_char(json, before);
+        before = ',';
+        wb_put_json_value(json, &of, &element);
+    }
+    wb_buffer_put_text(json, before == '[' ? "[]" : "]");
+}
+
+void wb_put_json_value(wb_buffer *json, const wb_column *column, const wb_value *value)
+{
+    if (value->kind == WB_NULL)
+        wb_buffer_put_text(json, "null");
+    else if (column->array)
+        put_list(json, column, value);
+    else if (column->type == WB_TYPE_JSON || column->type == WB_TYPE_JSONB)
+        put_raw_json(json, value);
+    else if (is_bare(column->type, value))
+        wb_put_value(json, column, value);
+    else
+        put_string(json, column, value);
 }
