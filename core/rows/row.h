@@ -9,16 +9,20 @@
  *   bool               a bool
  *   int2, int4, int8   an int in range; a float that is whole
  *   float4, float8     a float, also NaN and the infinities; an int, which may be rounded; for float4 no
- *                      finite number that would become infinite
+ *                      finite number that would become infinite, and no other than 0 that would become 0
  *   text               text: UTF-8 without NUL
  *   bytea              text: any bytes
- *   uuid               text: 36 characters or 16 raw bytes
- *   timestamptz        seconds since 1970 as an int or a float; text with a zone, as RFC 3339; infinity
+ *   uuid               text: 36 characters, or another form of them; 16 raw bytes
+ *   timestamptz        seconds since 1970 as an int or a float, also the infinities; text with a zone, as RFC 3339;
+ *                      infinity
  *   timestamp          the same; text without a zone
  *   date               days since 1970 as an int or a whole float; text, YYYY-MM-DD; infinity
  *   time               seconds since midnight; text, HH:MM:SS
- *   numeric            a number; decimal text
- *   json, jsonb        JSON text; an int, a finite float or a bool, which become JSON */
+ *   interval           seconds; text (rows/interval.h)
+ *   numeric            a number; decimal text (rows/decimal.h)
+ *   inet, cidr, macaddr   text (rows/network.h)
+ *   json, jsonb        JSON text; an int, a finite float or a bool, which become JSON
+ *   an array           a list of what its type takes, or NULL */
 #ifndef WB_ROW_H
 #define WB_ROW_H
 

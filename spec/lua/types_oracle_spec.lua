@@ -1,6 +1,7 @@
 -- PostgreSQL's own input as the oracle of what add takes: booleans, integers, floats, texts, enums, bytea, JSON and
--- arrays. (Times, numeric, interval, addresses and uuids: types_oracle_test.c.) What it refuses, we refuse; what it
--- takes becomes the same value. Each difference is in a list here, with its reason; one that is none fails, too.
+-- arrays; numbers for other types, and the infinities of times. (The texts of times, numeric, interval, addresses and
+-- uuids: types_oracle_test.c.) What it refuses, we refuse; what it takes becomes the same value. Each difference is in a
+-- list here, with its reason; one that is none fails, too.
 
 local assert = require "luassert"
 local forms = require "spec.support.forms"
