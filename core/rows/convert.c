@@ -59,17 +59,13 @@ static bool infinity(const wb_value *value, int64_t *out)
     return true;
 }
 
-/* Infinities come back as numbers, and are taken as such (PostgreSQL: to_timestamp). */
+/* An infinity is no number of seconds: it is what a division by 0 makes. As text it is a time. */
 static const char *time_of_number(const wb_value *value, int64_t *unix_us)
 {
     if (value->kind == WB_INT)
         return time_of_int(value->i, unix_us);
     if (wb_timestamp_of_seconds(value->f, unix_us))
         return NULL;
-    if (isinf(value->f)) {
-        *unix_us = value->f > 0 ? WB_TIME_INFINITY : WB_TIME_MINUS_INFINITY;
-        return NULL;
-    }
     return "not seconds since 1970 within the years 0001 to 9999";
 }
 

@@ -13,8 +13,7 @@
  *   text               text: UTF-8 without NUL
  *   bytea              text: any bytes
  *   uuid               text: 36 characters, or another form of them; 16 raw bytes
- *   timestamptz        seconds since 1970 as an int or a float, also the infinities; text with a zone, as RFC 3339;
- *                      infinity
+ *   timestamptz        seconds since 1970 as an int or a float; text with a zone, as RFC 3339; infinity
  *   timestamp          the same; text without a zone
  *   date               days since 1970 as an int or a whole float; text, YYYY-MM-DD; infinity
  *   time               seconds since midnight; text, HH:MM:SS
