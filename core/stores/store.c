@@ -10,6 +10,9 @@
 #include "base/env.h"
 #include "base/err.h"
 
+/* So many ids are a fair sample of a table. */
+enum { REFUSED_SAMPLE = 4 };
+
 static atomic_uint exit_handlers;
 
 wb_store *wb_store_ref(wb_store *store)
@@ -40,6 +43,20 @@ void wb_tell_refused(const wb_target *target, uint64_t ids, const char *why)
         wb_log_line(target->log, WB_TOPIC_REFUSED, WB_WARN, wb_now_us(), ids,
                     "table \"%s\" refuses the rows of %zu ids: %s", target->table, (size_t)ids,
                     why);
+}
+
+int wb_touch_refused(const wb_target *target, uint64_t updated, uint64_t ids, const wb_err *why,
+                     wb_err *err)
+{
+    if (ids >= REFUSED_SAMPLE && updated == 0) {
+        if (err != NULL) {
+            *err = *why;
+            err->error_class = WB_HOLD;
+        }
+        return WB_STORE;
+    }
+    wb_tell_refused(target, ids, why->text);
+    return WB_OK;
 }
 
 /* ---- describing a table ---- */

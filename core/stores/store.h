@@ -80,6 +80,10 @@ bool wb_is_left(const wb_describing *describing, const char *name);
 
 /* Logs that a table refuses the rows of some ids, and why; nothing of none. */
 void wb_tell_refused(const wb_target *target, uint64_t ids, const char *why);
+/* The same at the end of a touch. But a table that refused several and moved none is broken, and no id is to blame: HOLD,
+ * with the last refusal. */
+int wb_touch_refused(const wb_target *target, uint64_t updated, uint64_t ids, const wb_err *why,
+                     wb_err *err);
 
 struct wb_store_class {
     const char *kind; /* "postgresql" */

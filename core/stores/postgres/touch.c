@@ -66,6 +66,9 @@ static int move_and_make(wb_pg_session *session, const wb_marks *marks, const wb
 
 /* ---- refusals ---- */
 
+/* Where so many were refused and none has moved, no more are tried. */
+enum { ENOUGH = 16 };
+
 /* What came of a call so far. */
 typedef struct touching {
     wb_pg_session *session;
@@ -84,7 +87,7 @@ static int touch_part(touching *t, const wb_marks *marks, size_t from, size_t co
     part.marks += from;
     part.again += from;
     part.count = count;
-    bool late = wb_now_us() > t->until_us;
+    bool late = wb_now_us() > t->until_us || (t->refused >= ENOUGH && t->touched.updated == 0);
     memset(part.again, late, count * sizeof *part.again);
     return late ? WB_OK : touch_run(t, &part, err);
 }
@@ -128,9 +131,9 @@ int wb_pg_touch(wb_pg_session *session, const wb_marks *marks, const wb_deadline
     touching t = {
         .session = session, .deadline = deadline, .until_us = wb_deadline_half_us(deadline)};
     int code = touch_run(&t, marks, err);
-    if (code != WB_OK)
-        return code;
-    wb_tell_refused(&session->target, t.refused, t.why.text);
-    *out = t.touched;
-    return WB_OK;
+    if (code == WB_OK)
+        code = wb_touch_refused(&session->target, t.touched.updated, t.refused, &t.why, err);
+    if (code == WB_OK)
+        *out = t.touched;
+    return code;
 }

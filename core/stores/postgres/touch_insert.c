@@ -144,7 +144,7 @@ static int move_left(making *m, wb_mark *marks, const wb_marks *all, wb_touched 
 
 /* ---- all of it ---- */
 
-static void settle(making *m, const wb_marks *all, wb_touched *touched)
+static int settle(making *m, const wb_marks *all, wb_touched *touched, wb_err *err)
 {
     uint64_t refused = 0;
     touched->unmatched = 0;
@@ -155,7 +155,7 @@ static void settle(making *m, const wb_marks *all, wb_touched *touched)
             all->again[m->places[i]] = true;
     }
     touched->unmatched = refused;
-    wb_tell_refused(&m->session->target, refused, m->why.text);
+    return wb_touch_refused(&m->session->target, touched->updated, refused, &m->why, err);
 }
 
 static size_t gather_absent(making *m, wb_mark *marks, const wb_marks *all, const bool *absent)
@@ -174,10 +174,9 @@ static size_t gather_absent(making *m, wb_mark *marks, const wb_marks *all, cons
 static int make(making *m, wb_mark *marks, const wb_marks *all, wb_touched *touched, wb_err *err)
 {
     int code = m->marks.count > 0 ? insert_run(m, 0, m->marks.count, err) : WB_OK;
-    if (code != WB_OK)
-        return code;
-    settle(m, all, touched);
-    return move_left(m, marks, all, touched, err);
+    if (code == WB_OK)
+        code = settle(m, all, touched, err);
+    return code == WB_OK ? move_left(m, marks, all, touched, err) : code;
 }
 
 int wb_pg_touch_insert(wb_pg_session *session, const wb_marks *all, const bool *absent,

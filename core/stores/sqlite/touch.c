@@ -188,10 +188,10 @@ int wb_sqlite_touch_marks(wb_sqlite_touch *touch, const wb_marks *marks, wb_touc
     int code = WB_OK;
     for (size_t i = 0; code == WB_OK && i < marks->count; i++)
         code = mark_touch(touch, marks, i, &t);
-    *out = t.touched;
-    if (code == WB_OK)
-        wb_tell_refused(touch->target, t.refused, t.why.text);
-    else if (err != NULL)
+    if (code != WB_OK && err != NULL)
         *err = t.why;
+    if (code == WB_OK)
+        code = wb_touch_refused(touch->target, t.touched.updated, t.refused, &t.why, err);
+    *out = t.touched;
     return code;
 }
