@@ -123,7 +123,10 @@ static void clean_text(const wb_column *column, wb_value *value, wb_cleaned *cle
         bytes = fit_text(value, column->max, to);
         cleaned->changed++;
     } else {
-        bytes = wb_type_text(value->kind == WB_INT ? WB_TYPE_INT8 : WB_TYPE_FLOAT8, value, to);
+        const wb_column number = {.type = value->kind == WB_INT ? WB_TYPE_INT8 : WB_TYPE_FLOAT8};
+        bytes = wb_value_text(&number, value, to, WB_TYPE_TEXT_BYTES);
+        if (bytes == SIZE_MAX) /* no memory: the encoder says that it is no text */
+            return;
     }
     take(cleaned, value, bytes);
 }

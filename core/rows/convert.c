@@ -49,8 +49,7 @@ const char *wb_convert_float(const wb_value *value, double *out)
 /* A text that stands for no time. */
 static bool infinity(const wb_value *value, int64_t *out)
 {
-    if (wb_is_word(value->text, value->bytes, "infinity") ||
-        wb_is_word(value->text, value->bytes, "+infinity"))
+    if (wb_is_word(value->text, value->bytes, "infinity"))
         *out = WB_TIME_INFINITY;
     else if (wb_is_word(value->text, value->bytes, "-infinity"))
         *out = WB_TIME_MINUS_INFINITY;

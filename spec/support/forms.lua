@@ -93,7 +93,7 @@ kind("time", { { 0, "00:00" }, { 28800.5, "08:00:00.5" }, { 86399.9999996, "24:0
     { 86400.5, "24:00:00.5" }, { -1, "-00:00:01" }, { NAN, "" }, true })
 
 local NO_TIME = "as a number it is what a division by 0 makes"
-local INFINITIES = { "infinity", "-infinity", "Infinity", "-INFINITY", "infinit", "", "inf " }
+local INFINITIES = { "infinity", "+infinity", "-infinity", "Infinity", "-INFINITY", "infinit", "", "inf " }
 
 kind("timestamptz", INFINITIES, { { 0, "1970-01-01 00:00Z" }, { -0.5, "1969-12-31 23:59:59.5Z" }, { NAN, "" },
     { 1715673600.115245, "2024-05-14 08:00:00.115245Z" }, { 253402300799, "9999-12-31 23:59:59Z" },
