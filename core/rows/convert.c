@@ -76,7 +76,10 @@ const char *wb_convert_time(const wb_value *value, int64_t *unix_us)
         return "neither seconds since 1970 nor RFC 3339 text";
     if (wb_timestamp_parse(value->text, value->bytes, unix_us) || infinity(value, unix_us))
         return NULL;
-    return "not an RFC 3339 time within the years 0001 to 9999";
+    int64_t wall;
+    return wb_wall_parse(value->text, value->bytes, &wall)
+               ? "a time without a zone"
+               : "not an RFC 3339 time within the years 0001 to 9999";
 }
 
 const char *wb_convert_wall(const wb_value *value, int64_t *unix_us)

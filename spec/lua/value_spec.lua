@@ -228,6 +228,17 @@ describe("timestamptz", function()
         refuses(through, true)
     end)
 
+    it("says where a text has no zone", function()
+        local batcher = assert(writebehind.batcher { store = writebehind.memory(), table = "t",
+            schema = writebehind.schema { { "at", "timestamptz" } } })
+        for _, text in ipairs { "2024-05-14 08:00:00", "2024-05-14" } do
+            local ok, message = batcher:add { at = text }
+            assert.is_nil(ok)
+            assert.equal(('column "at" (timestamptz) can\'t hold "%s": a time without a zone'):format(text), message)
+        end
+        assert(batcher:close())
+    end)
+
     it("takes the infinities as text, and gives them back as numbers", function()
         local through = column_of "timestamptz"
         for text, number in pairs { infinity = math.huge, ["-infinity"] = -math.huge } do
