@@ -51,9 +51,10 @@ static uint64_t next_tick(wb_uuid_source *source, int64_t unix_us);
 
 bool wb_uuid_parse(const char *text, size_t bytes, uint8_t out[16])
 {
-    bool plain = bytes == TEXT_BYTES && (wb_uuid_has_vector() ? wb_uuid_parse_vector(text, out)
-                                                              : wb_uuid_parse_portable(text, out));
-    return __builtin_expect(plain, 1) || parse_other(text, bytes, out);
+    if (bytes != TEXT_BYTES)
+        return parse_other(text, bytes, out);
+    return wb_uuid_has_vector() ? wb_uuid_parse_vector(text, out)
+                                : wb_uuid_parse_portable(text, out);
 }
 
 /* What else PostgreSQL takes (string_to_uuid in src/backend/utils/adt/uuid.c): braces around it, a hyphen after any four
@@ -91,7 +92,7 @@ bool wb_uuid_parse_portable(const char *text, uint8_t out[16])
         id[i] = (uint8_t)(high << 4 | (low & 0x0F));
     }
     if (!valid || !has_hyphens(text))
-        return false;
+        return parse_other(text, TEXT_BYTES, out);
     memcpy(out, id, 16);
     return true;
 }
@@ -137,7 +138,7 @@ __attribute__((target("sse4.1"))) bool wb_uuid_parse_vector(const char *text, ui
     first = _mm_maddubs_epi16(digit_values(first, &valid), weights);
     second = _mm_maddubs_epi16(digit_values(second, &valid), weights);
     if (_mm_movemask_epi8(valid) != 0xFFFF || !has_hyphens(text))
-        return false;
+        return parse_other(text, TEXT_BYTES, out);
     _mm_storeu_si128((__m128i *)out, _mm_packus_epi16(first, second));
     return true;
 }

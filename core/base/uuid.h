@@ -28,8 +28,8 @@ void wb_uuid_v4(wb_uuid_source *source, uint8_t out[16]);
  * WB_UUID_LEAD_MS, the ids begin anew at its time (6.2, "Monotonicity and Counters", on clock rollbacks). */
 void wb_uuid_v7(wb_uuid_source *source, int64_t unix_us, uint8_t out[16]);
 
-/* The two parsers of wb_uuid_parse, for the usual texts of 36 characters. They differ only in speed; the second needs a CPU with
- * SSE 4.1. */
+/* The two parsers of wb_uuid_parse for texts of 36 characters. They differ only in speed; the second needs a CPU with SSE
+ * 4.1. */
 bool wb_uuid_parse_portable(const char *text, uint8_t out[16]);
 bool wb_uuid_parse_vector(const char *text, uint8_t out[16]);
 bool wb_uuid_has_vector(void);

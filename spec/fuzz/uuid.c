@@ -11,7 +11,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
     uint8_t id[16], plain[16];
     char back[37] = "";
     bool taken = wb_uuid_parse((const char *)data, bytes, id);
-    bool usual = bytes == 36 && wb_uuid_parse_portable((const char *)data, plain);
+    bool usual = bytes == 36 && data[8] == '-' && data[13] == '-' && data[18] == '-' &&
+                 data[23] == '-' && wb_uuid_parse_portable((const char *)data, plain);
     HOLDS(!usual || (taken && memcmp(id, plain, sizeof id) == 0));
     if (!taken)
         return 0;
