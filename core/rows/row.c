@@ -21,9 +21,6 @@
 
 enum { LENGTH = sizeof(uint32_t), NULL_LENGTH = -1 };
 
-static uint8_t *generated_put(const wb_column *column, wb_uuid_source *source, int64_t unix_us,
-                              uint8_t *to);
-static uint8_t *missing_put(const wb_column_plan *plan, bool null, uint8_t *to, wb_err *err);
 INLINE uint8_t *value_put(int code, const wb_column *column, const wb_value *value, uint8_t *to,
                           wb_err *err);
 static WB_COLD int count_refuse(const wb_schema *schema, size_t count, wb_err *err);
@@ -52,8 +49,8 @@ size_t wb_row_bound(const wb_schema *schema, const wb_value *values, size_t coun
     return bytes < SIZE_MAX ? (size_t)bytes : SIZE_MAX;
 }
 
-int wb_row_encode(const wb_schema *schema, wb_uuid_source *source, int64_t unix_us,
-                  const wb_value *values, size_t count, uint8_t *to, size_t *bytes, wb_err *err)
+int wb_row_encode(const wb_schema *schema, const wb_value *values, size_t count, uint8_t *to,
+                  size_t *bytes, wb_err *err)
 {
     if (RARE(count > schema->count))
         return count_refuse(schema, count, err);
@@ -63,10 +60,8 @@ int wb_row_encode(const wb_schema *schema, wb_uuid_source *source, int64_t unix_
         size_t place = plan->place;
         if (place < count && values[place].kind > WB_NULL)
             at = value_put(plan->code, &plan->column, &values[place], at, err);
-        else if (plan->column.generate != WB_GIVEN)
-            at = generated_put(&plan->column, source, unix_us, at);
         else
-            at = missing_put(plan, place < count && values[place].kind == WB_NULL, at, err);
+            at = wb_missing_put(plan, place < count && values[place].kind == WB_NULL, at, err);
         if (RARE(!at))
             return WB_INVALID;
     }
@@ -77,21 +72,11 @@ int wb_row_encode(const wb_schema *schema, wb_uuid_source *source, int64_t unix_
     return WB_OK;
 }
 
-static uint8_t *generated_put(const wb_column *column, wb_uuid_source *source, int64_t unix_us,
-                              uint8_t *to)
-{
-    to = wb_put32(to, 16);
-    if (column->generate == WB_UUIDV7)
-        wb_uuid_v7(source, unix_us, to);
-    else
-        wb_uuid_v4(source, to);
-    return to + 16;
-}
-
-/* A value that is absent or NULL. */
-static uint8_t *missing_put(const wb_column_plan *plan, bool null, uint8_t *to, wb_err *err)
+uint8_t *wb_missing_put(const wb_column_plan *plan, bool null, uint8_t *to, wb_err *err)
 {
     bool has_default = plan->default_bytes > 0;
+    if (plan->column.generate != WB_GIVEN)
+        return wb_put32(to, (uint32_t)WB_AWAITED_LENGTH) + 16;
     if (plan->column.server_default && !(null && plan->column.null))
         return wb_put32(to, (uint32_t)WB_LEFT_LENGTH);
     if (plan->column.null && (null || !has_default))

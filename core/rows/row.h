@@ -32,17 +32,23 @@
  * (rows/shape.h). */
 enum { WB_LEFT_LENGTH = -2 };
 
+/* In place of a generated field's length: its id is made when the row is accepted (wb_row_generate). 16 bytes follow. */
+enum { WB_AWAITED_LENGTH = -3 };
+
 /* PostgreSQL limits a tuple and a field to 1 GiB, the headers that it adds included. */
 #define WB_TUPLE_MAX_BYTES (((size_t)1 << 30) - 65536)
 
 /* No less than wb_row_encode will write for these values. */
 size_t wb_row_bound(const wb_schema *schema, const wb_value *values, size_t count);
 
-/* Writes the tuple at `to`, which has wb_row_bound bytes of room. `source` and `unix_us` are for generated columns;
- * `source` may be NULL where there are none. WB_INVALID names the column, its type and the value; the bytes at `to` are
- * then undefined. */
-int wb_row_encode(const wb_schema *schema, wb_uuid_source *source, int64_t unix_us,
-                  const wb_value *values, size_t count, uint8_t *to, size_t *bytes, wb_err *err);
+/* Writes the tuple at `to`, which has wb_row_bound bytes of room. Generated columns that are not given await their ids.
+ * WB_INVALID names the column, its type and the value; the bytes at `to` are then undefined. */
+int wb_row_encode(const wb_schema *schema, const wb_value *values, size_t count, uint8_t *to,
+                  size_t *bytes, wb_err *err);
+
+/* Makes the ids that a tuple awaits. */
+void wb_row_generate(const wb_schema *schema, wb_uuid_source *source, int64_t unix_us,
+                     uint8_t *tuple);
 
 /* Refuses a row whose bound is over WB_TUPLE_MAX_BYTES, without encoding it: WB_INVALID names its largest value. */
 int wb_row_refuse(const wb_schema *schema, const wb_value *values, size_t count, wb_err *err);
@@ -52,6 +58,10 @@ void wb_row_values(const wb_schema *schema, const uint8_t *tuple, wb_value *valu
 
 /* One of them. */
 wb_value wb_row_value(const wb_schema *schema, const uint8_t *tuple, size_t column);
+
+/* Writes the field of a value that is absent or NULL: a default, a NULL, an id that is awaited. Answers its end. NULL: the
+ * column has to be given, *err says so. */
+uint8_t *wb_missing_put(const wb_column_plan *plan, bool null, uint8_t *to, wb_err *err);
 
 /* Writes one value as a field, length word and data. `to` has 4 + WB_FIELD_SLACK bytes, and those of a text. */
 int wb_field_encode(const wb_column *column, const wb_value *value, uint8_t *to, size_t *bytes,

@@ -133,8 +133,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
     wb_batch *batch = wb_batch_new(schema);
     size_t size = 0, bound = wb_row_bound(schema, values, COLUMNS);
     HOLDS(batch != NULL && wb_batch_reserve(batch, bound));
-    if (wb_row_encode(schema, NULL, 0, values, COLUMNS, wb_batch_end(batch), &size, &err) !=
-        WB_OK) {
+    if (wb_row_encode(schema, values, COLUMNS, wb_batch_end(batch), &size, &err) != WB_OK) {
         check_message(&err);
     } else {
         HOLDS(size <= bound);

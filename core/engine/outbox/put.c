@@ -1,24 +1,28 @@
 /* SPDX-License-Identifier: MIT
- * Putting rows into the outbox, and what happens where they don't fit. A row is encoded under the lock, into the
- * open batch; the lock is never held across I/O. A row that can't be encoded or does not fit leaves the outbox
- * as it was. */
+ * Putting rows into the outbox, and what happens where they don't fit. A row is encoded without the lock; under it, it is
+ * copied into the open batch, and its ids are made. The lock is never held across I/O. A row that can't be encoded or does
+ * not fit leaves the outbox as it was. */
+#include <string.h>
+
 #include "engine/outbox/trial.h"
 #include "rows/clean.h"
+
+enum { LOCAL_TUPLE = 2048 };
 
 static int make_room(wb_outbox *outbox, size_t weight, int overflow, int64_t *give_up_us,
                      wb_err *err);
 static int drop_oldest(wb_outbox *outbox, size_t weight, wb_err *err);
-static int drop_newest(wb_outbox *outbox, int64_t now_us);
+static int drop_newest(wb_outbox *outbox);
 
-/* The open batch, with room for a row of up to `bound` bytes; NULL: no memory. */
-static wb_batch *open_batch(wb_outbox *outbox, size_t bound)
+/* The open batch, with room for a row of so many bytes; NULL: no memory. */
+static wb_batch *open_batch(wb_outbox *outbox, size_t bytes)
 {
     const wb_thresholds *thresholds = &outbox->thresholds;
     wb_batch *open = outbox->open;
     if (open != NULL && wb_batch_left(open) > 0) {
         if (wb_batch_left(open) >= thresholds->batch_size)
             wb_outbox_seal_open(outbox, WB_REASON_SIZE);
-        else if (open->bytes + bound > thresholds->batch_bytes)
+        else if (open->bytes + bytes > thresholds->batch_bytes)
             wb_outbox_seal_open(outbox, WB_REASON_BYTES);
     }
     if (outbox->open == NULL && outbox->spares != NULL) {
@@ -29,7 +33,7 @@ static wb_batch *open_batch(wb_outbox *outbox, size_t bound)
     }
     if (outbox->open == NULL)
         outbox->open = wb_batch_new(outbox->schema);
-    if (outbox->open == NULL || !wb_batch_reserve(outbox->open, bound))
+    if (outbox->open == NULL || !wb_batch_reserve(outbox->open, bytes))
         return NULL;
     return outbox->open;
 }
@@ -49,18 +53,25 @@ static void ask_later(wb_outbox *outbox, int64_t now_us)
     wb_monitor_wake_by(&outbox->backlog.monitor, outbox->ask_us);
 }
 
-static void accept_row(wb_outbox *outbox, wb_batch *batch, size_t bytes, uint32_t route,
-                       int64_t now_us)
+/* Copies the tuple into the batch, which has room for it. */
+static void accept_row(wb_outbox *outbox, wb_batch *batch, const wb_tuple *tuple, uint32_t route)
 {
     wb_metrics *metrics = &outbox->backlog.metrics;
+    const wb_env *env = &outbox->backlog.env;
+    int64_t now_us = env->tick_us(env->context);
     bool first = wb_batch_left(batch) == 0;
-    wb_batch_push(batch, bytes, now_us);
+    if (first)
+        outbox->unix_skew = env->unix_us(env->context) - wb_backlog_now_us(&outbox->backlog);
+    uint8_t *at = memcpy(wb_batch_end(batch), tuple->at, tuple->bytes);
+    wb_row_generate(outbox->schema, &outbox->ids, now_us + outbox->unix_skew, at);
+    wb_batch_push(batch, tuple->bytes, now_us);
     batch->rows[batch->count - 1].route = route;
     if (outbox->asking)
         ask_later(outbox, now_us);
     metrics->accepted++;
     metrics->pending++;
-    metrics->pending_bytes += bytes + WB_ROW_OVERHEAD;
+    metrics->pending_bytes += tuple->bytes + WB_ROW_OVERHEAD;
+    metrics->cleaned += tuple->cleaned;
     int reason = wb_thresholds_due(&outbox->thresholds, wb_batch_left(batch), batch->bytes, 0);
     if (reason != WB_REASON_NONE)
         wb_monitor_wake_by(&outbox->backlog.monitor, now_us);
@@ -71,61 +82,82 @@ static void accept_row(wb_outbox *outbox, wb_batch *batch, size_t bytes, uint32_
         wb_backlog_changed(&outbox->backlog);
 }
 
-/* Encodes first and makes room after: a bad row is named as such even when all is full. Making room may let
- * go of the lock, so the row is then encoded again. */
-static int put_locked(wb_outbox *outbox, const wb_value *values, size_t count,
-                      const wb_choice *choice, wb_err *err)
+/* Making room may let go of the lock: then all is looked at again. */
+static int put_locked(wb_outbox *outbox, const wb_tuple *tuple, const wb_choice *choice,
+                      wb_err *err)
 {
     int64_t give_up_us = 0;
+    size_t weight = tuple->bytes + WB_ROW_OVERHEAD;
     for (;;) {
         if (outbox->backlog.closing)
             return wb_fail(err, WB_CLOSED, "closed: no new rows");
         if (choice->route > outbox->routes.count)
             return wb_fail(err, WB_MISUSE, "route %u: the last that was given out is %u",
                            (unsigned)choice->route, (unsigned)outbox->routes.count);
-        size_t bound = wb_row_bound(outbox->schema, values, count);
-        if (bound > WB_TUPLE_MAX_BYTES)
-            return wb_row_refuse(outbox->schema, values, count, err);
-        wb_batch *batch = open_batch(outbox, bound);
-        if (batch == NULL)
-            return wb_fail(err, WB_MEMORY, "out of memory for a row");
-        int64_t now_us = outbox->backlog.env.tick_us(outbox->backlog.env.context);
-        if (wb_batch_left(batch) == 0)
-            outbox->unix_skew = outbox->backlog.env.unix_us(outbox->backlog.env.context) -
-                                wb_backlog_now_us(&outbox->backlog);
-        size_t bytes = 0;
-        int code = wb_row_encode(outbox->schema, &outbox->ids, now_us + outbox->unix_skew, values,
-                                 count, wb_batch_end(batch), &bytes, err);
-        if (code != WB_OK)
-            return code;
-        if (fits(outbox, bytes + WB_ROW_OVERHEAD)) {
-            accept_row(outbox, batch, bytes, choice->route, now_us);
+        if (fits(outbox, weight)) {
+            wb_batch *batch = open_batch(outbox, tuple->bytes);
+            if (batch == NULL)
+                return wb_fail(err, WB_MEMORY, "out of memory for a row");
+            accept_row(outbox, batch, tuple, choice->route);
             return WB_OK;
         }
-        code = make_room(outbox, bytes + WB_ROW_OVERHEAD, choice->overflow, &give_up_us, err);
+        int code = make_room(outbox, weight, choice->overflow, &give_up_us, err);
         if (code == WB_FULL && choice->overflow == WB_OVERFLOW_DROP_NEWEST)
-            return drop_newest(outbox, now_us);
+            return drop_newest(outbox);
         if (code != WB_OK)
             return code;
     }
 }
 
-static int put_values(wb_outbox *outbox, const wb_value *values, size_t count, uint64_t cleaned,
-                      const wb_choice *choice, bool *due, wb_err *err)
+int wb_outbox_put_tuple(wb_outbox *outbox, const wb_tuple *tuple, const wb_choice *choice,
+                        bool *due, wb_err *err)
 {
     const wb_choice built_in = {.overflow = outbox->overflow};
     if (choice == NULL)
         choice = &built_in;
     wb_monitor_lock(&outbox->backlog.monitor);
-    int code = put_locked(outbox, values, count, choice, err);
-    if (code == WB_OK)
-        outbox->backlog.metrics.cleaned += cleaned;
-    else if (code != WB_FULL || choice->overflow != WB_OVERFLOW_ASK)
+    int code = put_locked(outbox, tuple, choice, err);
+    if (code != WB_OK && (code != WB_FULL || choice->overflow != WB_OVERFLOW_ASK))
         outbox->backlog.metrics.rejected++;
     if (due != NULL)
         *due = wb_outbox_next_due_us(&outbox->backlog) <= wb_backlog_now_us(&outbox->backlog);
     wb_monitor_unlock(&outbox->backlog.monitor);
     wb_log_print(outbox->backlog.log);
+    return code;
+}
+
+static void reject(wb_outbox *outbox)
+{
+    wb_monitor_lock(&outbox->backlog.monitor);
+    outbox->backlog.metrics.rejected++;
+    wb_monitor_unlock(&outbox->backlog.monitor);
+}
+
+/* Into `local` where it has room, else into *memory, which is the caller's to free. */
+static int encode(const wb_schema *schema, const wb_value *values, size_t count,
+                  uint8_t local[LOCAL_TUPLE], uint8_t **memory, wb_tuple *tuple, wb_err *err)
+{
+    size_t bound = wb_row_bound(schema, values, count);
+    if (bound > WB_TUPLE_MAX_BYTES)
+        return wb_row_refuse(schema, values, count, err);
+    if (bound > LOCAL_TUPLE && (*memory = wb_alloc(bound)) == NULL)
+        return wb_fail(err, WB_MEMORY, "out of memory for a row");
+    uint8_t *to = *memory != NULL ? *memory : local;
+    tuple->at = to;
+    return wb_row_encode(schema, values, count, to, &tuple->bytes, err);
+}
+
+static int put_values(wb_outbox *outbox, const wb_value *values, size_t count, uint64_t cleaned,
+                      const wb_choice *choice, bool *due, wb_err *err)
+{
+    uint8_t local[LOCAL_TUPLE], *memory = NULL;
+    wb_tuple tuple = {.cleaned = cleaned};
+    int code = encode(outbox->schema, values, count, local, &memory, &tuple, err);
+    if (code == WB_OK)
+        code = wb_outbox_put_tuple(outbox, &tuple, choice, due, err);
+    else
+        reject(outbox);
+    wb_free(memory);
     return code;
 }
 
@@ -259,12 +291,12 @@ static int drop_oldest(wb_outbox *outbox, size_t weight, wb_err *err)
 }
 
 /* The new row is accepted and dropped at once. */
-static int drop_newest(wb_outbox *outbox, int64_t now_us)
+static int drop_newest(wb_outbox *outbox)
 {
     outbox->backlog.metrics.accepted++;
     outbox->backlog.metrics.dropped++;
-    wb_log_line(outbox->backlog.log, WB_TOPIC_DROP, WB_ERROR, now_us, 1,
-                "full: dropped the newest row, %llu so far",
+    wb_log_line(outbox->backlog.log, WB_TOPIC_DROP, WB_ERROR, wb_backlog_now_us(&outbox->backlog),
+                1, "full: dropped the newest row, %llu so far",
                 (unsigned long long)outbox->backlog.metrics.dropped);
     wb_backlog_changed(&outbox->backlog);
     return WB_OK;

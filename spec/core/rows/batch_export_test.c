@@ -33,7 +33,7 @@ static void row_add(wb_batch *batch, const wb_value *values, size_t count)
     size_t bytes;
     wb_err err;
     assert_true(wb_batch_reserve(batch, wb_row_bound(batch->schema, values, count)));
-    if (wb_row_encode(batch->schema, NULL, 0, values, count, wb_batch_end(batch), &bytes, &err))
+    if (wb_row_encode(batch->schema, values, count, wb_batch_end(batch), &bytes, &err))
         fail_msg("%s", err.text);
     wb_batch_push(batch, bytes, 0);
 }

@@ -40,8 +40,7 @@ static bool row_add(wb_batch *batch, int64_t n, size_t text_bytes, int64_t now_u
     size_t bytes;
     if (!wb_batch_reserve(batch, wb_row_bound(schema, values, 2)))
         return false;
-    assert_int_equal(wb_row_encode(schema, NULL, 0, values, 2, wb_batch_end(batch), &bytes, NULL),
-                     0);
+    assert_int_equal(wb_row_encode(schema, values, 2, wb_batch_end(batch), &bytes, NULL), 0);
     wb_batch_push(batch, bytes, now_us);
     return true;
 }

@@ -52,11 +52,11 @@ static void refuses(int type, wb_value value, const char *expected)
     size_t bytes = 4711, bound = wb_row_bound(schema, &value, 1);
     uint8_t *tuple = malloc(bound);
     wb_err err;
-    assert_int_equal(wb_row_encode(schema, NULL, 0, &value, 1, tuple, &bytes, &err), WB_INVALID);
+    assert_int_equal(wb_row_encode(schema, &value, 1, tuple, &bytes, &err), WB_INVALID);
     assert_int_equal(err.code, WB_INVALID);
     assert_string_equal(err.text, expected);
     assert_int_equal(bytes, 4711);
-    assert_int_equal(wb_row_encode(schema, NULL, 0, &value, 1, tuple, &bytes, NULL), WB_INVALID);
+    assert_int_equal(wb_row_encode(schema, &value, 1, tuple, &bytes, NULL), WB_INVALID);
     free(tuple);
     wb_schema_unref(schema);
 }
@@ -307,7 +307,7 @@ static void test_json(void **state)
     uint8_t tuple[128];
     size_t bytes;
     wb_err err;
-    assert_int_equal(wb_row_encode(schema, NULL, 0, &value, 1, tuple, &bytes, &err), WB_INVALID);
+    assert_int_equal(wb_row_encode(schema, &value, 1, tuple, &bytes, &err), WB_INVALID);
     static const char start[] = "column \"c\" (json) can't hold \"[1, x]\": ";
     assert_memory_equal(err.text, start, sizeof start - 1);
     assert_non_null(strstr(err.text, " at byte 5"));

@@ -17,7 +17,7 @@ static wb_batch *batch_of(size_t rows)
         const wb_value values[] = {int_value((int64_t)n), text_value(n % 3 > 0 ? "some text" : "")};
         size_t bytes;
         assert_true(wb_batch_reserve(batch, wb_row_bound(schema, values, 2)));
-        assert_ok(wb_row_encode(schema, NULL, 0, values, 2, wb_batch_end(batch), &bytes, NULL));
+        assert_ok(wb_row_encode(schema, values, 2, wb_batch_end(batch), &bytes, NULL));
         wb_batch_push(batch, bytes, 1000 + (int64_t)n);
         batch->rows[batch->count - 1].route = (uint32_t)n;
     }
@@ -132,7 +132,7 @@ static wb_batch *batch_of_values(int type, const wb_value *values, size_t count)
         const wb_value row[] = {int_value((int64_t)n), values[n]};
         size_t bytes;
         assert_true(wb_batch_reserve(batch, wb_row_bound(two, row, 2)));
-        assert_ok(wb_row_encode(two, NULL, 0, row, 2, wb_batch_end(batch), &bytes, NULL));
+        assert_ok(wb_row_encode(two, row, 2, wb_batch_end(batch), &bytes, NULL));
         wb_batch_push(batch, bytes, 1000 - (int64_t)n);
     }
     wb_schema_unref(two);

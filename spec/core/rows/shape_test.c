@@ -31,8 +31,7 @@ static void add_row(wb_batch *batch, const wb_value *values)
 {
     size_t bytes, count = wb_schema_count(batch->schema);
     assert_true(wb_batch_reserve(batch, wb_row_bound(batch->schema, values, count)));
-    assert_ok(
-        wb_row_encode(batch->schema, NULL, 0, values, count, wb_batch_end(batch), &bytes, NULL));
+    assert_ok(wb_row_encode(batch->schema, values, count, wb_batch_end(batch), &bytes, NULL));
     wb_batch_push(batch, bytes, 0);
 }
 

@@ -119,9 +119,10 @@ static inline wb_batch *batch_of(wb_schema *schema, const wb_value *values, size
     for (size_t i = 0; i < rows; i++) {
         size_t bytes;
         assert_true(wb_batch_reserve(batch, wb_row_bound(schema, values + i * given, given)));
-        if (wb_row_encode(schema, &source, wb_unix_us(), values + i * given, given,
-                          wb_batch_end(batch), &bytes, &err) != WB_OK)
+        if (wb_row_encode(schema, values + i * given, given, wb_batch_end(batch), &bytes, &err) !=
+            WB_OK)
             fail_msg("%s", err.text);
+        wb_row_generate(schema, &source, wb_unix_us(), wb_batch_end(batch));
         wb_batch_push(batch, bytes, wb_now_us());
     }
     return batch;

@@ -33,8 +33,7 @@ void contract_add(wb_batch *batch, const wb_value *values, size_t count)
     wb_err err;
     size_t bytes = 0;
     assert_true(wb_batch_reserve(batch, wb_row_bound(batch->schema, values, count)));
-    if (wb_row_encode(batch->schema, NULL, 0, values, count, wb_batch_end(batch), &bytes, &err) !=
-        WB_OK)
+    if (wb_row_encode(batch->schema, values, count, wb_batch_end(batch), &bytes, &err) != WB_OK)
         fail_msg("%s", err.text);
     wb_batch_push(batch, bytes, 0);
 }

@@ -19,7 +19,7 @@ static int write_row(wb_session *session, wb_schema *schema, const wb_value valu
     wb_batch *batch = wb_batch_new(schema);
     size_t bytes;
     assert_true(wb_batch_reserve(batch, wb_row_bound(schema, values, 2)));
-    assert_ok(wb_row_encode(schema, NULL, 0, values, 2, wb_batch_end(batch), &bytes, err));
+    assert_ok(wb_row_encode(schema, values, 2, wb_batch_end(batch), &bytes, err));
     wb_batch_push(batch, bytes, 0);
     wb_deadline deadline = {.at_us = wb_now_us() + 30000000};
     memset(err, 0, sizeof *err);
