@@ -5,6 +5,7 @@
 
 #include "base/env.h"
 #include "base/path.h"
+#include "engine/batcher.h"
 #include "engine/dead_letter.h"
 #include "engine/exit.h"
 #include "engine/lifecycle.h"
@@ -265,6 +266,13 @@ int wb_batcher_add_as(wb_batcher *batcher, const wb_value *values, size_t count,
 {
     int code = wb_pipeline_start(&batcher->pipeline, err);
     return code == WB_OK ? wb_outbox_put(&batcher->outbox, values, count, choice, due, err) : code;
+}
+
+int wb_batcher_add_tuple(wb_batcher *batcher, const wb_tuple *tuple, const wb_choice *choice,
+                         bool *due, wb_err *err)
+{
+    int code = wb_pipeline_start(&batcher->pipeline, err);
+    return code == WB_OK ? wb_outbox_put_tuple(&batcher->outbox, tuple, choice, due, err) : code;
 }
 
 int wb_batcher_add(wb_batcher *batcher, const wb_value *values, size_t count, bool *due,

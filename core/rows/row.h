@@ -38,6 +38,13 @@ enum { WB_AWAITED_LENGTH = -3 };
 /* PostgreSQL limits a tuple and a field to 1 GiB, the headers that it adds included. */
 #define WB_TUPLE_MAX_BYTES (((size_t)1 << 30) - 65536)
 
+/* A row that is encoded. Its ids may be awaited. */
+typedef struct wb_tuple {
+    const uint8_t *at;
+    size_t bytes;
+    uint64_t cleaned; /* texts that lost something */
+} wb_tuple;
+
 /* No less than wb_row_encode will write for these values. */
 size_t wb_row_bound(const wb_schema *schema, const wb_value *values, size_t count);
 

@@ -7,18 +7,6 @@ local hooks = require "writebehind.forms.hooks"
 
 local TABLE = "workspace_agent_stats"
 
--- The fields of a report, in the order of their columns.
-local FIELDS = {
-    "connections_by_proto", "connection_count", "rx_packets", "rx_bytes", "tx_packets", "tx_bytes",
-    "session_count_vscode", "session_count_jetbrains", "session_count_reconnecting_pty", "session_count_ssh",
-    "connection_median_latency_ms", "usage",
-}
-
-local is_field = {}
-for _, name in ipairs(FIELDS) do
-    is_field[name] = true
-end
-
 local schema = core.schema {
     { "id", "uuid", generate = "uuidv7" },
     { "created_at", "timestamptz" },
@@ -78,7 +66,7 @@ local function check_self(self, name)
 end
 
 -- Methods that are the batcher's.
-for _, name in ipairs { "flush", "close", "poll", "fd", "next_due", "health", "take" } do
+for _, name in ipairs { "flush", "close", "poll", "fd", "next_due", "health", "take", "stats" } do
     Stats[name] = function(self, timeout)
         check_self(self, name)
         hooks.check_timeout(timeout, "agent stats", name)
@@ -86,51 +74,28 @@ for _, name in ipairs { "flush", "close", "poll", "fd", "next_due", "health", "t
     end
 end
 
--- As the batcher's. Reports that were refused here count as rejected too.
-function Stats:stats()
-    check_self(self, "stats")
-    local stats, message, code = self.batcher:stats()
-    if stats then
-        stats.rejected = stats.rejected + self.refused
-    end
-    return stats, message, code
-end
-
 function Stats.__close(self)
     self.batcher:close()
-end
-
--- The text of a key that is no field's name.
-local function unknown_field(stats)
-    for name in pairs(stats) do
-        if not is_field[name] then
-            return type(name) == "string" and name or "(a " .. type(name) .. ")"
-        end
-    end
 end
 
 -- Adds one report. `now` is a time as every timestamptz takes it, the ids are text or 16 bytes; an absent
 -- field is its column's default. → true; or nil, message, code, and nothing is marked; or true, message, code where
 -- the row was accepted and its workspace could not be marked.
 function Stats:add(now, agent_id, template_id, user_id, workspace_id, stats)
-    check_self(self, "add")
-    if type(stats) ~= "table" then
+    if getmetatable(self) ~= Stats then
+        check_self(self, "add")
+    elseif type(stats) ~= "table" then
         error(("agent stats: a table of fields expected, got %s"):format(type(stats)), 2)
     end
-    local name = unknown_field(stats)
-    if name then
-        self.refused = self.refused + 1
-        return nil, ('agent stats: no field is named "%s"'):format(name), "invalid"
+    local tracker = self.tracker
+    if not tracker then
+        return self.batcher:add_mixed(stats, now, user_id, agent_id, workspace_id, template_id)
     end
-    local ok, message, code = self.batcher:add_values(now, user_id, agent_id, workspace_id, template_id,
-        stats.connections_by_proto, stats.connection_count, stats.rx_packets, stats.rx_bytes, stats.tx_packets,
-        stats.tx_bytes, stats.session_count_vscode, stats.session_count_jetbrains,
-        stats.session_count_reconnecting_pty, stats.session_count_ssh, stats.connection_median_latency_ms,
-        stats.usage)
-    if not ok or not self.tracker then
-        return ok, message, code
+    local ok, message, code = self.batcher:add_mixed(stats, now, user_id, agent_id, workspace_id, template_id)
+    if not ok then
+        return nil, message, code
     end
-    ok, message, code = self.tracker:add(workspace_id, now)
+    ok, message, code = tracker:add(workspace_id, now)
     if not ok then
         return true, message, code
     end
@@ -164,7 +129,7 @@ function agent_stats.batcher(options)
     elseif not batcher then
         return nil, message, code
     end
-    return setmetatable({ batcher = batcher, tracker = options.tracker, refused = 0 }, Stats)
+    return setmetatable({ batcher = batcher, tracker = options.tracker }, Stats)
 end
 
 return agent_stats

@@ -98,7 +98,7 @@ end
 
 -- ---- batchers and trackers ----
 
-local ADDS = { batcher = { "add", "add_values" }, tracker = { "add" } }
+local ADDS = { batcher = { "add", "add_values", "add_mixed" }, tracker = { "add" } }
 local ENTRY = { batcher = "write", tracker = "touch" }
 
 -- The store in the options of a driven object whose store is native.

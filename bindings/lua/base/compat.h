@@ -25,6 +25,15 @@
 
 #endif
 
+/* What a key is, if it is a string: equal strings that are short have one. A key of another type has one that no string has,
+ * or none. */
+#if LUA_VERSION_NUM >= 504 || defined(LUAJIT_VERSION_NUM)
+#define lwb_string(L, index) lua_topointer(L, index)
+#else
+#define lwb_string(L, index)                                                                       \
+    (lua_type(L, index) == LUA_TSTRING ? (const void *)lua_tostring(L, index) : NULL)
+#endif
+
 /* Sets the functions of a list in the table at the top. */
 static inline void lwb_setfuncs(lua_State *L, const luaL_Reg *list)
 {

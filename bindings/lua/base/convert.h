@@ -21,8 +21,15 @@ static inline void lwb_number(lua_State *L, int index, wb_value *out)
         out->f = lua_tonumber(L, index);
 }
 
-#else
+/* The integer that a number is, of any column of integers; false: it is none. */
+static inline bool lwb_integer(lua_State *L, int index, int64_t *out)
+{
+    int exact;
+    *out = lua_tointegerx(L, index, &exact);
+    return exact != 0;
+}
 
+#else
 static inline void lwb_number(lua_State *L, int index, wb_value *out)
 {
     const double limit = 9007199254740992.0;
@@ -36,6 +43,16 @@ static inline void lwb_number(lua_State *L, int index, wb_value *out)
         return;
     out->kind = WB_INT;
     out->i = integer;
+}
+
+static inline bool lwb_integer(lua_State *L, int index, int64_t *out)
+{
+    const double limit = 9007199254740992.0;
+    double number = lua_tonumber(L, index);
+    if (!(number >= -limit && number <= limit))
+        return false;
+    *out = (int64_t)number;
+    return (double)*out == number;
 }
 
 #endif

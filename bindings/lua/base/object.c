@@ -5,7 +5,7 @@
  * another kind, raises. */
 #include <string.h>
 
-#include "lua/base/lwb.h"
+#include "lua/base/pipeline.h"
 
 const lwb_kind lwb_schema_kind = {"schema", sizeof(lwb_schema)};
 const lwb_kind lwb_store_kind = {"store", sizeof(lwb_store)};

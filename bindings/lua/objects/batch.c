@@ -4,7 +4,7 @@
  * A finalizer may complete the claim that is being read: see cell.c. */
 #include <string.h>
 
-#include "lua/base/lwb.h"
+#include "lua/base/pipeline.h"
 
 static wb_batch *batch_check(lua_State *L)
 {

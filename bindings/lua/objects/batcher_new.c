@@ -2,7 +2,7 @@
  * The batcher's constructor: it reads the option table, which Lua has checked. Where it fails half-way, the object
  * stays closed. */
 #include "base/err.h"
-#include "lua/base/lwb.h"
+#include "lua/base/pipeline.h"
 
 static void read_options(lua_State *L, wb_batcher_options *options)
 {

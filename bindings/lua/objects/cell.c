@@ -4,7 +4,7 @@
  * checks the claim again before it touches what it borrows from the batch. */
 #include <string.h>
 
-#include "lua/base/lwb.h"
+#include "lua/base/pipeline.h"
 
 enum { LOCAL_COLUMNS = 64, LOCAL_TEXT = 512 };
 

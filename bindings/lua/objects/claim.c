@@ -4,7 +4,7 @@
  * where it or its pipeline is collected before. Wrong use of complete raises and completes nothing. */
 #include <string.h>
 
-#include "lua/base/lwb.h"
+#include "lua/base/pipeline.h"
 
 lwb_claim *lwb_claim_blank(lua_State *L, const lwb_kind *kind, int lender)
 {

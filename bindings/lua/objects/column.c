@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "lua/base/convert.h"
+#include "lua/base/pipeline.h"
 
 static const char *const generate_names[] = {[WB_UUIDV4] = "uuidv4", [WB_UUIDV7] = "uuidv7"};
 

@@ -2,7 +2,7 @@
  * store:schema: the schema of a live table, and what it leaves out. A wrong option raises. */
 #include <string.h>
 
-#include "lua/base/lwb.h"
+#include "lua/base/pipeline.h"
 
 /* The names in the field server_default of the options at 3, up to a NULL; NULL: none. Left on the stack. */
 static const char **names_left(lua_State *L)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Statistics and hook events as Lua tables. Reads plain structs, so only a lack of memory raises. */
-#include "lua/base/lwb.h"
+#include "lua/base/pipeline.h"
 
 static void set_count(lua_State *L, const char *name, uint64_t count)
 {

@@ -3,7 +3,7 @@
  * length stay readable after they were completed; reading ids and times then raises. */
 #include <string.h>
 
-#include "lua/base/lwb.h"
+#include "lua/base/pipeline.h"
 #include "rows/key.h"
 
 static wb_marks *marks_check(lua_State *L)

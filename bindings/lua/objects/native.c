@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Writing to a native store for a driven object, and dead rows for the owner's hook. A write that fails is an
  * answer, as a scripted store gives it; a claim that is completed or nobody's raises. */
-#include "lua/base/lwb.h"
+#include "lua/base/pipeline.h"
 
 /* Why a write failed, as a scripted store answers. */
 static int push_failure(lua_State *L, lwb_claim *claim, const wb_err *err, uint64_t stored)

@@ -3,7 +3,7 @@
  * nothing of it is written twice. Made once a state; a failure is out of memory, and raises. */
 #include <math.h>
 
-#include "lua/base/lwb.h"
+#include "lua/base/pipeline.h"
 
 static const char *const type_names[] = {
     [WB_OPTION_COUNT] = "count", [WB_OPTION_LIMIT] = "limit", [WB_OPTION_TRIES] = "tries",

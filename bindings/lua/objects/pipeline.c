@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "lua/base/lwb.h"
+#include "lua/base/pipeline.h"
 
 static lwb_pipeline *pipeline_test(lua_State *L, int index)
 {
@@ -57,6 +57,13 @@ int lwb_pipeline_autoclose(lua_State *L)
     lua_settop(L, 1); /* the error that closes it is no timeout */
     pipeline_close(L);
     return 0;
+}
+
+lwb_pipeline *lwb_batcher_refuse(lua_State *L)
+{
+    if (lwb_test(L, 1, &lwb_batcher_kind) != NULL)
+        lwb_pipeline_check(L, 1); /* raises: it is closed */
+    return lwb_check(L, 1, &lwb_batcher_kind);
 }
 
 static int pipeline_stats(lua_State *L)
@@ -148,6 +155,7 @@ int lwb_pipeline_gc(lua_State *L)
         wb_pipeline_detach(pipeline->pipeline);
         pipeline->core = NULL;
     }
+    wb_buffer_fini(&pipeline->tuple);
     wb_schema_unref(pipeline->schema);
     pipeline->schema = NULL;
     return 0;

@@ -2,20 +2,13 @@
  * What a scripted policy needs of core.raw: adding with a decision, looking at a batch, naming a route, counting a
  * decision that failed; and `ask`, the overflow mode of an add whose decision comes later. Lua calls the policy
  * itself, protected: what it throws never gets here. */
-#include "lua/base/lwb.h"
-
-static lwb_pipeline *batcher_check(lua_State *L)
-{
-    lwb_pipeline *pipeline = lwb_pipeline_check(L, 1);
-    luaL_argcheck(L, pipeline->kind == &lwb_batcher_kind, 1, "expected a batcher");
-    return pipeline;
-}
+#include "lua/base/pipeline.h"
 
 /* view(batcher [, batch]) → rows, bytes, age in seconds, attempt: of a taken batch, or of the open one */
 static int raw_view(lua_State *L)
 {
     wb_view view;
-    lwb_pipeline *pipeline = batcher_check(L);
+    lwb_pipeline *pipeline = lwb_batcher_check(L);
     lwb_claim *claim = lua_isnoneornil(L, 2) ? NULL : lwb_claim_check(L, 2, &lwb_batch_kind);
     wb_batcher_view(pipeline->core, claim == NULL ? NULL : claim->work, &view);
     lwb_push_int64(L, (int64_t)view.rows);
@@ -30,7 +23,7 @@ static int raw_route(lua_State *L)
 {
     wb_err err;
     uint32_t route;
-    lwb_pipeline *pipeline = batcher_check(L);
+    lwb_pipeline *pipeline = lwb_batcher_check(L);
     int code = wb_batcher_route(pipeline->core, lwb_check_text(L, 2), &route, &err);
     if (code != WB_OK)
         return lwb_refused(L, code, &err);
@@ -41,7 +34,7 @@ static int raw_route(lua_State *L)
 /* undecided(batcher, decision, why) */
 static int raw_undecided(lua_State *L)
 {
-    lwb_pipeline *pipeline = batcher_check(L);
+    lwb_pipeline *pipeline = lwb_batcher_check(L);
     wb_batcher_undecided(pipeline->core, luaL_checkstring(L, 2), luaL_checkstring(L, 3));
     return 0;
 }
@@ -49,7 +42,7 @@ static int raw_undecided(lua_State *L)
 /* flush_open(batcher): the open batch is due, for the reason "policy". */
 static int raw_flush_open(lua_State *L)
 {
-    wb_pipeline_seal(batcher_check(L)->pipeline, WB_REASON_POLICY);
+    wb_pipeline_seal(lwb_batcher_check(L)->pipeline, WB_REASON_POLICY);
     return 0;
 }
 
@@ -62,6 +55,7 @@ void lwb_raw_policy(lua_State *L)
         {"flush_open", raw_flush_open},
         {"add", lwb_batcher_add_as},
         {"add_values", lwb_batcher_add_values_as},
+        {"add_mixed", lwb_batcher_add_mixed_as},
         {NULL, NULL},
     };
     lwb_setfuncs(L, functions);

@@ -4,7 +4,7 @@
  * early. An object that is collected raises, but in options and kind, which answer nil. */
 #include <math.h>
 
-#include "lua/base/lwb.h"
+#include "lua/base/pipeline.h"
 
 static void push_us(lua_State *L, int64_t us)
 {

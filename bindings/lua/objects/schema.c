@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "lua/base/convert.h"
+#include "lua/base/pipeline.h"
 
 wb_schema *lwb_schema_check(lua_State *L, int index)
 {

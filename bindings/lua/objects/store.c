@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "lua/base/convert.h"
+#include "lua/base/pipeline.h"
 
 wb_store *lwb_store_check(lua_State *L, int index)
 {

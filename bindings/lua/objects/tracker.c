@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "lua/base/convert.h"
+#include "lua/base/pipeline.h"
 
 static lwb_pipeline *tracker_check(lua_State *L)
 {

@@ -3,7 +3,7 @@
  * stays closed. */
 #include <string.h>
 
-#include "lua/base/lwb.h"
+#include "lua/base/pipeline.h"
 
 /* The string in a field, or what stands where there is none. */
 static const char *text_field(lua_State *L, const char *name, const char *absent)

@@ -6,7 +6,7 @@
 #define LWB_WORKER_H
 
 #include "base/buffer.h"
-#include "lua/base/lwb.h"
+#include "lua/base/pipeline.h"
 #include "stores/store.h"
 
 typedef struct lwb_worker {

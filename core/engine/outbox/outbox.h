@@ -74,13 +74,6 @@ void wb_outbox_fini(wb_outbox *outbox); /* with nothing taken */
 
 /* Unlocked, all of these. */
 
-/* A row that is encoded: each of its values was checked. Its ids may be awaited. */
-typedef struct wb_tuple {
-    const uint8_t *at;
-    size_t bytes;
-    uint64_t cleaned; /* texts that lost something */
-} wb_tuple;
-
 /* See wb_batcher_add_as. */
 int wb_outbox_put_tuple(wb_outbox *outbox, const wb_tuple *tuple, const wb_choice *choice,
                         bool *due, wb_err *err);

@@ -82,6 +82,11 @@ static void accept_row(wb_outbox *outbox, wb_batch *batch, const wb_tuple *tuple
         wb_backlog_changed(&outbox->backlog);
 }
 
+static int refuse_closed(wb_err *err)
+{
+    return wb_fail(err, WB_CLOSED, "closed: no new rows");
+}
+
 /* Making room may let go of the lock: then all is looked at again. */
 static int put_locked(wb_outbox *outbox, const wb_tuple *tuple, const wb_choice *choice,
                       wb_err *err)
@@ -90,7 +95,7 @@ static int put_locked(wb_outbox *outbox, const wb_tuple *tuple, const wb_choice 
     size_t weight = tuple->bytes + WB_ROW_OVERHEAD;
     for (;;) {
         if (outbox->backlog.closing)
-            return wb_fail(err, WB_CLOSED, "closed: no new rows");
+            return refuse_closed(err);
         if (choice->route > outbox->routes.count)
             return wb_fail(err, WB_MISUSE, "route %u: the last that was given out is %u",
                            (unsigned)choice->route, (unsigned)outbox->routes.count);
@@ -126,11 +131,14 @@ int wb_outbox_put_tuple(wb_outbox *outbox, const wb_tuple *tuple, const wb_choic
     return code;
 }
 
-static void reject(wb_outbox *outbox)
+/* A row that was refused: by what is closed, for that reason. */
+static int reject(wb_outbox *outbox, int code, wb_err *err)
 {
     wb_monitor_lock(&outbox->backlog.monitor);
     outbox->backlog.metrics.rejected++;
+    bool closing = outbox->backlog.closing;
     wb_monitor_unlock(&outbox->backlog.monitor);
+    return closing ? refuse_closed(err) : code;
 }
 
 /* Into `local` where it has room, else into *memory, which is the caller's to free. */
@@ -156,7 +164,7 @@ static int put_values(wb_outbox *outbox, const wb_value *values, size_t count, u
     if (code == WB_OK)
         code = wb_outbox_put_tuple(outbox, &tuple, choice, due, err);
     else
-        reject(outbox);
+        code = reject(outbox, code, err);
     wb_free(memory);
     return code;
 }

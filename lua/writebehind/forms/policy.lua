@@ -218,12 +218,26 @@ local function own_of_values(options, ...)
     return options.policy.should_flush and { [VALUES] = { n = select("#", ...), ... } }
 end
 
+-- The same of add_mixed.
+local function own_of_mixed(options, row, ...)
+    local whole = named_row(options, { n = select("#", ...), ... })
+    for name, value in next, row do
+        whole[name] = value
+    end
+    return { row = whole }
+end
+
 -- The adds answer as C's do: true and whether work is due, or nil, message, code.
 function policy.wrap_adds(methods)
     function methods.add(self, row)
         local options = hooks.options_of(self, "batcher", "add")
         check_row(row)
         return add_decided(raw.add, self, options, { row = row }, row)
+    end
+    function methods.add_mixed(self, row, ...)
+        local options = hooks.options_of(self, "batcher", "add_mixed")
+        check_row(row)
+        return add_decided(raw.add_mixed, self, options, own_of_mixed(options, row, ...), row, ...)
     end
     function methods.add_values(self, ...)
         local options = hooks.options_of(self, "batcher", "add_values")

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT
+ * A row straight from the stack to its tuple, in one pass, outside of every lock: what is usual. Whatever is not (a value
+ * that is refused, a list, a cdata, a large text) is left to the caller, who converts values one by one and says what is
+ * wrong.
+ * Invariant: while the tuple is being made no Lua code runs but for a table's JSON, and then the tuple is known to be lent:
+ * an add from inside there finds no tuple to use. Nothing here raises. */
+#include "base/bigendian.h"
+#include "engine/batcher.h"
+#include "lua/base/convert.h"
+#include "lua/base/pipeline.h"
+
+/* Larger texts and rows are left to the caller, so that the tuple's memory stays small. */
+enum { MOST_BYTES = 1 << 18 };
+
+typedef struct encoder {
+    lua_State *L;
+    wb_buffer *out;
+    size_t fixed; /* room that all of a row but its texts takes */
+} encoder;
+
+/* Room for a text of so many bytes, and what is fixed of the row, at the place `at`, which may move. */
+static inline uint8_t *room(encoder *e, uint8_t *at, size_t bytes)
+{
+    size_t used = (size_t)(at - (uint8_t *)e->out->data);
+    if (__builtin_expect(used + bytes + e->fixed <= e->out->capacity, 1))
+        return at;
+    e->out->bytes = used;
+    bool kept =
+        bytes <= MOST_BYTES && used <= MOST_BYTES && wb_buffer_reserve(e->out, bytes + e->fixed);
+    return kept ? (uint8_t *)e->out->data + used : NULL;
+}
+
+/* A value of any of the plain types. */
+static uint8_t *any_put(encoder *e, const wb_column_plan *plan, int index, int type, uint8_t *at)
+{
+    wb_value value;
+    size_t bytes;
+    bool other = type == LUA_TLIGHTUSERDATA && lua_touserdata(e->L, index) != NULL;
+    if (type > LUA_TSTRING || other || !lwb_to_value_of(e->L, index, type, &value))
+        return NULL;
+    if (value.kind <= WB_NULL)
+        return wb_missing_put(plan, value.kind == WB_NULL, at, NULL);
+    if (value.kind == WB_TEXT && (at = room(e, at, value.bytes)) == NULL)
+        return NULL;
+    bool taken = wb_field_encode(&plan->column, &value, at, &bytes, NULL) == WB_OK;
+    return taken ? at + bytes : NULL;
+}
+
+static inline uint8_t *default_put(const wb_column_plan *plan, uint8_t *at)
+{
+    if (plan->default_bytes == 0 || plan->column.server_default)
+        return wb_missing_put(plan, false, at, NULL);
+    memcpy(at, plan->default_field, plan->default_bytes);
+    return at + plan->default_bytes;
+}
+
+static inline uint8_t *uuid_put(encoder *e, const wb_column_plan *plan, int index, uint8_t *at)
+{
+    size_t bytes;
+    const char *text = lua_tolstring(e->L, index, &bytes);
+    if (bytes == 36 && wb_uuid_parse(text, bytes, wb_put32(at, 16)))
+        return at + sizeof(uint32_t) + 16;
+    return any_put(e, plan, index, LUA_TSTRING, at);
+}
+
+static inline uint8_t *float_put(lua_State *L, int index, uint8_t *at)
+{
+    double number = lua_tonumber(L, index);
+    uint64_t word;
+    memcpy(&word, &number, sizeof word);
+    return wb_put64(wb_put32(at, sizeof word), word);
+}
+
+static inline uint8_t *value_put(encoder *e, const wb_column_plan *plan, int index, uint8_t *at)
+{
+    int64_t integer;
+    int type = lua_type(e->L, index);
+    if (type <= LUA_TNIL)
+        return default_put(plan, at);
+    switch (plan->code) {
+    case WB_TYPE_INT8:
+        if (type == LUA_TNUMBER && lwb_integer(e->L, index, &integer))
+            return wb_put64(wb_put32(at, sizeof integer), (uint64_t)integer);
+        break;
+    case WB_TYPE_FLOAT8:
+        if (type == LUA_TNUMBER)
+            return float_put(e->L, index, at);
+        break;
+    case WB_TYPE_BOOL:
+        if (type == LUA_TBOOLEAN) {
+            at = wb_put32(at, 1);
+            *at = (uint8_t)lua_toboolean(e->L, index);
+            return at + 1;
+        }
+        break;
+    case WB_TYPE_UUID:
+        if (type == LUA_TSTRING)
+            return uuid_put(e, plan, index, at);
+        break;
+    }
+    return any_put(e, plan, index, type, at);
+}
+
+/* False: something is not usual, or there is no memory. */
+static bool row_put(encoder *e, const wb_schema *schema, const lwb_given *given, wb_tuple *tuple)
+{
+    uint8_t *at = room(e, (uint8_t *)e->out->data, 0);
+    if (at == NULL)
+        return false;
+    at = wb_put16(at, schema->count);
+    const wb_column_plan *plan = schema->columns, *end = plan + schema->count;
+    for (; plan < end && at != NULL; plan++) {
+        int place = (int)plan->place;
+        int index = given->slots != NULL   ? given->slots[place]
+                    : place < given->count ? given->base + place
+                                           : 0;
+        at = index != 0 ? value_put(e, plan, index, at) : default_put(plan, at);
+    }
+    tuple->at = (uint8_t *)e->out->data;
+    tuple->bytes = at != NULL ? (size_t)(at - tuple->at) : 0;
+    tuple->cleaned = 0;
+    return at != NULL;
+}
+
+bool lwb_row_encode(lua_State *L, lwb_pipeline *pipeline, const lwb_given *given, wb_tuple *tuple)
+{
+    const wb_schema *schema = pipeline->schema;
+    if (pipeline->lent || schema->lenient || schema->fixed_bytes > MOST_BYTES)
+        return false;
+    encoder e = {.L = L, .out = &pipeline->tuple, .fixed = schema->fixed_bytes};
+    pipeline->lent = true;
+    bool taken = row_put(&e, schema, given, tuple);
+    pipeline->lent = false;
+    return taken;
+}
