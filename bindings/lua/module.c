@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * The C module writebehind.core: constructors for the Lua side, which checks options and picks
  * metatables. Users require "writebehind" instead. */
+#include "lua/base/json_encode.h"
 #include "lua/base/pipeline.h"
 
 WB_API int luaopen_writebehind_core(lua_State *L);
@@ -30,7 +31,7 @@ int luaopen_writebehind_core(lua_State *L)
         {"dead", lwb_dead},
         {"write", lwb_write},
         {"variant", lwb_variant},
-        {"helpers", lwb_helpers},
+        {"json_encode", lwb_json},
         {NULL, NULL},
     };
     open_classes(L);
@@ -43,6 +44,8 @@ int luaopen_writebehind_core(lua_State *L)
     lua_setfield(L, -2, "options");
     lwb_push_choices(L);
     lua_setfield(L, -2, "choices");
+    lwb_push_helpers(L);
+    lua_setfield(L, -2, "helpers");
     lwb_raw(L);
     lua_setfield(L, -2, "raw");
     lua_newtable(L);

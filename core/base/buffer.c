@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/env.h"
+#include "base/json_bytes.h"
 
 enum { FIRST_BYTES = 256 };
 
@@ -106,6 +107,25 @@ char *wb_buffer_take(wb_buffer *buffer, size_t *bytes)
     return data;
 }
 
+/* ---- JSON strings ---- */
+
+enum { ESCAPE_BYTES = 6, STRING_SLACK = 16 }; /* past what is left of a text: a word, a quote */
+
+static inline void store(char *to, uint64_t word)
+{
+    word = wb_json_swap(word);
+    memcpy(to, &word, sizeof word);
+}
+
+/* Fewer than eight bytes, and spaces after them. */
+static inline uint64_t load_tail(const char *text, size_t bytes)
+{
+    uint64_t word = WB_BYTE_ONES * ' ' << 8 * bytes;
+    for (size_t i = 0; i < bytes; i++)
+        word |= (uint64_t)(uint8_t)text[i] << 8 * i;
+    return word;
+}
+
 /* The letter of a two-character escape, or NUL. */
 static char escape_of(unsigned char c)
 {
@@ -128,21 +148,54 @@ static char escape_of(unsigned char c)
     }
 }
 
-void wb_buffer_put_json_string(wb_buffer *json, const char *text, size_t bytes)
+/* Writes the escape of the first of `left` bytes at `to`; answers the place after it, with room for the others. NULL:
+ * no memory. */
+static char *put_escape(wb_buffer *json, char *to, unsigned char c, size_t left)
 {
-    size_t done = 0;
-    wb_buffer_put_char(json, '"');
-    for (size_t i = 0; i < bytes; i++) {
-        unsigned char c = (unsigned char)text[i];
-        if (c >= 0x20 && c != '"' && c != '\\')
-            continue;
-        wb_buffer_put(json, text + done, i - done);
-        done = i + 1;
-        if (escape_of(c))
-            wb_buffer_put(json, (char[]){'\\', escape_of(c)}, 2);
-        else
-            wb_buffer_printf(json, "\\u%04x", c);
+    static const char digits[] = "0123456789abcdef";
+    json->bytes = (size_t)(to - json->data);
+    if (!wb_buffer_reserve(json, ESCAPE_BYTES + left + STRING_SLACK))
+        return NULL;
+    to = json->data + json->bytes;
+    *to++ = '\\';
+    if (escape_of(c)) {
+        *to++ = escape_of(c);
+        return to;
     }
-    wb_buffer_put(json, text + done, bytes - done);
-    wb_buffer_put_char(json, '"');
+    memcpy(to, "u00", 3);
+    to[3] = digits[c >> 4];
+    to[4] = digits[c & 15];
+    return to + 5;
+}
+
+bool wb_buffer_put_json_string(wb_buffer *json, const char *text, size_t bytes)
+{
+    uint64_t seen = 0;
+    bool nul = false;
+    if (bytes > SIZE_MAX / 8 || !wb_buffer_reserve(json, bytes + STRING_SLACK)) {
+        json->failed = true;
+        return false;
+    }
+    char *to = json->data + json->bytes;
+    *to++ = '"';
+    for (const char *end = text + bytes; text < end;) {
+        size_t left = (size_t)(end - text), step = left < 8 ? left : 8;
+        uint64_t word = left < 8 ? load_tail(text, left) : wb_json_load(text);
+        uint64_t escaped = wb_json_escaped(word);
+        store(to, word);
+        seen |= word;
+        if (escaped)
+            step = (size_t)__builtin_ctzll(escaped) / 8;
+        to += step;
+        text += step;
+        if (escaped) {
+            nul |= *text == '\0';
+            to = put_escape(json, to, (unsigned char)*text++, left);
+        }
+        if (to == NULL)
+            return false;
+    }
+    *to++ = '"';
+    json->bytes = (size_t)(to - json->data);
+    return (seen & WB_BYTE_HIGHS) == 0 && !nul;
 }

@@ -23,8 +23,8 @@ void wb_buffer_put(wb_buffer *buffer, const void *data, size_t bytes);
 void wb_buffer_put_text(wb_buffer *buffer, const char *text);
 void wb_buffer_put_char(wb_buffer *buffer, char c);
 void wb_buffer_put_hex(wb_buffer *buffer, const void *data, size_t bytes); /* lower case */
-void wb_buffer_put_json_string(wb_buffer *json, const char *text,
-                               size_t bytes); /* quoted, escaped */
+/* Quoted, escaped. Is it all ASCII without a NUL, and so surely what JSON may hold? */
+bool wb_buffer_put_json_string(wb_buffer *json, const char *text, size_t bytes);
 void wb_buffer_printf(wb_buffer *buffer, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 /* Hands over the contents and empties the buffer. A NUL follows them, which *bytes (may be NULL) does not count. NULL

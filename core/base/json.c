@@ -5,14 +5,12 @@
  * has noted why. */
 #include "base/json.h"
 
+#include "base/json_bytes.h"
 #include "base/utf8.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
-
-#define ONES  UINT64_C(0x0101010101010101)
-#define HIGHS UINT64_C(0x8080808080808080)
 
 /* What PostgreSQL's numeric can hold: digits before the point (its weight is an int16 of base 10000), digits after it
  * (its scale has 14 bits), and the largest exponent that it reads. */
@@ -176,24 +174,7 @@ static inline const uint8_t *scan_scalar(scan *s, const uint8_t *at)
 
 /* ---- strings ---- */
 
-/* The top bit of each byte that does not stand for itself: a quote, a backslash, a control character or
- * part of UTF-8. Borrows spoil only bytes after the first such one. */
-static inline uint64_t special_bytes(uint64_t word)
-{
-    uint64_t quotes = word ^ ONES * '"', backslashes = word ^ ONES * '\\';
-    return (word | (word - ONES * ' ') | (quotes - ONES) | (backslashes - ONES)) & HIGHS;
-}
-
-static inline uint64_t load_little_endian(const uint8_t *at)
-{
-    uint64_t word;
-    memcpy(&word, at, 8);
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-    word = __builtin_bswap64(word);
-#endif
-    return word;
-}
-
+/* A byte that does not stand for itself: one that is escaped, or part of UTF-8. */
 static inline bool is_special(uint8_t byte)
 {
     return byte - 0x20u >= 0x60 || byte == '"' || byte == '\\';
@@ -202,7 +183,8 @@ static inline bool is_special(uint8_t byte)
 static inline const uint8_t *skip_plain(const scan *s, const uint8_t *at)
 {
     while (s->end - at >= 8) {
-        uint64_t special = special_bytes(load_little_endian(at));
+        uint64_t word = wb_json_load(at);
+        uint64_t special = (word & WB_BYTE_HIGHS) | wb_json_escaped(word);
         if (special)
             return at + __builtin_ctzll(special) / 8;
         at += 8;

@@ -20,10 +20,60 @@ static size_t nan_format(char out[WB_NUMBER_BYTES])
     return (size_t)sprintf(out, "nan");
 }
 
+/* Writes digits with a point before the last `decimals` of them. */
+static size_t digits_format(bool negative, uint64_t digits, int decimals, char *out)
+{
+    char text[WB_NUMBER_BYTES];
+    char *const end = text + sizeof text - 1;
+    char *at = end;
+    *end = '\0';
+    for (int i = 0; digits > 0 || i <= decimals; i++) {
+        if (i == decimals && decimals > 0)
+            *--at = '.';
+        *--at = (char)('0' + digits % 10);
+        digits /= 10;
+    }
+    if (negative)
+        *--at = '-';
+    memcpy(out, at, (size_t)(end - at) + 1);
+    return (size_t)(end - at);
+}
+
+size_t wb_integer_format(int64_t number, char out[WB_NUMBER_BYTES])
+{
+    uint64_t digits = number < 0 ? -(uint64_t)number : (uint64_t)number;
+    return digits_format(number < 0, digits, 0, out);
+}
+
+/* What %.15g makes of a number that has 15 digits at most and no exponent there; 0: another. Fifteen digits and a power
+ * of ten are exact as doubles, so their quotient is what strtod reads: it is the number, or the number has more. */
+static size_t short_format(double number, char *out)
+{
+    static const double powers[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8, 1e9,
+                                    1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18};
+    double size = fabs(number);
+    int decimals = 18;
+    if (!(size >= 1e-4 && size < 1e15))
+        return 0;
+    while (size * powers[decimals] >= 1e15)
+        decimals--;
+    uint64_t digits = (uint64_t)(size * powers[decimals] + 0.5);
+    if ((double)digits / powers[decimals] != size)
+        return 0;
+    for (; decimals >= 6 && digits % 1000000 == 0; decimals -= 6)
+        digits /= 1000000;
+    for (; decimals > 0 && digits % 10 == 0; decimals--)
+        digits /= 10;
+    return digits_format(number < 0, digits, decimals, out);
+}
+
 size_t wb_number_format(double number, char out[WB_NUMBER_BYTES])
 {
     if (isnan(number))
         return nan_format(out);
+    size_t bytes = short_format(number, out);
+    if (bytes > 0)
+        return bytes;
     for (int digits = 15; digits <= 17; digits++) {
         snprintf(out, WB_NUMBER_BYTES, "%.*g", digits, number);
         if (strtod(out, NULL) == number)

@@ -15,6 +15,8 @@ enum {
 /* The shortest %g that strtod (for a float: strtof) reads back as the same number, with a point in every locale; or
  * "nan", "inf", "-inf". Answers the length. */
 size_t wb_number_format(double number, char out[WB_NUMBER_BYTES]);
+/* The digits of an integer, the same. */
+size_t wb_integer_format(int64_t number, char out[WB_NUMBER_BYTES]);
 size_t wb_number_format4(float number, char out[WB_NUMBER_BYTES]);
 /* Puts '.' in the place of the locale's decimal point in what printf made of a double. Answers the length. */
 size_t wb_number_point(char *text);

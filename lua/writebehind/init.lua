@@ -4,24 +4,21 @@
 -- the other modules when they are first asked for.
 
 local core = require "writebehind.core"
+local json = require "writebehind.json"
 local options = require "writebehind.options"
 
 local writebehind = {
     version = "0.1.0",
     _VERSION = "writebehind 0.1.0",
     schema = core.schema,
+    json = json,
 }
 
-local LAZY = { agent_stats = true, testing = true, json = true }
+local LAZY = { agent_stats = true, testing = true }
 
 -- ---- what the C module asks Lua for ----
 
-local helpers = {}
-
--- A table's JSON text, or nil and why there is none.
-function helpers.encode(value)
-    return require("writebehind.json").encode(value)
-end
+local helpers = core.helpers
 
 -- When a failed batch is tried again, where a policy says so.
 function helpers.retry(batcher, batch, err, class)
@@ -45,8 +42,6 @@ if has_ffi and type(jit) == "table" then -- luacheck: globals jit
         return cell[0]
     end
 end
-
-core.helpers(helpers)
 
 -- ---- stores ----
 

@@ -53,8 +53,8 @@ describe("a claim of a batcher with a policy", function()
     it("comes back where its retry_delay can't be asked when it is collected", function()
         local batcher = batcher_with { retry_delay = function() return 1 end }
         assert(batcher:add { n = 1 })
-        core.helpers { retry = function() error("no asking") end }
-        finally(function() core.helpers { retry = policy.retry } end)
+        core.helpers.retry = function() error("no asking") end
+        finally(function() core.helpers.retry = policy.retry end)
         batcher:take()
         collect()
         assert.equal(1, batcher:stats().failures)

@@ -6,6 +6,7 @@
 #define LWB_H
 
 #include <writebehind.h>
+#include "base/buffer.h"
 #include "engine/options.h"
 #include "lua/base/compat.h"
 
@@ -70,13 +71,15 @@ const char *lwb_field_text(lua_State *L, int index, const char *name);
 void *lwb_field_object(lua_State *L, int index, const char *name, const lwb_kind *kind);
 /* Pushes an anchor: what is put into it is freed when the anchor is collected. */
 void **lwb_anchor(lua_State *L);
+/* The same for a buffer, empty. */
+wb_buffer *lwb_buffer(lua_State *L);
 /* Pushes what the anchor holds as a string, and frees it. */
 void lwb_push_anchored(lua_State *L, void **anchor, size_t bytes);
 
 /* ---- values ---- */
 
-/* core.helpers{ encode =, read_int64 =, make_int64 =, retry = }: what C asks Lua for. */
-int lwb_helpers(lua_State *L);
+/* core.helpers, what C asks Lua for: functions read_int64, make_int64, int64_text, retry; json_arrays. */
+void lwb_push_helpers(lua_State *L);
 /* Pushes one of them, or nil; is it a function? */
 bool lwb_helper(lua_State *L, const char *name);
 /* Converts what is neither nil, boolean, number, string nor NULL. True: *out borrows from the stack, where

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Values from Lua to the core and back. convert.h converts the common types inline; the rest is here: tables, which
- * a Lua function encodes as JSON, LuaJIT's 64-bit cdata, and the way out.
+ * Values from Lua to the core and back. convert.h converts the common types inline; the rest is here: tables, as
+ * JSON, LuaJIT's 64-bit cdata, and the way out.
  * Invariant: integers are exact. Beyond 2^53 a Lua without integers gets a cdata (LuaJIT) or decimal text (5.1).
  * A value that has no place in a column is a message at the top, never an error that is raised. */
 #include <inttypes.h>
@@ -8,51 +8,27 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "lua/base/lwb.h"
+#include "lua/base/json_encode.h"
 
 enum { LOCAL_TEXT = 256 };
 
-static const char helpers_key;
-
-int lwb_helpers(lua_State *L)
-{
-    luaL_checktype(L, 1, LUA_TTABLE);
-    lua_pushlightuserdata(L, (void *)&helpers_key);
-    lua_pushvalue(L, 1);
-    lua_rawset(L, LUA_REGISTRYINDEX);
-    return 0;
-}
-
-bool lwb_helper(lua_State *L, const char *name)
-{
-    lua_pushlightuserdata(L, (void *)&helpers_key);
-    lua_rawget(L, LUA_REGISTRYINDEX);
-    if (lua_istable(L, -1))
-        lua_getfield(L, -1, name);
-    else
-        lua_pushnil(L);
-    lua_remove(L, -2);
-    return lua_isfunction(L, -1);
-}
-
 static bool table_value(lua_State *L, int index, wb_value *out)
 {
-    lwb_helper(L, "encode");
-    lua_pushvalue(L, index);
-    int status = lua_pcall(L, 1, 2, 0); /* a thrown message is the failure's */
-    if (status == LUA_ERRMEM)
-        lua_error(L);
-    if (status != 0 || lua_type(L, -2) != LUA_TSTRING || lwb_rawlen(L, -2) > UINT32_MAX) {
-        if (!lua_isstring(L, -1))
-            lua_pushliteral(L, "the table can't be encoded as JSON");
+    wb_buffer *json = lwb_buffer(L);
+    int how = lwb_json_encode(L, index, json);
+    if (how == LWB_JSON_MEMORY)
+        luaL_error(L, "out of memory for a table's JSON");
+    if (how != LWB_JSON_REFUSED && json->bytes > UINT32_MAX)
+        lua_pushliteral(L, "the table's JSON is longer than 4 GiB");
+    if (how == LWB_JSON_REFUSED || json->bytes > UINT32_MAX)
         return false;
-    }
-    size_t bytes;
-    lua_pop(L, 1);
+    lua_pushlstring(L, json->data, json->bytes);
     lua_replace(L, index);
     out->kind = WB_TEXT;
-    out->text = lua_tolstring(L, index, &bytes);
-    out->bytes = (uint32_t)bytes;
+    out->bytes = (uint32_t)json->bytes;
+    out->text = lua_tostring(L, index);
+    wb_buffer_fini(json);
+    lua_pop(L, 1);
     return true;
 }
 
