@@ -45,6 +45,9 @@ local function ddl(dialect, covered)
     return create .. INDEXES:format(covered)
 end
 
+-- What a report says besides its fields, in this order.
+local REPORTED = { "created_at", "agent_id", "template_id", "user_id", "workspace_id" }
+
 local agent_stats = {
     table = TABLE,
     schema = schema,
@@ -129,7 +132,9 @@ function agent_stats.batcher(options)
     elseif not batcher then
         return nil, message, code
     end
-    return setmetatable({ batcher = batcher, tracker = options.tracker }, Stats)
+    local stats = setmetatable({ batcher = batcher, tracker = options.tracker }, Stats)
+    stats.add = not options.tracker and core.raw.adder(batcher, stats, REPORTED) or nil
+    return stats
 end
 
 return agent_stats

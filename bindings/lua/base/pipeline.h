@@ -22,8 +22,8 @@ typedef struct lwb_plan {
 /* `names`: the list of the columns' names, by their places. */
 void lwb_plan_init(lua_State *L, lwb_plan *plan, int names, int count);
 /* Puts the values of the row at `row` on the stack, and fills `slots` with their indexes by the columns' places, 0 for those
- * that are not there. The first `ahead` columns are given by the values that follow the row, up to the top. False: the row
- * names one of those, or something that is no column. */
+ * that are not there. The first `ahead` slots are the caller's. False: the row names one of their columns, or something
+ * that is no column. */
 bool lwb_row_read(lua_State *L, lwb_plan *plan, int row, int ahead, uint8_t *slots);
 
 /* Where the values of a row are on the stack: by their columns' places. */
@@ -121,6 +121,9 @@ int lwb_add_row(lua_State *L, lwb_pipeline *pipeline, const wb_choice *choice, i
 /* The results of an add. */
 int lwb_add_answer(lua_State *L, const lwb_pipeline *pipeline, int code, const wb_err *err,
                    bool due);
+int lwb_add_tuple(lua_State *L, lwb_pipeline *pipeline, const wb_choice *choice,
+                  const wb_tuple *tuple);
+int lwb_adder(lua_State *L); /* raw.adder */
 int lwb_refuse_count(lua_State *L, lwb_pipeline *pipeline, const char *method, int count);
 /* The methods, and the same as functions of core.raw that take a policy's choice. */
 int lwb_batcher_add(lua_State *L);

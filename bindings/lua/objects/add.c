@@ -5,8 +5,8 @@
 #include "engine/batcher.h"
 #include "lua/base/pipeline.h"
 
-static int add_tuple(lua_State *L, lwb_pipeline *pipeline, const wb_choice *choice,
-                     const wb_tuple *tuple)
+int lwb_add_tuple(lua_State *L, lwb_pipeline *pipeline, const wb_choice *choice,
+                  const wb_tuple *tuple)
 {
     bool due = false;
     wb_err err;
@@ -24,7 +24,7 @@ static int add_values(lua_State *L, const wb_choice *choice)
     lwb_given given = {.base = 2, .count = count};
     wb_tuple tuple;
     if (count <= pipeline->given && lwb_row_encode(L, pipeline, &given, &tuple))
-        return add_tuple(L, pipeline, choice, &tuple);
+        return lwb_add_tuple(L, pipeline, choice, &tuple);
     lua_settop(L, count + 1); /* without what is said of a table's JSON */
     if (count <= pipeline->given)
         return lwb_add_any(L, pipeline, choice, 2, count);
@@ -47,9 +47,11 @@ static int add_table(lua_State *L, const wb_choice *choice)
     if (ahead > pipeline->given)
         return lwb_refuse_count(L, pipeline, "add_mixed", ahead);
     lwb_given given = {.slots = slots};
+    for (int i = 0; i < ahead && i < LWB_PLAN_COLUMNS; i++)
+        slots[i] = (uint8_t)(3 + i);
     if (lwb_row_read(L, &pipeline->plan, 2, ahead, slots) &&
         lwb_row_encode(L, pipeline, &given, &tuple))
-        return add_tuple(L, pipeline, choice, &tuple);
+        return lwb_add_tuple(L, pipeline, choice, &tuple);
     lua_settop(L, top);
     return lwb_add_row(L, pipeline, choice, ahead);
 }

@@ -7,10 +7,13 @@
 #include "base/bigendian.h"
 #include "engine/batcher.h"
 #include "lua/base/convert.h"
+#include "lua/base/json_encode.h"
 #include "lua/base/pipeline.h"
 
 /* Larger texts and rows are left to the caller, so that the tuple's memory stays small. */
 enum { MOST_BYTES = 1 << 18 };
+/* What a table's JSON may leave behind. */
+enum { LARGE_BYTES = 4 * MOST_BYTES };
 
 typedef struct encoder {
     lua_State *L;
@@ -44,6 +47,21 @@ static uint8_t *any_put(encoder *e, const wb_column_plan *plan, int index, int t
         return NULL;
     bool taken = wb_field_encode(&plan->column, &value, at, &bytes, NULL) == WB_OK;
     return taken ? at + bytes : NULL;
+}
+
+/* A table as JSON, into the tuple. What is not surely JSON is left to the core's check. */
+static uint8_t *json_put(encoder *e, const wb_column_plan *plan, int index, uint8_t *at)
+{
+    size_t version = plan->code == WB_TYPE_JSONB;
+    size_t field = (size_t)(at - (uint8_t *)e->out->data);
+    size_t text = field + sizeof(uint32_t) + version;
+    e->out->bytes = text;
+    if (lwb_json_encode(e->L, index, e->out) != LWB_JSON_DONE)
+        return NULL;
+    uint8_t *data = (uint8_t *)e->out->data;
+    size_t end = e->out->bytes;
+    memset(wb_put32(data + field, (uint32_t)(end - text + version)), 1, version);
+    return room(e, data + end, 0);
 }
 
 static inline uint8_t *default_put(const wb_column_plan *plan, uint8_t *at)
@@ -97,6 +115,11 @@ static inline uint8_t *value_put(encoder *e, const wb_column_plan *plan, int ind
         if (type == LUA_TSTRING)
             return uuid_put(e, plan, index, at);
         break;
+    case WB_TYPE_JSON:
+    case WB_TYPE_JSONB:
+        if (type == LUA_TTABLE)
+            return json_put(e, plan, index, at);
+        break;
     }
     return any_put(e, plan, index, type, at);
 }
@@ -128,6 +151,8 @@ bool lwb_row_encode(lua_State *L, lwb_pipeline *pipeline, const lwb_given *given
     if (pipeline->lent || schema->lenient || schema->fixed_bytes > MOST_BYTES)
         return false;
     encoder e = {.L = L, .out = &pipeline->tuple, .fixed = schema->fixed_bytes};
+    if (e.out->failed || e.out->capacity > LARGE_BYTES)
+        wb_buffer_fini(e.out);
     pipeline->lent = true;
     bool taken = row_put(&e, schema, given, tuple);
     pipeline->lent = false;

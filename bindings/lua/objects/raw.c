@@ -130,6 +130,7 @@ void lwb_raw(lua_State *L)
         {"close_timeout", raw_close_timeout},
         {"block_timeout", raw_block_timeout},
         {"is_completed", raw_is_completed},
+        {"adder", lwb_adder},
         {NULL, NULL},
     };
     lua_newtable(L);

@@ -37,12 +37,10 @@ static int place_of(lwb_plan *plan, const void *key, int nth)
 
 bool lwb_row_read(lua_State *L, lwb_plan *plan, int row, int ahead, uint8_t *slots)
 {
-    int at = row + ahead, place = ahead;
+    int at = lua_gettop(L), place = ahead;
     if (ahead > plan->count || !lua_checkstack(L, 2 * plan->count + 2))
         return false;
-    memset(slots, 0, (size_t)plan->count);
-    for (int i = 0; i < ahead; i++)
-        slots[i] = (uint8_t)(row + 1 + i);
+    memset(slots + ahead, 0, (size_t)(plan->count - ahead));
     lua_pushnil(L);
     for (int nth = 0; place >= ahead && lua_next(L, row); nth++) {
         at += 2; /* the value; its key is below it */
