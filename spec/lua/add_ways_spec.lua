@@ -1,0 +1,169 @@
+-- The ways into one batch: add, add_values, add_mixed, and beside each the way of a row that is not usual, which a list
+-- among its values makes it. All of them take the same rows, write the same bytes, and refuse with the same words.
+
+local writebehind = require "writebehind"
+
+local unpack = table.unpack or unpack -- luacheck: ignore 143
+
+local null = writebehind.json.null
+
+local COLUMNS = {
+    { "flag", "bool", null = true }, { "small", "int2", null = true }, { "number", "int4", null = true },
+    { "large", "int8", default = 7 }, { "narrow", "float4", null = true }, { "wide", "float8", null = true },
+    { "note", "text", null = true, max = 20 }, { "raw", "bytea", null = true }, { "key", "uuid", null = true },
+    { "at", "timestamptz", null = true }, { "day", "date", null = true }, { "doc", "jsonb", default = "{}" },
+    { "plain", "json", null = true }, { "price", "numeric", null = true }, { "mood", "text", server_default = true },
+}
+local LIST = { "list", "int4[]", null = true }
+
+local UUID = "550e8400-e29b-41d4-a716-446655440000"
+local VALUES = {
+    true, false, 0, -0.0, 1, -1, 2.0, 1.5, 32767, 32768, -32769, 2147483647, 2147483648, 2 ^ 53, -2 ^ 53, 2 ^ 63, 1e300,
+    -1e-300, 1 / 0, -1 / 0, 0 / 0, "", "x", "12", "é", "\255", "a\0b", ("long"):rep(10), ("x"):rep(300000), UUID,
+    UUID:upper(), UUID:sub(2), ("\1"):rep(16), "{" .. UUID .. "}", "2024-05-14T08:00:00Z", "2024-05-14", "infinity",
+    1715673600.25, null, {}, { a = 1 }, { 1, 2, { b = "\n" } }, { a = { b = print } }, { s = "\255" }, { s = "a\0" },
+    { n = 0 / 0 }, '{"a":1}', "[", print, io.stdout, writebehind, { ("x"):rep(300000) }, { { 1.5, 2 ^ 53, -0.0 } },
+}
+
+local state = 1
+local function random(limit)
+    state = state * 48271 % 2147483647
+    return state % limit + 1
+end
+
+local function columns_of(with_list)
+    local columns = { with_list and LIST or nil }
+    for _, column in ipairs(COLUMNS) do
+        columns[#columns + 1] = column
+    end
+    return writebehind.schema(columns)
+end
+
+local written -- what the last batch had
+
+local function write(_, batch)
+    written = batch:copy_binary()
+    return true
+end
+
+local function batcher_of(with_list)
+    return assert(writebehind.batcher {
+        store = { write = write }, schema = columns_of(with_list), table = "t", inline = false, interval = 3600,
+        max_pending_bytes = 1e9, batch_bytes = 2 ^ 30,
+    })
+end
+
+-- The tuple of one added row, without the count of its fields and, where it has one, the list; nil, why it has none.
+local function tuple_of(batcher, with_list, ok, message, code)
+    if not ok then
+        return nil, message, code
+    end
+    assert(batcher:flush())
+    return written:sub(19 + 2 + (with_list and 4 + 20 + 8 or 0) + 1)
+end
+
+local function random_row()
+    local row, values = {}, {}
+    for index, column in ipairs(COLUMNS) do
+        local value
+        if random(8) == 1 then
+            value = VALUES[random(#VALUES)]
+        end
+        row[column[1]], values[index] = value, value
+    end
+    return row, values
+end
+
+local WAYS = {
+    function(batcher, row) return batcher:add(row) end,
+    function(batcher, _, values) return batcher:add_values(unpack(values, 1, #COLUMNS)) end,
+    function(batcher, row, values)
+        local rest = {}
+        for index = 5, #COLUMNS do
+            rest[COLUMNS[index][1]] = values[index]
+        end
+        return batcher:add_mixed(rest, row.flag, row.small, row.number, row.large)
+    end,
+}
+
+local LISTED = {
+    function(batcher, row)
+        row.list = { 5 }
+        local ok, message, code = batcher:add(row)
+        row.list = nil
+        return ok, message, code
+    end,
+    function(batcher, _, values) return batcher:add_values({ 5 }, unpack(values, 1, #COLUMNS)) end,
+    function(batcher, row) return batcher:add_mixed(row, { 5 }) end,
+}
+
+describe("the ways to add a row", function()
+    it("agree, usual or not", function()
+        local usual, listed = batcher_of(false), batcher_of(true)
+        local taken, refused = 0, 0
+        for _ = 1, 3000 do
+            local row, values = random_row()
+            local expected, why, code = tuple_of(usual, false, WAYS[1](usual, row, values))
+            for way = 1, 3 do
+                assert.same({ expected, why, code }, { tuple_of(usual, false, WAYS[way](usual, row, values)) })
+                assert.same({ expected, why, code }, { tuple_of(listed, true, LISTED[way](listed, row, values)) })
+            end
+            taken, refused = taken + (expected and 1 or 0), refused + (expected and 0 or 1)
+        end
+        assert.is_true(taken > 300 and refused > 300, taken .. " taken, " .. refused .. " refused")
+        assert(usual:close())
+        assert(listed:close())
+    end)
+
+    it("agree on each value alone", function()
+        local usual, listed = batcher_of(false), batcher_of(true)
+        local taken = 0
+        for index, column in ipairs(COLUMNS) do
+            for _, value in ipairs(VALUES) do
+                local row, values = { [column[1]] = value }, { [index] = value }
+                local expected, why, code = tuple_of(usual, false, WAYS[1](usual, row, values))
+                for way = 1, 3 do
+                    assert.same({ expected, why, code }, { tuple_of(usual, false, WAYS[way](usual, row, values)) })
+                    assert.same({ expected, why, code }, { tuple_of(listed, true, LISTED[way](listed, row, values)) })
+                end
+                taken = taken + (expected and 1 or 0)
+            end
+        end
+        assert.is_true(taken > 200, taken .. " taken")
+    end)
+end)
+
+describe("add_mixed", function()
+    it("refuses a column that is given twice, one that is none, and too many values", function()
+        local batcher = batcher_of(false)
+        local ok, message, code = batcher:add_mixed({ flag = true }, false)
+        assert.same({ nil, 'column "flag" (bool): it is given twice, by the row and by a value after it', "invalid" },
+            { ok, message, code })
+        ok, message, code = batcher:add_mixed({ flags = true }, false)
+        assert.same({ nil, 'no column "flags"', "invalid" }, { ok, message, code })
+        ok, message, code = batcher:add_mixed({}, unpack({}, 1, #COLUMNS + 1))
+        assert.same({ nil, "add_mixed: 16 values for 15 columns (generated ones are not given)", "invalid" },
+            { ok, message, code })
+        assert.has_error(function()
+            batcher:add_mixed(1)
+        end)
+        assert.equal(3, batcher:stats().rejected)
+        assert.is_true(batcher:add_mixed({ large = 1 }))
+        assert.is_true(batcher:add_mixed({ large = 1 }, nil, 2))
+        assert(batcher:close())
+    end)
+
+    it("is seen whole by a policy", function()
+        local seen
+        local batcher = writebehind.batcher {
+            store = { write = function() return true end }, table = "t", inline = false,
+            schema = writebehind.schema { { "a", "int4" }, { "b", "int4" } },
+            policy = { route = function(row)
+                seen = { row.a, row.b }
+            end },
+        }
+        assert.is_true(batcher:add_mixed({ b = 2 }, 1))
+        assert.same({ 1, 2 }, seen)
+        assert(batcher:close())
+    end)
+end)
