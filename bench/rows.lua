@@ -1,9 +1,11 @@
 -- SPDX-License-Identifier: MIT
--- What the benchmarks share: rows of agent statistics made from a seeded generator, time, medians.
+-- What the benchmarks share: rows of agent statistics made from a seeded generator, time, medians, and the line in
+-- which a program gives a figure: who, what, value, with tabs between. bench/report.lua takes medians of these.
 
-local process = require("writebehind.core").process
+local monotime = require("system").monotime -- in ns, where the library's own clock has µs
+local writebehind = require "writebehind"
 
-local rows = { now = process.now }
+local rows = { now = monotime, table = writebehind.agent_stats.table }
 
 local state = 1
 
@@ -13,18 +15,16 @@ local function random(limit)
     return state % limit
 end
 
-local function uuid()
-    local parts = {}
-    for i = 1, 8 do
-        parts[i] = ("%04x"):format(random(65536))
-    end
-    return ("%s%s-%s-4%s-a%s-%s%s%s"):format(parts[1], parts[2], parts[3], parts[4]:sub(2), parts[5]:sub(2),
-        parts[6], parts[7], parts[8])
+function rows.uuid()
+    local a, b, c, d = random(65536), random(65536), random(65536), random(65536)
+    local e, f, g, h = random(65536), random(4096), random(65536), random(4096)
+    return ("%04x%04x-%04x-4%03x-a%03x-%04x%04x%04x"):format(a, b, c, f, h, d, e, g)
 end
 
 local ids = {}
 for i = 1, 1000 do
-    ids[i] = { uuid(), uuid(), uuid(), ids[(i - 1) % 20 + 1] and ids[(i - 1) % 20 + 1][4] or uuid() }
+    local template = ids[(i - 1) % 20 + 1]
+    ids[i] = { rows.uuid(), rows.uuid(), rows.uuid(), template and template[4] or rows.uuid() }
 end
 
 local JSON = { "{}", '{"ssh":1}', '{"vscode":2,"ssh":1}', '{"jetbrains":1}' }
@@ -37,6 +37,13 @@ function rows.values(i)
         i % 3, 0, 0, i % 2, 12.5, false
 end
 
+-- A batcher of these rows; what it has to say goes nowhere.
+function rows.batcher(options)
+    options.schema, options.table = writebehind.agent_stats.schema, rows.table
+    options.log = options.log or function() end
+    return assert(writebehind.batcher(options))
+end
+
 function rows.median(list)
     local sorted = {}
     for i, value in ipairs(list) do
@@ -44,6 +51,10 @@ function rows.median(list)
     end
     table.sort(sorted)
     return sorted[math.floor((#sorted + 1) / 2)]
+end
+
+function rows.sample(who, what, value)
+    print(("%s\t%s\t%.6g"):format(who, what, value))
 end
 
 -- A line for the summary: ratios come first in it.
