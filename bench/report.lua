@@ -5,12 +5,13 @@
 
 local form, path = arg[1], arg[2]
 
-local COLUMNS = { "lua5.4", "luajit", "go" }
+local COLUMNS = { "lua5.4", "luajit", "go", "psql", "luasql", "sqlite3", "clock" }
 
--- Of each part: the unit, what there is, in this order, and ratios { what, peer, peer's what, aims by column }.
+-- Of each part: what there is, in this order, and its ratios: { what, peer, peer's what, aims by column }. A peer that
+-- is a number is a limit; "same" is the same Lua.
 local PARTS = {
     {
-        title = "One add", unit = "ns",
+        title = "One add, ns",
         "stats:add, fresh", "stats:add, reused", "add, JSON a table", "add, JSON text", "add_values",
         "stats:add, fresh, flat out", "add_values, flat out", "build a table",
         ratios = {
@@ -23,7 +24,84 @@ local PARTS = {
             { "stats:add, fresh, flat out", "go", "stats:add, fresh, flat out" },
         },
     },
+    {
+        title = "One add while the database is frozen, us",
+        "add while frozen, p50, us", "add while frozen, p99, us", "add while frozen, p99.9, us",
+        "add while frozen, p99.99, us", "add while frozen, the longest, us",
+        ratios = {
+            { "add while frozen, p99.99, us", 50, "50 us", { ["lua5.4"] = "<= 1", luajit = "<= 1" } },
+            { "add while frozen, the longest, us", 1000, "1 ms", { ["lua5.4"] = "<= 1", luajit = "<= 1" } },
+            { "add while frozen, the longest, us", "clock", "add while frozen, the longest, us" },
+        },
+    },
+    {
+        title = "One add of a tracker",
+        "1,000 hot ids, ns", "1 M ids, the first time, ns", "1 M ids, the second time, ns",
+        "1 M ids, the first time: the longest, us", "1 M ids, the second time: the longest, us",
+        ratios = {
+            { "1,000 hot ids, ns", "go", "1,000 hot ids, ns" },
+            { "1 M ids, the first time, ns", "go", "1 M ids, the first time, ns" },
+            { "1 M ids, the second time, ns", "go", "1 M ids, the second time, ns",
+                { ["lua5.4"] = "<= 0.6", luajit = "<= 0.6" } },
+            { "1 M ids, the first time: the longest, us", 1000, "1 ms", { ["lua5.4"] = "<= 1", luajit = "<= 1" } },
+        },
+    },
+    {
+        title = "A tracker's flush, ms",
+        "10 ids: the writes, ms", "10 ids: a flush, ms", "100,000 ids: the writes, ms", "100,000 ids: a flush, ms",
+        ratios = {
+            { "10 ids: the writes, ms", "psql", "10 ids: the writes, ms" },
+            { "100,000 ids: the writes, ms", "psql", "100,000 ids: the writes, ms" },
+        },
+    },
+    {
+        title = "From add to commit",
+        "into PostgreSQL, rows/s", "into PostgreSQL, CPU a row, ns", "into SQLite, rows/s",
+        "into SQLite, CPU a row, ns",
+        ratios = {
+            { "into PostgreSQL, rows/s", "psql", "into PostgreSQL, rows/s",
+                { ["lua5.4"] = ">= 0.97", luajit = ">= 0.97" } },
+            { "into PostgreSQL, rows/s", "go", "into PostgreSQL, rows/s" },
+            { "into PostgreSQL, rows/s", "luasql", "into PostgreSQL, rows/s" },
+            { "into PostgreSQL, CPU a row, ns", 600, "600 ns", { ["lua5.4"] = "<= 1", luajit = "<= 1" } },
+            { "into SQLite, rows/s", "sqlite3", "into SQLite, rows/s" },
+        },
+    },
+    {
+        title = "Policies that decide what is decided without them",
+        "add, no policy, ns", "add, should_flush, ns", "add, route, ns", "add where full, drop_oldest, ns",
+        "add where full, on_full, ns", "no policy: CPU a row, add to stored, ns",
+        "should_flush and route: CPU a row, add to stored, ns",
+        "a worker's should_flush and route: CPU a row, add to stored, ns",
+        ratios = {
+            { "add, should_flush, ns", "same", "add, no policy, ns" },
+            { "add, route, ns", "same", "add, no policy, ns" },
+            { "add where full, on_full, ns", "same", "add where full, drop_oldest, ns" },
+        },
+    },
+    {
+        title = "Batches that wait, ns",
+        "add, 100 batches wait, ns", "add, 10000 batches wait, ns",
+        "take and complete, 100 batches wait, ns", "take and complete, 10000 batches wait, ns",
+        "add, 100 batches wait for a retry, ns", "add, 10000 batches wait for a retry, ns",
+        "take and complete, 100 batches wait for a retry, ns",
+        "take and complete, 10000 batches wait for a retry, ns",
+        ratios = {
+            { "add, 10000 batches wait, ns", "same", "add, 100 batches wait, ns" },
+            { "take and complete, 10000 batches wait, ns", "same", "take and complete, 100 batches wait, ns" },
+        },
+    },
+    {
+        title = "Rows that pend",
+        ratios = { { "add, up to 10000000 pending, ns", "same", "add, up to 10000 pending, ns" } },
+    },
 }
+
+for _, what in ipairs { "add, up to %d pending, ns", "memory a row, %d pending, bytes" } do
+    for _, point in ipairs { 10000, 30000, 100000, 300000, 1000000, 3000000, 10000000 } do
+        table.insert(PARTS[#PARTS], what:format(point))
+    end
+end
 
 local function median(list)
     table.sort(list)
@@ -66,27 +144,34 @@ local function each_ratio(part, each)
         local what, peer, peer_what, aims = ratio[1], ratio[2], ratio[3], ratio[4] or {}
         for _, who in ipairs { "lua5.4", "luajit" } do
             local own = figures[what][who]
-            local other = figures[peer_what][peer == "same" and who or peer]
+            local other = type(peer) == "number" and peer or figures[peer_what][peer == "same" and who or peer]
             if own and other then
                 local aim = aims[who] or ""
-                local text = ("%s: %s / %s%s"):format(who, what, peer == "same" and "" or peer .. "'s ", peer_what)
+                local whose = (peer == "same" or type(peer) == "number") and "" or peer .. "'s "
+                local text = ("%s: %s / %s%s"):format(who, what, whose, peer_what == what and "" or peer_what)
                 each(text, own / other, aim, aim ~= "" and not met(own / other, aim) and "missed" or "")
             end
         end
     end
 end
 
-local function columns_of(part)
-    local list = {}
+-- The columns of a part that have a figure, and the lines that have one.
+local function shape(part)
+    local columns, lines = {}, {}
     for _, who in ipairs(COLUMNS) do
         for _, what in ipairs(part) do
             if figures[what][who] then
-                list[#list + 1] = who
+                columns[#columns + 1] = who
                 break
             end
         end
     end
-    return list
+    for _, what in ipairs(part) do
+        if next(figures[what]) then
+            lines[#lines + 1] = what
+        end
+    end
+    return columns, lines
 end
 
 local function shown(value)
@@ -108,14 +193,13 @@ function writers.text.ratios()
     end
 end
 
-function writers.text.figures(part)
-    local columns = columns_of(part)
-    local line = ("%-46s"):format(part.title .. ", " .. part.unit)
+function writers.text.figures(part, columns, lines)
+    local line = ("%-46s"):format(part.title)
     for _, who in ipairs(columns) do
         line = line .. ("%12s"):format(who)
     end
     print("\n" .. line)
-    for _, what in ipairs(part) do
+    for _, what in ipairs(lines) do
         line = ("  %-44s"):format(what)
         for _, who in ipairs(columns) do
             line = line .. ("%12s"):format((shown(figures[what][who]):gsub("–", "-")))
@@ -133,11 +217,10 @@ function writers.markdown.ratios()
     end
 end
 
-function writers.markdown.figures(part)
-    local columns = columns_of(part)
-    print(("\n| %s, %s | %s |\n| --- |%s"):format(part.title, part.unit, table.concat(columns, " | "),
+function writers.markdown.figures(part, columns, lines)
+    print(("\n| %s | %s |\n| --- |%s"):format(part.title, table.concat(columns, " | "),
         (" ---: |"):rep(#columns)))
-    for _, what in ipairs(part) do
+    for _, what in ipairs(lines) do
         local cells = {}
         for i, who in ipairs(columns) do
             cells[i] = shown(figures[what][who])
@@ -149,7 +232,8 @@ end
 local writer = assert(writers[form], "usage: report.lua text|markdown SAMPLES")
 writer.ratios()
 for _, part in ipairs(PARTS) do
-    if #columns_of(part) > 0 then
-        writer.figures(part)
+    local columns, lines = shape(part)
+    if #lines > 0 then
+        writer.figures(part, columns, lines)
     end
 end

@@ -44,6 +44,20 @@ function rows.batcher(options)
     return assert(writebehind.batcher(options))
 end
 
+local RUN = 800 -- less than flush_at
+
+-- ns a call of `form(from, to)`, which makes so many: in runs that fill no batch, so nothing is written meanwhile.
+function rows.alone(form, count, settle)
+    local spent = 0
+    for from = 1, count, RUN do
+        settle()
+        local began = rows.now()
+        form(from, from + RUN - 1)
+        spent = spent + rows.now() - began
+    end
+    return spent * 1e9 / count
+end
+
 function rows.median(list)
     local sorted = {}
     for i, value in ipairs(list) do
@@ -60,10 +74,6 @@ end
 -- A line for the summary: ratios come first in it.
 function rows.ratio(text, value, aim)
     print(("= %-72s %6.2f   %s"):format(text, value, aim or ""))
-end
-
-function rows.figure(text, value, unit)
-    print(("  %-72s %10.0f %s"):format(text, value, unit))
 end
 
 return rows

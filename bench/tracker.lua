@@ -1,103 +1,53 @@
 -- SPDX-License-Identifier: MIT
--- A tracker's flush beside psql's plain UPDATE of the same ids, few and many, in a table of ROWS rows (100,000 where
--- the environment does not say). Interleaved. psql says how long its statement took, and the tracker how long its
--- writes.
+-- One add of a tracker, the id a uuid as text: of 1,000 ids again and again, of a million that are new, and of the
+-- same million again; and the longest single add of a million. Nothing is flushed. Usage: tracker.lua WHO
+
 local writebehind = require "writebehind"
 local rows = require "bench.rows"
 
-local lua, conninfo, scratch = arg[1], arg[2], arg[3]
-local COUNT = tonumber(os.getenv "ROWS") or 100000
+local who = arg[1]
+local COUNT, HOT, TIMES = 1000000, 1000, 200
 
-local function psql(sql)
-    local path = scratch .. "/statements.sql"
-    local file = assert(io.open(path, "w"))
-    file:write(sql, "\n")
-    file:close()
-    local pipe = assert(io.popen(("psql -qXAt -v ON_ERROR_STOP=1 '%s' -f '%s'"):format(conninfo, path)))
-    local text = pipe:read("*a")
-    assert(pipe:close())
-    return text
+local function new_tracker()
+    return assert(writebehind.tracker { store = writebehind.memory(), table = "workspaces", interval = 86400,
+        close_timeout = 0.001, log = function() end })
 end
 
-local function ids_of(count, step)
-    local ids = {}
-    local sql = "SELECT id FROM used WHERE n %% %d = %d LIMIT %d"
-    for id in psql(sql:format(step, step - 1, count) .. ";"):gmatch("%S+") do
-        ids[#ids + 1] = id
-    end
-    assert(#ids == count)
-    return ids
+local ids = {}
+for i = 1, COUNT do
+    ids[i] = rows.uuid()
 end
+collectgarbage()
 
--- Of few ids the last of some in a row: what is warm then is warm on both sides.
-local function times(ids)
-    return #ids < 1000 and 10 or 1
-end
-
-local function plain(ids)
-    local update = "UPDATE used SET at = clock_timestamp() WHERE id = ANY ('{" .. table.concat(ids, ",")
-        .. "}'::uuid[]);\n"
-    local text = psql("\\timing on\n" .. update:rep(times(ids)))
-    local last
-    for ms in text:gmatch("Time: ([%d.]+) ms") do
-        last = tonumber(ms) / 1e3
-    end
-    return last
-end
-
--- The time of the writes, and of the whole flush.
-local function flushed(tracker, spent, ids)
-    local wrote, took
-    for _ = 1, times(ids) do
-        for _, id in ipairs(ids) do
-            assert(tracker:add(id))
+-- Adds the ids up to `last`, so many times: ns a call.
+local function pass(tracker, last, times)
+    local began = rows.now()
+    for _ = 1, times do
+        for i = 1, last do
+            tracker:add(ids[i])
         end
-        spent.seconds = 0
+    end
+    return (rows.now() - began) * 1e9 / last / times
+end
+
+local function longest(tracker)
+    local most = 0
+    for i = 1, COUNT do
+        local id = ids[i]
         local began = rows.now()
-        assert(tracker:flush(120))
-        took = rows.now() - began
-        tracker:poll()
-        wrote = spent.seconds
+        tracker:add(id)
+        most = math.max(most, rows.now() - began)
     end
-    return wrote, took
+    return most * 1e6
 end
 
-local function compare(count, rounds)
-    local ids = ids_of(count, math.max(1, math.floor(COUNT / count)))
-    local spent = {}
-    local tracker = writebehind.tracker { store = writebehind.postgres { conninfo = conninfo }, table = "used",
-        key = "id", column = "at", interval = 3600, on_flush = function(report)
-            spent.seconds = spent.seconds + report.elapsed
-        end }
-    local ours, theirs, flushes = {}, {}, {}
-    for round = 0, rounds do
-        local own, copy, flush
-        if round % 2 == 0 then
-            own, flush = flushed(tracker, spent, ids)
-            copy = plain(ids)
-        else
-            copy = plain(ids)
-            own, flush = flushed(tracker, spent, ids)
-        end
-        if count > 1000 then
-            psql "VACUUM used; CHECKPOINT;"
-        end
-        if round > 0 then -- the first warms up
-            ours[round], theirs[round], flushes[round] = own, copy, flush
-        end
-    end
-    assert(tracker:stats().updated == (rounds + 1) * count * times(ids) and tracker:close())
-    local own, copy = rows.median(ours), rows.median(theirs)
-    rows.ratio(("%s: tracker, %d ids of %d rows: ids/s / psql's plain UPDATE"):format(lua, count, COUNT), copy / own,
-        "aim: >= 0.9")
-    rows.figure(("%s: tracker, %d ids of %d rows: the writes"):format(lua, count, COUNT), own * 1e6, "us")
-    rows.figure(("%s: tracker, %d ids of %d rows: a flush, threads included"):format(lua, count, COUNT),
-        rows.median(flushes) * 1e6, "us")
-end
-
-psql(([[DROP TABLE IF EXISTS used;
-    CREATE TABLE used (id uuid PRIMARY KEY, n int8, at timestamptz);
-    INSERT INTO used SELECT gen_random_uuid(), i, '2020-01-01' FROM generate_series(1, %d) AS i;
-    VACUUM ANALYZE used; CHECKPOINT;]]):format(COUNT))
-compare(10, 101)
-compare(math.min(COUNT, 100000), 7)
+local tracker = new_tracker()
+pass(tracker, HOT, 10)
+rows.sample(who, "1,000 hot ids, ns", pass(tracker, HOT, TIMES))
+tracker = new_tracker()
+rows.sample(who, "1 M ids, the first time, ns", pass(tracker, COUNT, 1))
+rows.sample(who, "1 M ids, the second time, ns", pass(tracker, COUNT, 1))
+tracker = new_tracker()
+rows.sample(who, "1 M ids, the first time: the longest, us", longest(tracker))
+rows.sample(who, "1 M ids, the second time: the longest, us", longest(tracker))
+assert(tracker:stats().pending == 2 * COUNT)
