@@ -54,14 +54,13 @@ SPEC_SOURCES := $(filter %_test.c,$(call sources,spec/core))
 SPEC_OBJECTS := $(patsubst %.c,$(BUILD)/obj/%.o,$(call sources,spec/core))
 SPEC_SHARED := $(filter-out %_test.o,$(SPEC_OBJECTS))
 SPECS := $(patsubst spec/core/%.c,$(BUILD)/spec/%,$(SPEC_SOURCES))
-BENCHES := $(patsubst bench/%.c,$(BUILD)/bench/%,$(wildcard bench/*.c))
 EXAMPLES := $(patsubst examples/%.c,$(BUILD)/examples/%,$(wildcard examples/*.c))
 STATIC := $(BUILD)/libwritebehind.a
 DYNAMIC := $(BUILD)/libwritebehind.so
 MODULE := $(BUILD)/$(LUA)/writebehind/core.so
 COMMAND := $(BUILD)/$(LUA)/bin/writebehind
 
-.PHONY: all lib module modules specs benches examples env lint format test sim fuzz demo bench bench-openresty memcheck \
+.PHONY: all lib module modules specs examples env lint format test sim fuzz demo bench charts bench-openresty memcheck \
     install clean help rock install-rock FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -70,7 +69,6 @@ all: lib module
 lib: $(STATIC) $(DYNAMIC)
 module: $(MODULE) $(COMMAND)
 specs: $(SPECS)
-benches: $(BENCHES)
 examples: $(EXAMPLES)
 modules: lib
 	@for lua in $(LUAS); do $(MAKE) --no-print-directory module LUA=$$lua || exit 1; done
@@ -120,10 +118,9 @@ $(COMMAND): bin/writebehind
 $(BUILD)/spec/%: $(BUILD)/obj/spec/core/%.o $(SPEC_SHARED) $(STATIC)
 	@mkdir -p $(@D)
 	$(CC) $(SANITIZE_FLAGS) -pthread $(LDFLAGS) -o $@ $< $(SPEC_SHARED) $(STATIC) $(CMOCKA_LIBS) $(UUID_LIBS) $(LIBS)
-$(BUILD)/bench/% $(BUILD)/examples/%: $(STATIC)
+$(BUILD)/examples/%: $(STATIC)
 	@mkdir -p $(@D)
 	$(CC) $(CORE_CFLAGS) $(LDFLAGS) -o $@ $(filter %.c,$^) $(STATIC) $(LIBS)
-$(BENCHES): $(BUILD)/bench/%: bench/%.c $(BUILD)/obj/core.flags
 $(EXAMPLES): $(BUILD)/examples/%: examples/%.c $(BUILD)/obj/core.flags
 
 -include $(CORE_OBJECTS:.o=.d) $(BINDING_OBJECTS:.o=.d) $(SPEC_OBJECTS:.o=.d)
@@ -163,8 +160,11 @@ fuzz:
 memcheck:
 	@scripts/setup test
 	@scripts/memcheck $(T)
-bench: all benches
-	@eval "$$($(MAKE) -s --no-print-directory env LUA=$(LUA))" && bench/run $(ARGS)
+bench: all
+	@bench/run $(ARGS)
+charts:
+	@scripts/setup bench
+	@bench/charts
 bench-openresty:
 	@scripts/setup test
 	@$(MAKE) --no-print-directory -s module LUA=luajit
@@ -211,7 +211,8 @@ help:
 	@echo 'make sim SEEDS=n      n seeds of the model of a store that refuses rows, in virtual time'
 	@echo 'make fuzz SECONDS=n    each fuzz target for n seconds'
 	@echo 'make memcheck         the tests of the core and one of the module under valgrind'
-	@echo 'make bench            the benchmarks'
+	@echo 'make bench [ARGS=…]   the benchmarks, beside peers; see bench/README.md'
+	@echo 'make charts           what the last of them measured, as docs/img/*.svg and in bench/README.md'
 	@echo 'make bench-openresty  what the requests of an nginx pay, its database at work and frozen'
 	@echo 'make install [PREFIX=…] [DESTDIR=…]'
 	@echo 'make clean'

@@ -41,7 +41,7 @@ local function growth()
     for _, point in ipairs(POINTS) do
         if point <= top then
             rows.sample(who, ("add, up to %d pending, ns"):format(point), add(batcher, last + 1, point))
-            rows.sample(who, ("memory a row, %d pending, bytes"):format(point), (resident() - before) / point)
+            rows.sample(who, ("memory, %d pending, bytes a row"):format(point), (resident() - before) / point)
             last = point
         end
     end

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
--- The figures of a run: medians of the samples of all rounds, ratios first, each beside its aim. As text, or as the
--- Markdown of bench/README.md. What a program gives that no part below names is an error: nothing is lost unseen.
--- Usage: report.lua text|markdown SAMPLES
+-- The figures of a run: medians of the samples of all rounds, ratios first, each beside its aim. As text, as the
+-- Markdown of bench/README.md, or as data for bench/charts.gp, a block a part. What a program gives that no part
+-- below names is an error: nothing is lost unseen. Usage: report.lua text|markdown|data SAMPLES
 
 local form, path = arg[1], arg[2]
 
@@ -30,6 +30,7 @@ local PARTS = {
         "add while frozen, p99.99, us", "add while frozen, the longest, us",
         ratios = {
             { "add while frozen, p99.99, us", 50, "50 us", { ["lua5.4"] = "<= 1", luajit = "<= 1" } },
+            { "add while frozen, p99.99, us", "clock", "add while frozen, p99.99, us" },
             { "add while frozen, the longest, us", 1000, "1 ms", { ["lua5.4"] = "<= 1", luajit = "<= 1" } },
             { "add while frozen, the longest, us", "clock", "add while frozen, the longest, us" },
         },
@@ -44,6 +45,7 @@ local PARTS = {
             { "1 M ids, the second time, ns", "go", "1 M ids, the second time, ns",
                 { ["lua5.4"] = "<= 0.6", luajit = "<= 0.6" } },
             { "1 M ids, the first time: the longest, us", 1000, "1 ms", { ["lua5.4"] = "<= 1", luajit = "<= 1" } },
+            { "1 M ids, the first time: the longest, us", "go", "1 M ids, the first time: the longest, us" },
         },
     },
     {
@@ -70,9 +72,9 @@ local PARTS = {
     {
         title = "Policies that decide what is decided without them",
         "add, no policy, ns", "add, should_flush, ns", "add, route, ns", "add where full, drop_oldest, ns",
-        "add where full, on_full, ns", "no policy: CPU a row, add to stored, ns",
-        "should_flush and route: CPU a row, add to stored, ns",
-        "a worker's should_flush and route: CPU a row, add to stored, ns",
+        "add where full, on_full, ns", "CPU a row, no policy, ns",
+        "CPU a row, should_flush and route, ns",
+        "CPU a row, the same in a worker, ns",
         ratios = {
             { "add, should_flush, ns", "same", "add, no policy, ns" },
             { "add, route, ns", "same", "add, no policy, ns" },
@@ -89,18 +91,20 @@ local PARTS = {
         ratios = {
             { "add, 10000 batches wait, ns", "same", "add, 100 batches wait, ns" },
             { "take and complete, 10000 batches wait, ns", "same", "take and complete, 100 batches wait, ns" },
+            { "take and complete, 10000 batches wait for a retry, ns", "same",
+                "take and complete, 100 batches wait for a retry, ns" },
         },
     },
     {
-        title = "Rows that pend",
+        title = "One add while rows pend, ns",
         ratios = { { "add, up to 10000000 pending, ns", "same", "add, up to 10000 pending, ns" } },
     },
+    { title = "Memory while rows pend, bytes a row", ratios = {} },
 }
 
-for _, what in ipairs { "add, up to %d pending, ns", "memory a row, %d pending, bytes" } do
-    for _, point in ipairs { 10000, 30000, 100000, 300000, 1000000, 3000000, 10000000 } do
-        table.insert(PARTS[#PARTS], what:format(point))
-    end
+for _, point in ipairs { 10000, 30000, 100000, 300000, 1000000, 3000000, 10000000 } do
+    table.insert(PARTS[#PARTS - 1], ("add, up to %d pending, ns"):format(point))
+    table.insert(PARTS[#PARTS], ("memory, %d pending, bytes a row"):format(point))
 end
 
 local function median(list)
@@ -147,8 +151,9 @@ local function each_ratio(part, each)
             local other = type(peer) == "number" and peer or figures[peer_what][peer == "same" and who or peer]
             if own and other then
                 local aim = aims[who] or ""
-                local whose = (peer == "same" or type(peer) == "number") and "" or peer .. "'s "
-                local text = ("%s: %s / %s%s"):format(who, what, whose, peer_what == what and "" or peer_what)
+                local whose = (peer == "same" or type(peer) == "number") and "" or peer .. "'s"
+                local text = ("%s: %s / %s"):format(who, what, peer_what == what and whose
+                    or whose .. (whose == "" and "" or " ") .. peer_what)
                 each(text, own / other, aim, aim ~= "" and not met(own / other, aim) and "missed" or "")
             end
         end
@@ -183,24 +188,24 @@ local function shown(value)
     return digits and digits:reverse():gsub("(%d%d%d)(%d)", "%1,%2"):gsub("(%d%d%d)(%d)", "%1,%2"):reverse() or text
 end
 
-local writers = { text = {}, markdown = {} }
+local writers = { text = {}, markdown = {}, data = {} }
 
 function writers.text.ratios()
     for _, part in ipairs(PARTS) do
         each_ratio(part, function(text, value, aim, said)
-            print(("%-70s %6.2f  %s"):format(text, value, aim == "" and "" or "aim " .. aim .. " " .. said))
+            print(("%-82s %6.2f  %s"):format(text, value, aim == "" and "" or "aim " .. aim .. " " .. said))
         end)
     end
 end
 
 function writers.text.figures(part, columns, lines)
-    local line = ("%-46s"):format(part.title)
+    local line = ("%-54s"):format(part.title)
     for _, who in ipairs(columns) do
         line = line .. ("%12s"):format(who)
     end
     print("\n" .. line)
     for _, what in ipairs(lines) do
-        line = ("  %-44s"):format(what)
+        line = ("  %-52s"):format(what)
         for _, who in ipairs(columns) do
             line = line .. ("%12s"):format((shown(figures[what][who]):gsub("–", "-")))
         end
@@ -229,7 +234,21 @@ function writers.markdown.figures(part, columns, lines)
     end
 end
 
-local writer = assert(writers[form], "usage: report.lua text|markdown SAMPLES")
+function writers.data.ratios() end
+
+function writers.data.figures(part, columns, lines)
+    print(("# %s\n\"\" \"%s\""):format(part.title, table.concat(columns, '" "')))
+    for _, what in ipairs(lines) do
+        local cells = { what:match "(%d+) pending" or '"' .. what:gsub(", ", ",\\n") .. '"' }
+        for _, who in ipairs(columns) do
+            cells[#cells + 1] = figures[what][who] or "NaN"
+        end
+        print(table.concat(cells, " "))
+    end
+    print "\n"
+end
+
+local writer = assert(writers[form], "usage: report.lua text|markdown|data SAMPLES")
 writer.ratios()
 for _, part in ipairs(PARTS) do
     local columns, lines = shape(part)

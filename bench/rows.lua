@@ -9,16 +9,16 @@ local rows = { now = monotime, table = writebehind.agent_stats.table }
 
 local state = 1
 
--- Park and Miller's minimal standard generator: the same on every Lua.
-local function random(limit)
+-- Park and Miller's minimal standard generator, of 31 bits: the same on every Lua.
+local function random()
     state = state * 48271 % 2147483647
-    return state % limit
+    return state
 end
 
 function rows.uuid()
-    local a, b, c, d = random(65536), random(65536), random(65536), random(65536)
-    local e, f, g, h = random(65536), random(4096), random(65536), random(4096)
-    return ("%04x%04x-%04x-4%03x-a%03x-%04x%04x%04x"):format(a, b, c, f, h, d, e, g)
+    local a, b, c, d = random(), random(), random(), random()
+    return ("%08x-%04x-4%03x-a%03x-%08x%04x"):format(a, b % 65536, math.floor(b / 65536) % 4096, c % 4096, d,
+        math.floor(c / 4096) % 65536)
 end
 
 local ids = {}

@@ -1,7 +1,8 @@
 -- SPDX-License-Identifier: MIT
 -- Each add by itself, while PostgreSQL is frozen in the middle of a write: percentiles, and a histogram. In turns of
--- 1,000 calls with a control that only reads the clock, so that both meet whatever else the machine does.
--- Usage: tail.lua WHO CONNINFO HISTOGRAM (a file that gets lines of who, bucket, count; FREEZE and THAW are commands)
+-- 1,000 calls with a control that reads the clock for about as long as an add takes, and does nothing else: so both
+-- meet whatever else the machine does, as often.
+-- Usage: frozen.lua WHO CONNINFO HISTOGRAM (a file that gets lines of who, bucket, count; FREEZE and THAW are commands)
 
 local writebehind = require "writebehind"
 local rows = require "bench.rows"
@@ -32,9 +33,14 @@ local function add(list, from, to)
     end
 end
 
+local reads = 1 -- of the clock, in a call of the control
+
 local function read_clock(list, from, to)
     for i = from, to do
         local began = now()
+        for _ = 2, reads do
+            now()
+        end
         list[i] = now() - began
     end
 end
@@ -67,11 +73,20 @@ local function write_histogram(name, list)
     assert(file:close())
 end
 
+local function median_of_first(list, count)
+    local first = {}
+    for i = 1, count do
+        first[i] = list[i]
+    end
+    return rows.median(first)
+end
+
 local adds, clocks = zeros(), zeros()
 turns(adds, clocks, 10 * TURN) -- with the flusher at work: warms up
 assert(batcher:flush(60))
 os.execute(os.getenv "FREEZE")
 turns(adds, clocks, 10 * TURN) -- the flusher has what it now can't get rid of
+reads = math.max(1, math.floor(median_of_first(adds, 10 * TURN) / median_of_first(clocks, 10 * TURN) + 0.5))
 local before = batcher:stats().stored
 collectgarbage()
 turns(adds, clocks, COUNT)
