@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * The C module writebehind.core: constructors for the Lua side, which checks options and picks
  * metatables. Users require "writebehind" instead. */
-#include "lua/base/json_encode.h"
 #include "lua/base/pipeline.h"
 
 WB_API int luaopen_writebehind_core(lua_State *L);

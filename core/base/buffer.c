@@ -111,21 +111,6 @@ char *wb_buffer_take(wb_buffer *buffer, size_t *bytes)
 
 enum { ESCAPE_BYTES = 6, STRING_SLACK = 16 }; /* past what is left of a text: a word, a quote */
 
-static inline void store(char *to, uint64_t word)
-{
-    word = wb_json_swap(word);
-    memcpy(to, &word, sizeof word);
-}
-
-/* Fewer than eight bytes, and spaces after them. */
-static inline uint64_t load_tail(const char *text, size_t bytes)
-{
-    uint64_t word = WB_BYTE_ONES * ' ' << 8 * bytes;
-    for (size_t i = 0; i < bytes; i++)
-        word |= (uint64_t)(uint8_t)text[i] << 8 * i;
-    return word;
-}
-
 /* The letter of a two-character escape, or NUL. */
 static char escape_of(unsigned char c)
 {
@@ -180,9 +165,9 @@ bool wb_buffer_put_json_string(wb_buffer *json, const char *text, size_t bytes)
     *to++ = '"';
     for (const char *end = text + bytes; text < end;) {
         size_t left = (size_t)(end - text), step = left < 8 ? left : 8;
-        uint64_t word = left < 8 ? load_tail(text, left) : wb_json_load(text);
+        uint64_t word = left < 8 ? wb_json_load_tail(text, left) : wb_json_load(text);
         uint64_t escaped = wb_json_escaped(word);
-        store(to, word);
+        wb_json_store(to, word);
         seen |= word;
         if (escaped)
             step = (size_t)__builtin_ctzll(escaped) / 8;

@@ -42,19 +42,27 @@ static size_t digits_format(bool negative, uint64_t digits, int decimals, char *
 size_t wb_integer_format(int64_t number, char out[WB_NUMBER_BYTES])
 {
     uint64_t digits = number < 0 ? -(uint64_t)number : (uint64_t)number;
-    return digits_format(number < 0, digits, 0, out);
+    size_t bytes = 1 + (number < 0);
+    for (uint64_t rest = digits; rest >= 10; rest /= 10)
+        bytes++;
+    out[0] = '-';
+    out[bytes] = '\0';
+    char *at = out + bytes;
+    do {
+        *--at = (char)('0' + digits % 10);
+        digits /= 10;
+    } while (digits > 0);
+    return bytes;
 }
 
-/* What %.15g makes of a number that has 15 digits at most and no exponent there; 0: another. Fifteen digits and a power
- * of ten are exact as doubles, so their quotient is what strtod reads: it is the number, or the number has more. */
+/* What %.15g makes of a number from 1e-4 to 1e15, which has no exponent there; 0 where it takes more digits. Fifteen
+ * digits and a power of ten are exact as doubles: their quotient is what strtod reads. */
 static size_t short_format(double number, char *out)
 {
     static const double powers[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8, 1e9,
                                     1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18};
     double size = fabs(number);
     int decimals = 18;
-    if (!(size >= 1e-4 && size < 1e15))
-        return 0;
     while (size * powers[decimals] >= 1e15)
         decimals--;
     uint64_t digits = (uint64_t)(size * powers[decimals] + 0.5);
@@ -71,10 +79,11 @@ size_t wb_number_format(double number, char out[WB_NUMBER_BYTES])
 {
     if (isnan(number))
         return nan_format(out);
-    size_t bytes = short_format(number, out);
+    bool usual = fabs(number) >= 1e-4 && fabs(number) < 1e15;
+    size_t bytes = usual ? short_format(number, out) : 0;
     if (bytes > 0)
         return bytes;
-    for (int digits = 15; digits <= 17; digits++) {
+    for (int digits = usual ? 16 : 15; digits <= 17; digits++) {
         snprintf(out, WB_NUMBER_BYTES, "%.*g", digits, number);
         if (strtod(out, NULL) == number)
             break;

@@ -18,7 +18,5 @@ enum lwb_json {
  * metamethod. Raises nothing, and Lua makes no memory for it, but for the message, LuaJIT's 64-bit integers, and the
  * stack that a deep table needs. */
 int lwb_json_encode(lua_State *L, int index, wb_buffer *out);
-/* core.json_encode(value) → text, or nil and a message */
-int lwb_json(lua_State *L);
 
 #endif

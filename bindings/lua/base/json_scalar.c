@@ -6,50 +6,105 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/json_bytes.h"
 #include "base/show.h"
 #include "base/utf8.h"
 
-#define WHOLE_LIMIT 9007199254740992.0 /* 2^53 */
+enum { STRING_SLACK = 3 }; /* two quotes and a byte after them */
 
-void lwb_json_put_string(lwb_encoder *e, int index)
+/* Floats below it, 2^53, say which integer is meant. */
+#define WHOLE_LIMIT (INT64_C(1) << 53)
+
+static inline char *room(wb_buffer *out, size_t bytes)
+{
+    bool enough = out->capacity - out->bytes >= bytes || wb_buffer_reserve(out, bytes);
+    return enough ? out->data + out->bytes : NULL;
+}
+
+static __attribute__((noinline)) void put_escaped(lwb_encoder *e, const char *text, size_t bytes,
+                                                  char after)
+{
+    if (!wb_buffer_put_json_string(e->out, text, bytes))
+        e->unsure |= wb_utf8_check(text, bytes) != bytes;
+    lwb_json_put_byte(e, after);
+}
+
+/* The string, and a byte after it. */
+static inline void put_string(lwb_encoder *e, int index, char after)
 {
     size_t bytes;
     const char *text = lua_tolstring(e->L, index, &bytes);
-    if (!wb_buffer_put_json_string(e->out, text, bytes))
-        e->unsure |= wb_utf8_check(text, bytes) != bytes;
+    char *to = room(e->out, bytes + STRING_SLACK);
+    if (to == NULL || !wb_json_copy_plain(to + 1, text, bytes)) {
+        put_escaped(e, text, bytes, after);
+        return;
+    }
+    to[0] = '"';
+    to[bytes + 1] = '"';
+    to[bytes + 2] = after;
+    e->out->bytes += bytes + 3;
 }
 
-static inline bool is_integer(lua_State *L, int index)
-{
 #if LWB_HAS_INTEGERS
-    return lua_isinteger(L, index);
+
+/* Is it an integer, or a float that is written as one? */
+static inline bool as_integer(lua_State *L, int index, int64_t *out)
+{
+    int exact;
+    lua_Integer integer = lua_tointegerx(L, index, &exact);
+    *out = integer;
+    bool small = integer > -WHOLE_LIMIT && integer < WHOLE_LIMIT && integer != 0; /* not -0.0 */
+    return exact && (small || lua_isinteger(L, index));
+}
+
 #else
-    (void)L, (void)index;
-    return false;
+
+static inline bool as_integer(lua_State *L, int index, int64_t *out)
+{
+    double number = lua_tonumber(L, index);
+    if (!(number > (double)-WHOLE_LIMIT && number < (double)WHOLE_LIMIT))
+        return false;
+    *out = (int64_t)number;
+    return (double)*out == number && (*out != 0 || !signbit(number));
+}
+
 #endif
-}
 
-static size_t float_text(double number, char *out)
+/* The number, and a byte after it. False: JSON has no such number. */
+static inline bool put_number(lwb_encoder *e, int index, char after)
 {
-    bool whole = fabs(number) < WHOLE_LIMIT && (double)(int64_t)number == number &&
-                 !(number == 0 && signbit(number));
-    return whole ? wb_integer_format((int64_t)number, out) : wb_number_format(number, out);
-}
-
-bool lwb_json_put_number(lwb_encoder *e, int index)
-{
-    wb_buffer *out = e->out;
-    if (!wb_buffer_reserve(out, WB_NUMBER_BYTES))
+    int64_t integer;
+    size_t bytes;
+    char *to = room(e->out, WB_NUMBER_BYTES);
+    if (to == NULL)
         return true;
-    char *to = out->data + out->bytes;
-    if (is_integer(e->L, index)) {
-        out->bytes += wb_integer_format((int64_t)lua_tointeger(e->L, index), to);
+    if (as_integer(e->L, index, &integer)) {
+        bytes = wb_integer_format(integer, to);
+    } else {
+        double number = lua_tonumber(e->L, index);
+        if (!isfinite(number))
+            return false;
+        bytes = wb_number_format(number, to);
+    }
+    to[bytes] = after;
+    e->out->bytes += bytes + 1;
+    return true;
+}
+
+bool lwb_json_put_key(lwb_encoder *e)
+{
+    int type = lua_type(e->L, -2);
+    if (type == LUA_TSTRING) {
+        put_string(e, -2, ':');
         return true;
     }
-    double number = lua_tonumber(e->L, index);
-    if (isfinite(number))
-        out->bytes += float_text(number, to);
-    return isfinite(number);
+    lwb_json_put_byte(e, '"');
+    if (type == LUA_TNUMBER && put_number(e, -2, '"')) {
+        lwb_json_put_byte(e, ':');
+        return true;
+    }
+    lua_pushfstring(e->L, "a key that is a %s", lua_typename(e->L, type));
+    return false;
 }
 
 /* A 64-bit integer of LuaJIT. */
@@ -67,6 +122,7 @@ static bool put_cdata(lwb_encoder *e)
         return false;
     }
     wb_buffer_put(e->out, text, bytes);
+    lwb_json_put_byte(e, ',');
     lua_pop(L, 1);
     return true;
 }
@@ -116,7 +172,7 @@ void lwb_json_put_empty(lwb_encoder *e)
         list = is_mark(L) || says_array(L);
         lua_pop(L, 1);
     }
-    wb_buffer_put(e->out, list ? "[]" : "{}", 2);
+    wb_buffer_put(e->out, list ? "[]," : "{},", 3);
 }
 
 static bool put_pointer(lwb_encoder *e)
@@ -126,14 +182,12 @@ static bool put_pointer(lwb_encoder *e)
         lua_pushliteral(e->L, "a userdata");
         return false;
     }
-    wb_buffer_put_text(e->out, null ? "null" : "[]");
+    wb_buffer_put_text(e->out, null ? "null," : "[],");
     return true;
 }
 
-static bool put_finite(lwb_encoder *e)
+static bool refuse_number(lwb_encoder *e)
 {
-    if (lwb_json_put_number(e, -1))
-        return true;
     double number = lua_tonumber(e->L, -1);
     lua_pushfstring(e->L, "the number %s", isnan(number) ? "nan" : number > 0 ? "inf" : "-inf");
     return false;
@@ -143,12 +197,15 @@ bool lwb_json_put_scalar(lwb_encoder *e, int type)
 {
     switch (type) {
     case LUA_TSTRING:
-        lwb_json_put_string(e, -1);
+        put_string(e, -1, ',');
         return true;
     case LUA_TNUMBER:
-        return put_finite(e);
+        return put_number(e, -1, ',') || refuse_number(e);
     case LUA_TBOOLEAN:
-        wb_buffer_put_text(e->out, lua_toboolean(e->L, -1) ? "true" : "false");
+        if (lua_toboolean(e->L, -1))
+            wb_buffer_put(e->out, "true,", 5);
+        else
+            wb_buffer_put(e->out, "false,", 6);
         return true;
     case LUA_TLIGHTUSERDATA:
         return put_pointer(e);

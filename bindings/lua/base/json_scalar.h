@@ -22,12 +22,11 @@ static inline void lwb_json_put_byte(lwb_encoder *e, char c)
         out->data[out->bytes++] = c;
 }
 
-/* The string or the number at `index`. False: JSON has no such number. */
-void lwb_json_put_string(lwb_encoder *e, int index);
-bool lwb_json_put_number(lwb_encoder *e, int index);
-/* The empty table at the top. */
+/* The key below the value at the top, and a colon. False: pushed what is wrong. */
+bool lwb_json_put_key(lwb_encoder *e);
+/* The empty table at the top, and a comma. */
 void lwb_json_put_empty(lwb_encoder *e);
-/* The value at the top, which is of that type, and no table. False: pushed what is wrong. */
+/* The value at the top, which is of that type, no table, and a comma. The same. */
 bool lwb_json_put_scalar(lwb_encoder *e, int type);
 
 #endif

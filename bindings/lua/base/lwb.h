@@ -82,6 +82,8 @@ void lwb_push_anchored(lua_State *L, void **anchor, size_t bytes);
 void lwb_push_helpers(lua_State *L);
 /* Pushes one of them, or nil; is it a function? */
 bool lwb_helper(lua_State *L, const char *name);
+/* core.json_encode(value) → text, or nil and a message */
+int lwb_json(lua_State *L);
 /* Converts what is neither nil, boolean, number, string nor NULL. True: *out borrows from the stack, where
  * the value was replaced by its encoding. False: pushed a message. */
 bool lwb_value_rare(lua_State *L, int index, wb_value *out);

@@ -12,24 +12,44 @@
 
 enum { LOCAL_TEXT = 256 };
 
-static bool table_value(lua_State *L, int index, wb_value *out)
+/* Pushes the JSON of the value at `index`; false: a message. */
+static bool push_json(lua_State *L, int index)
 {
     wb_buffer *json = lwb_buffer(L);
     int how = lwb_json_encode(L, index, json);
     if (how == LWB_JSON_MEMORY)
-        luaL_error(L, "out of memory for a table's JSON");
-    if (how != LWB_JSON_REFUSED && json->bytes > UINT32_MAX)
-        lua_pushliteral(L, "the table's JSON is longer than 4 GiB");
-    if (how == LWB_JSON_REFUSED || json->bytes > UINT32_MAX)
+        luaL_error(L, "out of memory for JSON");
+    if (how == LWB_JSON_REFUSED)
         return false;
     lua_pushlstring(L, json->data, json->bytes);
+    wb_buffer_fini(json);
+    lua_remove(L, -2);
+    return true;
+}
+
+int lwb_json(lua_State *L)
+{
+    lua_settop(L, 1);
+    bool made = push_json(L, 1);
+    if (!made) {
+        lua_pushnil(L);
+        lua_insert(L, -2);
+    }
+    return made ? 1 : 2;
+}
+
+static bool table_value(lua_State *L, int index, wb_value *out)
+{
+    size_t bytes;
+    if (!push_json(L, index))
+        return false;
     lua_replace(L, index);
     out->kind = WB_TEXT;
-    out->bytes = (uint32_t)json->bytes;
-    out->text = lua_tostring(L, index);
-    wb_buffer_fini(json);
-    lua_pop(L, 1);
-    return true;
+    out->text = lua_tolstring(L, index, &bytes);
+    out->bytes = (uint32_t)bytes;
+    if (bytes > UINT32_MAX)
+        lua_pushliteral(L, "the table's JSON is longer than 4 GiB");
+    return bytes <= UINT32_MAX;
 }
 
 static bool cdata_value(lua_State *L, int index, wb_value *out)
