@@ -5,6 +5,9 @@
  * Invariant: while the tuple is being made no Lua code runs but for a table's JSON, and then the tuple is known to be lent:
  * an add from inside there finds no tuple to use. Nothing here raises. */
 #include "base/bigendian.h"
+#include "base/json.h"
+#include "base/timestamp.h"
+#include "base/utf8.h"
 #include "engine/batcher.h"
 #include "lua/base/convert.h"
 #include "lua/base/json_encode.h"
@@ -81,6 +84,36 @@ static inline uint8_t *uuid_put(encoder *e, const wb_column_plan *plan, int inde
     return any_put(e, plan, index, LUA_TSTRING, at);
 }
 
+static inline uint8_t *text_put(encoder *e, const wb_column_plan *plan, int index, uint8_t *at)
+{
+    size_t bytes;
+    const char *text = lua_tolstring(e->L, index, &bytes);
+    bool usual = plan->column.max == 0 && plan->column.values == NULL && bytes <= MOST_BYTES;
+    if (!usual || wb_utf8_check(text, bytes) != bytes || (at = room(e, at, bytes)) == NULL)
+        return NULL;
+    return (uint8_t *)memcpy(wb_put32(at, (uint32_t)bytes), text, bytes) + bytes;
+}
+
+static inline uint8_t *json_text_put(encoder *e, const wb_column_plan *plan, int index, uint8_t *at)
+{
+    size_t bytes, wrong, version = plan->code == WB_TYPE_JSONB;
+    const char *text = lua_tolstring(e->L, index, &bytes);
+    if (bytes > MOST_BYTES || wb_json_check(text, bytes, &wrong) != NULL ||
+        (at = room(e, at, bytes)) == NULL)
+        return NULL;
+    at = wb_put32(at, (uint32_t)(bytes + version));
+    *at = 1;
+    return (uint8_t *)memcpy(at + version, text, bytes) + bytes;
+}
+
+static inline uint8_t *time_put(lua_State *L, int index, uint8_t *at)
+{
+    int64_t unix_us;
+    if (!wb_timestamp_of_seconds(lua_tonumber(L, index), &unix_us))
+        return NULL;
+    return wb_put64(wb_put32(at, sizeof unix_us), (uint64_t)wb_pg_us(unix_us));
+}
+
 static inline uint8_t *float_put(lua_State *L, int index, uint8_t *at)
 {
     double number = lua_tonumber(L, index);
@@ -115,10 +148,20 @@ static inline uint8_t *value_put(encoder *e, const wb_column_plan *plan, int ind
         if (type == LUA_TSTRING)
             return uuid_put(e, plan, index, at);
         break;
+    case WB_TYPE_TEXT:
+        if (type == LUA_TSTRING)
+            return text_put(e, plan, index, at);
+        break;
+    case WB_TYPE_TIMESTAMPTZ:
+        if (type == LUA_TNUMBER)
+            return time_put(e->L, index, at);
+        break;
     case WB_TYPE_JSON:
     case WB_TYPE_JSONB:
         if (type == LUA_TTABLE)
             return json_put(e, plan, index, at);
+        if (type == LUA_TSTRING)
+            return json_text_put(e, plan, index, at);
         break;
     }
     return any_put(e, plan, index, type, at);
