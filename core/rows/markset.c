@@ -1,52 +1,90 @@
 /* SPDX-License-Identifier: MIT
- * A set of keys: one table of marks with linear probing. A slot is empty where its count is 0.
- * Invariant: the capacity is a power of two, and at most 3/4 of it is taken, so that every probe ends. Marks are only
- * removed all at once, so there are no tombstones. The hash's top bits choose the slot, so that a table twice as large
- * is filled in the order in which the old one is read. The upper half of a text's hash is kept beside it: other texts are
- * told apart by it, and a larger table is filled without reading the texts.
+ * A set of keys: segments of SLOTS marks each, with linear probing inside of one, and a directory that the top bits of a
+ * key's hash choose the segment from (extendible hashing). A full segment is split in two by the next bit; where the
+ * directory has no place for a second one, it is doubled first. So an add moves less than one segment's marks, gets
+ * memory of one slab at most, clears one segment of it, and gives none back but a smaller directory. (That has 8 bytes
+ * for some 600 marks: to double it takes microseconds up to 10 M ids, a millisecond at 100 M.)
+ * Invariant: a segment has free slots, so that every probe ends. A slot is empty where its count is 0. A segment of depth
+ * d is what the first d bits of the hash say, and 2^(depth - d) entries of the directory lead there, side by side. Marks
+ * are only removed all at once, so there are no tombstones. The upper half of a text's hash is kept beside it: other
+ * texts are told apart by it, and a segment is split without reading the texts.
  * No locks: its owner's. Only memory fails, and then nothing has changed. */
 #include "rows/markset.h"
 
 #include <string.h>
 
+#include "rows/hash.h"
 #include "rows/marksort.h"
 
-struct wb_markset {
-    wb_mark *slots;
-    size_t capacity; /* a power of two */
-    size_t count;    /* slots taken */
-    unsigned shift;  /* 64 - log2(capacity) */
-    bool of_texts;
-    uint64_t keys[4]; /* of the hash; secret */
-    wb_texts texts;   /* those of the keys */
+enum {
+    SLOTS_BITS = 10,
+    SLOTS = 1 << SLOTS_BITS,
+    SLOTS_TAKEN_MOST = SLOTS / 4 * 3,
+    CACHE_LINE = 64,
+    SLAB_ROOM_MOST = 32,         /* 1 MiB */
+    DEPTH_MOST = 32 - SLOTS_BITS /* of a text's hash there are 32 bits */
 };
 
-enum { CAPACITY_MIN = 64 };
+typedef struct segment {
+    _Alignas(CACHE_LINE) unsigned depth; /* how many bits of their hash its marks share */
+    unsigned count;
+    _Alignas(CACHE_LINE) wb_mark slots[SLOTS];
+} segment;
 
-static bool set_capacity(wb_markset *set, size_t capacity);
-static bool grow(wb_markset *set);
-static bool shrink(wb_markset *set, size_t held);
+/* Memory for segments. The slabs of a set double in size, up to SLAB_ROOM_MOST. */
+typedef struct slab {
+    struct slab *older;
+    size_t used, room;
+    segment *segments;
+} slab;
+
+struct wb_markset {
+    segment **directory; /* of 2^depth, at least two */
+    unsigned shift;      /* 64 - depth */
+    bool of_texts;
+    size_t count; /* of all marks */
+    wb_hash hash;
+    slab *newest;
+    wb_texts texts; /* those of the keys */
+    size_t work;
+};
+
+static segment *new_segment(wb_markset *set);
+static bool split(wb_markset *set, uint64_t hash);
+static void begin(wb_markset *set, segment *first);
 
 wb_markset *wb_markset_new(const wb_env *env, bool of_texts)
 {
     wb_markset *set = wb_alloc_zeroed(sizeof *set);
     if (!set)
         return NULL;
-    if (!set_capacity(set, CAPACITY_MIN)) {
-        wb_free(set);
+    set->directory = wb_alloc(2 * sizeof *set->directory);
+    segment *first = set->directory ? new_segment(set) : NULL;
+    if (!first) {
+        wb_markset_free(set);
         return NULL;
     }
+    begin(set, first);
     set->of_texts = of_texts;
-    env->random(env->context, set->keys, sizeof set->keys);
+    env->random(env->context, &set->hash, sizeof set->hash);
     return set;
+}
+
+static void free_newest_slab(wb_markset *set)
+{
+    slab *newest = set->newest;
+    set->newest = newest->older;
+    wb_free(newest);
 }
 
 void wb_markset_free(wb_markset *set)
 {
     if (!set)
         return;
+    while (set->newest)
+        free_newest_slab(set);
     wb_texts_fini(&set->texts);
-    wb_free(set->slots);
+    wb_free(set->directory);
     wb_free(set);
 }
 
@@ -60,94 +98,20 @@ size_t wb_markset_text_bytes(const wb_markset *set)
     return set->texts.bytes;
 }
 
-/* Puts in an empty table of that capacity; the caller frees the old one. False: no memory, nothing is done. */
-static bool set_capacity(wb_markset *set, size_t capacity)
+size_t wb_markset_work(const wb_markset *set)
 {
-    wb_mark *slots =
-        capacity <= SIZE_MAX / sizeof *slots ? wb_alloc(capacity * sizeof *slots) : NULL;
-    if (!slots)
-        return false;
-    /* Not calloc: its pages would fault twice, when they are first read and when they are first written. */
-    memset(slots, 0, capacity * sizeof *slots);
-    set->slots = slots;
-    set->capacity = capacity;
-    set->shift = 64u - (unsigned)__builtin_ctzll(capacity);
-    return true;
+    return set->work;
+}
+
+/* All keys are in one segment. */
+static void begin(wb_markset *set, segment *first)
+{
+    set->directory[0] = set->directory[1] = first;
+    set->shift = 63;
+    set->count = 0;
 }
 
 /* ---- adding ---- */
-
-static void multiply(uint64_t *a, uint64_t *b)
-{
-#ifdef __SIZEOF_INT128__
-    __extension__ unsigned __int128 product = (unsigned __int128)*a * *b;
-    *a = (uint64_t)product;
-    *b = (uint64_t)(product >> 64);
-#else
-    uint64_t a0 = (uint32_t)*a, a1 = *a >> 32, b0 = (uint32_t)*b, b1 = *b >> 32;
-    uint64_t low = a0 * b0, x = a1 * b0 + (low >> 32), y = a0 * b1 + (uint32_t)x;
-    *a = y << 32 | (uint32_t)low;
-    *b = a1 * b1 + (x >> 32) + (y >> 32);
-#endif
-}
-
-/* Two rounds of a keyed 64 x 64 -> 128 bit multiplication, folded after the second. Whoever doesn't know the keys can't
- * choose words that collide. */
-static inline uint64_t hash_words(const wb_markset *set, uint64_t a, uint64_t b)
-{
-    a ^= set->keys[0];
-    b ^= set->keys[1];
-    multiply(&a, &b);
-    a ^= set->keys[2];
-    b ^= set->keys[3];
-    multiply(&a, &b);
-    return a ^ b;
-}
-
-static inline uint64_t hash_16(const wb_markset *set, uint64_t before, const void *bytes)
-{
-    uint64_t words[2];
-    memcpy(words, bytes, 16);
-    return hash_words(set, words[0] ^ before, words[1]);
-}
-
-static uint64_t load8(const char *at)
-{
-    uint64_t word;
-    memcpy(&word, at, sizeof word);
-    return word;
-}
-
-static uint64_t load4(const char *at)
-{
-    uint32_t word;
-    memcpy(&word, at, sizeof word);
-    return word;
-}
-
-/* Fewer than 16 bytes as two words, all of them at least once. */
-static uint64_t hash_short(const wb_markset *set, uint64_t before, const char *text, size_t bytes)
-{
-    if (bytes >= 8)
-        return hash_words(set, load8(text) ^ before, load8(text + bytes - 8));
-    if (bytes >= 4)
-        return hash_words(set, load4(text) ^ before, load4(text + bytes - 4));
-    uint64_t word = 0;
-    for (size_t i = 0; i < bytes; i++)
-        word = word << 8 | (uint8_t)text[i];
-    return hash_words(set, word ^ before, 0);
-}
-
-/* The length first, so that the last words may overlap others; then sixteen bytes after the other. */
-static uint64_t hash_text(const wb_markset *set, const char *text, size_t bytes)
-{
-    uint64_t hash = hash_words(set, bytes, 0);
-    if (bytes < 16)
-        return hash_short(set, hash, text, bytes);
-    for (size_t at = 0; at + 16 < bytes; at += 16)
-        hash = hash_16(set, hash, text + at);
-    return hash_16(set, hash, text + bytes - 16);
-}
 
 static bool same_id(const uint8_t a[16], const uint8_t b[16])
 {
@@ -163,122 +127,242 @@ static bool same_text(const wb_key *a, const wb_key *b)
            memcmp(a->text.at, b->text.at, a->text.bytes) == 0;
 }
 
-static inline size_t next_slot(const wb_markset *set, size_t i)
+/* The hash as far as it chooses a place. Of a text, the half that is kept, twice. */
+static inline uint64_t hash_of(const wb_markset *set, const wb_key *key)
 {
-    return (i + 1) & (set->capacity - 1);
+    if (!set->of_texts)
+        return wb_hash_16(&set->hash, 0, key->id);
+    return (uint64_t)key->text.sort << 32 | key->text.sort;
+}
+
+/* The top bits choose the segment, the lowest ones the slot. */
+static inline segment *segment_of(const wb_markset *set, uint64_t hash)
+{
+    return set->directory[hash >> set->shift];
+}
+
+static inline size_t first_slot(uint64_t hash)
+{
+    return (size_t)hash & (SLOTS - 1);
+}
+
+static inline size_t next_slot(size_t i)
+{
+    return (i + 1) & (SLOTS - 1);
 }
 
 /* The slot that holds the id, or the empty one that would. */
-static inline wb_mark *find_id(const wb_markset *set, const uint8_t id[16])
+static inline wb_mark *find_id(segment *in, uint64_t hash, const uint8_t id[16])
 {
-    size_t i = (size_t)(hash_16(set, 0, id) >> set->shift);
-    while (set->slots[i].count != 0 && !same_id(set->slots[i].key.id, id))
-        i = next_slot(set, i);
-    return &set->slots[i];
+    size_t i = first_slot(hash);
+    while (in->slots[i].count != 0 && !same_id(in->slots[i].key.id, id))
+        i = next_slot(i);
+    return &in->slots[i];
 }
 
-/* Where a text's first slot is, by the half of its hash that is kept. */
-static size_t first_slot(const wb_markset *set, const wb_key *key)
+static wb_mark *find_text(segment *in, uint64_t hash, const wb_key *key)
 {
-    return (size_t)(((uint64_t)key->text.sort << 32) >> set->shift);
+    size_t i = first_slot(hash);
+    while (in->slots[i].count != 0 && !same_text(&in->slots[i].key, key))
+        i = next_slot(i);
+    return &in->slots[i];
 }
 
-static wb_mark *find_text(const wb_markset *set, const wb_key *key)
+static wb_mark *find_free(segment *in, uint64_t hash)
 {
-    size_t i = first_slot(set, key);
-    while (set->slots[i].count != 0 && !same_text(&set->slots[i].key, key))
-        i = next_slot(set, i);
-    return &set->slots[i];
+    size_t i = first_slot(hash);
+    while (in->slots[i].count != 0)
+        i = next_slot(i);
+    return &in->slots[i];
 }
 
-static inline wb_mark *find_free(const wb_markset *set, const wb_key *key)
+/* Puts a key in that is not there. Not inlined: most marks are of a key that is there. */
+static __attribute__((noinline)) int put(wb_markset *set, uint64_t hash, const wb_mark *mark,
+                                         size_t limit, bool *full)
 {
-    if (!set->of_texts)
-        return find_id(set, key->id);
-    size_t i = first_slot(set, key);
-    while (set->slots[i].count != 0)
-        i = next_slot(set, i);
-    return &set->slots[i];
-}
-
-/* Puts a key that is not there into its slot. Not inlined: most marks are of a key that is there. */
-static __attribute__((noinline)) int put(wb_markset *set, wb_mark *slot, const wb_key *key,
-                                         int64_t time_us, uint64_t count)
-{
-    if (set->count >= set->capacity / 4 * 3) {
-        if (!grow(set))
-            return -1;
-        slot = find_free(set, key);
-    }
-    const char *text = NULL;
-    if (set->of_texts && !(text = wb_texts_put(&set->texts, key->text.at, key->text.bytes)))
+    *full = set->count >= limit;
+    if (*full)
         return -1;
-    slot->key = *key;
-    if (set->of_texts)
-        slot->key.text.at = text;
-    slot->time_us = time_us;
-    slot->count = count;
+    while (segment_of(set, hash)->count == SLOTS_TAKEN_MOST)
+        if (!split(set, hash))
+            return -1;
+    wb_mark own = *mark;
+    if (set->of_texts) {
+        own.key.text.at = wb_texts_put(&set->texts, mark->key.text.at, mark->key.text.bytes);
+        if (!own.key.text.at)
+            return -1;
+    }
+    segment *in = segment_of(set, hash);
+    *find_free(in, hash) = own;
+    in->count++;
     set->count++;
     return 1;
 }
 
-/* Marks the key that has the slot, or would have. */
-static inline int mark(wb_markset *set, wb_mark *slot, const wb_key *key, int64_t time_us,
-                       uint64_t count, size_t limit, bool *full)
+static inline void merge(wb_mark *slot, int64_t time_us, uint64_t count)
 {
-    if (slot->count != 0) {
-        if (time_us > slot->time_us)
-            slot->time_us = time_us;
-        slot->count += count;
-        return 0;
-    }
-    *full = set->count >= limit;
-    return *full ? -1 : put(set, slot, key, time_us, count);
+    if (time_us > slot->time_us)
+        slot->time_us = time_us;
+    slot->count += count;
+}
+
+static __attribute__((noinline)) int add_text(wb_markset *set, wb_mark mark, size_t limit,
+                                              bool *full)
+{
+    wb_key *key = &mark.key;
+    key->text.sort = (uint32_t)(wb_hash_text(&set->hash, key->text.at, key->text.bytes) >> 32);
+    uint64_t hash = hash_of(set, key);
+    wb_mark *slot = find_text(segment_of(set, hash), hash, key);
+    if (slot->count == 0)
+        return put(set, hash, &mark, limit, full);
+    merge(slot, mark.time_us, mark.count);
+    return 0;
 }
 
 int wb_markset_add(wb_markset *set, const wb_key *key, int64_t time_us, uint64_t count,
                    size_t limit, bool *full)
 {
-    if (!set->of_texts)
-        return mark(set, find_id(set, key->id), key, time_us, count, limit, full);
-    wb_key own = *key;
-    own.text.sort = (uint32_t)(hash_text(set, own.text.at, own.text.bytes) >> 32);
-    return mark(set, find_text(set, &own), &own, time_us, count, limit, full);
+    if (set->of_texts)
+        return add_text(set, (wb_mark){*key, time_us, count}, limit, full);
+    uint64_t hash = wb_hash_16(&set->hash, 0, key->id);
+    wb_mark *slot = find_id(segment_of(set, hash), hash, key->id);
+    if (slot->count == 0)
+        return put(set, hash, &(wb_mark){*key, time_us, count}, limit, full);
+    merge(slot, time_us, count);
+    return 0;
 }
 
-static bool grow(wb_markset *set)
+/* ---- growing ---- */
+
+static slab *add_slab(wb_markset *set)
 {
-    wb_mark *old = set->slots;
-    size_t old_capacity = set->capacity;
-    if (!set_capacity(set, old_capacity * 2))
+    slab *newest = set->newest;
+    size_t room = newest ? newest->room * 2 : 1;
+    if (room > SLAB_ROOM_MOST)
+        room = SLAB_ROOM_MOST;
+    slab *new = wb_alloc(sizeof *new + CACHE_LINE + room * sizeof(segment));
+    if (!new)
+        return NULL;
+    uintptr_t end = (uintptr_t)(new + 1) + CACHE_LINE - 1;
+    *new = (slab){newest, 0, room, (segment *)(end - end % CACHE_LINE)};
+    return set->newest = new;
+}
+
+/* An empty one. NULL: no memory. */
+static segment *new_segment(wb_markset *set)
+{
+    slab *from = set->newest;
+    if (!from || from->used == from->room)
+        from = add_slab(set);
+    return from ? memset(&from->segments[from->used++], 0, sizeof(segment)) : NULL;
+}
+
+static bool double_directory(wb_markset *set)
+{
+    size_t count = (size_t)1 << (64 - set->shift);
+    segment **entries = wb_realloc(set->directory, 2 * count * sizeof(*entries));
+    if (!entries)
         return false;
-    for (size_t i = 0; i < old_capacity; i++)
-        if (old[i].count != 0)
-            *find_free(set, &old[i].key) = old[i];
-    wb_free(old);
+    for (size_t i = count; i-- > 0;)
+        entries[2 * i] = entries[2 * i + 1] = entries[i];
+    set->directory = entries;
+    set->shift--;
+    set->work += count;
+    return true;
+}
+
+/* Takes each mark out of the segment, and puts it back or into the other, by the last bit of their depth. As the first
+ * comes after an empty slot, none is put behind where it was. */
+static void part(wb_markset *set, segment *old, segment *new)
+{
+    size_t start = 0;
+    while (old->slots[start].count != 0)
+        start++;
+    for (size_t i = next_slot(start); i != start; i = next_slot(i)) {
+        wb_mark mark = old->slots[i];
+        if (mark.count == 0)
+            continue;
+        uint64_t hash = hash_of(set, &mark.key);
+        segment *to = hash >> (64 - old->depth) & 1 ? new : old;
+        old->slots[i].count = 0;
+        *find_free(to, hash) = mark;
+        new->count += to == new;
+    }
+    set->work += old->count;
+    old->count -= new->count;
+}
+
+/* Splits the segment of that hash. False: there is no memory. */
+static bool split(wb_markset *set, uint64_t hash)
+{
+    segment *old = segment_of(set, hash);
+    if (old->depth == DEPTH_MOST)
+        return false;
+    if (old->depth == 64 - set->shift && !double_directory(set))
+        return false;
+    segment *new = new_segment(set);
+    if (!new)
+        return false;
+    new->depth = ++old->depth;
+    size_t entries = (size_t)1 << (64 - set->shift - new->depth);
+    size_t first = (size_t)(hash >> set->shift) / (2 * entries) * (2 * entries) + entries;
+    for (size_t i = 0; i < entries; i++)
+        set->directory[first + i] = new;
+    part(set, old, new);
     return true;
 }
 
 /* ---- draining ---- */
 
+static size_t gather_segment(const segment *from, wb_mark *marks)
+{
+    size_t n = 0;
+    for (size_t i = 0; n < from->count; i++)
+        if (from->slots[i].count != 0)
+            marks[n++] = from->slots[i];
+    return n;
+}
+
+/* Copies the marks, and gives back all memory but the first slab's. */
+static void gather(wb_markset *set, wb_mark *marks)
+{
+    size_t n = 0;
+    for (;;) {
+        slab *newest = set->newest;
+        for (size_t i = 0; i < newest->used; i++)
+            n += gather_segment(&newest->segments[i], marks + n);
+        newest->used = 0;
+        if (!newest->older)
+            break;
+        free_newest_slab(set);
+    }
+    begin(set, new_segment(set));
+}
+
+/* The marks are sorted with as much memory again, which is given back. */
+static wb_mark *sort(wb_mark *marks, size_t count)
+{
+    wb_marks_sort(marks, marks + count, count);
+    wb_mark *less = wb_realloc(marks, count * sizeof *marks);
+    return less ? less : marks;
+}
+
 bool wb_markset_drain(wb_markset *set, wb_marked *out)
 {
-    size_t held = set->count, n = 0;
-    wb_mark *marks = held ? wb_alloc(held * sizeof *marks) : NULL;
-    if (held && !marks)
+    size_t count = set->count;
+    *out = (wb_marked){0};
+    if (count == 0)
+        return true;
+    wb_mark *marks = wb_alloc((set->of_texts ? 1 : 2) * count * sizeof *marks);
+    if (!marks)
         return false;
-    for (size_t i = 0; n < held; i++)
-        if (set->slots[i].count != 0)
-            marks[n++] = set->slots[i];
+    gather(set, marks);
     if (set->of_texts)
-        wb_marks_sort_texts(marks, held);
-    else /* the table is scratch memory now: it is emptied next */
-        wb_marks_sort(marks, set->slots, held);
-    *out = (wb_marked){.marks = marks, .count = held, .texts = set->texts};
+        wb_marks_sort_texts(marks, count);
+    else
+        marks = sort(marks, count);
+    *out = (wb_marked){.marks = marks, .count = count, .texts = set->texts};
     set->texts = (wb_texts){0};
-    set->count = 0;
-    if (!shrink(set, held) && held)
-        memset(set->slots, 0, set->capacity * sizeof *set->slots);
     return true;
 }
 
@@ -287,17 +371,4 @@ void wb_marked_fini(wb_marked *marked)
     wb_free(marked->marks);
     wb_texts_fini(&marked->texts);
     *marked = (wb_marked){0};
-}
-
-/* A table of more than 16 times the marks it held gets a quarter of its size: one quiet interval must not throw it all
- * away. Without memory for a smaller table the large one stays. */
-static bool shrink(wb_markset *set, size_t held)
-{
-    wb_mark *old = set->slots;
-    if (set->capacity / 4 < CAPACITY_MIN || set->capacity / 16 <= held)
-        return false;
-    if (!set_capacity(set, set->capacity / 4))
-        return false;
-    wb_free(old);
-    return true;
 }

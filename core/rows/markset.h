@@ -23,13 +23,16 @@ void wb_markset_free(wb_markset *set);
 size_t wb_markset_count(const wb_markset *set);
 /* Bytes of memory that the texts of its keys take. */
 size_t wb_markset_text_bytes(const wb_markset *set);
-/* Adds `count` marks of a key, and copies its text; the newest time wins. Answers 1 where the key is new, 0 where it was
+/* Never takes long, however many keys there are: it grows in small steps (markset.c).
+ * Adds `count` marks of a key, and copies its text; the newest time wins. Answers 1 where the key is new, 0 where it was
  * there, -1 where it failed: with *full the set holds `limit` keys and this is a new one, else there is no memory. */
 int wb_markset_add(wb_markset *set, const wb_key *key, int64_t time_us, uint64_t count,
                    size_t limit, bool *full);
-/* Takes all marks out. False: there is no memory, and the set keeps all. The table keeps its size, unless that is far too
- * large. */
+/* Takes all marks out, and gives the set's memory back: that takes its time, so not under a lock that an add waits for.
+ * False: there is no memory, and the set keeps all. */
 bool wb_markset_drain(wb_markset *set, wb_marked *out);
+/* For tests: how many marks, and entries of the directory, adds have moved so far. */
+size_t wb_markset_work(const wb_markset *set);
 void wb_marked_fini(wb_marked *marked);
 
 #endif

@@ -189,17 +189,106 @@ static void test_no_memory_to_grow(void **state)
     wb_marked_fini(&ids);
 }
 
+/* However many marks there are, an add moves no more than a segment's, and doubles a directory that is small beside
+ * them. */
+static void test_an_add_moves_few_marks(void **state)
+{
+    enum { IDS = 300000, SEGMENT = 1024, MARKS_AN_ENTRY = 100 };
+    size_t before = 0, most = 0;
+    for (uint64_t i = 0; i < IDS; i++) {
+        assert_int_equal(add(*state, i, 1, 1), 1);
+        size_t work = wb_markset_work(*state);
+        assert_true(work - before <= SEGMENT + i / MARKS_AN_ENTRY);
+        if (work - before > most)
+            most = work - before;
+        before = work;
+    }
+    assert_true(most > SEGMENT / 2); /* it did grow */
+    assert_true(before < 2 * IDS);   /* all of it together */
+    for (uint64_t i = 0; i < IDS; i++)
+        assert_int_equal(add(*state, i, 2, 1), 0);
+    assert_int_equal(wb_markset_work(*state), before);
+}
+
+/* Whichever allocation fails, at every size: the same add succeeds later, and no mark is lost. */
+static void test_growing_where_memory_fails(void **state)
+{
+    enum { IDS = 50000 };
+    wb_markset *set = *state;
+    wb_marked ids;
+    wb_key key;
+    bool full;
+    size_t failed = 0;
+    for (uint64_t number = 0; number < IDS; number++) {
+        int answer = -1;
+        id_of(number, key.id);
+        for (size_t n = 1; answer < 0; n++) {
+            wb_alloc_fail_after(n);
+            answer = wb_markset_add(set, &key, 5, 1, SIZE_MAX, &full);
+            wb_alloc_fail_after(0);
+            assert_int_equal(wb_markset_count(set), number + (answer == 1));
+            assert_int_equal(add(set, number / 2, 4, 1), number == 0 && answer < 0);
+            failed += answer < 0;
+        }
+    }
+    assert_true(failed > IDS / 32768);
+    assert_true(wb_markset_drain(set, &ids));
+    assert_int_equal(ids.count, IDS);
+    for (size_t i = 0; i < IDS; i++) {
+        assert_int_equal(number_of(ids.marks[i].key.id), i);
+        assert_int_equal(ids.marks[i].time_us, 5);
+    }
+    wb_marked_fini(&ids);
+}
+
+/* Marks that were taken out come back, some of them, among new ones. */
+static void test_put_back_against_a_model(void **state)
+{
+    enum { IDS = 8000, ROUNDS = 60 };
+    static int64_t times[IDS];
+    static uint64_t counts[IDS];
+    wb_markset *set = *state;
+    memset(counts, 0, sizeof counts);
+    for (int round = 0; round < ROUNDS; round++) {
+        size_t span = 1 + next() % IDS, distinct = 0;
+        for (size_t i = next() % (2 * span); i > 0; i--) {
+            size_t number = next() % span;
+            int64_t time_us = (int64_t)(next() % 1000);
+            assert_int_equal(add(set, number, time_us, 1), counts[number] == 0);
+            times[number] =
+                counts[number] == 0 || time_us > times[number] ? time_us : times[number];
+            counts[number]++;
+        }
+        wb_marked ids;
+        assert_true(wb_markset_drain(set, &ids));
+        for (size_t number = 0; number < IDS; number++)
+            distinct += counts[number] != 0;
+        assert_int_equal(ids.count, distinct);
+        for (size_t i = 0; i < ids.count; i++) {
+            const wb_mark *mark = &ids.marks[i];
+            uint64_t number = number_of(mark->key.id);
+            assert_int_equal(mark->time_us, times[number]);
+            assert_int_equal(mark->count, counts[number]);
+            if (next() % 3 == 0)
+                counts[number] = 0; /* this one was stored */
+            else
+                assert_int_equal(add(set, number, mark->time_us, mark->count), 1);
+        }
+        wb_marked_fini(&ids);
+    }
+}
+
 static void test_no_memory_to_begin(void **state)
 {
     (void)state;
-    for (size_t n = 1; n <= 2; n++) {
+    for (size_t n = 1; n <= 3; n++) {
         wb_alloc_fail_after(n);
         assert_null(wb_markset_new(&env, false));
     }
     wb_alloc_fail_after(0);
 }
 
-/* A large table gives memory back over some quiet drains, or keeps it where there is none for a smaller. */
+/* A drain gives memory back, and keeps what it can't make smaller. */
 static void test_shrinking_without_memory(void **state)
 {
     wb_markset *set = *state;
@@ -471,6 +560,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_against_a_model, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_limit, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_no_memory_to_grow, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_an_add_moves_few_marks, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_growing_where_memory_fails, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_put_back_against_a_model, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_no_memory_to_begin, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_shrinking_without_memory, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_texts_against_a_model, set_up_texts, tear_down),
