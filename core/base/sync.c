@@ -49,6 +49,14 @@ void wb_monitor_sleep(wb_monitor *monitor, int64_t until_us)
     monitor->sleep_until_us = INT64_MIN;
 }
 
+void wb_monitor_breathe(wb_monitor *monitor)
+{
+    const struct timespec moment = {.tv_nsec = 20000};
+    wb_monitor_unlock(monitor);
+    nanosleep(&moment, NULL);
+    wb_monitor_lock(monitor);
+}
+
 bool wb_monitor_wait(wb_monitor *monitor, int64_t until_us)
 {
     monitor->waiting++;

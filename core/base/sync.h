@@ -52,6 +52,8 @@ static inline void wb_monitor_wake_by(wb_monitor *monitor, int64_t due_us)
         pthread_cond_signal(&monitor->work);
     }
 }
+/* Leaves the lock to others for a moment, long enough for one that waits for it to wake up. */
+void wb_monitor_breathe(wb_monitor *monitor);
 /* Waits for wb_monitor_tell; false: the time has passed. */
 bool wb_monitor_wait(wb_monitor *monitor, int64_t until_us);
 /* Wakes all that wait, as something was settled. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Marks are put into a set; it is taken out as a round, and the round handed out in chunks. See markbox.h for the
- * invariants. An id that does not fit or finds no memory leaves the markbox as it was. */
+ * invariants and the lock. An id that does not fit or finds no memory leaves the markbox as it was. What becomes of a
+ * chunk: markbox_complete.c. */
 #include "engine/markbox.h"
 
 #include <assert.h>
@@ -15,8 +16,12 @@ int wb_markbox_init(wb_markbox *markbox, const wb_tracker_options *options, cons
 {
     memset(markbox, 0, sizeof *markbox);
     markbox->set = wb_markset_new(env, options->key_type == WB_TYPE_TEXT);
-    if (markbox->set == NULL)
+    markbox->round_set = wb_markset_new(env, options->key_type == WB_TYPE_TEXT);
+    if (markbox->set == NULL || markbox->round_set == NULL) {
+        wb_markset_free(markbox->set);
+        wb_markset_free(markbox->round_set);
         return wb_fail(err, WB_MEMORY, "tracker: out of memory");
+    }
     wb_backlog_init(&markbox->backlog, &class, env, &options->retry, log, threaded);
     markbox->interval_us = options->interval_us;
     markbox->chunk_ids = options->chunk;
@@ -32,6 +37,7 @@ void wb_markbox_fini(wb_markbox *markbox)
     assert(markbox->round.chunks_out == 0);
     wb_marked_fini(&markbox->round.ids);
     wb_markset_free(markbox->set);
+    wb_markset_free(markbox->round_set);
     wb_backlog_fini(&markbox->backlog);
 }
 
@@ -101,30 +107,45 @@ int64_t wb_markbox_next_due_us(wb_backlog *backlog)
     const wb_markbox *markbox = (const wb_markbox *)backlog;
     const wb_round *round = &markbox->round;
     bool failing = markbox->backlog.metrics.consecutive_failures > 0;
-    if (round->chunks_out > 0 && (failing || round->next == round->ids.count))
+    if (round->sorting || (round->chunks_out > 0 && (failing || round->next == round->ids.count)))
         return WB_NEVER;
-    int64_t due_us = round->next < round->ids.count ? INT64_MIN : markbox->due_us;
+    int64_t due_us = round->open ? INT64_MIN : markbox->due_us;
     return due_us > markbox->backlog.gate_us ? due_us : markbox->backlog.gate_us;
 }
 
-/* The set becomes the round. Without memory for it, it stays the set and is tried again later. */
-static bool begin_round(wb_markbox *markbox, int64_t now_us)
+static size_t bytes_in(const wb_markset *set)
 {
-    wb_marked ids;
-    if (!wb_markset_drain(markbox->set, &ids)) {
-        markbox->due_us = wb_after_us(now_us, TRY_AGAIN_US);
-        return false;
-    }
+    return wb_markset_count(set) * sizeof(wb_mark) + wb_markset_text_bytes(set);
+}
+
+/* The set becomes the round's, and the round's, which is empty, the set. */
+static void begin_round(wb_markbox *markbox)
+{
+    wb_markset *set = markbox->set;
+    markbox->set = markbox->round_set;
+    markbox->round_set = set;
     markbox->due_us = WB_NEVER;
-    if (ids.count == 0)
-        return false;
     markbox->round = (wb_round){
-        .ids = ids,
+        .open = wb_markset_count(set) > 0,
+        .bytes = bytes_in(set),
         .at_us = markbox->backlog.env.unix_us(markbox->backlog.env.context),
         .reason = markbox->reason,
         .oldest = markbox->oldest,
     };
-    return true;
+}
+
+/* Gives the lock away while it sorts. False: there is no memory, and the marks stay where they are. */
+static bool sort_round(wb_markbox *markbox)
+{
+    wb_marked ids;
+    markbox->round.sorting = true;
+    wb_monitor_unlock(&markbox->backlog.monitor);
+    bool sorted = wb_markset_drain(markbox->round_set, &ids);
+    wb_monitor_lock(&markbox->backlog.monitor);
+    markbox->round.sorting = false;
+    if (sorted)
+        markbox->round.ids = ids;
+    return sorted;
 }
 
 static wb_chunk *next_chunk(wb_markbox *markbox, int64_t now_us)
@@ -155,12 +176,15 @@ static wb_chunk *next_chunk(wb_markbox *markbox, int64_t now_us)
 
 static wb_chunk *take_locked(wb_markbox *markbox)
 {
+    if (wb_markbox_next_due_us(&markbox->backlog) > wb_backlog_now_us(&markbox->backlog))
+        return NULL;
+    if (!markbox->round.open)
+        begin_round(markbox);
+    if (!markbox->round.open)
+        return NULL;
+    bool sorted = markbox->round.ids.count > 0 || sort_round(markbox);
     int64_t now_us = wb_backlog_now_us(&markbox->backlog);
-    if (wb_markbox_next_due_us(&markbox->backlog) > now_us)
-        return NULL;
-    if (markbox->round.ids.count == 0 && !begin_round(markbox, now_us))
-        return NULL;
-    wb_chunk *chunk = next_chunk(markbox, now_us);
+    wb_chunk *chunk = sorted ? next_chunk(markbox, now_us) : NULL;
     if (chunk == NULL)
         markbox->backlog.gate_us = wb_after_us(now_us, TRY_AGAIN_US);
     wb_backlog_changed(&markbox->backlog);
@@ -173,157 +197,6 @@ wb_chunk *wb_markbox_take(wb_markbox *markbox)
     wb_chunk *chunk = take_locked(markbox);
     wb_monitor_unlock(&markbox->backlog.monitor);
     return chunk;
-}
-
-/* ---- how it ended ---- */
-
-static uint64_t marks_in(const wb_mark *marks, size_t count)
-{
-    uint64_t sum = 0;
-    for (size_t i = 0; i < count; i++)
-        sum += marks[i].count;
-    return sum;
-}
-
-static void end_round_if_done(wb_markbox *markbox)
-{
-    wb_round *round = &markbox->round;
-    if (round->chunks_out > 0 || round->next < round->ids.count)
-        return;
-    wb_marked_fini(&round->ids);
-    *round = (wb_round){0};
-}
-
-static void bury(wb_markbox *markbox, uint64_t marks)
-{
-    markbox->backlog.metrics.dead += marks;
-    markbox->backlog.metrics.pending -= marks;
-}
-
-/* Back into the set; what there is no memory for is dead. */
-static void merge_back(wb_markbox *markbox, const wb_mark *marks, size_t count, int64_t now_us)
-{
-    size_t lost = 0;
-    for (size_t i = 0; i < count; i++) {
-        bool full;
-        if (wb_markset_add(markbox->set, &marks[i].key, marks[i].time_us, marks[i].count, SIZE_MAX,
-                           &full) >= 0)
-            continue;
-        bury(markbox, marks[i].count);
-        lost++;
-    }
-    if (lost > 0)
-        wb_log_line(markbox->backlog.log, WB_TOPIC_DEAD, WB_ERROR, now_us, lost,
-                    "gave up %zu ids: out of memory", lost);
-}
-
-static int64_t retry_at_us(wb_markbox *markbox, uint64_t failures, int64_t now_us)
-{
-    wb_backlog *backlog = &markbox->backlog;
-    return wb_after_us(now_us,
-                       wb_backlog_delay_us(backlog, failures, wb_backlog_fraction(backlog)));
-}
-
-static void keep_oldest(wb_markbox *markbox)
-{
-    if (markbox->due_us == WB_NEVER || markbox->round.oldest < markbox->oldest)
-        markbox->oldest = markbox->round.oldest;
-}
-
-/* Those that did not move: they are due soon, whatever else is in the set. */
-static void mark_again(wb_markbox *markbox, const struct wb_marks *marks, int64_t now_us)
-{
-    keep_oldest(markbox);
-    for (size_t i = 0; i < marks->count; i++)
-        if (marks->again[i])
-            merge_back(markbox, &marks->marks[i], 1, now_us);
-    int64_t due_us = retry_at_us(markbox, ++markbox->chunks_again, now_us);
-    if (wb_markset_count(markbox->set) > 0 && due_us < markbox->due_us)
-        markbox->due_us = due_us;
-}
-
-/* How many ids are settled. */
-static size_t succeed(wb_markbox *markbox, const struct wb_marks *marks, const wb_touched *touched,
-                      int64_t now_us)
-{
-    wb_metrics *metrics = &markbox->backlog.metrics;
-    size_t settled = 0;
-    uint64_t sum = 0;
-    for (size_t i = 0; i < marks->count; i++) {
-        settled += !marks->again[i];
-        sum += marks->again[i] ? 0 : marks->marks[i].count;
-    }
-    metrics->stored += sum;
-    metrics->pending -= sum;
-    metrics->unique += settled;
-    metrics->updated += touched->updated;
-    metrics->unmatched += touched->unmatched;
-    if (settled < marks->count)
-        mark_again(markbox, marks, now_us);
-    else
-        markbox->chunks_again = 0;
-    wb_backlog_succeeded(&markbox->backlog, settled, now_us);
-    markbox->attempt = 0;
-    return settled;
-}
-
-/* The chunk, and what its round has not handed out, wait together for the next round. */
-static void put_back(wb_markbox *markbox, const struct wb_marks *marks, int64_t now_us)
-{
-    wb_round *round = &markbox->round;
-    keep_oldest(markbox);
-    merge_back(markbox, marks->marks, marks->count, now_us);
-    merge_back(markbox, round->ids.marks + round->next, round->ids.count - round->next, now_us);
-    round->next = round->ids.count;
-    markbox->backlog.gate_us = retry_at_us(markbox, markbox->attempt, now_us);
-    markbox->due_us = wb_markset_count(markbox->set) > 0 ? markbox->backlog.gate_us : WB_NEVER;
-}
-
-static void give_up(wb_markbox *markbox, const struct wb_marks *marks, const wb_err *err,
-                    int64_t now_us)
-{
-    bury(markbox, marks_in(marks->marks, marks->count));
-    wb_log_line(markbox->backlog.log, WB_TOPIC_DEAD, WB_ERROR, now_us, marks->count,
-                "gave up %zu ids after %u attempts: %s", marks->count, (unsigned)markbox->attempt,
-                err->text);
-    markbox->backlog.gate_us = retry_at_us(markbox, markbox->attempt, now_us);
-    markbox->attempt = 0;
-}
-
-static void fail(wb_markbox *markbox, const struct wb_marks *marks, const wb_err *err,
-                 int64_t now_us)
-{
-    uint32_t attempts = markbox->backlog.retry.attempts;
-    wb_backlog_failed(&markbox->backlog, err, marks->count, false, now_us);
-    markbox->attempt++;
-    if (attempts > 0 && markbox->attempt >= attempts && err->error_class != WB_HOLD)
-        give_up(markbox, marks, err, now_us);
-    else
-        put_back(markbox, marks, now_us);
-}
-
-void wb_markbox_complete(wb_markbox *markbox, wb_chunk *chunk, const wb_err *err,
-                         const wb_touched *touched, int64_t elapsed_us)
-{
-    wb_backlog *backlog = &markbox->backlog;
-    const struct wb_marks *marks = &chunk->marks;
-    wb_monitor_lock(&backlog->monitor);
-    int64_t now_us = wb_backlog_now_us(backlog);
-    int reason = markbox->round.reason;
-    size_t ids = marks->count;
-    wb_histogram_add(&backlog->metrics.write, elapsed_us);
-    markbox->round.chunks_out--;
-    if (err == NULL)
-        ids = succeed(markbox, marks, touched, now_us);
-    else
-        fail(markbox, marks, err, now_us);
-    wb_event event = wb_backlog_write_event(err, reason, marks->attempt, ids, elapsed_us);
-    end_round_if_done(markbox);
-    wb_log_flush(backlog->log, &event);
-    wb_backlog_ended(backlog);
-    wb_monitor_unlock(&backlog->monitor);
-    wb_log_print(backlog->log);
-    wb_free(chunk);
 }
 
 /* ---- what the backlog asks ---- */
@@ -341,16 +214,14 @@ static bool settled(const wb_backlog *backlog, uint64_t ticket)
 {
     const wb_markbox *markbox = (const wb_markbox *)backlog;
     bool set_is = markbox->due_us == WB_NEVER || markbox->oldest > ticket;
-    bool round_is = markbox->round.ids.count == 0 || markbox->round.oldest > ticket;
+    bool round_is = !markbox->round.open || markbox->round.oldest > ticket;
     return set_is && round_is;
 }
 
 static void measure(wb_backlog *backlog)
 {
     const wb_markbox *markbox = (const wb_markbox *)backlog;
-    size_t ids = wb_markset_count(markbox->set) + markbox->round.ids.count;
-    size_t text_bytes = wb_markset_text_bytes(markbox->set) + markbox->round.ids.texts.bytes;
-    backlog->metrics.pending_bytes = ids * sizeof(wb_mark) + text_bytes;
+    backlog->metrics.pending_bytes = bytes_in(markbox->set) + markbox->round.bytes;
 }
 
 static const wb_backlog_class class = {

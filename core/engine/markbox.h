@@ -3,8 +3,10 @@
  * set is taken out whole, sorted, as a round, and handed out in chunks. What fails goes back into the set,
  * where the newest time wins, together with the chunks of its round that nobody took.
  *
- * Invariants, under the backlog's lock: a mark is in the set, in the round's untaken part, or in exactly one
- * taken chunk; a round begins when the last one is settled. */
+ * Invariants, under the backlog's lock: a mark is in the set, in the round (its set, or its untaken part), or in
+ * exactly one taken chunk; a round begins when the last one is settled. What takes long is done without the lock, or in
+ * steps, so that no add waits for it: a round is sorted and freed by who takes and who completes, and goes back a few
+ * hundred marks at a time. */
 #ifndef WB_MARKBOX_H
 #define WB_MARKBOX_H
 
@@ -18,9 +20,12 @@ typedef struct wb_chunk {
     bool again[]; /* those of the marks */
 } wb_chunk;
 
-/* The ids of one drain, ascending. */
+/* The ids of one drain. */
 typedef struct wb_round {
-    wb_marked ids;     /* none: there is no round */
+    bool open;         /* there is one */
+    bool sorting;      /* somebody is at it, without the lock: nothing is taken */
+    wb_marked ids;     /* ascending; none: they are still in the round's set */
+    size_t bytes;      /* of their memory */
     size_t next;       /* the first that was not handed out */
     size_t chunks_out; /* chunks handed out and not completed */
     int64_t at_us;     /* since 1970 */
@@ -39,9 +44,11 @@ typedef struct wb_markbox {
     int reason;       /* why the set will be taken: enum wb_reason */
     uint32_t attempt; /* failures of what waits, since the last that was settled */
     wb_markset *set;
-    int64_t due_us;        /* of the set; WB_NEVER: it is empty */
-    uint64_t seal;         /* grows with each seal */
-    uint64_t oldest;       /* the earliest seal that the set's marks belong to */
+    wb_markset
+        *round_set;  /* changes places with it when a round begins; empty once that is sorted */
+    int64_t due_us;  /* of the set; WB_NEVER: it is empty, or what goes back is not all there */
+    uint64_t seal;   /* grows with each seal */
+    uint64_t oldest; /* the earliest seal that the set's marks belong to */
     uint64_t chunks_again; /* in a row that had marks to be marked again */
     wb_round round;
 } wb_markbox;

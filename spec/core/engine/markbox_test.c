@@ -2,6 +2,7 @@
  * The markbox, driven on a manual clock. */
 #include "support/support.h"
 
+#include <pthread.h>
 #include <stdio.h>
 
 #include "base/calendar.h"
@@ -17,7 +18,7 @@ struct backlog {
     wb_markbox markbox;
 };
 
-static void open_box_of(struct backlog *backlog, uint64_t chunk, bool texts)
+static void open_box_for(struct backlog *backlog, uint64_t chunk, bool texts, bool threaded)
 {
     memset(backlog, 0, sizeof *backlog);
     assert_ok(wb_clock_new(1000 * SECOND, &backlog->clock, NULL));
@@ -26,11 +27,16 @@ static void open_box_of(struct backlog *backlog, uint64_t chunk, bool texts)
     wb_tracker_options options;
     wb_tracker_options_init(&options);
     options.chunk = chunk;
-    options.max_pending_ids = 1000;
+    options.max_pending_ids = threaded ? 100000 : 1000;
     options.exact = true;
     options.key_type = texts ? WB_TYPE_TEXT : WB_TYPE_UUID;
     assert_ok(
-        wb_markbox_init(&backlog->markbox, &options, &backlog->env, backlog->log, false, NULL));
+        wb_markbox_init(&backlog->markbox, &options, &backlog->env, backlog->log, threaded, NULL));
+}
+
+static void open_box_of(struct backlog *backlog, uint64_t chunk, bool texts)
+{
+    open_box_for(backlog, chunk, texts, false);
 }
 
 static void open_box(struct backlog *backlog, uint64_t chunk)
@@ -325,6 +331,95 @@ static void test_no_memory_for_a_text(void **state)
     shut_box(&backlog);
 }
 
+/* The marks stay, are tried again later, and what is marked meanwhile waits for the round after. */
+static void test_no_memory_for_a_round(void **state)
+{
+    (void)state;
+    struct backlog backlog;
+    open_box(&backlog, 10);
+    for (uint32_t i = 0; i < 3; i++)
+        assert_ok(mark(&backlog, i, 100 + i));
+    uint64_t first = wb_backlog_seal(&backlog.markbox.backlog, WB_REASON_FLUSH);
+    for (int i = 0; i < 2; i++) {
+        wb_alloc_fail_after(1);
+        assert_null(wb_markbox_take(&backlog.markbox));
+        wb_alloc_fail_after(0);
+        assert_null(wb_markbox_take(&backlog.markbox));
+        assert_int_equal(stats_of(&backlog).pending_bytes, (3 + i) * sizeof(wb_mark));
+        assert_ok(mark(&backlog, 1, 500));
+        wb_clock_advance(backlog.clock, SECOND);
+    }
+    assert_false(wb_backlog_settled(&backlog.markbox.backlog, first));
+    wb_alloc_fail_after(2); /* for the chunk */
+    assert_null(wb_markbox_take(&backlog.markbox));
+    wb_alloc_fail_after(0);
+    wb_clock_advance(backlog.clock, SECOND);
+    wb_chunk *chunk = wb_markbox_take(&backlog.markbox);
+    assert_int_equal(chunk->marks.count, 3);
+    assert_int_equal(wb_marks_time_us(&chunk->marks, 1), 101);
+    settle(&backlog, chunk, false);
+    assert_true(wb_backlog_settled(&backlog.markbox.backlog, first));
+    wb_backlog_seal(&backlog.markbox.backlog, WB_REASON_FLUSH);
+    chunk = wb_markbox_take(&backlog.markbox);
+    assert_int_equal(chunk->marks.count, 1);
+    assert_int_equal(chunk->marks.marks[0].count, 2);
+    settle(&backlog, chunk, false);
+    shut_box(&backlog);
+}
+
+static void test_no_memory_for_a_markbox(void **state)
+{
+    (void)state;
+    wb_markbox markbox;
+    wb_tracker_options options;
+    wb_tracker_options_init(&options);
+    for (size_t n = 1; n <= 6; n++) {
+        wb_alloc_fail_after(n);
+        int code = wb_markbox_init(&markbox, &options, &wb_env_system, NULL, false, NULL);
+        wb_alloc_fail_after(0);
+        assert_int_equal(code, WB_MEMORY);
+    }
+}
+
+enum { MANY = 20000 };
+
+static void *mark_many(void *context)
+{
+    struct backlog *backlog = context;
+    for (uint32_t i = 0; i < 5 * MANY; i++)
+        assert_ok(mark(backlog, i % MANY, i));
+    return NULL;
+}
+
+/* Rounds of many steps are sorted, fail and go back while another thread marks the same ids. */
+static void test_marks_come_while_others_go_back(void **state)
+{
+    (void)state;
+    struct backlog backlog;
+    wb_chunk *chunk;
+    pthread_t thread;
+    uint64_t random = 3;
+    open_box_for(&backlog, 3000, false, true);
+    assert_int_equal(pthread_create(&thread, NULL, mark_many, &backlog), 0);
+    for (int i = 0; i < 40; i++) {
+        wb_backlog_seal(&backlog.markbox.backlog, WB_REASON_FLUSH);
+        if ((chunk = wb_markbox_take(&backlog.markbox)) == NULL)
+            continue;
+        for (size_t j = 0; j < chunk->marks.count; j += 1 + random_below(&random, 5))
+            wb_marks_again(&chunk->marks, j);
+        settle(&backlog, chunk, i % 2 == 0);
+    }
+    pthread_join(thread, NULL);
+    while (stats_of(&backlog).pending > 0) {
+        wb_backlog_seal(&backlog.markbox.backlog, WB_REASON_FLUSH);
+        if ((chunk = wb_markbox_take(&backlog.markbox)) != NULL)
+            settle(&backlog, chunk, false);
+    }
+    assert_int_equal(stats_of(&backlog).stored, 5 * MANY);
+    assert_int_equal(stats_of(&backlog).pending_bytes, 0);
+    shut_box(&backlog);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -337,6 +432,9 @@ int main(void)
         cmocka_unit_test(test_marks_are_conserved_whatever_happens),
         cmocka_unit_test(test_texts_live_as_long_as_their_marks),
         cmocka_unit_test(test_no_memory_for_a_text),
+        cmocka_unit_test(test_no_memory_for_a_round),
+        cmocka_unit_test(test_no_memory_for_a_markbox),
+        cmocka_unit_test(test_marks_come_while_others_go_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
