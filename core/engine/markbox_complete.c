@@ -39,7 +39,7 @@ static void bury(wb_markbox *markbox, uint64_t marks)
     markbox->backlog.metrics.pending -= marks;
 }
 
-enum { STEP = 512 };
+enum { STEP = 256 };
 
 /* Lets adds have the lock, which a thread that takes it again at once would never leave to them. A driven markbox has no
  * thread besides theirs. */
