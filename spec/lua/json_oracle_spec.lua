@@ -3,7 +3,9 @@
 -- (it is laxer: numbers such as 0x10 or nan pass it).
 
 local cjson = require "cjson"
+local json = require "writebehind.json"
 local postgres = require "spec.support.postgres"
+local random_json = require "spec.support.random_json"
 local generator = require "writebehind.random"
 local writebehind = require "writebehind"
 
@@ -94,6 +96,42 @@ describe("JSON given as text", function()
             end
         end
         assert.is_true(accepted > 500 and accepted < 5500, accepted .. " of 6000 accepted")
+        assert(batcher:close())
+    end)
+end)
+
+describe("JSON made of tables", function()
+    it("is what PostgreSQL's jsonb takes, every number exact", function()
+        local random, list, numbers = generator(20250101), {}, {}
+        for i = 1, 1500 do
+            list[i] = assert(json.encode(random_json.table(random, random_json.text, 4)))
+        end
+        for i, verdict in ipairs(verdicts_of_postgres(list)) do
+            assert.equal("t", verdict, list[i])
+        end
+        for i = 1, 2000 do
+            numbers[i] = (random() + random() / 2 ^ 31) * 10 ^ (random(600) - 300)
+        end
+        local rows = postgres.lines(("select value::text::float8::text from jsonb_array_elements('%s') value"):format(
+            assert(json.encode(numbers))))
+        assert.equal(#numbers, #rows)
+        for i, row in ipairs(rows) do
+            assert.is_true(tonumber(row) == numbers[i], row)
+        end
+    end)
+
+    it("is refused, as PostgreSQL refuses it, where a string is no text", function()
+        local batcher = writebehind.batcher {
+            store = writebehind.memory(), schema = writebehind.schema { { "j", "jsonb" } }, table = "t",
+        }
+        for _, text in ipairs { "\0", "a\255", "\237\160\128", ("x"):rep(20) .. "\192\175" .. ("y"):rep(20) } do
+            for _, value in ipairs { { text }, { [text] = 1 }, { a = { { text } } } } do
+                local taken, _, code = batcher:add_values(value)
+                assert.is_nil(taken)
+                assert.equal("invalid", code)
+            end
+        end
+        assert(batcher:add_values { "\195\169", ["\226\130\172"] = "\240\159\152\128" })
         assert(batcher:close())
     end)
 end)
