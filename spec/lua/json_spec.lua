@@ -1,5 +1,6 @@
 local json = require "writebehind.json"
 local cjson = require "cjson"
+local core = require "writebehind.core"
 local generator = require "writebehind.random"
 local random_json = require "spec.support.random_json"
 
@@ -239,6 +240,27 @@ describe("the encoder", function()
         mt.__jsontype = nil
         assert.equal("{}", json.encode(setmetatable({}, setmetatable(mt, { __index = { __jsontype = "array" } }))))
     end)
+
+    it("takes for an empty list what a lua-cjson with marks of its own marks", function()
+        local marks, mark = core.helpers.json_arrays, {}
+        marks[mark] = true
+        finally(function() marks[mark] = nil end)
+        assert.equal('[[],{"a":1},[1]]', json.encode {
+            setmetatable({}, mark), setmetatable({ a = 1 }, mark), setmetatable({ 1 }, mark),
+        })
+    end)
+
+    if is_luajit then
+        it("takes no cdata but 64-bit integers", function()
+            local ffi = require "ffi"
+            assert.equal('{"a":[-5,7]}', json.encode { a = { ffi.cast("int64_t", -5), ffi.cast("uint64_t", 7) } })
+            for _, value in ipairs { ffi.new "int[1]", ffi.cast("int8_t", 1), ffi.new "complex" } do
+                local text, message = json.encode { a = { value } }
+                assert.is_nil(text)
+                assert.equal("not JSON: a cdata at .a[1]", message)
+            end
+        end)
+    end
 
     it("says where what it refuses is", function()
         local cases = {
