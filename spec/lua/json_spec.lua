@@ -225,7 +225,7 @@ describe("the encoder", function()
         assert.equal("{}", json.encode(long))
     end)
 
-    it("calls no metamethod, and leaves a table that has keys what it is by them", function()
+    it("calls no metamethod but for an inherited __jsontype; a table that has keys is what they make it", function()
         local function never()
             error("called")
         end
@@ -238,7 +238,11 @@ describe("the encoder", function()
         assert.equal("[1,2]", json.encode(setmetatable({ 1, 2 }, mt)))
         assert.equal("{}", json.encode(setmetatable({}, mt)))
         mt.__jsontype = nil
-        assert.equal("{}", json.encode(setmetatable({}, setmetatable(mt, { __index = { __jsontype = "array" } }))))
+        assert.equal("[]", json.encode(setmetatable({}, setmetatable({}, { __index = { __jsontype = "array" } }))))
+        local text, message = json.encode { a = setmetatable({}, setmetatable({}, { __index = never })) }
+        assert.is_nil(text)
+        assert.equal("not JSON: a table that can't be encoded: its metatable raises an error for __jsontype at .a",
+            message)
     end)
 
     it("takes for an empty list what a lua-cjson with marks of its own marks", function()

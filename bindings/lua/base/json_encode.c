@@ -2,7 +2,8 @@
  * The encoder of JSON. It does not recurse: the tables that are open lie on the Lua stack, each with its current key
  * above it (of a list: the index), and where the next would lie is the value that is encoded.
  * Invariants: every value that was written is followed by a comma, in whose place goes the bracket that closes its
- * table. No Lua code runs in between (but for a cdata, which a helper reads), so that no table changes.
+ * table. No Lua code runs in between, so that no table changes; but for a cdata, which a helper reads, and for
+ * an empty table whose metatable inherits.
  * Failures: a refusal has pushed what is wrong, without the path. A failed buffer is noticed where a table ends. */
 #include "lua/base/json_encode.h"
 
@@ -172,7 +173,8 @@ static int open_table(lwb_encoder *e)
         return LWB_JSON_MEMORY;
     lua_pushnil(L);
     if (!lua_next(L, table)) {
-        lwb_json_put_empty(e);
+        if (!lwb_json_put_empty(e))
+            return LWB_JSON_REFUSED;
         lua_pop(L, 1);
         return LWB_JSON_DONE;
     }

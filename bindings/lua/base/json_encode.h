@@ -14,9 +14,9 @@ enum lwb_json {
     LWB_JSON_MEMORY,  /* as with any failed buffer */
 };
 
-/* Appends the text of the value at `index`, or nothing. Leaves the stack as it was but for the message, and calls no
- * metamethod. Raises nothing, and Lua makes no memory for it, but for the message, LuaJIT's 64-bit integers, and the
- * stack that a deep table needs. */
+/* Appends the text of the value at `index`, or nothing. Leaves the stack as it was but for the message. Calls no
+ * metamethod of a table, and of an empty table's metatable none but __index, for __jsontype. Raises nothing, and Lua makes
+ * no memory for it, but for those, the message, LuaJIT's 64-bit integers, and the stack that a deep table needs. */
 int lwb_json_encode(lua_State *L, int index, wb_buffer *out);
 
 #endif

@@ -148,31 +148,62 @@ static bool is_mark(lua_State *L)
     return marked;
 }
 
-/* Does the metatable at the top say __jsontype = "array"? */
-static bool says_array(lua_State *L)
+static int index_of(lua_State *L)
 {
-    int top = lua_gettop(L);
-    size_t bytes = 0;
-    const char *type = NULL;
-    if (push_marks(L)) {
-        lua_rawgeti(L, -1, 1);
-        lua_rawget(L, top);
-        type = lua_type(L, -1) == LUA_TSTRING ? lua_tolstring(L, -1, &bytes) : NULL;
-    }
-    bool array = bytes == 5 && memcmp(type, "array", 5) == 0;
-    lua_settop(L, top);
-    return array;
+    lua_gettable(L, 1);
+    return 1;
 }
 
-void lwb_json_put_empty(lwb_encoder *e)
+/* Pushes what the metatable at `meta` says by the key at the top, which is popped. A metatable that has one itself is asked
+ * as Lua does. False: that raised an error. */
+static bool push_said(lua_State *L, int meta)
+{
+    lua_pushvalue(L, -1);
+    lua_rawget(L, meta);
+    bool inherits = lua_isnil(L, -1) && lua_getmetatable(L, meta);
+    if (!inherits) {
+        lua_remove(L, -2);
+        return true;
+    }
+    lua_pop(L, 2);
+    lua_pushcfunction(L, index_of);
+    lua_pushvalue(L, meta);
+    lua_pushvalue(L, -3);
+    bool said = lua_pcall(L, 2, 1, 0) == 0;
+    lua_remove(L, -2);
+    return said;
+}
+
+/* Does the metatable at the top say __jsontype = "array"? False: asking it raised an error. */
+static bool ask_jsontype(lua_State *L, bool *array)
+{
+    int top = lua_gettop(L);
+    bool asked = true;
+    if (push_marks(L)) {
+        lua_rawgeti(L, -1, 1);
+        asked = push_said(L, top);
+        *array = lua_type(L, -1) == LUA_TSTRING && strcmp(lua_tostring(L, -1), "array") == 0;
+    }
+    lua_settop(L, top);
+    return asked;
+}
+
+bool lwb_json_put_empty(lwb_encoder *e)
 {
     lua_State *L = e->L;
     bool list = false;
     if (lua_getmetatable(L, -1)) {
-        list = is_mark(L) || says_array(L);
+        list = is_mark(L);
+        bool asked = list || ask_jsontype(L, &list);
         lua_pop(L, 1);
+        if (!asked) {
+            lua_pushliteral(
+                L, "a table that can't be encoded: its metatable raises an error for __jsontype");
+            return false;
+        }
     }
     wb_buffer_put(e->out, list ? "[]," : "{},", 3);
+    return true;
 }
 
 static bool put_pointer(lwb_encoder *e)

@@ -24,8 +24,8 @@ static inline void lwb_json_put_byte(lwb_encoder *e, char c)
 
 /* The key below the value at the top, and a colon. False: pushed what is wrong. */
 bool lwb_json_put_key(lwb_encoder *e);
-/* The empty table at the top, and a comma. */
-void lwb_json_put_empty(lwb_encoder *e);
+/* The empty table at the top, and a comma. The same. */
+bool lwb_json_put_empty(lwb_encoder *e);
 /* The value at the top, which is of that type, no table, and a comma. The same. */
 bool lwb_json_put_scalar(lwb_encoder *e, int type);
 
