@@ -63,6 +63,8 @@ static uint8_t *json_put(encoder *e, const wb_column_plan *plan, int index, uint
         return NULL;
     uint8_t *data = (uint8_t *)e->out->data;
     size_t end = e->out->bytes;
+    if (end > MOST_BYTES)
+        return NULL;
     memset(wb_put32(data + field, (uint32_t)(end - text + version)), 1, version);
     return room(e, data + end, 0);
 }

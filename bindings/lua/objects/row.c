@@ -38,7 +38,7 @@ static int place_of(lwb_plan *plan, const void *key, int nth)
 bool lwb_row_read(lua_State *L, lwb_plan *plan, int row, int ahead, uint8_t *slots)
 {
     int at = lua_gettop(L), place = ahead;
-    if (ahead > plan->count || !lua_checkstack(L, 2 * plan->count + 2))
+    if (ahead > plan->count || !lua_checkstack(L, 2 * plan->count + 4))
         return false;
     memset(slots + ahead, 0, (size_t)(plan->count - ahead));
     lua_pushnil(L);
