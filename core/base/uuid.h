@@ -7,12 +7,13 @@
 #include "base/env.h"
 
 enum {
-    WB_UUID_POOL_BYTES = 4096,
+    WB_UUID_POOL_BYTES = 1024,
     WB_UUID_LEAD_MS = 10000, /* how far the last id's time may be ahead of the clock */
 };
 
-/* Where new ids come from. No lock: one batcher's. Random bytes are fetched a pool at a time. The child of a fork
- * throws the pool away, so that parent and child never make the same id. */
+/* Where new ids come from. No lock: one batcher's. Random bytes are fetched a pool at a time, small enough
+ * that an add does not wait long for it. The child of a fork throws the pool away, so that parent and child never make
+ * the same id. */
 typedef struct wb_uuid_source {
     wb_env env;
     unsigned generation; /* of fork, when the pool was filled */
