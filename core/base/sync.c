@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The monitor. Invariant: sleep_until_us is INT64_MIN while the worker is awake, so whoever sets it so has signalled.
+ * The monitor. Invariant: sleep_until_us is INT64_MIN while the worker is awake, so whoever sets it so signals.
  * The lock is held throughout, but while a thread waits. Nothing fails: locking and signalling can't, on a monitor
  * that was initialised. */
 #include "base/sync.h"
@@ -21,6 +21,7 @@ void wb_monitor_init(wb_monitor *monitor)
     init_condition(&monitor->work);
     init_condition(&monitor->settled);
     monitor->sleep_until_us = INT64_MIN;
+    monitor->signals = false;
     monitor->waiting = 0;
 }
 
@@ -59,6 +60,9 @@ void wb_monitor_breathe(wb_monitor *monitor)
 
 bool wb_monitor_wait(wb_monitor *monitor, int64_t until_us)
 {
+    if (monitor->signals)
+        pthread_cond_signal(&monitor->work);
+    monitor->signals = false;
     monitor->waiting++;
     bool told = wait_until(monitor, &monitor->settled, until_us);
     monitor->waiting--;

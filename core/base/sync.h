@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * A monitor: one lock, a condition for the worker thread, a condition for threads that wait for its work. Both
  * conditions use the monotonic clock. A worker that is awake is not signalled, since it looks again, under the lock,
- * before it sleeps. */
+ * before it sleeps. It is signalled once the lock is free: it would wake to wait for it. */
 #ifndef WB_SYNC_H
 #define WB_SYNC_H
 
@@ -24,6 +24,7 @@ typedef struct wb_monitor {
     pthread_cond_t work;    /* the worker sleeps here */
     pthread_cond_t settled; /* flush, close and blocked adds sleep here */
     int64_t sleep_until_us; /* of the worker; INT64_MIN: it is awake, or there is none */
+    bool signals;           /* who has the lock wakes the worker when it lets go of it */
     unsigned waiting;       /* threads on `settled` */
 } wb_monitor;
 
@@ -37,7 +38,11 @@ static inline void wb_monitor_lock(wb_monitor *monitor)
 
 static inline void wb_monitor_unlock(wb_monitor *monitor)
 {
+    bool signals = monitor->signals;
+    monitor->signals = false;
     pthread_mutex_unlock(&monitor->lock);
+    if (__builtin_expect(signals, 0))
+        pthread_cond_signal(&monitor->work);
 }
 
 /* The caller of all these holds the lock. */
@@ -49,7 +54,7 @@ static inline void wb_monitor_wake_by(wb_monitor *monitor, int64_t due_us)
 {
     if (due_us < monitor->sleep_until_us) {
         monitor->sleep_until_us = INT64_MIN;
-        pthread_cond_signal(&monitor->work);
+        monitor->signals = true;
     }
 }
 /* Leaves the lock to others for a moment, long enough for one that waits for it to wake up. */
