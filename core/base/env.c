@@ -158,7 +158,7 @@ wb_env wb_env_of_clock(wb_clock *clock)
 /* ---- memory ---- */
 
 /* Counts down to 1, which stands for "fail from here on". */
-static bool allocation_fails(void)
+bool wb_alloc_fails(void)
 {
     size_t left = atomic_load_explicit(&allocations_left, memory_order_relaxed);
     if (left == 0)
@@ -175,17 +175,17 @@ void wb_alloc_fail_after(size_t n)
 
 void *wb_alloc(size_t bytes)
 {
-    return allocation_fails() ? NULL : malloc(bytes);
+    return wb_alloc_fails() ? NULL : malloc(bytes);
 }
 
 void *wb_alloc_zeroed(size_t bytes)
 {
-    return allocation_fails() ? NULL : calloc(1, bytes);
+    return wb_alloc_fails() ? NULL : calloc(1, bytes);
 }
 
 void *wb_realloc(void *memory, size_t bytes)
 {
-    return allocation_fails() ? NULL : realloc(memory, bytes);
+    return wb_alloc_fails() ? NULL : realloc(memory, bytes);
 }
 
 char *wb_strdup(const char *text)

@@ -30,6 +30,7 @@ void *wb_realloc(void *memory, size_t bytes);
 char *wb_strdup(const char *text);
 /* For tests: the n-th allocation from now fails, and every later one. 0: none fails. */
 void wb_alloc_fail_after(size_t n);
+bool wb_alloc_fails(void); /* counts one more; for what allocates in its own way: base/block.c */
 
 /* A number that grows in every child of a fork: what was made under another number was made by an ancestor. */
 unsigned wb_fork_generation(void);

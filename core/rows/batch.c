@@ -7,12 +7,12 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/block.h"
+
 enum {
-    FIRST_ROWS = 64,      /* the first room is for so many rows */
-    FIRST_BYTES = 16384,  /* and for so many bytes at most, unless one row needs more */
-    STEP_BYTES = 1 << 20, /* room is doubled up to steps of this */
-    STEP_ROWS = 1 << 16,
-    SLACK_SHIFT = 6, /* a sealed batch may waste a 64th of what it holds */
+    FIRST_ROWS = 64,     /* the first room is for so many rows */
+    FIRST_BYTES = 16384, /* and for so many bytes at most, unless one row needs more */
+    SLACK_SHIFT = 6,     /* a sealed batch may waste a 64th of what it holds */
     BYTES_MAX = 1 << 30,
     STATES = WB_BATCH_SETTLED + 1,
 };
@@ -21,7 +21,7 @@ static bool grow(wb_batch *batch, size_t bytes);
 static bool compact(wb_batch *batch);
 static bool tuples_grow(wb_batch *batch, size_t capacity);
 static bool rows_grow(wb_batch *batch, size_t room);
-static size_t grown(size_t now, size_t first, size_t step, size_t need);
+static size_t grown(size_t now, size_t first, size_t need);
 static uint32_t age_of(int64_t opened_us, int64_t now_us);
 static void open_at(wb_batch *batch, int64_t opened_us);
 
@@ -39,8 +39,8 @@ void wb_batch_free(wb_batch *batch)
         return;
     wb_schema_unref(batch->schema);
     wb_free(batch->error);
-    wb_free(batch->tuples);
-    wb_free(batch->rows);
+    wb_block_free(batch->tuples, batch->capacity);
+    wb_block_free(batch->rows, batch->room * sizeof *batch->rows);
     wb_free(batch);
 }
 
@@ -116,23 +116,23 @@ static bool grow(wb_batch *batch, size_t bytes)
         return false;
     size_t need = batch->bytes + bytes;
     size_t first = bytes < FIRST_BYTES / FIRST_ROWS ? bytes * FIRST_ROWS : FIRST_BYTES;
-    size_t capacity = grown(batch->capacity, first, STEP_BYTES, need);
+    size_t capacity = grown(batch->capacity, first, need);
     if (need > batch->capacity && !tuples_grow(batch, capacity < BYTES_MAX ? capacity : BYTES_MAX))
         return false;
     return batch->count < batch->room ||
-           rows_grow(batch, grown(batch->room, FIRST_ROWS, STEP_ROWS, batch->count + 1));
+           rows_grow(batch, grown(batch->room, FIRST_ROWS, batch->count + 1));
 }
 
-/* The next size: twice as much, or a step more, or what is needed where that is more. */
-static size_t grown(size_t now, size_t first, size_t step, size_t need)
+/* The next size: twice as much, or what is needed where that is more. Of a large block only what is used is there. */
+static size_t grown(size_t now, size_t first, size_t need)
 {
-    size_t size = now < first ? first : now + (now < step ? now : step);
+    size_t size = now < first ? first : now * 2;
     return size < need ? need : size;
 }
 
 static bool tuples_grow(wb_batch *batch, size_t capacity)
 {
-    uint8_t *tuples = wb_realloc(batch->tuples, capacity);
+    uint8_t *tuples = wb_block_resize(batch->tuples, batch->capacity, capacity);
     if (!tuples)
         return false;
     batch->tuples = tuples;
@@ -142,7 +142,8 @@ static bool tuples_grow(wb_batch *batch, size_t capacity)
 
 static bool rows_grow(wb_batch *batch, size_t room)
 {
-    struct wb_batch_row *rows = wb_realloc(batch->rows, room * sizeof *rows);
+    const size_t bytes = sizeof *batch->rows;
+    struct wb_batch_row *rows = wb_block_resize(batch->rows, batch->room * bytes, room * bytes);
     if (!rows)
         return false;
     batch->rows = rows;
@@ -177,16 +178,16 @@ bool wb_batch_merge(wb_batch *batch, const wb_batch *more)
 }
 
 /* Exactly, of an empty batch: the first merge is mostly the only one. */
-static bool make_room(wb_batch *batch, size_t rows, size_t bytes)
+bool wb_batch_prepare(wb_batch *batch, size_t rows, size_t bytes)
 {
     if (bytes > BYTES_MAX - batch->bytes)
         return false;
-    size_t capacity = grown(batch->capacity, 0, STEP_BYTES, batch->bytes + bytes);
+    size_t capacity = grown(batch->capacity, 0, batch->bytes + bytes);
     if (bytes > batch->capacity - batch->bytes &&
         !tuples_grow(batch, capacity < BYTES_MAX ? capacity : BYTES_MAX))
         return false;
     return rows <= batch->room - batch->count ||
-           rows_grow(batch, grown(batch->room, 0, STEP_ROWS, batch->count + rows));
+           rows_grow(batch, grown(batch->room, 0, batch->count + rows));
 }
 
 bool wb_batch_merge_run(wb_batch *batch, const wb_batch *more, size_t from, size_t rows)
@@ -197,7 +198,7 @@ bool wb_batch_merge_run(wb_batch *batch, const wb_batch *more, size_t from, size
     assert(batch->schema->count == more->schema->count && batch != more);
     if (rows == 0)
         return true;
-    if (!make_room(batch, rows, bytes))
+    if (!wb_batch_prepare(batch, rows, bytes))
         return false;
     if (wb_batch_left(batch) == 0)
         batch->opened_us = more->opened_us;
@@ -231,7 +232,7 @@ size_t wb_batch_skip(wb_batch *batch, size_t rows)
     return weight - wb_batch_weight(batch);
 }
 
-/* Where realloc fails the memory stays as it was. */
+/* Where resizing fails the memory stays as it was. */
 void wb_batch_shrink(wb_batch *batch)
 {
     if (batch->bytes > 0 && batch->capacity - batch->bytes > batch->bytes >> SLACK_SHIFT)

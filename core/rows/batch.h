@@ -64,6 +64,8 @@ static inline uint8_t *wb_batch_end(wb_batch *batch)
     return batch->tuples + batch->bytes;
 }
 void wb_batch_push(wb_batch *batch, size_t bytes, int64_t now_us);
+/* Makes room for so many more rows, of so many bytes together. False: as above. */
+bool wb_batch_prepare(wb_batch *batch, size_t rows, size_t bytes);
 /* Copies a run of another batch's rows to the end: `rows` of those that are left, from number `from` on; ages are
  * kept. Both schemas have the same shape. False: no memory, or the batch would pass 1 GiB; nothing is changed then. */
 bool wb_batch_merge_run(wb_batch *batch, const wb_batch *more, size_t from, size_t rows);

@@ -218,6 +218,8 @@ static void swap_rows(wb_batch *batch, wb_batch *other)
     batch->tuples = other->tuples;
     batch->rows = other->rows;
     batch->opened_us = other->opened_us;
+    other->room = was.room;
+    other->capacity = was.capacity;
     other->tuples = was.tuples;
     other->rows = was.rows;
 }

@@ -134,6 +134,8 @@ void wb_outbox_complete(wb_outbox *outbox, wb_batch *batch, const wb_ending *end
     end(outbox, batch, ending, now_us);
     wb_log_flush(backlog->log, &event);
     wb_backlog_ended(backlog);
+    wb_batch *rubbish = wb_pool_rubbish(&outbox->pool);
     wb_monitor_unlock(&backlog->monitor);
+    wb_batch_free_list(rubbish);
     wb_log_print(backlog->log);
 }

@@ -67,7 +67,7 @@ void wb_outbox_give_up(wb_outbox *outbox, wb_batch *batch, const char *why, int6
     if (outbox->keep_dead)
         keep(outbox, batch, why, now_us);
     else
-        wb_outbox_release(outbox, batch);
+        wb_pool_put(&outbox->pool, batch);
 }
 
 wb_batch *wb_outbox_next_dead(wb_outbox *outbox)

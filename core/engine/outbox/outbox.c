@@ -36,6 +36,7 @@ void wb_outbox_init(wb_outbox *outbox, const wb_batcher_options *options, const 
     wb_uuid_source_init(&outbox->ids, env);
     outbox->schema = target->schema;
     outbox->table = target->table;
+    outbox->pool.most_bytes = options->batch_bytes;
     outbox->ask_us = WB_NEVER;
     outbox->asking = outbox->routing = options->policy != NULL;
     outbox->one_shape = options->store != NULL && options->store->class->one_shape;
@@ -57,7 +58,7 @@ void wb_outbox_fini(wb_outbox *outbox)
     assert(outbox->taken.first == NULL);
     wb_batch_free(outbox->open);
     wb_batch_free_list(outbox->sealed.first);
-    wb_batch_free_list(outbox->spares);
+    wb_pool_fini(&outbox->pool);
     wb_batch_free_list(outbox->dead);
     wb_script_client_fini(&outbox->script_client);
     while (outbox->trials != NULL) {
@@ -95,29 +96,15 @@ void wb_outbox_seal_open(wb_outbox *outbox, int reason)
     open->due_us = INT64_MIN;
     wb_outbox_new_id(outbox, open);
     wb_batch_become(open, WB_BATCH_SEALED);
-    wb_batch_shrink(open);
+    wb_pool_learn(&outbox->pool, open);
     wb_batch_list_put(&outbox->sealed, open);
-}
-
-void wb_outbox_release(wb_outbox *outbox, wb_batch *batch)
-{
-    bool keep =
-        outbox->spare_count < WB_OUTBOX_SPARES && batch->capacity <= outbox->thresholds.batch_bytes;
-    if (!keep) {
-        wb_batch_free(batch);
-        return;
-    }
-    wb_batch_clear(batch);
-    batch->next = outbox->spares;
-    outbox->spares = batch;
-    outbox->spare_count++;
 }
 
 void wb_outbox_settle(wb_outbox *outbox, wb_batch *batch)
 {
     wb_trial_leave(&outbox->trials, batch);
     wb_batch_become(batch, WB_BATCH_SETTLED);
-    wb_outbox_release(outbox, batch);
+    wb_pool_put(&outbox->pool, batch);
 }
 
 /* One draw for both delays: a lone batch waits once, not for the later of two draws. */
@@ -168,7 +155,8 @@ static uint64_t seal(wb_backlog *backlog, int reason)
 {
     wb_outbox *outbox = (wb_outbox *)backlog;
     wb_outbox_seal_open(outbox, reason);
-    for (wb_batch *batch = outbox->sealed.first; batch != NULL; batch = batch->next) {
+    for (wb_batch *batch = outbox->sealed.first;
+         batch != NULL && batch->serial <= outbox->lent_serial; batch = batch->next) {
         if (reason != WB_REASON_POLICY && !wb_trial_rests(batch))
             wb_batch_list_delay(&outbox->sealed, batch, INT64_MIN);
     }

@@ -12,12 +12,12 @@
 
 #include "engine/backlog.h"
 #include "engine/outbox/batch_list.h"
+#include "engine/outbox/pool.h"
 #include "engine/outbox/routes.h"
 #include "engine/outbox/script_client.h"
 #include "engine/outbox/trial_list.h"
 #include "engine/thresholds.h"
 
-enum { WB_OUTBOX_SPARES = 2 };
 #define WB_ASK_EVERY_US INT64_C(10000) /* while a batch is open */
 
 /* How a delivery ended. */
@@ -41,11 +41,12 @@ typedef struct wb_outbox {
     int overflow;                 /* enum wb_overflow */
     int64_t block_timeout_us;
 
-    wb_trial *trials;  /* batches that were refused: see trial.h */
-    uint64_t refused;  /* lone rows in a row, since a write was stored or the gate was shut */
-    unsigned holds;    /* in a row, since a write was stored */
-    int64_t unix_skew; /* wall clock less monotonic clock, read with each new open batch */
-    uint64_t serial;   /* of the last sealed batch */
+    wb_trial *trials;     /* batches that were refused: see trial.h */
+    uint64_t refused;     /* lone rows in a row, since a write was stored or the gate was shut */
+    unsigned holds;       /* in a row, since a write was stored */
+    int64_t unix_skew;    /* wall clock less monotonic clock, read with each new open batch */
+    uint64_t serial;      /* of the last sealed batch */
+    uint64_t lent_serial; /* the highest that was ever taken */
     size_t taken_count;
     unsigned passed_over; /* batches taken in a row while one that failed was due */
     wb_batch *open;       /* NULL until a row comes */
@@ -54,8 +55,7 @@ typedef struct wb_outbox {
     wb_batch *dead;     /* settled batches that somebody wants to see: the oldest first */
     uint64_t dead_rows; /* in them */
     bool keep_dead;     /* somebody wants to */
-    wb_batch *spares;   /* cleared batches, kept for their memory */
-    size_t spare_count;
+    wb_pool pool;       /* settled batches, kept for their memory */
     wb_uuid_source ids;
 
     wb_routes
@@ -97,7 +97,6 @@ int64_t wb_outbox_next_due_us(wb_backlog *backlog);
 void wb_outbox_seal_open(wb_outbox *outbox, int reason);
 void wb_outbox_new_id(wb_outbox *outbox, wb_batch *batch);   /* what a piece has, too */
 void wb_outbox_take_new(wb_outbox *outbox, wb_batch *batch); /* made by the taker: it is taken */
-void wb_outbox_release(wb_outbox *outbox, wb_batch *batch);  /* settled: kept as a spare or freed */
 void wb_outbox_settle(wb_outbox *outbox, wb_batch *batch);
 /* Sets when a batch that is in no list may be taken again, by its own failures, and when any batch may be, by all
  * failures in a row. */

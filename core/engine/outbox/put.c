@@ -25,14 +25,8 @@ static wb_batch *open_batch(wb_outbox *outbox, size_t bytes)
         else if (open->bytes + bytes > thresholds->batch_bytes)
             wb_outbox_seal_open(outbox, WB_REASON_BYTES);
     }
-    if (outbox->open == NULL && outbox->spares != NULL) {
-        outbox->open = outbox->spares;
-        outbox->spares = outbox->open->next;
-        outbox->open->next = NULL;
-        outbox->spare_count--;
-    }
     if (outbox->open == NULL)
-        outbox->open = wb_batch_new(outbox->schema);
+        outbox->open = wb_pool_get(&outbox->pool, outbox->schema);
     if (outbox->open == NULL || !wb_batch_reserve(outbox->open, bytes))
         return NULL;
     return outbox->open;
@@ -126,7 +120,9 @@ int wb_outbox_put_tuple(wb_outbox *outbox, const wb_tuple *tuple, const wb_choic
         outbox->backlog.metrics.rejected++;
     if (due != NULL)
         *due = wb_outbox_next_due_us(&outbox->backlog) <= wb_backlog_now_us(&outbox->backlog);
+    wb_batch *rubbish = wb_pool_rubbish(&outbox->pool);
     wb_monitor_unlock(&outbox->backlog.monitor);
+    wb_batch_free_list(rubbish);
     wb_log_print(outbox->backlog.log);
     return code;
 }

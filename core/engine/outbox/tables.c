@@ -20,13 +20,17 @@ static void inherit(wb_batch *whole, const wb_batch *batch)
     memcpy(whole->id, batch->id, sizeof whole->id);
 }
 
-static wb_batch *merge_rows(const wb_batch *batch)
+/* Into memory that the last one left, if it left any. */
+static wb_batch *merge_rows(const wb_batch *batch, wb_batch *whole)
 {
-    wb_batch *whole = wb_batch_new(batch->schema);
-    size_t bytes = 0;
-    for (const wb_batch *part = batch; part != NULL; part = part->merge_next)
+    size_t rows = 0, bytes = 0;
+    for (const wb_batch *part = batch; part != NULL; part = part->merge_next) {
+        rows += wb_batch_left(part);
         bytes += part->bytes;
-    bool done = whole != NULL && wb_batch_reserve(whole, bytes);
+    }
+    if (whole == NULL)
+        whole = wb_batch_new(batch->schema);
+    bool done = whole != NULL && wb_batch_prepare(whole, rows, bytes);
     for (const wb_batch *part = batch; part != NULL && done; part = part->merge_next)
         done = wb_batch_merge(whole, part);
     if (!done) {
@@ -71,7 +75,10 @@ static void settle_all(wb_outbox *outbox, wb_batch *batch)
 /* The whole takes its parts' place. Without memory for it, the batch goes out alone. */
 static wb_batch *merge(wb_outbox *outbox, wb_batch *batch)
 {
-    wb_batch *whole = merge_rows(batch);
+    wb_monitor_lock(&outbox->backlog.monitor);
+    wb_batch *whole = wb_pool_get_large(&outbox->pool);
+    wb_monitor_unlock(&outbox->backlog.monitor);
+    whole = merge_rows(batch, whole);
     wb_monitor_lock(&outbox->backlog.monitor);
     if (whole == NULL) {
         unlend_others(outbox, batch);
@@ -79,7 +86,9 @@ static wb_batch *merge(wb_outbox *outbox, wb_batch *batch)
         settle_all(outbox, batch);
         wb_outbox_take_new(outbox, whole);
     }
+    wb_batch *rubbish = wb_pool_rubbish(&outbox->pool);
     wb_monitor_unlock(&outbox->backlog.monitor);
+    wb_batch_free_list(rubbish);
     return whole != NULL ? whole : batch;
 }
 

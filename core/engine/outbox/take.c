@@ -23,17 +23,19 @@ static bool is_better(const wb_outbox *outbox, const wb_batch *batch, const wb_b
 }
 
 /* The least tried of those that are due, but after PATIENCE others the one that waits the longest for its next
- * try: where there is always a fresh batch, one that failed once would never come back. */
+ * try: where there is always a fresh batch, one that failed once would never come back. Of those that were never taken
+ * the first stands for all, so that a long backlog costs no more than a short one. */
 static wb_batch *choose(wb_outbox *outbox, int64_t now_us)
 {
     wb_batch *best = NULL, *waiting = NULL;
     for (wb_batch *batch = outbox->sealed.first; batch != NULL; batch = batch->next) {
-        if (batch->due_us > now_us)
-            continue;
-        if (is_better(outbox, batch, best))
+        bool due = batch->due_us <= now_us;
+        if (due && is_better(outbox, batch, best))
             best = batch;
-        if (batch->attempt > 0 && (waiting == NULL || batch->due_us < waiting->due_us))
+        if (due && batch->attempt > 0 && (waiting == NULL || batch->due_us < waiting->due_us))
             waiting = batch;
+        if (due && batch->serial > outbox->lent_serial)
+            break;
     }
     outbox->passed_over = waiting != NULL ? outbox->passed_over + 1 : 0;
     if (outbox->passed_over <= PATIENCE || precedence(outbox, best) > 0)
@@ -59,6 +61,8 @@ static void lend(wb_outbox *outbox, wb_batch *batch)
     wb_batch_list_remove(&outbox->sealed, batch);
     wb_batch_become(batch, WB_BATCH_TAKEN);
     wb_batch_list_put(&outbox->taken, batch);
+    if (batch->serial > outbox->lent_serial)
+        outbox->lent_serial = batch->serial;
 }
 
 static bool may_merge(const wb_batch *batch, const wb_batch *more)
@@ -116,7 +120,11 @@ wb_batch *wb_outbox_take(wb_outbox *outbox)
     wb_monitor_lock(&outbox->backlog.monitor);
     wb_batch *batch = take_locked(outbox);
     bool routing = outbox->routing;
+    if (batch == NULL && outbox->backlog.metrics.pending == 0)
+        wb_pool_rest(&outbox->pool, !outbox->backlog.threaded);
+    wb_batch *rubbish = wb_pool_rubbish(&outbox->pool);
     wb_monitor_unlock(&outbox->backlog.monitor);
+    wb_batch_free_list(rubbish);
     if (batch != NULL)
         batch = wb_outbox_to_one_table(outbox, batch, routing);
     return batch != NULL ? wb_outbox_cut(outbox, batch) : NULL;
