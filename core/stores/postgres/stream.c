@@ -10,8 +10,9 @@
 #include "rows/shape.h"
 #include "rows/value_text.h"
 
-/* Large enough that the calls cost nothing, small enough that libpq's copy stays in the cache. */
-enum { CHUNK_BYTES = 64 * 1024 };
+/* Large enough that the calls cost nothing, small enough that libpq's copy stays in the cache. With the header of its
+ * message it is a multiple of what libpq sends at once, 8 KiB: else each chunk ends in a packet of a few bytes. */
+enum { MESSAGE_HEADER_BYTES = 5, CHUNK_BYTES = 64 * 1024 - MESSAGE_HEADER_BYTES };
 
 static int put(wb_pg_session *session, const char *data, size_t bytes, const wb_deadline *deadline,
                wb_err *err)
