@@ -84,7 +84,7 @@ static bool is_wanted(const wb_pool *pool, const wb_batch *batch)
     if (is_large(pool, batch))
         return pool->large == NULL;
     bool few = pool->spares == NULL || pool->spares->next == NULL;
-    return few || pool->spare_bytes + memory_of(batch) <= pool->most_bytes;
+    return few || pool->spare_bytes + memory_of(batch) <= pool->most_bytes + pool->most_bytes / 4;
 }
 
 void wb_pool_put(wb_pool *pool, wb_batch *settled)

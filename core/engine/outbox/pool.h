@@ -2,8 +2,9 @@
  * The memory of batches that are settled, for those to come: an add in a steady state allocates nothing and touches no
  * new page. Where there is nothing in it, a batch opens with the room that batches of late took, so that it does not
  * grow.
- * What it holds: spares of that size, two or up to batch_bytes, and one batch of up to batch_bytes to merge into; at
- * rest, two spares. What it lets go is freed by its user, without the lock: unmapping takes long.
+ * What it holds: spares of that size, two or what one write settles (batch_bytes and a quarter), and one batch of up to
+ * batch_bytes to merge into; at rest, two spares. What it lets go is freed by its user, without the lock: unmapping
+ * takes long.
  * Locked by the outbox, all of these. */
 #ifndef WB_POOL_H
 #define WB_POOL_H

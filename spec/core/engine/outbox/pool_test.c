@@ -58,9 +58,9 @@ static void is_bounded(void **state)
     wb_schema *schema = small_schema();
     wb_pool pool = {.most_bytes = 100000, .usual_bytes = 10000};
     fill(&pool, schema, 10000, 50);
-    assert_int_equal(count_of(pool.spares), 9);
-    assert_in_range(pool.spare_bytes, 90000, pool.most_bytes);
-    assert_int_equal(count_of(pool.rubbish), 41);
+    assert_int_equal(count_of(pool.spares), 12);
+    assert_in_range(pool.spare_bytes, 120000, pool.most_bytes * 5 / 4);
+    assert_int_equal(count_of(pool.rubbish), 38);
     wb_batch_free_list(wb_pool_rubbish(&pool));
     assert_null(pool.rubbish);
     wb_pool two = {.most_bytes = 10000, .usual_bytes = 10000};
