@@ -3,6 +3,7 @@
 -- of an agent at a time. With a tracker, each accepted report also marks its workspace as used.
 
 local core = require "writebehind.core"
+local direct = require "writebehind.forms.direct"
 local hooks = require "writebehind.forms.hooks"
 
 local TABLE = "workspace_agent_stats"
@@ -133,7 +134,8 @@ function agent_stats.batcher(options)
         return nil, message, code
     end
     local stats = setmetatable({ batcher = batcher, tracker = options.tracker }, Stats)
-    stats.add = not options.tracker and core.raw.adder(batcher, stats, REPORTED) or nil
+    stats.add = not options.tracker and (direct.adder(batcher, stats, REPORTED, Stats.add) or
+        core.raw.adder(batcher, stats, REPORTED)) or nil
     return stats
 end
 

@@ -143,13 +143,29 @@ local function form(noun, flat)
     end
 end
 
+-- Where adds are compiled, each threaded batcher has a metatable of its own, since they are of its schema.
+local direct = type(jit) == "table" and require "writebehind.forms.direct" -- luacheck: globals jit
+
+local function own_form(noun, flat)
+    local meta = form(noun, flat)
+    local is_direct = direct and noun == "batcher" and not flat.take and not flat.policy
+    if is_direct then
+        meta = (meta and make_form.hooked or core.variant)(noun)
+    end
+    return meta, is_direct
+end
+
 local function make(noun, given)
     local flat, message = options[noun](given)
     if not flat then
         error(message, 3)
     end
-    local object, text, code = core[noun](flat, form(noun, flat))
+    local meta, is_direct = own_form(noun, flat)
+    local object, text, code = core[noun](flat, meta)
     if object then
+        if is_direct then
+            direct.install(object, meta.__index)
+        end
         return object
     elseif code == "misuse" then
         error(('%s: option %s'):format(noun, (text:gsub("^([%w_]+)", '"%1"', 1))), 3)

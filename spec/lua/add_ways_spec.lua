@@ -133,6 +133,155 @@ describe("the ways to add a row", function()
     end)
 end)
 
+-- What a row has, in order: NaN is itself here, and -0.0 is not 0.
+local function shown(value)
+    if type(value) ~= "table" then
+        return type(value) == "number" and ("%.17g"):format(value) or tostring(value)
+    end
+    local parts = {}
+    for name, field in pairs(value) do
+        parts[#parts + 1] = tostring(name) .. "=" .. shown(field)
+    end
+    table.sort(parts)
+    return table.concat(parts, " ")
+end
+
+describe("a threaded batcher", function()
+    local store, direct, decided, table_count
+
+    -- Two of them: the adds of the first are compiled where the Lua can; those of one with a policy never are.
+    local function start()
+        table_count = (table_count or 0) + 1
+        local function of(name, policy)
+            return assert(writebehind.batcher { store = store, schema = columns_of(false), table = name .. table_count,
+                interval = 3600, max_pending_bytes = 1e9, batch_bytes = 2 ^ 30, policy = policy })
+        end
+        direct, decided = of("direct"), of("decided", { on_full = function() end })
+    end
+
+    -- They took the same rows.
+    local function finish()
+        assert(direct:close(10))
+        assert(decided:close(10))
+        local rows = store:rows("direct" .. table_count) or {}
+        local expected = store:rows("decided" .. table_count) or {}
+        assert.equal(#expected, #rows)
+        for index, row in ipairs(rows) do
+            assert.equal(shown(expected[index]), shown(row))
+        end
+        return #rows
+    end
+
+    before_each(function()
+        store = writebehind.memory()
+        start()
+    end)
+
+    -- Adds it so often that it is compiled.
+    local function both(way, row, values, times)
+        local expected = { WAYS[way](decided, row, values) }
+        assert.same(expected, { WAYS[way](direct, row, values) })
+        local add = WAYS[way]
+        for _ = 2, times do
+            local ok = add(direct, row, values)
+            assert.equal(expected[1], ok)
+            add(decided, row, values)
+        end
+    end
+
+    it("takes the same rows in each way, compiled or not", function()
+        local taken = 0
+        for round = 1, 80 do
+            for _ = 1, 6 do
+                local row, values = random_row()
+                for way = 1, 3 do
+                    both(way, row, values, round % 8 == 0 and 40 or 1)
+                end
+            end
+            taken = taken + finish()
+            start()
+        end
+        finish()
+        assert.is_true(taken > 300, taken .. " taken")
+    end)
+
+    it("takes the same of each value alone", function()
+        local taken = 0
+        for index, column in ipairs(COLUMNS) do
+            for number, value in ipairs(VALUES) do
+                both(1, { [column[1]] = value }, nil, number % 9 == 0 and 70 or 1)
+                both(2, nil, { [index] = value }, 1)
+                if number % 4 == 0 then
+                    taken = taken + finish()
+                    start()
+                end
+            end
+        end
+        assert.is_true(taken + finish() > 200)
+    end)
+
+    it("refuses what is no column beside all that are, and reads no metatable", function()
+        local full = { flag = true, small = 1, number = 2, large = 3, narrow = 1.5, wide = 2.5, note = "x", raw = "y",
+            key = UUID, at = 0, day = 0, doc = { a = 1 }, plain = "{}", price = 1, mood = "m" }
+        for _ = 1, 200 do
+            assert.is_true(direct:add(full))
+        end
+        full.more = 1
+        for _ = 1, 200 do
+            assert.same({ nil, 'no column "more"', "invalid" }, { direct:add(full) })
+        end
+        full.more, full.mood = nil, nil
+        full[1] = "m"
+        assert.same({ nil, "a row's keys are column names, got a number", "invalid" }, { direct:add(full) })
+        full[1] = nil
+        setmetatable(full, { __index = function() error "read" end })
+        assert.is_true(direct:add(full))
+        assert.same({ nil, 'no column "more"', "invalid" }, { direct:add(setmetatable({ more = 1 },
+            { __index = { flag = true } })) })
+        assert(direct:close())
+        local rows = store:rows("direct" .. table_count)
+        assert.equal(201, #rows)
+        assert.is_nil(rows[201].mood)
+    end)
+
+    it("raises where self is no batcher, or another", function()
+        local fake = newproxy and newproxy(true) or io.stdout -- luacheck: globals newproxy
+        for _ = 1, 150 do
+            assert.is_true(direct:add { flag = true })
+            assert.is_true(direct.add(decided, { flag = true }))
+            for _, wrong in ipairs { fake, {}, "x", 1, store } do
+                assert.is_false(pcall(direct.add, wrong, { flag = true }))
+                assert.is_false(pcall(direct.add_values, wrong, true))
+            end
+            assert.is_false(pcall(direct.add, direct, "x"))
+            assert.is_false(pcall(direct.add, direct))
+        end
+        assert.equal(150, finish())
+    end)
+
+    it("is not held by what was compiled", function()
+        local weak = setmetatable({ direct }, { __mode = "v" })
+        for _ = 1, 300 do
+            assert(direct:add { flag = true })
+            assert(direct:add_values(true))
+        end
+        direct = nil
+        collectgarbage()
+        collectgarbage()
+        assert.is_nil(weak[1])
+        start()
+    end)
+
+    it("says that it is closed", function()
+        assert(direct:close())
+        for _ = 1, 100 do
+            assert.same({ nil, "closed: no new rows", "closed" }, { direct:add { flag = true } })
+            assert.same({ nil, "closed: no new rows", "closed" }, { direct:add_values(true) })
+        end
+        assert.equal(200, direct:stats().rejected)
+    end)
+end)
+
 describe("add_mixed", function()
     it("refuses a column that is given twice, one that is none, and too many values", function()
         local batcher = batcher_of(false)

@@ -30,29 +30,37 @@ static inline bool lwb_integer(lua_State *L, int index, int64_t *out)
 }
 
 #else
-static inline void lwb_number(lua_State *L, int index, wb_value *out)
-{
-    const double limit = 9007199254740992.0;
-    double number = lua_tonumber(L, index);
-    out->kind = WB_FLOAT;
-    out->f = number;
-    if (!(number >= -limit && number <= limit) || (number == 0 && __builtin_signbit(number)))
-        return;
-    int64_t integer = (int64_t)number;
-    if ((double)integer != number)
-        return;
-    out->kind = WB_INT;
-    out->i = integer;
-}
 
-static inline bool lwb_integer(lua_State *L, int index, int64_t *out)
+/* The integer that a number is, of any column of integers; false: it is none. */
+static inline bool lwb_integer_of(double number, int64_t *out)
 {
     const double limit = 9007199254740992.0;
-    double number = lua_tonumber(L, index);
     if (!(number >= -limit && number <= limit))
         return false;
     *out = (int64_t)number;
     return (double)*out == number;
+}
+
+static inline void lwb_number_of(double number, wb_value *out)
+{
+    int64_t integer;
+    bool is_integer =
+        lwb_integer_of(number, &integer) && !(number == 0 && __builtin_signbit(number));
+    out->kind = is_integer ? WB_INT : WB_FLOAT;
+    if (is_integer)
+        out->i = integer;
+    else
+        out->f = number;
+}
+
+static inline void lwb_number(lua_State *L, int index, wb_value *out)
+{
+    lwb_number_of(lua_tonumber(L, index), out);
+}
+
+static inline bool lwb_integer(lua_State *L, int index, int64_t *out)
+{
+    return lwb_integer_of(lua_tonumber(L, index), out);
 }
 
 #endif

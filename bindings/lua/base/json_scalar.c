@@ -70,6 +70,13 @@ static inline bool as_integer(lua_State *L, int index, int64_t *out)
 
 #endif
 
+size_t lwb_float_text(double number, char *out)
+{
+    bool small = fabs(number) < (double)WHOLE_LIMIT;
+    bool whole = small && (double)(int64_t)number == number && !(number == 0 && signbit(number));
+    return whole ? wb_integer_format((int64_t)number, out) : wb_number_format(number, out);
+}
+
 /* The number, and a byte after it. False: JSON has no such number. */
 static inline bool put_number(lwb_encoder *e, int index, char after)
 {

@@ -28,5 +28,7 @@ bool lwb_json_put_key(lwb_encoder *e);
 bool lwb_json_put_empty(lwb_encoder *e);
 /* The value at the top, which is of that type, no table, and a comma. The same. */
 bool lwb_json_put_scalar(lwb_encoder *e, int type);
+/* The text of a finite number; `out` has WB_NUMBER_BYTES. */
+size_t lwb_float_text(double number, char *out);
 
 #endif

@@ -51,6 +51,8 @@ struct lwb_pipeline {
     bool asks_retry; /* a policy says when a failed batch is tried again */
     bool lent;       /* `tuple` is in use */
     wb_buffer tuple; /* a row's, from one row to the next */
+    wb_buffer json;  /* what it has of tables: direct.c */
+    wb_err said;     /* why the core refused a row: the same */
     lwb_plan plan;   /* a batcher's */
 };
 
@@ -123,7 +125,8 @@ int lwb_add_answer(lua_State *L, const lwb_pipeline *pipeline, int code, const w
                    bool due);
 int lwb_add_tuple(lua_State *L, lwb_pipeline *pipeline, const wb_choice *choice,
                   const wb_tuple *tuple);
-int lwb_adder(lua_State *L); /* raw.adder */
+int lwb_adder(lua_State *L);  /* raw.adder */
+int lwb_direct(lua_State *L); /* raw.direct */
 int lwb_refuse_count(lua_State *L, lwb_pipeline *pipeline, const char *method, int count);
 /* The methods, and the same as functions of core.raw that take a policy's choice. */
 int lwb_batcher_add(lua_State *L);

@@ -156,6 +156,7 @@ int lwb_pipeline_gc(lua_State *L)
         pipeline->core = NULL;
     }
     wb_buffer_fini(&pipeline->tuple);
+    wb_buffer_fini(&pipeline->json);
     wb_schema_unref(pipeline->schema);
     pipeline->schema = NULL;
     return 0;

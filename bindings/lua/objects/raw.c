@@ -131,6 +131,7 @@ void lwb_raw(lua_State *L)
         {"block_timeout", raw_block_timeout},
         {"is_completed", raw_is_completed},
         {"adder", lwb_adder},
+        {"direct", lwb_direct},
         {NULL, NULL},
     };
     lua_newtable(L);

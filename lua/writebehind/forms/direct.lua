@@ -1,0 +1,241 @@
+-- SPDX-License-Identifier: MIT
+-- Adds of threaded batchers on LuaJIT, where a call through the FFI is compiled and one of the C API is not. The values
+-- of a row are put into slots, by their columns' places, and one call (bindings/lua/objects/direct.c) adds what is in
+-- them. What is not usual goes on to C's methods, which also say what is wrong.
+-- A trace is of one shape: which columns are given, and as what. Adds of many shapes would be compiled without end, and
+-- uncompiled this is slower than C's methods: then they take over.
+-- Traces are in the callers' functions, and hold all that they meet: so what is loaded here holds no batcher.
+-- Invariants: the slots are empty between two adds. In between nothing makes memory or calls anybody. A debug hook may
+-- run there all the same: what it adds goes to C's methods; and where it throws, so does all that is added later.
+
+local core = require "writebehind.core"
+
+local direct, raw = {}, core.raw
+
+local has_ffi, ffi = pcall(require, "ffi")
+local is_jit = has_ffi and type(jit) == "table" -- luacheck: globals jit
+
+local TYPES = {
+    add = "int32_t (*)(void *, double *, const char **)", clear = "void (*)(void *, double *, const char **)",
+    open = "double (*)(void *)", pair = "bool (*)(void *, const char *, double, const char *, double)",
+    close = "bool (*)(void *, double)", marks = "const char *",
+}
+
+local WEAK = { __mode = "v" }
+local MOST = 32 -- shapes, and refusals in a row
+
+-- What a batcher's functions begin with. They are loaded anew for each, so that what is compiled is of one schema.
+local COMMON = [[
+local held, c, slow = ...
+local getmetatable, next, select, type = getmetatable, next, select, type
+local add_slots, clear, open, pair, close, said = c.add, c.clear, c.open, c.pair, c.close, c.said
+local NO, YES, NULL, DOCUMENT = c.marks, c.marks + 1, c.marks + 2, c.marks + 3
+local numbers, texts, null, count_keys = c.numbers, c.texts, c.null, c.count_keys
+
+-- A flat table, as JSON.
+local function put_document(batcher, place, value)
+    local at = open(batcher)
+    for key, item in next, value do
+        local kind, taken = type(item), false
+        if type(key) ~= "string" then
+            return false
+        elseif kind == "number" then
+            taken = pair(batcher, key, #key, nil, item)
+        elseif kind == "string" then
+            taken = pair(batcher, key, #key, item, #item)
+        elseif kind == "boolean" then
+            taken = pair(batcher, key, #key, item and YES or NO, 0)
+        end
+        if not taken then
+            return false
+        end
+    end
+    if at < 0 or not close(batcher, at) and getmetatable(value) ~= nil then
+        return false
+    end
+    texts[place], numbers[place] = DOCUMENT, at
+    return 6
+end
+
+local function put_other(batcher, place, value, kind)
+    if value == true then
+        texts[place] = YES
+        return 3
+    elseif value == false then
+        texts[place] = NO
+        return 4
+    elseif kind == "table" and c[place] then
+        return put_document(batcher, place, value)
+    elseif kind == "userdata" and value == null then
+        texts[place] = NULL
+        return 5
+    end
+    return false
+end
+
+-- → a number for what it is; false: it is not usual.
+local function put(batcher, place, value)
+    local kind = type(value)
+    if kind == "number" then
+        numbers[place] = value
+        return 1
+    elseif kind == "string" then
+        texts[place], numbers[place] = value, #value
+        return 2
+    elseif kind == "nil" then
+        return 0
+    end
+    return put_other(batcher, place, value, kind)
+end
+]]
+
+-- One add, by its arguments. Those that are values come first, the row after them.
+local ADD = [[
+local is_on, shapes, refusals, known = true, 0, 0, {}
+
+local function is_usual(shape)
+    if not known[shape] then
+        known[shape], shapes = true, shapes + 1
+        is_on = shapes <= $MOST
+    end
+    return true
+end
+
+local function gather(batcher, $arguments)
+    local shape, count, value, code = 0, 0
+    $puts
+    return $whole and is_usual(shape)
+end
+
+local function add(self, $arguments)
+    local batcher = held.batcher
+    if self == held.self and batcher and is_on and c.free then
+        c.free = false
+        local code = -1
+        if gather(batcher, $arguments) then
+            code = add_slots(batcher, numbers, texts)
+        else
+            clear(batcher, numbers, texts)
+        end
+        c.free = true
+        if code == 0 then
+            refusals = 0
+            return true
+        elseif code > 0 then
+            return said(batcher)
+        end
+        refusals = refusals + 1
+        is_on = is_on and refusals <= $MOST
+    end
+    return slow(self, $arguments)
+end
+]]
+
+local PUT = [[
+    code = put(batcher, %d, %s)
+    if not code then
+        return false
+    end
+    shape = shape + code * %d
+]]
+
+local FROM_ROW = [[
+    value = row[%q]
+    if value ~= nil then
+        count = count + 1
+    end
+]]
+
+-- What takes any number of arguments is compiled only as a part of its caller.
+local ANY_NUMBER = [[
+return function(self, $arguments, ...)
+    if select("#", ...) > 0 then
+        return slow(self, $arguments, ...)
+    end
+    return add(self, $arguments)
+end
+]]
+
+local function count_keys(row)
+    local count = 0
+    for _ in next, row do
+        count = count + 1
+    end
+    return count
+end
+
+-- What the functions of a batcher share; nil: its rows are for C's methods alone.
+local function shared_of(batcher)
+    local c = is_jit and jit.status() and raw.direct(batcher)
+    if not c then
+        return nil
+    end
+    for name, kind in pairs(TYPES) do
+        c[name] = ffi.cast(kind, c[name])
+    end
+    local has_nkeys, nkeys = pcall(require, "table.nkeys") -- OpenResty's LuaJIT has it
+    c.count_keys = has_nkeys and nkeys or count_keys
+    c.numbers, c.texts = ffi.new("double[?]", c.columns), ffi.new("const char *[?]", c.columns)
+    c.clear(batcher, c.numbers, c.texts)
+    c.free = true
+    return c
+end
+
+-- Loads an add of the values at these places, and then of a row of the columns from `first` on, if there is one.
+-- `last` ends its source.
+local function load_add(batcher, slow, self, places, first, last)
+    local options = raw.options(batcher)
+    local c, arguments, puts = options.direct, {}, {}
+    local function put(place, from)
+        puts[#puts + 1] = PUT:format(place, from, (place + 1) * 2654435761 % 2 ^ 32)
+    end
+    for i, place in ipairs(places) do
+        arguments[i] = "a" .. i
+        put(place, arguments[i])
+    end
+    if first then
+        arguments[#arguments + 1] = "row"
+        puts[#puts + 1] = 'if type(row) ~= "table" or getmetatable(row) ~= nil then return false end\n'
+        for place = first, c.columns - 1 do
+            puts[#puts + 1] = FROM_ROW:format(options[place + 1])
+            put(place, "value")
+        end
+    end
+    local values = { MOST = MOST, arguments = table.concat(arguments, ", "), puts = table.concat(puts),
+        whole = first and "count == count_keys(row)" or "true" }
+    local source = (COMMON .. ADD .. last):gsub("%$(%a+)", values)
+    local held = setmetatable({ self = self, batcher = batcher }, WEAK)
+    return assert(loadstring(source, "=writebehind.add"))(held, c, slow)
+end
+
+-- Puts add and add_values in the place of C's among the methods of one batcher.
+function direct.install(batcher, methods)
+    local c = shared_of(batcher)
+    if not c then
+        return
+    end
+    raw.options(batcher).direct = c
+    local places = {}
+    for place = 0, c.given - 1 do
+        places[place + 1] = place
+    end
+    methods.add = load_add(batcher, methods.add, batcher, {}, 0, "return add")
+    methods.add_values = load_add(batcher, methods.add_values, batcher, places, nil, ANY_NUMBER)
+end
+
+-- A method of `object`, which stands before the batcher: add(object, value of each name, row); the names are those of
+-- the first columns. What is not usual goes to `slow`. nil: there is none.
+function direct.adder(batcher, object, names, slow)
+    local options, places = raw.options(batcher), {}
+    if not options.direct then
+        return nil
+    end
+    for place = 0, #names - 1 do
+        for i, name in ipairs(names) do
+            places[i] = options[place + 1] == name and place or places[i]
+        end
+    end
+    return load_add(batcher, slow, object, places, #names, "return add")
+end
+
+return direct
