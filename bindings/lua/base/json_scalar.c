@@ -45,57 +45,37 @@ static inline void put_string(lwb_encoder *e, int index, char after)
     e->out->bytes += bytes + 3;
 }
 
-#if LWB_HAS_INTEGERS
-
-/* Is it an integer, or a float that is written as one? */
-static inline bool as_integer(lua_State *L, int index, int64_t *out)
-{
-    int exact;
-    lua_Integer integer = lua_tointegerx(L, index, &exact);
-    *out = integer;
-    bool small = integer > -WHOLE_LIMIT && integer < WHOLE_LIMIT && integer != 0; /* not -0.0 */
-    return exact && (small || lua_isinteger(L, index));
-}
-
-#else
-
-static inline bool as_integer(lua_State *L, int index, int64_t *out)
-{
-    double number = lua_tonumber(L, index);
-    if (!(number > (double)-WHOLE_LIMIT && number < (double)WHOLE_LIMIT))
-        return false;
-    *out = (int64_t)number;
-    return (double)*out == number && (*out != 0 || !signbit(number));
-}
-
-#endif
-
 size_t lwb_float_text(double number, char *out)
 {
-    bool small = fabs(number) < (double)WHOLE_LIMIT;
+    bool small = number > (double)-WHOLE_LIMIT && number < (double)WHOLE_LIMIT;
     bool whole = small && (double)(int64_t)number == number && !(number == 0 && signbit(number));
     return whole ? wb_integer_format((int64_t)number, out) : wb_number_format(number, out);
+}
+
+/* The text's length; 0: JSON has no such number. */
+static inline size_t number_text(lua_State *L, int index, char *out)
+{
+#if LWB_HAS_INTEGERS
+    int exact;
+    lua_Integer integer = lua_tointegerx(L, index, &exact);
+    bool small = integer > -WHOLE_LIMIT && integer < WHOLE_LIMIT && integer != 0; /* not -0.0 */
+    if (exact && (small || lua_isinteger(L, index)))
+        return wb_integer_format(integer, out);
+#endif
+    double number = lua_tonumber(L, index);
+    return isfinite(number) ? lwb_float_text(number, out) : 0;
 }
 
 /* The number, and a byte after it. False: JSON has no such number. */
 static inline bool put_number(lwb_encoder *e, int index, char after)
 {
-    int64_t integer;
-    size_t bytes;
     char *to = room(e->out, WB_NUMBER_BYTES);
-    if (to == NULL)
-        return true;
-    if (as_integer(e->L, index, &integer)) {
-        bytes = wb_integer_format(integer, to);
-    } else {
-        double number = lua_tonumber(e->L, index);
-        if (!isfinite(number))
-            return false;
-        bytes = wb_number_format(number, to);
+    size_t bytes = to != NULL ? number_text(e->L, index, to) : 0;
+    if (bytes > 0) {
+        to[bytes] = after;
+        e->out->bytes += bytes + 1;
     }
-    to[bytes] = after;
-    e->out->bytes += bytes + 1;
-    return true;
+    return bytes > 0 || to == NULL; /* without memory the buffer says so */
 }
 
 bool lwb_json_put_key(lwb_encoder *e)
