@@ -3,6 +3,9 @@
 
 local writebehind = require "writebehind"
 
+local has_ffi, ffi = pcall(require, "ffi")
+has_ffi = has_ffi and type(rawget(_G, "jit")) == "table"
+
 local unpack = table.unpack or unpack -- luacheck: ignore 143
 
 local null = writebehind.json.null
@@ -258,6 +261,31 @@ describe("a threaded batcher", function()
         end
         assert.equal(150, finish())
     end)
+
+    if has_ffi then
+        it("takes a NaN of any bits as one, and asks no metatable of a cdata", function()
+            local bits = ffi.new "union { uint32_t halves[2]; double number; }" -- the low one first
+            bits.halves[1] = 0x7FF85742
+            for _, low in ipairs { 0x0, 0x4245, 0x44495245, 0xFFFFFFFF } do
+                bits.halves[0] = low
+                for way = 1, 3 do
+                    both(way, { wide = bits.number, flag = true }, { true, nil, nil, nil, nil, bits.number }, 70)
+                    both(way, { large = bits.number }, { nil, nil, nil, bits.number }, 1)
+                end
+            end
+            bits.halves[0] = 0x44495245
+            both(1, { wide = bits.number, large = bits.number }, nil, 1)
+            both(1, { wide = bits.number }, nil, 70)
+            ffi.cdef "typedef struct { int x; } wb_spec_equal;"
+            local equal = ffi.metatype("wb_spec_equal", { __eq = function() return true end })()
+            for _, name in ipairs { "flag", "doc", "large", "note" } do
+                both(1, { [name] = equal }, nil, 1)
+            end
+            both(2, nil, { equal }, 1)
+            assert.is_false(pcall(direct.add, equal, { flag = true }))
+            assert.is_true(finish() > 500)
+        end)
+    end
 
     it("is not held by what was compiled", function()
         local weak = setmetatable({ direct }, { __mode = "v" })

@@ -27,7 +27,7 @@ local MOST = 32 -- shapes, and refusals in a row
 -- What a batcher's functions begin with. They are loaded anew for each, so that what is compiled is of one schema.
 local COMMON = [[
 local held, c, slow = ...
-local getmetatable, next, select, type = getmetatable, next, select, type
+local getmetatable, next, rawequal, select, type = getmetatable, next, rawequal, select, type
 local add_slots, clear, open, pair, close, said = c.add, c.clear, c.open, c.pair, c.close, c.said
 local NO, YES, NULL, DOCUMENT = c.marks, c.marks + 1, c.marks + 2, c.marks + 3
 local numbers, texts, null, count_keys = c.numbers, c.texts, c.null, c.count_keys
@@ -50,7 +50,7 @@ local function put_document(batcher, place, value)
             return false
         end
     end
-    if at < 0 or not close(batcher, at) and getmetatable(value) ~= nil then
+    if at < 0 or not close(batcher, at) and type(getmetatable(value)) ~= "nil" then
         return false
     end
     texts[place], numbers[place] = DOCUMENT, at
@@ -58,15 +58,12 @@ local function put_document(batcher, place, value)
 end
 
 local function put_other(batcher, place, value, kind)
-    if value == true then
-        texts[place] = YES
-        return 3
-    elseif value == false then
-        texts[place] = NO
-        return 4
+    if kind == "boolean" then
+        texts[place] = value and YES or NO
+        return value and 3 or 4
     elseif kind == "table" and c[place] then
         return put_document(batcher, place, value)
-    elseif kind == "userdata" and value == null then
+    elseif kind == "userdata" and rawequal(value, null) then
         texts[place] = NULL
         return 5
     end
@@ -78,7 +75,7 @@ local function put(batcher, place, value)
     local kind = type(value)
     if kind == "number" then
         numbers[place] = value
-        return 1
+        return value == value and 1 -- a NaN may have any bits, those of an empty slot too
     elseif kind == "string" then
         texts[place], numbers[place] = value, #value
         return 2
@@ -102,14 +99,14 @@ local function is_usual(shape)
 end
 
 local function gather(batcher, $arguments)
-    local shape, count, value, code = 0, 0
+    local shape, count, code = 0, 0
     $puts
     return $whole and is_usual(shape)
 end
 
 local function add(self, $arguments)
     local batcher = held.batcher
-    if self == held.self and batcher and is_on and c.free then
+    if rawequal(self, held.self) and batcher and is_on and c.free then
         c.free = false
         local code = -1
         if gather(batcher, $arguments) then
@@ -139,9 +136,8 @@ local PUT = [[
     shape = shape + code * %d
 ]]
 
-local FROM_ROW = [[
-    value = row[%q]
-    if value ~= nil then
+local COUNT = [[
+    if code ~= 0 then
         count = count + 1
     end
 ]]
@@ -195,10 +191,10 @@ local function load_add(batcher, slow, self, places, first, last)
     end
     if first then
         arguments[#arguments + 1] = "row"
-        puts[#puts + 1] = 'if type(row) ~= "table" or getmetatable(row) ~= nil then return false end\n'
+        puts[#puts + 1] = 'if type(row) ~= "table" or type(getmetatable(row)) ~= "nil" then return false end\n'
         for place = first, c.columns - 1 do
-            puts[#puts + 1] = FROM_ROW:format(options[place + 1])
-            put(place, "value")
+            put(place, ("row[%q]"):format(options[place + 1]))
+            puts[#puts + 1] = COUNT
         end
     end
     local values = { MOST = MOST, arguments = table.concat(arguments, ", "), puts = table.concat(puts),
