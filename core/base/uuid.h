@@ -7,7 +7,7 @@
 #include "base/env.h"
 
 enum {
-    WB_UUID_POOL_BYTES = 1024,
+    WB_UUID_POOL_BYTES = 2048,
     WB_UUID_LEAD_MS = 10000, /* how far the last id's time may be ahead of the clock */
 };
 
