@@ -30,18 +30,6 @@ static int refuse(lua_State *L, lwb_pipeline *pipeline)
     return lwb_invalid(L);
 }
 
-int lwb_add_answer(lua_State *L, const lwb_pipeline *pipeline, int code, const wb_err *err,
-                   bool due)
-{
-    if (code != WB_OK)
-        return lwb_result(L, code, err);
-    lua_pushboolean(L, 1);
-    if (!pipeline->driven)
-        return 1;
-    lua_pushboolean(L, due);
-    return 2;
-}
-
 static int add(lua_State *L, lwb_pipeline *pipeline, const wb_choice *choice,
                const wb_value *values, int count)
 {

@@ -66,6 +66,18 @@ lwb_pipeline *lwb_batcher_refuse(lua_State *L)
     return lwb_check(L, 1, &lwb_batcher_kind);
 }
 
+int lwb_add_answer(lua_State *L, const lwb_pipeline *pipeline, int code, const wb_err *err,
+                   bool due)
+{
+    if (code != WB_OK)
+        return lwb_result(L, code, err);
+    lua_pushboolean(L, 1);
+    if (!pipeline->driven)
+        return 1;
+    lua_pushboolean(L, due);
+    return 2;
+}
+
 static int pipeline_stats(lua_State *L)
 {
     wb_err err;

@@ -34,17 +34,6 @@ static bool to_time(lua_State *L, int64_t *at_us)
 
 static const char time_expected[] = "a time in seconds or RFC 3339 text";
 
-static int answer(lua_State *L, const lwb_pipeline *pipeline, int code, bool due, const wb_err *err)
-{
-    if (code != WB_OK)
-        return lwb_result(L, code, err);
-    lua_pushboolean(L, 1);
-    if (!pipeline->driven)
-        return 1;
-    lua_pushboolean(L, due);
-    return 2;
-}
-
 /* Of a key that is no uuid. The core says what is wrong with an id, but not with what has no place in a column; and a table
  * is not made JSON. */
 static int add_other(lua_State *L, lwb_pipeline *pipeline)
@@ -61,7 +50,7 @@ static int add_other(lua_State *L, lwb_pipeline *pipeline)
     if (!to_time(L, &at_us))
         return refuse(L, pipeline, 3, time_expected);
     int code = wb_tracker_add(pipeline->core, &id, at_us, pipeline->driven ? &due : NULL, &err);
-    return answer(L, pipeline, code, due, &err);
+    return lwb_add_answer(L, pipeline, code, &err, due);
 }
 
 /* add(id [, at]) */
@@ -79,7 +68,7 @@ static int tracker_add(lua_State *L)
     if (!to_time(L, &at_us))
         return refuse(L, pipeline, 3, time_expected);
     int code = wb_tracker_add_uuid(pipeline->core, id, at_us, pipeline->driven ? &due : NULL, &err);
-    return answer(L, pipeline, code, due, &err);
+    return lwb_add_answer(L, pipeline, code, &err, due);
 }
 
 /* take() → the next due marks, lent, or nil. */
