@@ -32,7 +32,8 @@ static int rows_out = -1; /* the child's end of the pipe */
 
 /* A child exits with objects and threads of its own on purpose. */
 #if defined __SANITIZE_THREAD__ || defined __SANITIZE_ADDRESS__
-#define HOOK __attribute__((visibility("default"), used))
+#define SANITIZED true
+#define HOOK      __attribute__((visibility("default"), used))
 const char *__tsan_default_options(void);
 const char *__asan_default_options(void);
 HOOK const char *__tsan_default_options(void)
@@ -43,6 +44,8 @@ HOOK const char *__asan_default_options(void)
 {
     return "detect_leaks=0";
 }
+#else
+#define SANITIZED false
 #endif
 
 /* ---- a slow store ---- */
@@ -51,6 +54,7 @@ struct slow_store {
     wb_store base;
     long write_ms;
     atomic_int hold_first; /* the first write waits until it is 0 */
+    atomic_bool writes;    /* a write has begun */
 };
 
 static struct slow_store slow;
@@ -77,6 +81,7 @@ static int write_slowly(wb_session *session, const wb_batch *batch, const wb_dea
                         wb_err *err)
 {
     (void)session;
+    atomic_store(&slow.writes, true);
     while (atomic_load(&slow.hold_first) > 0 && !wb_deadline_passed(deadline))
         pause_ms(1);
     for (long ms = 0; ms < slow.write_ms && !wb_deadline_passed(deadline); ms++)
@@ -228,6 +233,7 @@ static int prepare(void **state)
     slow.base.class = &slow_class;
     atomic_init(&slow.base.references, 1);
     atomic_init(&slow.hold_first, 0);
+    atomic_init(&slow.writes, false);
     slow.write_ms = 5;
     return told == MAP_FAILED ? -1 : 0;
 }
@@ -448,7 +454,15 @@ static void test_exit_drains_a_tracker(void **state)
     assert_int_equal(outcome.rows, ROWS);
 }
 
-/* ---- fork ---- */
+/* ---- fork ----
+ * The allocators of the sanitizers are not held over a fork: where another thread allocates at that moment, the
+ * child's first malloc may wait for ever. (LLVM's pull request 96600 mends it for TSan.) */
+
+static void needs_a_malloc_that_forks(void)
+{
+    if (SANITIZED)
+        skip();
+}
 
 /* Waits for a grandchild; its code, or -1. */
 static int code_of(pid_t pid)
@@ -466,6 +480,8 @@ static void fork_and_exit(void)
     atomic_store(&slow.hold_first, 1);
     add_rows(batcher, ROWS);
     wb_pipeline_flush(wb_batcher_pipeline(batcher), 0, NULL);
+    while (!atomic_load(&slow.writes))
+        pause_ms(1);
     pid_t pid = fork();
     if (pid == 0) {
         alarm(LONGEST_S);
@@ -512,9 +528,7 @@ static void fork_and_work(void)
 static void test_child_works_with_others(void **state)
 {
     (void)state;
-#ifdef __SANITIZE_THREAD__
-    skip(); /* it can't start threads in a child that was forked beside another thread */
-#endif
+    needs_a_malloc_that_forks();
     run(fork_and_work);
     check_all_arrived();
     assert_int_equal(outcome.rows, 4 * ROWS);
@@ -544,6 +558,7 @@ static void fork_often(void)
 static void test_forks_at_any_time(void **state)
 {
     (void)state;
+    needs_a_malloc_that_forks();
     slow.write_ms = 0;
     run(fork_often);
     check_all_arrived();
