@@ -5,77 +5,17 @@
 
 #include <string.h>
 
-#include "base/calendar.h"
 #include "base/env.h"
 #include "base/show.h"
 #include "base/utf8.h"
-#include "base/words.h"
-#include "rows/decimal.h"
+#include "rows/from_text.h"
 #include "rows/row.h"
 #include "rows/types.h"
 
 /* U+FFFD, for each byte that is no UTF-8, and for a NUL. */
 static const char replacement[] = "\xef\xbf\xbd";
 
-enum { REPLACEMENT_BYTES = sizeof replacement - 1, NUMBER_BYTES = 64 };
-
-/* ---- numbers ---- */
-
-static bool read_decimal(const wb_value *value, uint8_t data[NUMBER_BYTES + WB_DECIMAL_SLACK])
-{
-    size_t bytes;
-    return value->bytes <= NUMBER_BYTES &&
-           wb_decimal_read(value->text, value->bytes, data, &bytes) == NULL;
-}
-
-static void clean_int(wb_value *value)
-{
-    uint8_t data[NUMBER_BYTES + WB_DECIMAL_SLACK];
-    int64_t number;
-    if (read_decimal(value, data) && wb_decimal_int64(data, &number))
-        *value = (wb_value){.kind = WB_INT, .i = number};
-}
-
-/* A decimal has no -0. */
-static void clean_float(wb_value *value)
-{
-    uint8_t data[NUMBER_BYTES + WB_DECIMAL_SLACK];
-    const char *text = value->text;
-    size_t bytes = value->bytes;
-    double number;
-    if (!read_decimal(value, data) || !wb_decimal_float(data, &number))
-        return;
-    wb_trim(&text, &bytes);
-    if (number == 0 && *text == '-')
-        number = -number;
-    *value = (wb_value){.kind = WB_FLOAT, .f = number};
-}
-
-static void clean_bool(wb_value *value)
-{
-    static const char *const words[2][6] = {{"false", "f", "no", "n", "off", "0"},
-                                            {"true", "t", "yes", "y", "on", "1"}};
-    const char *text = value->text;
-    size_t bytes = value->bytes;
-    wb_trim(&text, &bytes);
-    for (int truth = 0; truth < 2; truth++)
-        for (size_t i = 0; i < 6; i++)
-            if (wb_is_word(text, bytes, words[truth][i]))
-                *value = (wb_value){.kind = WB_BOOL, .i = truth};
-}
-
-/* Seconds since 1970 with a fraction, as nginx's $msec. Digits alone may mean a date, and say nothing. */
-static void clean_time(wb_value *value)
-{
-    bool point = false;
-    for (size_t i = 0; i < value->bytes; i++) {
-        if (value->text[i] != '.' && !wb_is_digit(value->text[i]))
-            return;
-        point = point || value->text[i] == '.';
-    }
-    if (point)
-        clean_float(value);
-}
+enum { REPLACEMENT_BYTES = sizeof replacement - 1 };
 
 /* ---- text ---- */
 
@@ -163,16 +103,8 @@ static void clean_value(const wb_column *column, wb_value *value, wb_cleaned *cl
             clean_text(column, value, cleaned);
         return;
     }
-    if (value->kind != WB_TEXT)
-        return;
-    if (column->type == WB_TYPE_BOOL)
-        clean_bool(value);
-    else if (column->type <= WB_TYPE_INT8)
-        clean_int(value);
-    else if (column->type <= WB_TYPE_FLOAT8)
-        clean_float(value);
-    else if (column->type == WB_TYPE_TIMESTAMPTZ || column->type == WB_TYPE_TIMESTAMP)
-        clean_time(value);
+    if (value->kind == WB_TEXT)
+        wb_value_from_text(column, value);
 }
 
 static const wb_column *lenient_column(const wb_schema *schema, size_t index, size_t count)

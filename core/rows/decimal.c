@@ -315,11 +315,18 @@ static double nearest(const uint8_t *data)
     return strtod(text, NULL);
 }
 
-bool wb_decimal_float(const uint8_t *data, double *out)
+/* Is a float, written with as many digits as the number has, the same number? */
+static bool is_written_as(const uint8_t *data, double number)
 {
     char text[FLOAT_ROOM];
     uint8_t back[FLOAT_ROOM + WB_DECIMAL_SLACK];
     size_t written;
+    snprintf(text, sizeof text, "%.*e", wb_decimal_digits(data) - 1, number);
+    return !wb_decimal_read(text, wb_number_point(text), back, &written) && is_same(data, back);
+}
+
+bool wb_decimal_float(const uint8_t *data, double *out)
+{
     int count = wb_decimal_digits(data);
     double number = 0;
     if (!wb_decimal_is_number(data)) {
@@ -329,12 +336,17 @@ bool wb_decimal_float(const uint8_t *data, double *out)
         return false;
     } else if (count > 0) {
         number = nearest(data);
-        snprintf(text, sizeof text, "%.*e", count - 1, number);
-        if (wb_decimal_read(text, wb_number_point(text), back, &written) || !is_same(data, back))
+        if (!is_written_as(data, number))
             return false;
     }
     *out = number;
     return true;
+}
+
+bool wb_decimal_is_float4(const uint8_t *data, float number)
+{
+    int count = wb_decimal_digits(data);
+    return count > 0 && count <= FLOAT_DIGITS && is_written_as(data, (double)number);
 }
 
 int wb_decimal_digits(const uint8_t *data)
