@@ -81,17 +81,25 @@ static inline bool wb_json_copy_few(char *to, const char *text, size_t bytes)
     return !wb_json_needs_care(0x2020202020000000 | (uint32_t)(first << 16 | middle << 8 | last));
 }
 
+#ifdef __SSE2__
+/* A bit for each of sixteen bytes that does not stand for itself in a JSON string, or is part of UTF-8. */
+static inline int wb_json_special(__m128i chunk)
+{
+    __m128i quote = _mm_cmpeq_epi8(chunk, _mm_set1_epi8('"'));
+    __m128i backslash = _mm_cmpeq_epi8(chunk, _mm_set1_epi8('\\'));
+    __m128i other = _mm_cmplt_epi8(chunk, _mm_set1_epi8(' ')); /* bytes >= 0x80 are negative */
+    return _mm_movemask_epi8(_mm_or_si128(_mm_or_si128(quote, backslash), other));
+}
+#endif
+
 /* Copies a text; false where it is not printable ASCII without a quote or a backslash. */
 static inline bool wb_json_copy_plain(char *to, const char *text, size_t bytes)
 {
 #ifdef __SSE2__
     for (; bytes >= 16; bytes -= 16, text += 16, to += 16) {
         __m128i chunk = _mm_loadu_si128((const __m128i *)text);
-        __m128i quote = _mm_cmpeq_epi8(chunk, _mm_set1_epi8('"'));
-        __m128i backslash = _mm_cmpeq_epi8(chunk, _mm_set1_epi8('\\'));
-        __m128i other = _mm_cmplt_epi8(chunk, _mm_set1_epi8(' ')); /* bytes >= 0x80 are negative */
         _mm_storeu_si128((__m128i *)to, chunk);
-        if (_mm_movemask_epi8(_mm_or_si128(_mm_or_si128(quote, backslash), other)))
+        if (wb_json_special(chunk))
             return false;
     }
 #endif
