@@ -14,7 +14,6 @@
  * (its scale has 14 bits), and the largest exponent that it reads. */
 enum { WHOLE_DIGITS_MAX = 131072, SCALE_MAX = 16383, EXPONENT_MAX = 1073741822 };
 
-static const uint8_t *scan_scalar(wb_json_scan *s, const uint8_t *at);
 static const uint8_t *scan_escape(wb_json_scan *s, const uint8_t *at);
 static const uint8_t *scan_unicode_escape(wb_json_scan *s, const uint8_t *at);
 static const uint8_t *scan_number(wb_json_scan *s, const uint8_t *at);
@@ -89,7 +88,7 @@ const uint8_t *wb_json_scan_value(wb_json_scan *s, const uint8_t *at)
         if (at < s->end && (*at == '{' || *at == '[')) {
             at = open_container(s, at, &value);
         } else {
-            at = scan_scalar(s, at);
+            at = wb_json_scan_scalar(s, at);
             value = false;
         }
     }
@@ -103,7 +102,7 @@ static const uint8_t *scan_word(wb_json_scan *s, const uint8_t *at, const char *
     return at + length;
 }
 
-static inline const uint8_t *scan_scalar(wb_json_scan *s, const uint8_t *at)
+const uint8_t *wb_json_scan_scalar(wb_json_scan *s, const uint8_t *at)
 {
     if (at == s->end)
         return wb_json_fail(s, at, "expected a value");
@@ -151,6 +150,7 @@ const uint8_t *wb_json_scan_string(wb_json_scan *s, const uint8_t *at)
 /* From after the backslash. */
 static const uint8_t *scan_escape(wb_json_scan *s, const uint8_t *at)
 {
+    s->escaped = true;
     switch (at < s->end ? *at : 0) {
     case 'u':
         return scan_unicode_escape(s, at + 1);
@@ -203,8 +203,19 @@ static const uint8_t *scan_unicode_escape(wb_json_scan *s, const uint8_t *at)
 
 /* ---- numbers ---- */
 
+/* The top bit of the first byte that is no digit. A carry or a borrow spoils only bytes after it. */
+static inline uint64_t no_digits(uint64_t word)
+{
+    return ((word + WB_BYTE_ONES * (0x7F - '9')) | (word - WB_BYTE_ONES * '0')) & WB_BYTE_HIGHS;
+}
+
 static inline const uint8_t *skip_digits(const wb_json_scan *s, const uint8_t *at)
 {
+    for (; s->end - at >= 8; at += 8) {
+        uint64_t others = no_digits(wb_json_load(at));
+        if (others)
+            return at + __builtin_ctzll(others) / 8;
+    }
     while (at < s->end && *at - (unsigned)'0' <= 9)
         at++;
     return at;

@@ -17,12 +17,15 @@ typedef struct wb_json_scan {
     const uint8_t *end;
     const char *wrong;       /* what was wrong: a constant phrase */
     const uint8_t *wrong_at; /* and where */
+    bool escaped;            /* a string held an escape, since the caller last set it back */
     size_t depth;
     uint64_t objects[WB_JSON_DEPTH / 64]; /* set as they come into use */
 } wb_json_scan;
 
 /* A value of any kind, and the white space before it. Leaves the depth as it was. */
 const uint8_t *wb_json_scan_value(wb_json_scan *s, const uint8_t *at);
+/* A value that is no container, without white space before it. */
+const uint8_t *wb_json_scan_scalar(wb_json_scan *s, const uint8_t *at);
 /* From within a string, at the start of a character, to after the closing quote. */
 const uint8_t *wb_json_scan_string(wb_json_scan *s, const uint8_t *at);
 
@@ -31,6 +34,7 @@ static inline void wb_json_scan_begin(wb_json_scan *s, const uint8_t *text, size
     s->end = text + bytes;
     s->wrong = NULL;
     s->wrong_at = text;
+    s->escaped = false;
     s->depth = 0;
 }
 
