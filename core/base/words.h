@@ -27,6 +27,15 @@ static inline char wb_lower(char c)
     return c >= 'A' && c <= 'Z' ? (char)(c + 'a' - 'A') : c;
 }
 
+/* The value of a hex digit, or -1. */
+static inline int wb_hex_digit(char c)
+{
+    char lower = wb_lower(c);
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
+}
+
 /* Is the text that word, given in lower case? */
 static inline bool wb_is_word(const char *text, size_t bytes, const char *word)
 {

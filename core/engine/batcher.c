@@ -11,6 +11,7 @@
 #include "engine/lifecycle.h"
 #include "engine/options.h"
 #include "engine/outbox/trial.h"
+#include "intake/reader.h"
 
 /* A write that was stopped only to go on in another thread is tried again at once, and counts as no last try. */
 enum { AT_ONCE_US = 1 };
@@ -279,6 +280,51 @@ int wb_batcher_add(wb_batcher *batcher, const wb_value *values, size_t count, bo
                    wb_err *err)
 {
     return wb_batcher_add_as(batcher, values, count, NULL, due, err);
+}
+
+/* Adds the row that the reader has. */
+static int add_read(wb_batcher *batcher, wb_reader *reader, const wb_choice *choice,
+                    wb_reading *out, wb_err *err)
+{
+    int code = wb_outbox_put_tuple(&batcher->outbox, &reader->tuple, choice,
+                                   batcher->pipeline.threaded ? NULL : &out->due, err);
+    if (code == WB_OK) {
+        wb_reader_take(reader);
+        out->accepted++;
+    }
+    return code;
+}
+
+static int read_rows(wb_batcher *batcher, wb_reader *reader, const wb_choice *choice, uint64_t most,
+                     wb_reading *out, wb_err *err)
+{
+    int code = WB_OK;
+    while (code == WB_OK && out->accepted < most && !out->due) {
+        int read = wb_reader_next(reader, err);
+        if (read == WB_READ_NONE)
+            break;
+        if (read == WB_READ_MEMORY)
+            return WB_MEMORY;
+        out->unreadable = read == WB_READ_FAILED;
+        if (out->unreadable)
+            return WB_INVALID;
+        if (read == WB_READ_REFUSED) {
+            out->refusal = reader->records.at;
+            return wb_outbox_reject(&batcher->outbox, WB_INVALID, err);
+        }
+        code = add_read(batcher, reader, choice, out, err);
+    }
+    return code;
+}
+
+int wb_batcher_read(wb_batcher *batcher, wb_reader *reader, const wb_choice *choice, uint64_t most,
+                    wb_reading *out, wb_err *err)
+{
+    *out = (wb_reading){.accepted = 0};
+    int code = wb_pipeline_start(&batcher->pipeline, err);
+    if (code == WB_OK && reader->schema != batcher->outbox.schema)
+        code = wb_fail(err, WB_MISUSE, "the reader is of another schema");
+    return code == WB_OK ? read_rows(batcher, reader, choice, most, out, err) : code;
 }
 
 int wb_batcher_route(wb_batcher *batcher, const char *table, uint32_t *out, wb_err *err)

@@ -12,6 +12,7 @@
 #ifndef WRITEBEHIND_H
 #define WRITEBEHIND_H
 
+#include "writebehind/reader.h"
 #include "writebehind/values.h"
 
 #ifdef __cplusplus
@@ -268,6 +269,11 @@ WB_API int wb_batcher_add(wb_batcher *batcher, const wb_value *values, size_t co
 /* The same, as a policy decided; a choice of NULL decides nothing. */
 WB_API int wb_batcher_add_as(wb_batcher *batcher, const wb_value *values, size_t count,
                              const wb_choice *choice, bool *due, wb_err *err);
+/* Adds the rows of the text that a reader of the same schema was given, `most` at the most. WB_OK: so many were added, there
+ * is no whole record left, or work is due. WB_INVALID: a record was refused; the next call goes on behind it. Else as
+ * wb_batcher_add_as: then the row was not taken, and comes first at the next call. The choice is that of all these rows. */
+WB_API int wb_batcher_read(wb_batcher *batcher, wb_reader *reader, const wb_choice *choice,
+                           uint64_t most, wb_reading *out, wb_err *err);
 /* The number of a table ("table" or "schema.table") for wb_choice, the same at each call. WB_INVALID, WB_MEMORY. */
 WB_API int wb_batcher_route(wb_batcher *batcher, const char *table, uint32_t *out, wb_err *err);
 /* Describes a taken batch, or the open one where batch is NULL. */

@@ -132,6 +132,15 @@ static inline const uint8_t *read_other(wb_json_scan *s, const uint8_t *at, wb_p
     return end;
 }
 
+static inline const uint8_t *read_value(wb_json_scan *s, const uint8_t *at, wb_record *record,
+                                        wb_piece *piece)
+{
+    at = wb_json_skip_space(s, at);
+    piece->kind = at < s->end ? kind_of(*at) : WB_PIECE_NUMBER;
+    return piece->kind == WB_PIECE_STRING ? read_string(s, at, record, piece)
+                                          : read_other(s, at, piece);
+}
+
 static inline const uint8_t *read_member(wb_json_scan *s, const uint8_t *at, wb_record *record,
                                          wb_piece *piece)
 {
@@ -140,10 +149,7 @@ static inline const uint8_t *read_member(wb_json_scan *s, const uint8_t *at, wb_
     if (!at)
         return NULL;
     piece->name = text_of(s, record, name, name_end - 1, &piece->name_bytes);
-    at = wb_json_skip_space(s, at);
-    piece->kind = at < s->end ? kind_of(*at) : WB_PIECE_NUMBER;
-    return piece->kind == WB_PIECE_STRING ? read_string(s, at, record, piece)
-                                          : read_other(s, at, piece);
+    return read_value(s, at, record, piece);
 }
 
 static inline wb_piece *add_piece(wb_record *record)
@@ -167,6 +173,25 @@ static const uint8_t *read_object(wb_json_scan *s, const uint8_t *at, wb_record 
         at = read_member(s, at, record, piece);
         if (at)
             at = wb_json_scan_next(s, at, true, &more);
+    }
+    return at;
+}
+
+/* The same of a list. */
+static const uint8_t *read_list(wb_json_scan *s, const uint8_t *at, wb_record *record)
+{
+    wb_json_push(s, false);
+    at = wb_json_skip_space(s, at + 1);
+    if (at < s->end && *at == ']')
+        return at + 1;
+    for (bool more = true; at && more;) {
+        wb_piece *piece = add_piece(record);
+        if (!piece)
+            return NULL;
+        piece->name = NULL;
+        at = read_value(s, at, record, piece);
+        if (at)
+            at = wb_json_scan_next(s, at, false, &more);
     }
     return at;
 }
@@ -219,4 +244,23 @@ int wb_ndjson_split(const char *text, size_t bytes, bool final, wb_record *recor
     record->wrong = s.wrong;
     record->wrong_at = (size_t)(s.wrong_at - begin);
     return s.wrong ? WB_SPLIT_RECORD : WB_SPLIT_MEMORY;
+}
+
+int wb_json_elements(const char *text, size_t bytes, wb_record *record)
+{
+    const uint8_t *begin = (const uint8_t *)text;
+    wb_json_scan s;
+    if (!wb_record_begin(record, bytes))
+        return WB_SPLIT_MEMORY;
+    wb_json_scan_begin(&s, begin, bytes);
+    const uint8_t *at = wb_json_skip_space(&s, begin);
+    if (at == s.end || *at != '[')
+        at = wb_json_fail(&s, at, "not a JSON list");
+    else
+        at = read_list(&s, at, record);
+    if (at && wb_json_skip_space(&s, at) != s.end)
+        at = wb_json_fail(&s, at, "text after the list");
+    record->wrong = s.wrong;
+    record->wrong_at = (size_t)(s.wrong_at - begin);
+    return at || s.wrong ? WB_SPLIT_RECORD : WB_SPLIT_MEMORY;
 }

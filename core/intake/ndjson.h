@@ -13,4 +13,8 @@
  * What is not one object is wrong. */
 int wb_ndjson_split(const char *text, size_t bytes, bool final, wb_record *record);
 
+/* The elements of a JSON list, as pieces without names. What is no valid list is wrong. WB_SPLIT_RECORD,
+ * WB_SPLIT_MEMORY. */
+int wb_json_elements(const char *text, size_t bytes, wb_record *record);
+
 #endif

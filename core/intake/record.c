@@ -11,7 +11,7 @@ bool wb_record_begin(wb_record *record, size_t bytes)
     record->count = record->scratch_used = record->lines = 0;
     record->wrong = NULL;
     record->wrong_at = 0;
-    if (bytes <= record->scratch_bytes)
+    if (record->scratch != NULL && bytes <= record->scratch_bytes)
         return true;
     size_t room = record->scratch_bytes > 0 ? record->scratch_bytes : FIRST_SCRATCH;
     while (room < bytes)

@@ -29,15 +29,6 @@ static bool next_is(const scan *s, char c)
     return s->at < s->end && *s->at == c;
 }
 
-/* The value of a hex digit, or -1. */
-static int hex_value(char c)
-{
-    char lower = wb_lower(c);
-    if (wb_is_digit(c))
-        return c - '0';
-    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
-}
-
 /* Digits up to a largest number. `zeros`: they may begin with some. */
 static bool read_number(scan *s, int most, bool zeros, int *out)
 {
@@ -144,8 +135,8 @@ static bool read_group(scan *s, uint8_t *to)
 {
     const char *first = s->at;
     unsigned sum = 0;
-    for (; s->at < s->end && hex_value(*s->at) >= 0 && s->at - first < 4; s->at++)
-        sum = sum << 4 | (unsigned)hex_value(*s->at);
+    for (; s->at < s->end && wb_hex_digit(*s->at) >= 0 && s->at - first < 4; s->at++)
+        sum = sum << 4 | (unsigned)wb_hex_digit(*s->at);
     to[0] = (uint8_t)(sum >> 8);
     to[1] = (uint8_t)sum;
     return s->at > first;
@@ -271,11 +262,11 @@ static char *put_ipv6(char *out, const uint8_t *address)
 /* One or two hex digits, or just two. */
 static bool read_pair(scan *s, bool two, uint8_t *to)
 {
-    int high = s->at < s->end ? hex_value(*s->at) : -1;
+    int high = s->at < s->end ? wb_hex_digit(*s->at) : -1;
     if (high < 0)
         return false;
     s->at++;
-    int low = s->at < s->end ? hex_value(*s->at) : -1;
+    int low = s->at < s->end ? wb_hex_digit(*s->at) : -1;
     if (low < 0) {
         *to = (uint8_t)high;
         return !two;

@@ -93,7 +93,7 @@ end
 
 -- ---- batchers and trackers ----
 
-local ADDS = { batcher = { "add", "add_values", "add_mixed" }, tracker = { "add" } }
+local ADDS = { batcher = { "add", "add_values", "add_mixed", "add_read" }, tracker = { "add" } }
 local ENTRY = { batcher = "write", tracker = "touch" }
 
 -- The store in the options of a driven object whose store is native.
@@ -101,6 +101,8 @@ local function write_native(_, work)
     return core.write(work)
 end
 local NATIVE = { write = write_native, touch = write_native }
+
+require("writebehind.forms.intake").set(core.raw.methods "batcher")
 
 local make_form = {}
 

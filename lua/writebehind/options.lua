@@ -3,6 +3,7 @@
 -- C module reads, or nil and a message that names the option. Names, ranges and defaults are those that the core
 -- lists (core.options). An option that is not given is not in the flat table: the core has its default.
 
+local check = require "writebehind.check"
 local core = require "writebehind.core"
 local tracked = require "writebehind.tracked"
 
@@ -12,85 +13,15 @@ local options = {
     SHORTEST_DELAY = 0.001, -- seconds; a delay of 0 would try for ever without letting time pass
 }
 
-local huge, max, min = math.huge, math.max, math.min
+local max, min = math.max, math.min
 
--- ---- checkers: each answers nil where a value is right, else what was expected ----
+local whole, whole_or_huge, share = check.whole, check.whole_or_huge, check.share
+local seconds, some_seconds, one_of = check.seconds, check.some_seconds, check.one_of
+local of_type, of_kind, name_text, plain_text = check.of_type, check.of_kind, check.name_text, check.plain_text
 
-local function is_number(value)
-    return type(value) == "number" and value == value
-end
+local MOST_WHOLE, MOST_TRIES = check.MOST_WHOLE, 2 ^ 32
 
-local function is_whole(value, least, end_at)
-    return is_number(value) and value >= least and value < end_at and value % 1 == 0
-end
-
-local MOST_WHOLE, MOST_TRIES = 2 ^ 53, 2 ^ 32
-
-local function whole(least)
-    local expected = ("a whole number of at least %d"):format(least)
-    return function(value)
-        return not is_whole(value, least, MOST_WHOLE) and expected or nil
-    end
-end
-
-local function whole_or_huge(least, end_at)
-    local expected = ("a whole number of at least %d, or math.huge"):format(least)
-    return function(value)
-        return not (is_whole(value, least, end_at) or value == huge) and expected or nil
-    end
-end
-
-local function seconds(value)
-    return not (is_number(value) and value >= 0) and "seconds, 0 or more" or nil
-end
-
-local function some_seconds(value)
-    return not (is_number(value) and value > 0) and "seconds, above 0" or nil
-end
-
-local function share(least, most)
-    local expected = ("a number above %d and at most %d"):format(least, most)
-    return function(value)
-        return not (is_number(value) and value > least and value <= most) and expected or nil
-    end
-end
-
-local function of_type(name)
-    local expected = "a " .. name
-    return function(value)
-        return type(value) ~= name and expected or nil
-    end
-end
-
-local function of_kind(name)
-    local expected = "a " .. name .. " of this library"
-    return function(value)
-        return raw.kind(value) ~= name and expected or nil
-    end
-end
-
--- Text that names something: not empty, no NUL.
-local function name_text(value)
-    local right = type(value) == "string" and value ~= "" and not value:find("\0", 1, true)
-    return not right and "a name (a string, not empty)" or nil
-end
-
--- A path or conninfo: no NUL.
-local function plain_text(value)
-    local right = type(value) == "string" and not value:find("\0", 1, true)
-    return not right and "a string" or nil
-end
-
-local function one_of(names)
-    local set, quoted = {}, {}
-    for index, name in ipairs(names) do
-        set[name], quoted[index] = true, ('"%s"'):format(name)
-    end
-    local expected = table.concat(quoted, ", ")
-    return function(value)
-        return not set[value] and expected or nil
-    end
-end
+-- ---- checkers of stores, and of what is told of them ----
 
 local function is_native(store)
     return raw.kind(store) == "store"
@@ -111,50 +42,6 @@ end
 
 local function table_or_worker(value)
     return type(value) ~= "table" and not is_native(value) and "a table of functions, or a worker" or nil
-end
-
--- ---- checking a table against a list of checkers ----
-
-local function show(value)
-    if type(value) == "string" then
-        return #value <= 60 and ("%q"):format(value) or ("a string of %d bytes"):format(#value)
-    elseif type(value) == "number" or type(value) == "boolean" then
-        return tostring(value)
-    end
-    local kind = raw.kind(value)
-    return kind and "a " .. kind or value == nil and "nothing" or "a " .. type(value)
-end
-
-local function problem(noun, name, expected, value)
-    return ('%s: option "%s": expected %s, got %s'):format(noun, name, expected, show(value))
-end
-
-local function unknown(noun, name)
-    if type(name) == "string" then
-        return ('%s: unknown option "%s"'):format(noun, name)
-    end
-    return ("%s: unknown option %s: options are given by name"):format(noun, show(name))
-end
-
-local function check(noun, given, checkers, required)
-    if type(given) ~= "table" then
-        return ("%s: expected a table of options, got %s"):format(noun, show(given))
-    end
-    for name, value in pairs(given) do
-        local checker = checkers[name]
-        if not checker then
-            return unknown(noun, name)
-        end
-        local expected = checker(value)
-        if expected then
-            return problem(noun, name, expected, value)
-        end
-    end
-    for _, name in ipairs(required) do
-        if given[name] == nil then
-            return problem(noun, name, checkers[name](nil), nil)
-        end
-    end
 end
 
 -- ---- what the core lists ----
@@ -197,7 +84,7 @@ local TRACKER = listed "tracker"
 
 -- Where only one of the two ceilings is given, the default of the other gives way to it.
 local function flatten_retry(noun, retry, flat)
-    local message = check(noun .. ': option "retry"', retry, RETRY, {})
+    local message = check.all(noun .. ': option "retry"', retry, RETRY, {})
     if message then
         return message
     end
@@ -233,7 +120,7 @@ local function check_mode(noun, given)
 end
 
 local function flatten(noun, given, checkers, required)
-    local message = check(noun, given, checkers, required) or check_mode(noun, given)
+    local message = check.all(noun, given, checkers, required) or check_mode(noun, given)
     local flat = {}
     if message then
         return nil, message
@@ -277,7 +164,7 @@ local function flatten_dedupe(flat)
         flat.dedupe, flat.dedupe_column = DEDUPE.column, dedupe_column(flat.schema, name)
         if not flat.dedupe_column then
             return ('batcher: option "dedupe": expected "none" or the name of a generated uuid column, got %s')
-                :format(show(name))
+                :format(check.show(name))
         end
     end
 end
@@ -291,7 +178,7 @@ local POLICY = {
 -- With a worker, only on_full is left to the caller.
 local function flatten_policy(flat)
     local given = is_native(flat.policy) and { worker = flat.policy } or flat.policy or {}
-    local message = check('batcher: option "policy"', given, POLICY, {})
+    local message = check.all('batcher: option "policy"', given, POLICY, {})
     if message then
         return message
     end
@@ -356,7 +243,7 @@ end
 
 local function checked(noun, checkers, required)
     return function(given)
-        local message = check(noun, given, checkers, required)
+        local message = check.all(noun, given, checkers, required)
         if message then
             return nil, message
         end

@@ -28,6 +28,7 @@ void lwb_open_batcher(lua_State *L)
     static const luaL_Reg methods[] = {{"add", lwb_batcher_add},
                                        {"add_values", lwb_batcher_add_values},
                                        {"add_mixed", lwb_batcher_add_mixed},
+                                       {"add_read", lwb_batcher_add_read},
                                        {"take", batcher_take},
                                        {NULL, NULL}};
     static const luaL_Reg meta[] = {

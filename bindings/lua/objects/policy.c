@@ -56,6 +56,7 @@ void lwb_raw_policy(lua_State *L)
         {"add", lwb_batcher_add_as},
         {"add_values", lwb_batcher_add_values_as},
         {"add_mixed", lwb_batcher_add_mixed_as},
+        {"add_read", lwb_batcher_add_read_as},
         {NULL, NULL},
     };
     lwb_setfuncs(L, functions);

@@ -3,6 +3,7 @@
  * infinity for never. It is exact below 2^53, which is the year 2255, and rounded up beyond: a wait never ends
  * early. An object that is collected raises, but in options and kind, which answer nil. */
 #include <math.h>
+#include <string.h>
 
 #include "lua/base/pipeline.h"
 
@@ -115,6 +116,15 @@ static int raw_forgive(lua_State *L)
     return 0;
 }
 
+/* methods("batcher") → the table of all batchers' methods, for Lua to add to */
+static int raw_methods(lua_State *L)
+{
+    lwb_metatable(L, strcmp(luaL_checkstring(L, 1), "batcher") == 0 ? &lwb_batcher_kind
+                                                                    : &lwb_tracker_kind);
+    lua_getfield(L, -1, "__index");
+    return 1;
+}
+
 void lwb_raw(lua_State *L)
 {
     static const luaL_Reg functions[] = {
@@ -130,6 +140,7 @@ void lwb_raw(lua_State *L)
         {"close_timeout", raw_close_timeout},
         {"block_timeout", raw_block_timeout},
         {"is_completed", raw_is_completed},
+        {"methods", raw_methods},
         {"adder", lwb_adder},
         {"direct", lwb_direct},
         {NULL, NULL},
@@ -137,4 +148,5 @@ void lwb_raw(lua_State *L)
     lua_newtable(L);
     lwb_setfuncs(L, functions);
     lwb_raw_policy(L);
+    lwb_raw_reader(L);
 }

@@ -127,8 +127,7 @@ int wb_outbox_put_tuple(wb_outbox *outbox, const wb_tuple *tuple, const wb_choic
     return code;
 }
 
-/* A row that was refused: by what is closed, for that reason. */
-static int reject(wb_outbox *outbox, int code, wb_err *err)
+int wb_outbox_reject(wb_outbox *outbox, int code, wb_err *err)
 {
     wb_monitor_lock(&outbox->backlog.monitor);
     outbox->backlog.metrics.rejected++;
@@ -160,7 +159,7 @@ static int put_values(wb_outbox *outbox, const wb_value *values, size_t count, u
     if (code == WB_OK)
         code = wb_outbox_put_tuple(outbox, &tuple, choice, due, err);
     else
-        code = reject(outbox, code, err);
+        code = wb_outbox_reject(outbox, code, err);
     wb_free(memory);
     return code;
 }

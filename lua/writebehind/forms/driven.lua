@@ -217,7 +217,7 @@ end
 
 local function wrap_add(methods, noun, name)
     local add = methods[name]
-    local takes_row = noun == "batcher" and name ~= "add_values"
+    local takes_row = noun == "batcher" and name ~= "add_values" and name ~= "add_read"
     local class = "writebehind." .. noun
     methods[name] = function(self, ...)
         if getmetatable(self) ~= class or takes_row and type((...)) ~= "table" then

@@ -227,6 +227,21 @@ local function own_of_mixed(options, row, ...)
     return { row = whole }
 end
 
+-- Rows of a reader, one by one. → as add; true too where there is no row any more
+local function add_read(self, options, reader)
+    local accepted, ok, due, code
+    repeat
+        accepted = raw.accepted(reader)
+        local row = raw.row(reader)
+        if row then
+            ok, due, code = add_decided(raw.add_read, self, options, { row = row }, reader)
+        else
+            ok, due, code = raw.add_read(self, OWN_TABLE, options.overflow, reader)
+        end
+    until not ok or due or raw.accepted(reader) == accepted
+    return ok, due, code
+end
+
 -- The adds answer as C's do: true and whether work is due, or nil, message, code.
 function policy.wrap_adds(methods)
     function methods.add(self, row)
@@ -238,6 +253,9 @@ function policy.wrap_adds(methods)
         local options = hooks.options_of(self, "batcher", "add_mixed")
         check_row(row)
         return add_decided(raw.add_mixed, self, options, own_of_mixed(options, row, ...), row, ...)
+    end
+    function methods.add_read(self, reader)
+        return add_read(self, hooks.options_of(self, "batcher", "add_read"), reader)
     end
     function methods.add_values(self, ...)
         local options = hooks.options_of(self, "batcher", "add_values")

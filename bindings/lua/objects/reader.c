@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: MIT
+ * Readers of text, which core.raw makes and uses: their public face is Lua's (forms/intake.lua). A reader is of a batcher's
+ * schema. Invariant: what a refusal points to lives until the reader is used again, so it is pushed at once. */
+#include <string.h>
+
+#include "engine/batcher.h"
+#include "intake/reader.h"
+#include "lua/base/pipeline.h"
+
+typedef struct lwb_reader {
+    const lwb_kind *kind;
+    wb_reader *reader;
+    uint64_t accepted;
+} lwb_reader;
+
+const lwb_kind lwb_reader_kind = {"reader", sizeof(lwb_reader)};
+
+static lwb_reader *check_reader(lua_State *L, int index)
+{
+    return lwb_check(L, index, &lwb_reader_kind);
+}
+
+/* ---- making one ---- */
+
+/* The string field of a table, anchored there; NULL where it is nil. */
+static const char *text_field(lua_State *L, int index, const char *name)
+{
+    lua_getfield(L, index, name);
+    const char *text = lua_tostring(L, -1);
+    lua_pop(L, 1);
+    return text;
+}
+
+/* The list of strings in a field as pointers up to a NULL, which stay on the stack; NULL where it is nil. */
+static const char *const *list_field(lua_State *L, int index, const char *name)
+{
+    lua_getfield(L, index, name);
+    if (!lua_istable(L, -1))
+        return NULL;
+    int list = lua_gettop(L), count = (int)lwb_rawlen(L, list);
+    const char **texts = lua_newuserdata(L, ((size_t)count + 1) * sizeof *texts);
+    for (int i = 0; i < count; i++) {
+        lua_rawgeti(L, list, i + 1);
+        texts[i] = lua_tostring(L, -1);
+        lua_pop(L, 1);
+    }
+    texts[count] = NULL;
+    return texts;
+}
+
+static double number_field(lua_State *L, int index, const char *name)
+{
+    lua_getfield(L, index, name);
+    double number = lua_tonumber(L, -1);
+    lua_pop(L, 1);
+    return number;
+}
+
+/* reader(batcher, options) → a reader, or nil, message, code. The options were checked. `map` is a list of pairs. */
+static int raw_reader(lua_State *L)
+{
+    lwb_pipeline *pipeline = lwb_batcher_check(L);
+    wb_reader_options options;
+    wb_err err;
+    luaL_checktype(L, 2, LUA_TTABLE);
+    lua_settop(L, 2);
+    wb_reader_options_init(&options);
+    const char *format = text_field(L, 2, "format"), *delimiter = text_field(L, 2, "delimiter");
+    const char *comment = text_field(L, 2, "comment");
+    options.schema = pipeline->schema;
+    options.format = wb_format_find(format, strlen(format));
+    options.delimiter = delimiter != NULL ? *delimiter : '\0';
+    options.comment = comment != NULL ? *comment : '\0';
+    options.null = text_field(L, 2, "null");
+    options.skip = (uint64_t)number_field(L, 2, "skip");
+    options.max_record_bytes = (size_t)number_field(L, 2, "max_record_bytes");
+    lwb_field_bool(L, 2, "ignore_unknown", &options.ignore_unknown);
+    options.header = list_field(L, 2, "header");
+    options.map = list_field(L, 2, "map");
+    lwb_reader *reader = lwb_new(L, &lwb_reader_kind);
+    int code = wb_reader_new(&options, &reader->reader, &err);
+    return code == WB_OK ? 1 : lwb_refused(L, code, &err);
+}
+
+static int reader_gc(lua_State *L)
+{
+    lwb_reader *reader = check_reader(L, 1);
+    wb_reader_free(reader->reader);
+    reader->reader = NULL;
+    return 0;
+}
+
+static wb_reader *living(lua_State *L, int index)
+{
+    lwb_reader *reader = check_reader(L, index);
+    if (reader->reader == NULL)
+        luaL_error(L, "the reader was collected");
+    return reader->reader;
+}
+
+/* ---- text ---- */
+
+/* put(reader, text) → true, or nil, message, code */
+static int raw_put(lua_State *L)
+{
+    wb_err err;
+    size_t bytes;
+    wb_reader *reader = living(L, 1);
+    const char *text = luaL_checklstring(L, 2, &bytes);
+    return lwb_result(L, wb_reader_put(reader, text, bytes, &err), &err);
+}
+
+static int raw_finish(lua_State *L)
+{
+    wb_reader_finish(living(L, 1));
+    return 0;
+}
+
+/* accepted(reader) → rows so far */
+static int raw_accepted(lua_State *L)
+{
+    lua_pushinteger(L, (lua_Integer)check_reader(L, 1)->accepted);
+    return 1;
+}
+
+/* refusal(reader) → the line and the text of the record that was read last */
+static int raw_refusal(lua_State *L)
+{
+    const wb_refusal *at = &living(L, 1)->records.at;
+    lua_pushinteger(L, (lua_Integer)at->line);
+    lua_pushlstring(L, at->text, at->bytes);
+    return 2;
+}
+
+/* pass(reader): the row that comes next is not added. */
+static int raw_pass(lua_State *L)
+{
+    wb_reader_take(living(L, 1));
+    return 0;
+}
+
+/* ---- rows ---- */
+
+static void push_given(lua_State *L, const wb_column *column, const wb_value *value)
+{
+    if (value->kind == WB_NULL)
+        lua_pushlightuserdata(L, NULL);
+    else if (value->kind == WB_TEXT)
+        lua_pushlstring(L, value->text, value->bytes);
+    else
+        lwb_push_value(L, column, value);
+}
+
+static void push_list(lua_State *L, const wb_column *column, const wb_value *list)
+{
+    lua_createtable(L, (int)list->bytes, 0);
+    for (uint32_t i = 0; i < list->bytes; i++) {
+        push_given(L, column, &list->list[i]);
+        lua_rawseti(L, -2, (int)i + 1);
+    }
+}
+
+/* row(reader) → the row that comes next as a table, as it is in the text; nil where there is none, or what comes is
+ * refused */
+static int raw_row(lua_State *L)
+{
+    wb_reader *reader = living(L, 1);
+    if (wb_reader_next(reader, NULL) != WB_READ_ROW)
+        return 0;
+    lua_newtable(L);
+    for (size_t i = 0; i < reader->schema->count; i++) {
+        const wb_column_plan *plan = &reader->schema->columns[i];
+        const wb_value *value = &reader->values[plan->place];
+        if (value->kind == WB_ABSENT)
+            continue;
+        lua_pushstring(L, plan->column.name);
+        if (value->kind == WB_LIST)
+            push_list(L, &plan->column, value);
+        else
+            push_given(L, &plan->column, value);
+        lua_rawset(L, -3);
+    }
+    return 1;
+}
+
+/* Adds rows, `most` at the most → as add. Where a record was refused the code is "invalid", where nothing can be read any
+ * more "unreadable". */
+static int add_read(lua_State *L, const wb_choice *choice, uint64_t most)
+{
+    lwb_pipeline *pipeline = lwb_batcher_check(L);
+    wb_reader *reader = living(L, 2);
+    wb_reading reading;
+    wb_err err;
+    int code = wb_batcher_read(pipeline->core, reader, choice, most, &reading, &err);
+    check_reader(L, 2)->accepted += reading.accepted;
+    if (reading.unreadable) {
+        lua_pushnil(L);
+        lua_pushstring(L, err.text);
+        lua_pushliteral(L, "unreadable");
+        return 3;
+    }
+    return lwb_add_answer(L, pipeline, code, &err, reading.due);
+}
+
+int lwb_batcher_add_read(lua_State *L)
+{
+    return add_read(L, NULL, UINT64_MAX);
+}
+
+/* One row, as a policy decided. */
+int lwb_batcher_add_read_as(lua_State *L)
+{
+    wb_choice choice = {
+        .route = (uint32_t)luaL_checknumber(L, 2),
+        .overflow = (int32_t)luaL_checknumber(L, 3),
+    };
+    lua_remove(L, 3);
+    lua_remove(L, 2);
+    return add_read(L, &choice, 1);
+}
+
+void lwb_raw_reader(lua_State *L)
+{
+    static const luaL_Reg functions[] = {
+        {"reader", raw_reader},   {"put", raw_put},
+        {"finish", raw_finish},   {"accepted", raw_accepted},
+        {"refusal", raw_refusal}, {"row", raw_row},
+        {"pass", raw_pass},       {NULL, NULL},
+    };
+    lwb_setfuncs(L, functions);
+}
+
+void lwb_open_reader(lua_State *L)
+{
+    static const luaL_Reg meta[] = {{"__gc", reader_gc}, {NULL, NULL}};
+    lwb_class(L, &lwb_reader_kind, (const luaL_Reg[]){{NULL, NULL}}, meta);
+}

@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: MIT
+ * See reader.h and writebehind/reader.h. Invariant: a row that was made is answered until it is taken; nothing else is read
+ * meanwhile. No locks: one thread at a time. */
+#include "intake/reader.h"
+
+#include <string.h>
+
+#include "base/env.h"
+#include "base/err.h"
+#include "base/show.h"
+#include "rows/clean.h"
+
+#define USUAL_MAX_BYTES ((size_t)64 << 20)
+
+static const char *const format_names[] = {"ndjson", "csv", "tsv", "copy"};
+
+enum { FORMATS = sizeof format_names / sizeof *format_names, LEAST_MAX_BYTES = 16 };
+
+int wb_format_find(const char *name, size_t bytes)
+{
+    for (int i = 0; i < FORMATS; i++)
+        if (strlen(format_names[i]) == bytes && memcmp(format_names[i], name, bytes) == 0)
+            return i;
+    return -1;
+}
+
+/* ---- making one ---- */
+
+void wb_reader_options_init(wb_reader_options *options)
+{
+    *options = (wb_reader_options){.format = WB_NDJSON};
+}
+
+static int no_memory(wb_err *err)
+{
+    return wb_fail(err, WB_MEMORY, "out of memory for a reader");
+}
+
+static bool is_line_end(char c)
+{
+    return c == '\n' || c == '\r';
+}
+
+static int check(const wb_reader_options *options, wb_err *err)
+{
+    bool fields = options->format != WB_NDJSON;
+    if (options->schema == NULL)
+        return wb_fail(err, WB_MISUSE, "schema: required");
+    if (options->format < 0 || options->format >= FORMATS)
+        return wb_fail(err, WB_MISUSE, "format: there is no number %d", (int)options->format);
+    if (!fields && (options->delimiter != '\0' || options->null != NULL || options->header != NULL))
+        return wb_fail(err, WB_MISUSE, "%s: NDJSON has none",
+                       options->delimiter != '\0' ? "delimiter"
+                       : options->null != NULL    ? "null"
+                                                  : "header");
+    if (is_line_end(options->delimiter) || options->delimiter == '"' || options->delimiter == '\\')
+        return wb_fail(err, WB_MISUSE, "delimiter: a line end, a quote and a backslash are none");
+    if (is_line_end(options->comment))
+        return wb_fail(err, WB_MISUSE, "comment: a line end is none");
+    if (options->max_record_bytes > WB_RECORD_MAX_BYTES ||
+        (options->max_record_bytes > 0 && options->max_record_bytes < LEAST_MAX_BYTES))
+        return wb_fail(err, WB_MISUSE, "max_record_bytes: from %d to 2^30", LEAST_MAX_BYTES);
+    return WB_OK;
+}
+
+static const char *keep(wb_reader *reader, const char *text)
+{
+    return wb_texts_put(&reader->texts, text, strlen(text) + 1);
+}
+
+static bool set_records(wb_reader *reader, const wb_reader_options *options)
+{
+    wb_records *records = &reader->records;
+    bool copy = options->format == WB_COPY;
+    const char *null = options->null != NULL ? keep(reader, options->null) : copy ? "\\N" : "";
+    char usual = options->format == WB_CSV ? ',' : '\t';
+    if (null == NULL)
+        return false;
+    records->format = options->format;
+    records->csv = (wb_csv){
+        .delimiter = options->delimiter != '\0' ? options->delimiter : usual,
+        .quote = options->format == WB_CSV ? '"' : '\0',
+        .escapes = copy,
+        .null = null,
+        .null_bytes = strlen(null),
+    };
+    records->comment = options->comment;
+    records->skip = options->skip;
+    records->max_bytes =
+        options->max_record_bytes > 0 ? options->max_record_bytes : USUAL_MAX_BYTES;
+    records->line = 1;
+    return true;
+}
+
+static size_t map_length(const char *const *map)
+{
+    size_t count = 0;
+    while (map != NULL && map[count] != NULL && map[count + 1] != NULL)
+        count += 2;
+    return count;
+}
+
+/* The takers borrow the names. */
+static int set_takers(wb_reader *reader, const wb_reader_options *options, wb_err *err)
+{
+    size_t count = map_length(options->map);
+    const char **map = wb_alloc((count + 1) * sizeof *map);
+    bool kept = map != NULL;
+    for (size_t i = 0; i < count && kept; i++)
+        kept = (map[i] = keep(reader, options->map[i])) != NULL;
+    if (kept)
+        map[count] = NULL;
+    int code = kept ? wb_takers_init(&reader->takers, reader->schema, map, err) : no_memory(err);
+    wb_free(map);
+    return code;
+}
+
+static int set_header(wb_reader *reader, const char *const *names, wb_err *err)
+{
+    wb_record header = {0};
+    int code = WB_OK;
+    for (; names != NULL && *names != NULL && code == WB_OK; names++) {
+        wb_piece *piece = wb_record_add(&header);
+        if (piece != NULL)
+            *piece = (wb_piece){
+                .text = *names, .bytes = (uint32_t)strlen(*names), .kind = WB_PIECE_FIELD};
+        else
+            code = no_memory(err);
+    }
+    reader->named = names != NULL || reader->records.format == WB_NDJSON;
+    if (code == WB_OK && names != NULL)
+        code = wb_takers_read_header(&reader->takers, reader->schema, &header,
+                                     reader->ignore_unknown, err);
+    wb_record_fini(&header);
+    return code == WB_INVALID ? wb_wrap(err, WB_MISUSE, "header") : code;
+}
+
+static int set_all(wb_reader *reader, const wb_reader_options *options, wb_err *err)
+{
+    reader->schema = wb_schema_ref(options->schema);
+    reader->ignore_unknown = options->ignore_unknown;
+    reader->values = wb_alloc_zeroed(wb_schema_count(reader->schema) * sizeof *reader->values);
+    if (reader->values == NULL || !set_records(reader, options))
+        return no_memory(err);
+    int code = set_takers(reader, options, err);
+    return code == WB_OK ? set_header(reader, options->header, err) : code;
+}
+
+int wb_reader_new(const wb_reader_options *options, wb_reader **out, wb_err *err)
+{
+    int code = check(options, err);
+    if (code != WB_OK)
+        return code;
+    wb_reader *reader = wb_alloc_zeroed(sizeof *reader);
+    if (reader == NULL)
+        return no_memory(err);
+    code = set_all(reader, options, err);
+    if (code == WB_OK)
+        *out = reader;
+    else
+        wb_reader_free(reader);
+    return code;
+}
+
+void wb_reader_free(wb_reader *reader)
+{
+    if (reader == NULL)
+        return;
+    wb_records_fini(&reader->records);
+    wb_takers_fini(&reader->takers);
+    wb_value_room_fini(&reader->room);
+    wb_texts_fini(&reader->texts);
+    wb_free(reader->values);
+    wb_free(reader->bytes);
+    wb_schema_unref(reader->schema);
+    wb_free(reader);
+}
+
+/* ---- text ---- */
+
+int wb_reader_put(wb_reader *reader, const char *text, size_t bytes, wb_err *err)
+{
+    if (reader->records.final)
+        return wb_fail(err, WB_MISUSE, "finished: it takes no more text");
+    return wb_records_put(&reader->records, text, bytes)
+               ? WB_OK
+               : wb_fail(err, WB_MEMORY, "out of memory for %zu bytes of text", bytes);
+}
+
+void wb_reader_finish(wb_reader *reader)
+{
+    reader->records.final = true;
+}
+
+/* ---- a row ---- */
+
+static int refuse_member(const wb_piece *piece, const char *what, wb_err *err)
+{
+    char shown[WB_SHOWN_BYTES];
+    return wb_fail(err, WB_INVALID, what, wb_show_text(piece->name, piece->name_bytes, shown));
+}
+
+static int32_t column_of(wb_reader *reader, size_t index)
+{
+    const wb_piece *piece = &reader->records.record.pieces[index];
+    if (reader->records.format != WB_NDJSON)
+        return reader->takers.fields[index];
+    return wb_takers_find(&reader->takers, index, piece->name, piece->name_bytes);
+}
+
+static int take_piece(wb_reader *reader, size_t index, wb_err *err)
+{
+    const wb_piece *piece = &reader->records.record.pieces[index];
+    int32_t number = column_of(reader, index);
+    if (number == WB_NO_TAKER)
+        return reader->ignore_unknown ? WB_OK : refuse_member(piece, "no column takes %s", err);
+    const wb_column_plan *plan = &reader->schema->columns[number];
+    wb_value *value = &reader->values[plan->place];
+    if (value->kind != WB_ABSENT)
+        return refuse_member(piece, "%s comes twice", err);
+    return wb_piece_value(&plan->column, piece, &reader->room, value, err);
+}
+
+static int read_values(wb_reader *reader, wb_err *err)
+{
+    const wb_record *record = &reader->records.record;
+    size_t expected = reader->takers.field_count;
+    if (record->wrong != NULL)
+        return wb_fail(err, WB_INVALID, "%s at byte %zu", record->wrong, record->wrong_at + 1);
+    if (reader->records.format != WB_NDJSON && record->count != expected)
+        return wb_fail(err, WB_INVALID, "%zu field%s, the header has %zu", record->count,
+                       record->count == 1 ? "" : "s", expected);
+    wb_value_room_clear(&reader->room);
+    memset(reader->values, 0, reader->schema->count * sizeof *reader->values); /* WB_ABSENT */
+    for (size_t i = 0; i < record->count; i++) {
+        int code = take_piece(reader, i, err);
+        if (code != WB_OK)
+            return code;
+    }
+    return WB_OK;
+}
+
+static bool make_room(wb_reader *reader, size_t bytes)
+{
+    if (bytes <= reader->byte_room)
+        return true;
+    uint8_t *room = wb_alloc(2 * bytes);
+    if (room == NULL)
+        return false;
+    wb_free(reader->bytes);
+    reader->bytes = room;
+    reader->byte_room = 2 * bytes;
+    return true;
+}
+
+static int encode(wb_reader *reader, const wb_value *values, wb_err *err)
+{
+    size_t count = reader->schema->count, bound = wb_row_bound(reader->schema, values, count);
+    if (bound > WB_TUPLE_MAX_BYTES)
+        return wb_row_refuse(reader->schema, values, count, err);
+    if (!make_room(reader, bound))
+        return wb_fail(err, WB_MEMORY, "out of memory for a row");
+    reader->tuple.at = reader->bytes;
+    return wb_row_encode(reader->schema, values, count, reader->bytes, &reader->tuple.bytes, err);
+}
+
+static int encode_clean(wb_reader *reader, wb_err *err)
+{
+    wb_cleaned cleaned;
+    reader->tuple.cleaned = 0;
+    if (!reader->schema->lenient)
+        return encode(reader, reader->values, err);
+    if (!wb_clean(reader->schema, reader->values, reader->schema->count, &cleaned))
+        return wb_fail(err, WB_MEMORY, "out of memory for a row");
+    int code = encode(reader, cleaned.values, err);
+    reader->tuple.cleaned = cleaned.changed;
+    wb_cleaned_fini(&cleaned);
+    return code;
+}
+
+static int make_row(wb_reader *reader, wb_err *err)
+{
+    int code = read_values(reader, err);
+    if (code == WB_OK)
+        code = encode_clean(reader, err);
+    if (code == WB_MEMORY) {
+        wb_records_again(&reader->records);
+        return WB_READ_MEMORY;
+    }
+    reader->has_row = code == WB_OK;
+    return code == WB_OK ? WB_READ_ROW : WB_READ_REFUSED;
+}
+
+/* ---- what comes next ---- */
+
+static int fail(wb_reader *reader, wb_err *err)
+{
+    if (err != NULL)
+        *err = reader->failure;
+    return WB_READ_FAILED;
+}
+
+static void read_header(wb_reader *reader)
+{
+    const wb_record *record = &reader->records.record;
+    if (record->wrong != NULL)
+        wb_fail(&reader->failure, WB_INVALID, "the header: %s at byte %zu", record->wrong,
+                record->wrong_at + 1);
+    else
+        wb_takers_read_header(&reader->takers, reader->schema, record, reader->ignore_unknown,
+                              &reader->failure);
+    reader->named = true;
+}
+
+/* The answer where there is no record. */
+static int without_record(wb_reader *reader, int answer, wb_err *err)
+{
+    if (answer == WB_NEXT_MEMORY) {
+        wb_fail(err, WB_MEMORY, "out of memory for a record");
+        return WB_READ_MEMORY;
+    }
+    if (answer == WB_NEXT_FAILED)
+        wb_fail(&reader->failure, WB_INVALID, "%s", reader->records.record.wrong);
+    else if (reader->records.final && !reader->named)
+        wb_fail(&reader->failure, WB_INVALID, "there is no header");
+    return reader->failure.code != WB_OK ? fail(reader, err) : WB_READ_NONE;
+}
+
+int wb_reader_next(wb_reader *reader, wb_err *err)
+{
+    wb_err own;
+    while (!reader->has_row && reader->failure.code == WB_OK) {
+        int answer = wb_records_next(&reader->records);
+        if (answer != WB_NEXT_RECORD)
+            return without_record(reader, answer, err);
+        if (reader->named)
+            return make_row(reader, err != NULL ? err : &own);
+        read_header(reader);
+    }
+    return reader->has_row ? WB_READ_ROW : fail(reader, err);
+}
+
+void wb_reader_take(wb_reader *reader)
+{
+    reader->has_row = false;
+}

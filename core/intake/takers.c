@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: MIT
+ * See takers.h. Objects of a text mostly have their members in the same order, so a member is first compared with the one
+ * that was at its place before. No locks. */
+#include "intake/takers.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buffer.h"
+#include "base/env.h"
+#include "base/err.h"
+#include "base/show.h"
+
+static int compare(const void *a, const void *b)
+{
+    const wb_taker *x = a, *y = b;
+    size_t least = x->bytes < y->bytes ? x->bytes : y->bytes;
+    int order = memcmp(x->name, y->name, least);
+    return order != 0 ? order : (x->bytes > y->bytes) - (x->bytes < y->bytes);
+}
+
+static const wb_taker *find(const wb_takers *takers, const char *name, size_t bytes)
+{
+    const wb_taker wanted = {.name = name, .bytes = (uint32_t)bytes};
+    return bsearch(&wanted, takers->sorted, takers->count, sizeof wanted, compare);
+}
+
+/* ---- by the schema ---- */
+
+static const char *name_in_text(const char *const *map, const char *column)
+{
+    for (; map != NULL && *map != NULL; map += 2)
+        if (strcmp(*map, column) == 0)
+            return map[1];
+    return column;
+}
+
+static int check_map(const wb_schema *schema, const char *const *map, wb_err *err)
+{
+    for (; map != NULL && *map != NULL; map += 2)
+        if (map[1] == NULL || wb_schema_find(schema, *map, strlen(*map)) < 0)
+            return wb_fail(err, WB_MISUSE, "map: there is no column \"%s\"", *map);
+    return WB_OK;
+}
+
+int wb_takers_init(wb_takers *takers, const wb_schema *schema, const char *const *map, wb_err *err)
+{
+    size_t count = wb_schema_count(schema);
+    int code = check_map(schema, map, err);
+    if (code != WB_OK)
+        return code;
+    takers->sorted = wb_alloc(count * sizeof *takers->sorted);
+    if (takers->sorted == NULL)
+        return wb_fail(err, WB_MEMORY, "out of memory for a reader");
+    takers->count = count;
+    for (size_t i = 0; i < count; i++) {
+        const char *name = name_in_text(map, wb_schema_column(schema, i)->name);
+        takers->sorted[i] =
+            (wb_taker){.name = name, .bytes = (uint32_t)strlen(name), .column = (int32_t)i};
+    }
+    qsort(takers->sorted, count, sizeof *takers->sorted, compare);
+    for (size_t i = 1; i < count; i++)
+        if (compare(&takers->sorted[i - 1], &takers->sorted[i]) == 0)
+            return wb_fail(err, WB_MISUSE, "map: two columns take \"%s\"", takers->sorted[i].name);
+    return WB_OK;
+}
+
+void wb_takers_fini(wb_takers *takers)
+{
+    wb_free(takers->sorted);
+    wb_free(takers->fields);
+    *takers = (wb_takers){0};
+}
+
+static bool make_fields(wb_takers *takers, size_t count)
+{
+    if (count <= takers->field_room)
+        return true;
+    size_t room = takers->field_room > 0 ? takers->field_room : 16;
+    while (room < count)
+        room *= 2;
+    int32_t *fields = wb_realloc(takers->fields, room * sizeof *fields);
+    if (fields == NULL)
+        return false;
+    takers->fields = fields;
+    takers->field_room = room;
+    return true;
+}
+
+/* ---- by a header ---- */
+
+/* How often the header has the name before a place. */
+static size_t times_before(const wb_record *header, size_t place)
+{
+    const wb_piece *piece = &header->pieces[place];
+    size_t times = 0;
+    for (size_t i = 0; i < place; i++)
+        times += header->pieces[i].bytes == piece->bytes &&
+                 memcmp(header->pieces[i].text, piece->text, piece->bytes) == 0;
+    return times;
+}
+
+static void field_name(const wb_record *header, size_t place, wb_buffer *name)
+{
+    const wb_piece *piece = &header->pieces[place];
+    name->bytes = 0;
+    if (piece->bytes == 0) {
+        wb_buffer_printf(name, "column_%zu", place + 1);
+        return;
+    }
+    size_t times = times_before(header, place);
+    wb_buffer_put(name, piece->text, piece->bytes);
+    if (times > 0)
+        wb_buffer_printf(name, "_%zu", times + 1);
+}
+
+static bool is_required(const wb_column *column)
+{
+    return column->generate == WB_GIVEN && !column->null && !column->server_default &&
+           column->default_value.kind == WB_ABSENT;
+}
+
+static bool has_field(const wb_takers *takers, int32_t column)
+{
+    for (size_t i = 0; i < takers->field_count; i++)
+        if (takers->fields[i] == column)
+            return true;
+    return false;
+}
+
+static const wb_column *missing_column(const wb_takers *takers, const wb_schema *schema)
+{
+    for (size_t i = 0; i < wb_schema_count(schema); i++)
+        if (is_required(wb_schema_column(schema, i)) && !has_field(takers, (int32_t)i))
+            return wb_schema_column(schema, i);
+    return NULL;
+}
+
+/* The names that no column takes, as many as a message holds. */
+static void list_unknown(const wb_takers *takers, const wb_record *header, wb_buffer *name,
+                         char *out, size_t size)
+{
+    size_t used = 0;
+    out[0] = '\0';
+    for (size_t i = 0; i < takers->field_count && used < size; i++) {
+        char shown[WB_SHOWN_BYTES];
+        if (takers->fields[i] != WB_NO_TAKER)
+            continue;
+        field_name(header, i, name);
+        used += (size_t)snprintf(out + used, size - used, "%s%s", used > 0 ? ", " : "",
+                                 wb_show_text(name->data, name->bytes, shown));
+    }
+}
+
+/* A header of one field that has a delimiter of another kind in it. */
+static char other_delimiter(const wb_record *header)
+{
+    const wb_piece *piece = &header->pieces[0];
+    for (const char *at = ";\t|,"; header->count == 1 && *at != '\0'; at++)
+        if (memchr(piece->text, *at, piece->bytes) != NULL)
+            return *at;
+    return '\0';
+}
+
+static int refuse_unknown(const wb_takers *takers, const wb_record *header, wb_buffer *name,
+                          wb_err *err)
+{
+    char list[160];
+    char delimiter = other_delimiter(header);
+    list_unknown(takers, header, name, list, sizeof list);
+    if (delimiter != '\0')
+        return wb_fail(err, WB_INVALID, "the header is one field, %s: is the delimiter %s%c%s?",
+                       list, delimiter == '\t' ? "a tab" : "\"",
+                       delimiter == '\t' ? ' ' : delimiter, delimiter == '\t' ? "" : "\"");
+    return wb_fail(err, WB_INVALID, "no column takes %s", list);
+}
+
+static int set_fields(wb_takers *takers, const wb_record *header, wb_buffer *name, bool *unknown,
+                      wb_err *err)
+{
+    if (!make_fields(takers, header->count))
+        return wb_fail(err, WB_MEMORY, "out of memory for a header");
+    takers->field_count = header->count;
+    for (size_t i = 0; i < header->count; i++) {
+        field_name(header, i, name);
+        if (name->failed)
+            return wb_fail(err, WB_MEMORY, "out of memory for a header");
+        const wb_taker *taker = find(takers, name->data, name->bytes);
+        takers->fields[i] = taker != NULL ? taker->column : WB_NO_TAKER;
+        *unknown = *unknown || taker == NULL;
+    }
+    return WB_OK;
+}
+
+/* Names are compared with each other. */
+enum { MOST_FIELDS = 10000 };
+
+int wb_takers_read_header(wb_takers *takers, const wb_schema *schema, const wb_record *header,
+                          bool ignore_unknown, wb_err *err)
+{
+    wb_buffer name = WB_BUFFER_EMPTY;
+    bool unknown = false;
+    char shown[WB_SHOWN_BYTES];
+    if (header->count > MOST_FIELDS)
+        return wb_fail(err, WB_INVALID, "the header has %zu fields, more than %d", header->count,
+                       MOST_FIELDS);
+    int code = set_fields(takers, header, &name, &unknown, err);
+    if (code == WB_OK && unknown && !ignore_unknown)
+        code = refuse_unknown(takers, header, &name, err);
+    const wb_column *missing = code == WB_OK ? missing_column(takers, schema) : NULL;
+    if (missing != NULL)
+        code = wb_fail(err, WB_INVALID, "column %s is required, and the header does not name it",
+                       wb_show_text(missing->name, strlen(missing->name), shown));
+    wb_buffer_fini(&name);
+    return code;
+}
+
+/* ---- by a member ---- */
+
+static bool is_taker_of(const wb_taker *taker, const char *name, size_t bytes)
+{
+    return taker->bytes == bytes && memcmp(taker->name, name, bytes) == 0;
+}
+
+/* `fields` are places in `sorted` here. Where there is no memory for one more, it is only found more slowly. */
+int32_t wb_takers_find(wb_takers *takers, size_t place, const char *name, size_t bytes)
+{
+    if (place < takers->field_count) {
+        const wb_taker *expected = &takers->sorted[takers->fields[place]];
+        if (is_taker_of(expected, name, bytes))
+            return expected->column;
+    }
+    const wb_taker *taker = find(takers, name, bytes);
+    if (taker == NULL)
+        return WB_NO_TAKER;
+    if (place <= takers->field_count && make_fields(takers, place + 1)) {
+        takers->fields[place] = (int32_t)(taker - takers->sorted);
+        if (place == takers->field_count)
+            takers->field_count++;
+    }
+    return taker->column;
+}

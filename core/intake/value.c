@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: MIT
+ * See value.h. What is usual takes a few comparisons and no memory. No locks. */
+#include "intake/value.h"
+
+#include <string.h>
+
+#include "base/bigendian.h"
+#include "base/env.h"
+#include "base/json.h"
+#include "base/words.h"
+#include "intake/literal.h"
+#include "intake/ndjson.h"
+#include "rows/array.h"
+#include "rows/convert.h"
+#include "rows/from_text.h"
+
+struct wb_list {
+    struct wb_list *next;
+    wb_value items[];
+};
+
+static wb_value text_of(const char *text, uint32_t bytes)
+{
+    return (wb_value){.kind = WB_TEXT, .text = text, .bytes = bytes};
+}
+
+static int refuse(const wb_column *column, const wb_piece *piece, const char *why, wb_err *err)
+{
+    wb_value value = text_of(piece->text, piece->bytes);
+    wb_refuse(column, &value, why, err);
+    return WB_INVALID;
+}
+
+static int no_memory(wb_err *err)
+{
+    return wb_fail(err, WB_MEMORY, "out of memory for a row's values");
+}
+
+/* ---- what is made ---- */
+
+/* The room's buffer, which is then empty, as a text that stays. */
+static int keep(wb_value_room *room, wb_value *value, wb_err *err)
+{
+    size_t bytes = room->buffer.bytes;
+    const char *text =
+        room->buffer.failed ? NULL : wb_texts_put(&room->texts, room->buffer.data, bytes);
+    wb_buffer_fini(&room->buffer);
+    if (text == NULL)
+        return no_memory(err);
+    *value = text_of(text, (uint32_t)bytes);
+    return WB_OK;
+}
+
+static bool is_hex_form(const wb_piece *piece)
+{
+    return piece->bytes >= 2 && piece->text[0] == '\\' && piece->text[1] == 'x';
+}
+
+static int read_hex(const wb_column *column, const wb_piece *piece, wb_value_room *room,
+                    wb_value *value, wb_err *err)
+{
+    for (uint32_t i = 2; i < piece->bytes; i += 2) {
+        int high = wb_hex_digit(piece->text[i]);
+        int low = i + 1 < piece->bytes ? wb_hex_digit(piece->text[i + 1]) : -1;
+        if (high < 0 || low < 0)
+            return refuse(column, piece, "after \\x there are no pairs of hex digits", err);
+        wb_buffer_put_char(&room->buffer, (char)(high << 4 | low));
+    }
+    return keep(room, value, err);
+}
+
+static int read_json_string(const wb_piece *piece, wb_value_room *room, wb_value *value,
+                            wb_err *err)
+{
+    wb_buffer_put_json_string(&room->buffer, piece->text, piece->bytes);
+    return keep(room, value, err);
+}
+
+/* ---- arrays ---- */
+
+static int split_list(const wb_column *column, const wb_piece *piece, wb_value_room *room,
+                      wb_err *err)
+{
+    size_t at = 0;
+    const char *text = piece->text;
+    while (at < piece->bytes && wb_is_space(text[at]))
+        at++;
+    bool literal = at == piece->bytes || text[at] != '[';
+    int split = literal ? wb_literal_split(text, piece->bytes, &room->elements)
+                        : wb_json_elements(text, piece->bytes, &room->elements);
+    if (split == WB_SPLIT_MEMORY)
+        return no_memory(err);
+    if (room->elements.wrong == NULL)
+        return WB_OK;
+    wb_value value = text_of(text, piece->bytes);
+    wb_refuse_at(column, &value, room->elements.wrong, room->elements.wrong_at, err);
+    return WB_INVALID;
+}
+
+static int keep_element(const wb_column *element, const wb_piece *piece, wb_value_room *room,
+                        wb_value *item, wb_err *err)
+{
+    wb_piece stays = *piece;
+    if (piece->kind == WB_PIECE_NULL)
+        return wb_piece_value(element, piece, room, item, err);
+    stays.text = wb_texts_put(&room->texts, piece->text, piece->bytes);
+    return stays.text != NULL ? wb_piece_value(element, &stays, room, item, err) : no_memory(err);
+}
+
+/* The elements' texts are put aside: the next array's come where they are. */
+static int read_list(const wb_column *column, const wb_piece *piece, wb_value_room *room,
+                     wb_value *value, wb_err *err)
+{
+    int code = split_list(column, piece, room, err);
+    if (code != WB_OK)
+        return code;
+    size_t count = room->elements.count;
+    struct wb_list *list = wb_alloc(sizeof *list + count * sizeof *list->items);
+    if (list == NULL)
+        return no_memory(err);
+    list->next = room->lists;
+    room->lists = list;
+    const wb_column element = wb_array_element(column);
+    for (size_t i = 0; i < count; i++) {
+        code = keep_element(&element, &room->elements.pieces[i], room, &list->items[i], err);
+        if (code != WB_OK)
+            return code;
+    }
+    *value = (wb_value){.kind = WB_LIST, .list = list->items, .bytes = (uint32_t)count};
+    return WB_OK;
+}
+
+/* ---- by the kind of the piece ---- */
+
+static bool is_json(const wb_column *column)
+{
+    return column->type == WB_TYPE_JSON || column->type == WB_TYPE_JSONB;
+}
+
+static int read_text(const wb_column *column, const wb_piece *piece, wb_value_room *room,
+                     wb_value *value, wb_err *err)
+{
+    if (column->type == WB_TYPE_BYTEA && is_hex_form(piece))
+        return read_hex(column, piece, room, value, err);
+    if (column->type == WB_TYPE_UUID && piece->bytes == 16)
+        return refuse(column, piece, "not a uuid of 36 characters", err);
+    if (piece->kind == WB_PIECE_STRING && is_json(column))
+        return read_json_string(piece, room, value, err);
+    wb_value_from_text(column, value);
+    return WB_OK;
+}
+
+static void read_seconds(wb_value *value)
+{
+    int64_t whole;
+    double number;
+    if (wb_int_from_text(value->text, value->bytes, &whole))
+        *value = (wb_value){.kind = WB_INT, .i = whole};
+    else if (wb_float_from_text(value->text, value->bytes, &number))
+        *value = (wb_value){.kind = WB_FLOAT, .f = number};
+}
+
+static void read_number(const wb_column *column, wb_value *value)
+{
+    switch (column->type) {
+    case WB_TYPE_TIMESTAMPTZ:
+    case WB_TYPE_TIMESTAMP:
+    case WB_TYPE_TIME:
+    case WB_TYPE_INTERVAL:
+        read_seconds(value);
+        return;
+    default:
+        wb_value_from_text(column, value);
+    }
+}
+
+static bool keeps_spelling(const wb_column *column)
+{
+    return is_json(column) || (column->type == WB_TYPE_TEXT);
+}
+
+int wb_piece_value(const wb_column *column, const wb_piece *piece, wb_value_room *room,
+                   wb_value *value, wb_err *err)
+{
+    if (piece->kind == WB_PIECE_NULL) {
+        *value = (wb_value){.kind = WB_NULL};
+        return WB_OK;
+    }
+    *value = text_of(piece->text, piece->bytes);
+    if (column->array && piece->kind != WB_PIECE_NUMBER && piece->kind != WB_PIECE_BOOL)
+        return read_list(column, piece, room, value, err);
+    if (piece->kind <= WB_PIECE_STRING)
+        return read_text(column, piece, room, value, err);
+    if (piece->kind == WB_PIECE_NUMBER)
+        read_number(column, value);
+    else if (piece->kind == WB_PIECE_BOOL && !keeps_spelling(column))
+        *value = (wb_value){.kind = WB_BOOL, .i = *piece->text == 't'};
+    return WB_OK;
+}
+
+void wb_value_room_clear(wb_value_room *room)
+{
+    while (room->lists != NULL) {
+        struct wb_list *list = room->lists;
+        room->lists = list->next;
+        wb_free(list);
+    }
+    if (room->texts.newest != NULL)
+        wb_texts_fini(&room->texts);
+}
+
+void wb_value_room_fini(wb_value_room *room)
+{
+    wb_value_room_clear(room);
+    wb_buffer_fini(&room->buffer);
+    wb_record_fini(&room->elements);
+}
