@@ -15,6 +15,7 @@ static void open_classes(lua_State *L)
     lwb_open_marks(L);
     lwb_open_clock(L);
     lwb_open_reader(L);
+    lwb_open_records(L);
 }
 
 int luaopen_writebehind_core(lua_State *L)

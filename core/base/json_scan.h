@@ -6,12 +6,13 @@
 #ifndef WB_JSON_SCAN_H
 #define WB_JSON_SCAN_H
 
-#include "base/json.h"
 #include "base/json_bytes.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+enum { WB_JSON_DEPTH = 512 };
 
 typedef struct wb_json_scan {
     const uint8_t *end;
@@ -33,26 +34,21 @@ static inline void wb_json_scan_begin(wb_json_scan *s, const uint8_t *text, size
 {
     s->end = text + bytes;
     s->wrong = NULL;
-    s->wrong_at = text;
     s->escaped = false;
     s->depth = 0;
 }
 
-/* Notes what is wrong. A text that ends is always wrong in that. */
-static inline const uint8_t *wb_json_fail(wb_json_scan *s, const uint8_t *at, const char *wrong)
-{
-    s->wrong = at < s->end ? wrong : "the text ends too early";
-    s->wrong_at = at;
-    return NULL;
-}
+/* Notes what is wrong, and answers NULL. A text that ends is always wrong in that. */
+__attribute__((cold)) const uint8_t *wb_json_fail(wb_json_scan *s, const uint8_t *at,
+                                                  const char *wrong);
 
 static inline bool wb_json_push(wb_json_scan *s, bool object)
 {
     size_t i = s->depth;
     if (i == WB_JSON_DEPTH)
         return false;
-    uint64_t bit = UINT64_C(1) << (i % 64);
-    s->objects[i / 64] = object ? s->objects[i / 64] | bit : s->objects[i / 64] & ~bit;
+    uint64_t *word = &s->objects[i / 64];
+    *word = (*word & ~(UINT64_C(1) << (i % 64))) | (uint64_t)object << (i % 64);
     s->depth++;
     return true;
 }

@@ -23,6 +23,7 @@ typedef struct scan {
     bool escapes;
     const char *null;
     size_t null_bytes;
+    bool backslash_n;
     wb_record *record;
 } scan;
 
@@ -210,12 +211,12 @@ static const char *put_number(wb_record *record, const char *at, const char *end
 /* Puts what an escape means; `at` is after its backslash. Answers what follows it. */
 static const char *put_escape(wb_record *record, const char *at, const char *end)
 {
-    static const char letters[] = "bfnrtv", meanings[] = "\b\f\n\r\t\v";
+    static const char letters[] = "bfnrtv", meanings[] = "\b\f\n\r\t\v"; /* and NUL is NUL */
     if (digit_of(*at, 8) >= 0)
         return put_number(record, at, end, 8, 3);
     if (*at == 'x' && at + 1 < end && digit_of(at[1], 16) >= 0)
         return put_number(record, at + 1, end, 16, 2);
-    const char *letter = *at != '\0' ? strchr(letters, *at) : NULL;
+    const char *letter = strchr(letters, *at);
     put(record, letter != NULL ? &meanings[letter - letters] : at, 1);
     return at + 1;
 }
@@ -239,6 +240,13 @@ static size_t read_escaped(scan *s, wb_piece *piece, size_t field, size_t backsl
     return at;
 }
 
+static bool is_null(const scan *s, const char *text, size_t bytes)
+{
+    if (bytes == s->null_bytes && memcmp(text, s->null, bytes) == 0)
+        return true;
+    return s->backslash_n && bytes == 2 && text[0] == '\\' && text[1] == 'N';
+}
+
 static size_t read_field(scan *s, wb_piece *piece, size_t field)
 {
     size_t end = next(s);
@@ -252,7 +260,7 @@ static size_t read_field(scan *s, wb_piece *piece, size_t field)
         end = read_escaped(s, piece, field, end);
     else
         fill(piece, WB_PIECE_FIELD, s->text + field, end - field);
-    if (end - field == s->null_bytes && memcmp(s->text + field, s->null, s->null_bytes) == 0)
+    if (is_null(s, s->text + field, end - field))
         fill(piece, WB_PIECE_NULL, s->text + field, 0);
     return end;
 }
@@ -264,8 +272,9 @@ static scan begin(const wb_csv *csv, const char *text, size_t bytes, wb_record *
     scan s = {.text = text, .bytes = bytes, .delimiter = csv->delimiter, .record = record};
     s.escapes = csv->escapes;
     s.other = csv->escapes ? '\\' : csv->quote != '\0' ? csv->quote : csv->delimiter;
-    s.null = csv->escapes ? "\\N" : csv->null;
-    s.null_bytes = csv->escapes ? 2 : csv->null != NULL ? csv->null_bytes : SIZE_MAX;
+    s.backslash_n = csv->backslash_n;
+    s.null = csv->null;
+    s.null_bytes = csv->null != NULL ? csv->null_bytes : SIZE_MAX;
     return s;
 }
 
@@ -288,6 +297,16 @@ static int finish(scan *s, size_t end, bool final)
     return WB_SPLIT_RECORD;
 }
 
+/* Memory for so many fields is not worth it: what comes after takes the place of what was there. */
+static void start_over(wb_record *record, size_t at)
+{
+    record->count = 0;
+    if (record->wrong == NULL) {
+        record->wrong = "too many fields";
+        record->wrong_at = at;
+    }
+}
+
 int wb_csv_split(const wb_csv *csv, const char *text, size_t bytes, bool final, wb_record *record)
 {
     if (!wb_record_begin(record, bytes))
@@ -301,6 +320,8 @@ int wb_csv_split(const wb_csv *csv, const char *text, size_t bytes, bool final, 
         size_t end = read_field(&s, piece, field);
         if (end == bytes || text[end] != s.delimiter)
             return finish(&s, end, final);
+        if (record->count == WB_RECORD_MAX_PIECES)
+            start_over(record, end);
         field = end + 1;
     }
 }

@@ -2,18 +2,18 @@
  * Records of text with delimiters: CSV (RFC 4180, and what people have besides), TSV, and the text format of PostgreSQL's
  * COPY.
  *
- * A record ends at LF, CR or CR LF, in any mixture; the last one needs no end. Fields become pieces of kind FIELD or NULL;
- * an empty line has none, whoever knows the columns says what it means.
+ * A record ends at LF, CR or CR LF, in any mixture; the last one needs no end. Fields become pieces of kind FIELD or NULL.
+ * An empty line has none: to COPY it is a row of a table with one column, to most programs it is nothing.
  * With a quote (CSV): a field that begins with one goes on to the next that stands alone, over line ends too; two of them
  * in it are one. A quote inside a field that does not begin with one is itself, as most programs read it. Text after a
- * closing quote is wrong, and so is a quote that nothing closes; then the record goes on to the next line end, whatever
- * precedes it, or to the text's end. What is in quotes is never NULL. Without a quote: a field is what stands between two
- * delimiters.
- * With COPY's escapes: \b \f \n \r \t \v, \ and one to three octal digits, \x and one or two hexadecimal ones; a backslash
- * before any other character, the delimiter and one byte of a line's end too, is left out, and at the text's end. A field
- * \N is NULL (PostgreSQL manual, "COPY", text format). A record \. has no pieces: COPY's data ends there, and in a file
- * of pg_dump or a script of psql something else may follow, so a reader stops; its text_bytes are 2, those of no other
- * record without pieces. Elsewhere \. is a full stop.
+ * closing quote is wrong, and the record goes on to the next line end, whatever the quotes before it. A quote that nothing
+ * closes is wrong, and the record goes on to the text's end. What is in quotes is never NULL.
+ * Without a quote: a field is what stands between two delimiters.
+ * With COPY's escapes: \b \f \n \r \t \v, \ and one to three octal digits, \x and one or two hexadecimal ones. Any other
+ * backslash is left out, and what follows it belongs to the field, be it a backslash, the delimiter, LF or CR (of CR LF
+ * the CR alone: the LF ends the record). A field \N is NULL (PostgreSQL manual, "COPY", text format). A record \. is the end
+ * of COPY's data, as pg_dump and scripts for psql have it: it has no pieces and is not wrong, and its text_bytes are 2, not
+ * 0 as those of an empty line. A reader stops there: what follows is not data. Elsewhere \. is a dot.
  * White space belongs to a field. Encodings and NULs are the caller's. */
 #ifndef WB_CSV_H
 #define WB_CSV_H
@@ -21,13 +21,12 @@
 #include "intake/record.h"
 
 typedef struct wb_csv {
-    char
-        delimiter; /* no line end, not the quote; with `escapes` no letter, digit, \ or full stop */
-    char quote;    /* no line end; '\0': there are no quotes */
-    bool escapes;  /* COPY's; without a quote */
-    const char
-        *null; /* an unquoted field of this text is NULL; NULL: none is; with `escapes` \N is */
+    char delimiter;   /* no line end, not the quote; with `escapes` no letter, digit, \ or dot */
+    char quote;       /* no line end; '\0': there are no quotes */
+    bool escapes;     /* COPY's; without a quote */
+    const char *null; /* an unquoted field of this text is NULL; NULL: none */
     size_t null_bytes;
+    bool backslash_n; /* an unquoted field \N is NULL too */
 } wb_csv;
 
 /* Splits the record that begins at `text`; `final`: nothing follows these bytes. There is a byte at least, and no more than

@@ -144,19 +144,12 @@ static inline const uint8_t *read_value(wb_json_scan *s, const uint8_t *at, wb_r
 static inline const uint8_t *read_member(wb_json_scan *s, const uint8_t *at, wb_record *record,
                                          wb_piece *piece)
 {
-    const uint8_t *name = at + 1, *name_end;
+    const uint8_t *name = at + 1, *name_end = name;
     at = wb_json_scan_name(s, at, &name_end);
     if (!at)
         return NULL;
     piece->name = text_of(s, record, name, name_end - 1, &piece->name_bytes);
     return read_value(s, at, record, piece);
-}
-
-static inline wb_piece *add_piece(wb_record *record)
-{
-    if (record->count < record->room)
-        return &record->pieces[record->count++];
-    return wb_record_add(record);
 }
 
 /* From an object's first byte to after its last. Without memory it answers NULL, and nothing is wrong. */
@@ -167,7 +160,9 @@ static const uint8_t *read_object(wb_json_scan *s, const uint8_t *at, wb_record 
     if (at < s->end && *at == '}')
         return at + 1;
     for (bool more = true; at && more;) {
-        wb_piece *piece = add_piece(record);
+        if (record->count == WB_RECORD_MAX_PIECES)
+            return wb_json_fail(s, at, "too many members");
+        wb_piece *piece = wb_record_add(record);
         if (!piece)
             return NULL;
         at = read_member(s, at, record, piece);
@@ -185,7 +180,7 @@ static const uint8_t *read_list(wb_json_scan *s, const uint8_t *at, wb_record *r
     if (at < s->end && *at == ']')
         return at + 1;
     for (bool more = true; at && more;) {
-        wb_piece *piece = add_piece(record);
+        wb_piece *piece = wb_record_add(record);
         if (!piece)
             return NULL;
         piece->name = NULL;

@@ -10,11 +10,9 @@
 #include "base/show.h"
 #include "rows/clean.h"
 
-#define USUAL_MAX_BYTES ((size_t)64 << 20)
-
 static const char *const format_names[] = {"ndjson", "csv", "tsv", "copy"};
 
-enum { FORMATS = sizeof format_names / sizeof *format_names, LEAST_MAX_BYTES = 16 };
+enum { FORMATS = sizeof format_names / sizeof *format_names };
 
 int wb_format_find(const char *name, size_t bytes)
 {
@@ -36,60 +34,17 @@ static int no_memory(wb_err *err)
     return wb_fail(err, WB_MEMORY, "out of memory for a reader");
 }
 
-static bool is_line_end(char c)
-{
-    return c == '\n' || c == '\r';
-}
-
-static int check(const wb_reader_options *options, wb_err *err)
-{
-    bool fields = options->format != WB_NDJSON;
-    if (options->schema == NULL)
-        return wb_fail(err, WB_MISUSE, "schema: required");
-    if (options->format < 0 || options->format >= FORMATS)
-        return wb_fail(err, WB_MISUSE, "format: there is no number %d", (int)options->format);
-    if (!fields && (options->delimiter != '\0' || options->null != NULL || options->header != NULL))
-        return wb_fail(err, WB_MISUSE, "%s: NDJSON has none",
-                       options->delimiter != '\0' ? "delimiter"
-                       : options->null != NULL    ? "null"
-                                                  : "header");
-    if (is_line_end(options->delimiter) || options->delimiter == '"' || options->delimiter == '\\')
-        return wb_fail(err, WB_MISUSE, "delimiter: a line end, a quote and a backslash are none");
-    if (is_line_end(options->comment))
-        return wb_fail(err, WB_MISUSE, "comment: a line end is none");
-    if (options->max_record_bytes > WB_RECORD_MAX_BYTES ||
-        (options->max_record_bytes > 0 && options->max_record_bytes < LEAST_MAX_BYTES))
-        return wb_fail(err, WB_MISUSE, "max_record_bytes: from %d to 2^30", LEAST_MAX_BYTES);
-    return WB_OK;
-}
-
 static const char *keep(wb_reader *reader, const char *text)
 {
     return wb_texts_put(&reader->texts, text, strlen(text) + 1);
 }
 
-static bool set_records(wb_reader *reader, const wb_reader_options *options)
+static int set_records(wb_reader *reader, const wb_reader_options *options, wb_err *err)
 {
-    wb_records *records = &reader->records;
-    bool copy = options->format == WB_COPY;
-    const char *null = options->null != NULL ? keep(reader, options->null) : copy ? "\\N" : "";
-    char usual = options->format == WB_CSV ? ',' : '\t';
-    if (null == NULL)
-        return false;
-    records->format = options->format;
-    records->csv = (wb_csv){
-        .delimiter = options->delimiter != '\0' ? options->delimiter : usual,
-        .quote = options->format == WB_CSV ? '"' : '\0',
-        .escapes = copy,
-        .null = null,
-        .null_bytes = strlen(null),
-    };
-    records->comment = options->comment;
-    records->skip = options->skip;
-    records->max_bytes =
-        options->max_record_bytes > 0 ? options->max_record_bytes : USUAL_MAX_BYTES;
-    records->line = 1;
-    return true;
+    wb_reader_options own = *options;
+    if (options->null != NULL && (own.null = keep(reader, options->null)) == NULL)
+        return no_memory(err);
+    return wb_records_init(&reader->records, &own, err);
 }
 
 static size_t map_length(const char *const *map)
@@ -139,22 +94,24 @@ static int set_all(wb_reader *reader, const wb_reader_options *options, wb_err *
 {
     reader->schema = wb_schema_ref(options->schema);
     reader->ignore_unknown = options->ignore_unknown;
+    reader->room.exact = options->exact;
     reader->values = wb_alloc_zeroed(wb_schema_count(reader->schema) * sizeof *reader->values);
-    if (reader->values == NULL || !set_records(reader, options))
+    if (reader->values == NULL)
         return no_memory(err);
-    int code = set_takers(reader, options, err);
+    int code = set_records(reader, options, err);
+    if (code == WB_OK)
+        code = set_takers(reader, options, err);
     return code == WB_OK ? set_header(reader, options->header, err) : code;
 }
 
 int wb_reader_new(const wb_reader_options *options, wb_reader **out, wb_err *err)
 {
-    int code = check(options, err);
-    if (code != WB_OK)
-        return code;
+    if (options->schema == NULL)
+        return wb_fail(err, WB_MISUSE, "schema: required");
     wb_reader *reader = wb_alloc_zeroed(sizeof *reader);
     if (reader == NULL)
         return no_memory(err);
-    code = set_all(reader, options, err);
+    int code = set_all(reader, options, err);
     if (code == WB_OK)
         *out = reader;
     else
@@ -169,6 +126,7 @@ void wb_reader_free(wb_reader *reader)
     wb_records_fini(&reader->records);
     wb_takers_fini(&reader->takers);
     wb_value_room_fini(&reader->room);
+    wb_origins_free(reader->origins);
     wb_texts_fini(&reader->texts);
     wb_free(reader->values);
     wb_free(reader->bytes);
@@ -340,7 +298,10 @@ int wb_reader_next(wb_reader *reader, wb_err *err)
     return reader->has_row ? WB_READ_ROW : fail(reader, err);
 }
 
+/* Where it can't be remembered, only its place is not known later. */
 void wb_reader_take(wb_reader *reader)
 {
     reader->has_row = false;
+    if (reader->origins != NULL)
+        wb_origins_put(reader->origins, reader->schema, reader->tuple.at, &reader->records.at);
 }

@@ -3,6 +3,7 @@
 #ifndef WB_READER_H
 #define WB_READER_H
 
+#include "intake/origins.h"
 #include "intake/records.h"
 #include "intake/takers.h"
 #include "intake/value.h"
@@ -17,7 +18,8 @@ struct wb_reader {
     uint8_t *bytes;   /* of its tuple */
     size_t byte_room;
     wb_tuple tuple;
-    wb_texts texts; /* of the options */
+    wb_origins *origins; /* where the rows came from that were taken; NULL: nobody asks */
+    wb_texts texts;      /* of the options */
     bool ignore_unknown;
     bool named;     /* the header was read */
     bool has_row;   /* the tuple is that of a row that was not taken yet */

@@ -25,17 +25,15 @@ bool wb_record_begin(wb_record *record, size_t bytes)
     return true;
 }
 
-wb_piece *wb_record_add(wb_record *record)
+bool wb_record_grow(wb_record *record)
 {
-    if (record->count == record->room) {
-        size_t room = record->room > 0 ? 2 * record->room : FIRST_PIECES;
-        wb_piece *pieces = wb_realloc(record->pieces, room * sizeof *pieces);
-        if (pieces == NULL)
-            return NULL;
-        record->pieces = pieces;
-        record->room = room;
-    }
-    return &record->pieces[record->count++];
+    size_t room = record->room > 0 ? 2 * record->room : FIRST_PIECES;
+    wb_piece *pieces = wb_realloc(record->pieces, room * sizeof *pieces);
+    if (pieces == NULL)
+        return false;
+    record->pieces = pieces;
+    record->room = room;
+    return true;
 }
 
 void wb_record_fini(wb_record *record)

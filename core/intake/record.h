@@ -47,10 +47,20 @@ enum wb_split {
 /* A text may hold no more than this: lengths of pieces are 32 bits. */
 #define WB_RECORD_MAX_BYTES ((size_t)1 << 30)
 
+/* More fields or members make a record wrong: no table has so many columns. */
+enum { WB_RECORD_MAX_PIECES = 1 << 16 };
+
 /* Begins a record, with scratch for what `bytes` of input become at the most. False: no memory. */
 bool wb_record_begin(wb_record *record, size_t bytes);
+/* Room for more pieces. False: no memory. */
+bool wb_record_grow(wb_record *record);
 /* One more piece, not filled; NULL: no memory. */
-wb_piece *wb_record_add(wb_record *record);
+static inline wb_piece *wb_record_add(wb_record *record)
+{
+    if (record->count == record->room && !wb_record_grow(record))
+        return NULL;
+    return &record->pieces[record->count++];
+}
 void wb_record_fini(wb_record *record);
 
 #endif

@@ -6,9 +6,65 @@
 #include <string.h>
 
 #include "base/env.h"
+#include "base/err.h"
 #include "intake/ndjson.h"
 
-enum { FIRST_ROOM = 1 << 16, LEAST_TO_BEGIN = 4 };
+#define USUAL_MAX_BYTES ((size_t)64 << 20)
+
+enum { FIRST_ROOM = 1 << 16, LEAST_TO_BEGIN = 4, LEAST_MAX_BYTES = 16 };
+
+/* ---- options ---- */
+
+static bool is_line_end(char c)
+{
+    return c == '\n' || c == '\r';
+}
+
+static int check(const wb_reader_options *options, wb_err *err)
+{
+    bool fields = options->format != WB_NDJSON;
+    if (options->format < WB_NDJSON || options->format > WB_COPY)
+        return wb_fail(err, WB_MISUSE, "format: there is no number %d", (int)options->format);
+    if (!fields && (options->delimiter != '\0' || options->null != NULL || options->header != NULL))
+        return wb_fail(err, WB_MISUSE, "%s: NDJSON has none",
+                       options->delimiter != '\0' ? "delimiter"
+                       : options->null != NULL    ? "null"
+                                                  : "header");
+    if (is_line_end(options->delimiter) || options->delimiter == '"' || options->delimiter == '\\')
+        return wb_fail(err, WB_MISUSE, "delimiter: a line end, a quote and a backslash are none");
+    if (is_line_end(options->comment))
+        return wb_fail(err, WB_MISUSE, "comment: a line end is none");
+    if (options->max_record_bytes > WB_RECORD_MAX_BYTES ||
+        (options->max_record_bytes > 0 && options->max_record_bytes < LEAST_MAX_BYTES))
+        return wb_fail(err, WB_MISUSE, "max_record_bytes: from %d to 2^30", LEAST_MAX_BYTES);
+    return WB_OK;
+}
+
+int wb_records_init(wb_records *records, const wb_reader_options *options, wb_err *err)
+{
+    bool copy = options->format == WB_COPY;
+    const char *null = options->null != NULL || copy ? options->null : "";
+    char usual = options->format == WB_CSV ? ',' : '\t';
+    int code = check(options, err);
+    if (code != WB_OK)
+        return code;
+    *records = (wb_records){
+        .format = options->format,
+        .csv = {.delimiter = options->delimiter != '\0' ? options->delimiter : usual,
+                .quote = options->format == WB_CSV ? '"' : '\0',
+                .escapes = copy,
+                .null = null,
+                .null_bytes = null != NULL ? strlen(null) : 0,
+                .backslash_n = options->null == NULL && options->format != WB_CSV},
+        .comment = options->comment,
+        .skip = options->skip,
+        .max_bytes = options->max_record_bytes > 0 ? options->max_record_bytes : USUAL_MAX_BYTES,
+        .line = 1,
+    };
+    return WB_OK;
+}
+
+/* ---- text ---- */
 
 bool wb_records_put(wb_records *records, const char *text, size_t bytes)
 {
@@ -52,6 +108,12 @@ static const char *text_of(const wb_records *records)
     return records->data + records->from;
 }
 
+static void advance(wb_records *records, size_t bytes)
+{
+    records->from += bytes;
+    records->offset += bytes;
+}
+
 /* ---- what a text begins with ---- */
 
 static bool begins_with(const wb_records *records, const char *bytes, size_t count)
@@ -91,7 +153,7 @@ static bool begin(wb_records *records, int *answer)
         return false;
     }
     if (begins_with(records, "\xef\xbb\xbf", 3))
-        records->from += 3;
+        advance(records, 3);
     return records->begun = true;
 }
 
@@ -126,7 +188,7 @@ static void leave_out(wb_records *records)
     records->leaving = after == NULL;
     if (after == NULL)
         after = end[-1] == '\r' && !records->final ? end - 1 : end;
-    records->from += (size_t)(after - text);
+    advance(records, (size_t)(after - text));
     if (!records->leaving) {
         records->line++;
         records->skip -= records->skip > 0;
@@ -150,7 +212,7 @@ static void pass(wb_records *records, size_t text_bytes, size_t bytes)
     records->at =
         (wb_refusal){.line = records->line, .text = text_of(records), .bytes = text_bytes};
     records->passed = bytes;
-    records->from += bytes;
+    advance(records, bytes);
     records->line += records->record.lines;
     records->tried = 0;
 }
@@ -158,6 +220,7 @@ static void pass(wb_records *records, size_t text_bytes, size_t bytes)
 void wb_records_again(wb_records *records)
 {
     records->from -= records->passed;
+    records->offset = records->at.offset;
     records->line = records->at.line;
     records->passed = 0;
 }
@@ -236,11 +299,39 @@ static int next_record(wb_records *records)
     return WB_NEXT_RECORD;
 }
 
-/* An empty line, or the end of COPY's data. */
 static bool is_empty(const wb_records *records)
 {
-    return records->record.wrong == NULL && records->record.count == 0 &&
-           (records->at.bytes == 0 || records->format == WB_COPY);
+    return records->record.wrong == NULL && records->record.count == 0 && records->at.bytes == 0;
+}
+
+/* An empty line is a row of one empty field there, and a line of \. the end, after which only empty lines come. False:
+ * there is nothing to answer. */
+static bool copy_record(wb_records *records, int *answer)
+{
+    wb_record *record = &records->record;
+    bool marker = record->wrong == NULL && record->count == 0 && records->at.bytes == 2;
+    if (records->ended && records->at.bytes > 0) {
+        record->wrong = "text after \\., the end of COPY's data";
+        record->count = 0;
+    }
+    if (marker || (records->ended && records->at.bytes == 0)) {
+        records->ended = true;
+        return false;
+    }
+    if (!is_empty(records))
+        return true;
+    wb_piece *piece = wb_record_add(record);
+    if (piece != NULL)
+        *piece = (wb_piece){.text = records->at.text, .kind = WB_PIECE_FIELD};
+    else
+        *answer = WB_NEXT_MEMORY;
+    return true;
+}
+
+/* Is the record one that is answered? */
+static bool counts(wb_records *records, int *answer)
+{
+    return records->format == WB_COPY ? copy_record(records, answer) : !is_empty(records);
 }
 
 int wb_records_next(wb_records *records)
@@ -257,7 +348,7 @@ int wb_records_next(wb_records *records)
             continue;
         }
         answer = next_record(records);
-        if (answer != WB_NEXT_RECORD || !is_empty(records))
+        if (answer != WB_NEXT_RECORD || counts(records, &answer))
             return answer;
     }
     return WB_NEXT_NONE;

@@ -20,10 +20,12 @@ typedef struct wb_records {
     size_t tried;       /* so many bytes held no whole record */
     bool begun;         /* what the text begins with was looked at */
     bool final;         /* nothing follows */
+    bool ended;         /* behind the end that COPY writes */
     bool leaving;       /* it is within a line that is left out */
     bool too_long;      /* it is within a record that is too long */
     wb_csv_state state; /* of which this is where it is */
     uint64_t line;      /* of the next record */
+    uint64_t offset;    /* the same in bytes of all the text */
     wb_record record;   /* the newest */
     wb_refusal at;      /* its line and text */
     size_t passed;      /* its bytes, its line's end included */
@@ -36,7 +38,8 @@ enum wb_next {
     WB_NEXT_MEMORY,
 };
 
-/* The rest of *records is zero, line is 1. */
+/* Begins with the options of a format. What stands for NULL is borrowed. WB_MISUSE. */
+int wb_records_init(wb_records *records, const wb_reader_options *options, wb_err *err);
 bool wb_records_put(wb_records *records, const char *text,
                     size_t bytes); /* false: no memory, nothing was taken */
 int wb_records_next(wb_records *records);

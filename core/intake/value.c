@@ -6,7 +6,9 @@
 
 #include "base/bigendian.h"
 #include "base/env.h"
+#include "base/calendar.h"
 #include "base/json.h"
+#include "base/show.h"
 #include "base/words.h"
 #include "intake/literal.h"
 #include "intake/ndjson.h"
@@ -137,6 +139,48 @@ static bool is_json(const wb_column *column)
     return column->type == WB_TYPE_JSON || column->type == WB_TYPE_JSONB;
 }
 
+/* Digits as a number is written: no zeros before others, no plus, no exponent, no -0. */
+static bool is_plain_number(const wb_piece *piece)
+{
+    const char *at = piece->text, *end = at + piece->bytes;
+    bool negative = at < end && *at == '-', zero = true;
+    at += negative;
+    const char *first = at;
+    while (at < end && wb_is_digit(*at))
+        zero = *at++ == '0' && zero;
+    if (at == first || (*first == '0' && at - first > 1))
+        return false;
+    if (at < end && *at == '.') {
+        const char *point = at++;
+        while (at < end && wb_is_digit(*at))
+            zero = *at++ == '0' && zero;
+        if (at == point + 1)
+            return false;
+    }
+    return at == end && !(negative && zero);
+}
+
+static bool is_text(const wb_piece *piece, const char *text, size_t bytes)
+{
+    return piece->bytes == bytes && memcmp(piece->text, text, bytes) == 0;
+}
+
+/* Is it written as the value of its column would be? */
+static bool is_exact(const wb_column *column, const wb_piece *piece, const wb_value *value)
+{
+    char text[WB_NUMBER_BYTES];
+    switch (value->kind) {
+    case WB_BOOL:
+        return is_text(piece, value->i ? "true" : "false", value->i ? 4 : 5);
+    case WB_INT:
+        return is_text(piece, text, wb_integer_format(value->i, text));
+    case WB_FLOAT:
+        return is_text(piece, text, wb_number_format(value->f, text));
+    default:
+        return column->type != WB_TYPE_NUMERIC || is_plain_number(piece);
+    }
+}
+
 static int read_text(const wb_column *column, const wb_piece *piece, wb_value_room *room,
                      wb_value *value, wb_err *err)
 {
@@ -147,6 +191,8 @@ static int read_text(const wb_column *column, const wb_piece *piece, wb_value_ro
     if (piece->kind == WB_PIECE_STRING && is_json(column))
         return read_json_string(piece, room, value, err);
     wb_value_from_text(column, value);
+    if (room->exact && !is_exact(column, piece, value))
+        return refuse(column, piece, "not written as it would be read back", err);
     return WB_OK;
 }
 

@@ -22,6 +22,7 @@ typedef struct wb_value_room {
     wb_buffer buffer;
     wb_record elements;
     struct wb_list *lists;
+    bool exact; /* see wb_reader_options */
 } wb_value_room;
 
 /* WB_INVALID, WB_MEMORY. Texts live as long as the record's and the room's. */

@@ -25,6 +25,7 @@
 #ifndef WB_ROW_H
 #define WB_ROW_H
 
+#include "base/bigendian.h"
 #include "base/uuid.h"
 #include "rows/schema.h"
 
@@ -73,6 +74,15 @@ uint8_t *wb_missing_put(const wb_column_plan *plan, bool null, uint8_t *to, wb_e
 /* Writes one value as a field, length word and data. `to` has 4 + WB_FIELD_SLACK bytes, and those of a text. */
 int wb_field_encode(const wb_column *column, const wb_value *value, uint8_t *to, size_t *bytes,
                     wb_err *err);
+
+/* Where the next field begins. */
+static inline const uint8_t *wb_field_end(const uint8_t *field)
+{
+    int32_t length = (int32_t)wb_get32(field);
+    if (length < 0)
+        length = length == WB_AWAITED_LENGTH ? 16 : 0;
+    return field + sizeof(uint32_t) + length;
+}
 
 /* Reads the value of one field, as wb_row_values does. Answers where the next field begins. */
 const uint8_t *wb_field_value(const wb_column *column, const uint8_t *field, wb_value *value);

@@ -16,11 +16,6 @@ size_t wb_shape_words(const wb_schema *schema)
     return (schema->left + WORD_BITS - 1u) / WORD_BITS;
 }
 
-static const uint8_t *field_end(const uint8_t *field, int32_t length)
-{
-    return field + sizeof(uint32_t) + (length > 0 ? length : 0);
-}
-
 /* Looks no further than the last column that may be left. */
 void wb_shape_read(const wb_schema *schema, const uint8_t *tuple, uint64_t *shape)
 {
@@ -33,7 +28,7 @@ void wb_shape_read(const wb_schema *schema, const uint8_t *tuple, uint64_t *shap
             shape[bit / WORD_BITS] |= (uint64_t)(length == WB_LEFT_LENGTH) << (bit % WORD_BITS);
             bit++;
         }
-        field = field_end(field, length);
+        field = wb_field_end(field);
     }
 }
 
@@ -100,7 +95,7 @@ size_t wb_tuple_given(const uint8_t *tuple, const uint32_t *elements, uint8_t *t
     uint8_t *at = to + sizeof(uint16_t);
     for (unsigned i = 0; i < fields; i++) {
         int32_t length = (int32_t)wb_get32(field);
-        const uint8_t *end = field_end(field, length);
+        const uint8_t *end = wb_field_end(field);
         if (length != WB_LEFT_LENGTH) {
             memcpy(at, field, (size_t)(end - field));
             if (elements != NULL && elements[i] != 0 && length > 0)

@@ -88,24 +88,69 @@ local function add_delivery(command)
     command:flag("-q --quiet", "No progress.")
 end
 
+local function character(option)
+    return function(text)
+        local byte = text == "\\t" and "\t" or text
+        if #byte ~= 1 then
+            return nil, ("%s: '%s' is not one character, or \\t"):format(option, text)
+        end
+        return byte
+    end
+end
+
+-- "a,b" as a list of names.
+local function names(option)
+    return function(text)
+        local list = {}
+        for name in (text .. ","):gmatch "([^,]*)," do
+            list[#list + 1] = name
+        end
+        for _, name in ipairs(list) do
+            if name == "" then
+                return nil, ("%s: '%s' has a name that is empty"):format(option, text)
+            end
+        end
+        return list
+    end
+end
+
+local function add_names(command)
+    add_option(command, "--map", "TO=FROM,...", "Columns that take another name of the input.")
+        :count("*"):convert(cli.parse_map)
+    command:flag("--ignore-unknown", "Leave out what no column takes.")
+end
+
+local function add_reading(command)
+    add_names(command)
+    command:option("--format", "What the file's ending tells otherwise, else ndjson.")
+        :choices { "ndjson", "csv", "tsv", "copy" }
+    add_option(command, "--encoding", "NAME", "The text's encoding, a name that iconv knows; UTF-8.")
+    add_option(command, "--delimiter", "C", "Between fields, \\t for a tab.", character)
+    add_option(command, "--null", "TEXT", "A field without quotes of this text is NULL.")
+    add_option(command, "--comment", "C", "Leave out lines that begin with it.", character)
+    add_option(command, "--skip", "N", "Leave out so many lines at the beginning.", whole_number)
+    command:flag("--no-header", "The first record is one of data; --columns names the fields.")
+    add_option(command, "--columns", "A,B,...", "The names of the fields of a file without a header.", names)
+    add_option(command, "--limit", "N", "Stop after so many records.", whole_number)
+    command:flag("--dry-run", "Store nothing: tell the columns, and what would be refused.")
+end
+
 local function add_load(parser)
     local command = parser:command("load", "Load a file of NDJSON, CSV or TSV into a table.")
     command:argument("file", "The file, - for standard input; gzip is recognised.")
     add_store(command)
     add_option(command, "--table", "NAME", "The table: NAME or SCHEMA.NAME"):count(1)
     command:flag("--create", "Create the table from what the first 1,000 records hold, if it is missing.")
-    add_option(command, "--map", "TO=FROM,...", "Columns that take another name of the input.")
-        :count("*"):convert(cli.parse_map)
-    command:option("--format", "What the file's ending tells otherwise, else ndjson.")
-        :choices { "ndjson", "csv", "tsv" }
+    add_reading(command)
     add_delivery(command)
 end
 
 local function add_replay(parser)
-    local command = parser:command("replay", "Write the rows of a dead-letter file again.")
+    local command = parser:command("replay", "Write the rows of a dead-letter file, or of rejects, again.")
     command:argument("file", "The file, - for standard input; gzip is recognised.")
     add_store(command)
     add_option(command, "--table", "NAME", "The table: NAME or SCHEMA.NAME"):count(1)
+    add_names(command)
     add_delivery(command)
 end
 
@@ -137,6 +182,14 @@ end
 
 -- ---- running ----
 
+-- args.header: the fields' names, where the file does not have them. → what is wrong
+local function check_header(args)
+    if args.no_header and not args.columns then
+        return "--no-header: --columns has to name the fields"
+    end
+    args.header = args.columns
+end
+
 -- The arguments as a table; nil, a message and how to use it, where they are wrong.
 function cli.parse(argv)
     local parser = new_parser()
@@ -149,6 +202,10 @@ function cli.parse(argv)
         return nil, "missing option '--store' (or WRITEBEHIND_STORE in the environment)", parser:get_usage()
     end
     args.map = merge_maps(args.map or {})
+    local message = check_header(args)
+    if message then
+        return nil, message, parser:get_usage()
+    end
     return args
 end
 

@@ -3,7 +3,7 @@
 #ifndef LWB_JSON_SCALAR_H
 #define LWB_JSON_SCALAR_H
 
-#include "base/json.h"
+#include "base/json_scan.h"
 #include "lua/base/lwb.h"
 
 typedef struct lwb_encoder {

@@ -40,7 +40,7 @@ int lwb_variant(lua_State *L);
 void lwb_metatable(lua_State *L, const lwb_kind *kind);
 
 extern const lwb_kind lwb_schema_kind, lwb_store_kind, lwb_batcher_kind, lwb_tracker_kind,
-    lwb_batch_kind, lwb_marks_kind, lwb_clock_kind, lwb_reader_kind;
+    lwb_batch_kind, lwb_marks_kind, lwb_clock_kind, lwb_reader_kind, lwb_records_kind;
 
 /* ---- results and arguments ---- */
 
@@ -139,6 +139,8 @@ void lwb_open_batch(lua_State *L);
 void lwb_open_marks(lua_State *L);
 void lwb_open_clock(lua_State *L);
 void lwb_open_reader(lua_State *L);
+void lwb_open_records(lua_State *L);
+void lwb_process_files(lua_State *L);
 void lwb_open_process(lua_State *L); /* sets its functions in the table at the top */
 int lwb_clock_new(lua_State *L);
 int lwb_schema_new(lua_State *L);

@@ -185,4 +185,5 @@ void lwb_open_process(lua_State *L)
         {NULL, NULL},
     };
     lwb_setfuncs(L, functions);
+    lwb_process_files(L);
 }

@@ -3,9 +3,7 @@
  * schema. Invariant: what a refusal points to lives until the reader is used again, so it is pushed at once. */
 #include <string.h>
 
-#include "engine/batcher.h"
-#include "intake/reader.h"
-#include "lua/base/pipeline.h"
+#include "lua/objects/reader.h"
 
 typedef struct lwb_reader {
     const lwb_kind *kind;
@@ -56,6 +54,23 @@ static double number_field(lua_State *L, int index, const char *name)
     return number;
 }
 
+void lwb_reader_options(lua_State *L, int index, wb_reader_options *out)
+{
+    wb_reader_options_init(out);
+    const char *format = text_field(L, index, "format"), *comment = text_field(L, index, "comment");
+    const char *delimiter = text_field(L, index, "delimiter");
+    out->format = wb_format_find(format, strlen(format));
+    out->delimiter = delimiter != NULL ? *delimiter : '\0';
+    out->comment = comment != NULL ? *comment : '\0';
+    out->null = text_field(L, index, "null");
+    out->skip = (uint64_t)number_field(L, index, "skip");
+    out->max_record_bytes = (size_t)number_field(L, index, "max_record_bytes");
+    lwb_field_bool(L, index, "ignore_unknown", &out->ignore_unknown);
+    lwb_field_bool(L, index, "exact", &out->exact);
+    out->header = list_field(L, index, "header");
+    out->map = list_field(L, index, "map");
+}
+
 /* reader(batcher, options) → a reader, or nil, message, code. The options were checked. `map` is a list of pairs. */
 static int raw_reader(lua_State *L)
 {
@@ -64,19 +79,8 @@ static int raw_reader(lua_State *L)
     wb_err err;
     luaL_checktype(L, 2, LUA_TTABLE);
     lua_settop(L, 2);
-    wb_reader_options_init(&options);
-    const char *format = text_field(L, 2, "format"), *delimiter = text_field(L, 2, "delimiter");
-    const char *comment = text_field(L, 2, "comment");
+    lwb_reader_options(L, 2, &options);
     options.schema = pipeline->schema;
-    options.format = wb_format_find(format, strlen(format));
-    options.delimiter = delimiter != NULL ? *delimiter : '\0';
-    options.comment = comment != NULL ? *comment : '\0';
-    options.null = text_field(L, 2, "null");
-    options.skip = (uint64_t)number_field(L, 2, "skip");
-    options.max_record_bytes = (size_t)number_field(L, 2, "max_record_bytes");
-    lwb_field_bool(L, 2, "ignore_unknown", &options.ignore_unknown);
-    options.header = list_field(L, 2, "header");
-    options.map = list_field(L, 2, "map");
     lwb_reader *reader = lwb_new(L, &lwb_reader_kind);
     int code = wb_reader_new(&options, &reader->reader, &err);
     return code == WB_OK ? 1 : lwb_refused(L, code, &err);
@@ -90,7 +94,7 @@ static int reader_gc(lua_State *L)
     return 0;
 }
 
-static wb_reader *living(lua_State *L, int index)
+wb_reader *lwb_reader_living(lua_State *L, int index)
 {
     lwb_reader *reader = check_reader(L, index);
     if (reader->reader == NULL)
@@ -105,14 +109,14 @@ static int raw_put(lua_State *L)
 {
     wb_err err;
     size_t bytes;
-    wb_reader *reader = living(L, 1);
+    wb_reader *reader = lwb_reader_living(L, 1);
     const char *text = luaL_checklstring(L, 2, &bytes);
     return lwb_result(L, wb_reader_put(reader, text, bytes, &err), &err);
 }
 
 static int raw_finish(lua_State *L)
 {
-    wb_reader_finish(living(L, 1));
+    wb_reader_finish(lwb_reader_living(L, 1));
     return 0;
 }
 
@@ -123,10 +127,24 @@ static int raw_accepted(lua_State *L)
     return 1;
 }
 
+/* line(reader) → of the next record */
+static int raw_line(lua_State *L)
+{
+    lua_pushinteger(L, (lua_Integer)lwb_reader_living(L, 1)->records.line);
+    return 1;
+}
+
+/* offset(reader) → of the next record, in all the text */
+static int raw_offset(lua_State *L)
+{
+    lua_pushinteger(L, (lua_Integer)lwb_reader_living(L, 1)->records.offset);
+    return 1;
+}
+
 /* refusal(reader) → the line and the text of the record that was read last */
 static int raw_refusal(lua_State *L)
 {
-    const wb_refusal *at = &living(L, 1)->records.at;
+    const wb_refusal *at = &lwb_reader_living(L, 1)->records.at;
     lua_pushinteger(L, (lua_Integer)at->line);
     lua_pushlstring(L, at->text, at->bytes);
     return 2;
@@ -135,7 +153,7 @@ static int raw_refusal(lua_State *L)
 /* pass(reader): the row that comes next is not added. */
 static int raw_pass(lua_State *L)
 {
-    wb_reader_take(living(L, 1));
+    wb_reader_take(lwb_reader_living(L, 1));
     return 0;
 }
 
@@ -164,7 +182,7 @@ static void push_list(lua_State *L, const wb_column *column, const wb_value *lis
  * refused */
 static int raw_row(lua_State *L)
 {
-    wb_reader *reader = living(L, 1);
+    wb_reader *reader = lwb_reader_living(L, 1);
     if (wb_reader_next(reader, NULL) != WB_READ_ROW)
         return 0;
     lua_newtable(L);
@@ -188,7 +206,7 @@ static int raw_row(lua_State *L)
 static int add_read(lua_State *L, const wb_choice *choice, uint64_t most)
 {
     lwb_pipeline *pipeline = lwb_batcher_check(L);
-    wb_reader *reader = living(L, 2);
+    wb_reader *reader = lwb_reader_living(L, 2);
     wb_reading reading;
     wb_err err;
     int code = wb_batcher_read(pipeline->core, reader, choice, most, &reading, &err);
@@ -204,7 +222,7 @@ static int add_read(lua_State *L, const wb_choice *choice, uint64_t most)
 
 int lwb_batcher_add_read(lua_State *L)
 {
-    return add_read(L, NULL, UINT64_MAX);
+    return add_read(L, NULL, (uint64_t)luaL_optnumber(L, 3, 1e18));
 }
 
 /* One row, as a policy decided. */
@@ -225,9 +243,12 @@ void lwb_raw_reader(lua_State *L)
         {"reader", raw_reader},   {"put", raw_put},
         {"finish", raw_finish},   {"accepted", raw_accepted},
         {"refusal", raw_refusal}, {"row", raw_row},
-        {"pass", raw_pass},       {NULL, NULL},
+        {"pass", raw_pass},       {"offset", raw_offset},
+        {"line", raw_line},       {NULL, NULL},
     };
     lwb_setfuncs(L, functions);
+    lwb_raw_origins(L);
+    lwb_raw_records(L);
 }
 
 void lwb_open_reader(lua_State *L)

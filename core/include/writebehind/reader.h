@@ -32,7 +32,10 @@ typedef struct wb_reader_options {
         *header; /* what the fields are named, up to a NULL; NULL: the first record says so */
     const char *const *
         map; /* a column's name, the name that it has in the text, and so on, up to a NULL; may be NULL */
-    bool ignore_unknown;     /* what no column takes is left out; else it is refused */
+    bool ignore_unknown; /* what no column takes is left out; else it is refused */
+    /* A number or a boolean is taken from a field or a string only if it is written as it would be read back: 00501, +1,
+     * 1e5 and yes are none. */
+    bool exact;
     size_t max_record_bytes; /* a longer record is refused, in pieces of that size. 0: 64 MiB */
 } wb_reader_options;
 
@@ -49,6 +52,7 @@ WB_API void wb_reader_finish(wb_reader *reader); /* nothing follows */
 /* A record that was refused. */
 typedef struct wb_refusal {
     uint64_t line;    /* where it begins, from 1 */
+    uint64_t offset;  /* the same in bytes of all the text, from 0 */
     const char *text; /* as it came, without its line's end; until the reader is used again */
     size_t bytes;
 } wb_refusal;

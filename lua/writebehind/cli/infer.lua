@@ -1,104 +1,129 @@
 -- SPDX-License-Identifier: MIT
--- The columns of a table that does not exist yet, from a sample of the records that are to go into it.
--- Each may be NULL, since a later record may lack it. A table without a column "id" gets one, a generated uuid, by
--- which a repeated write is recognised.
+-- The columns of a table that does not exist yet, from a sample of the records that are to go into it. A column has the
+-- first type that keeps each value of the sample exactly; what is none becomes text, what nests jsonb. Each may be NULL,
+-- since a later record may lack it. A table without a column "id" gets one, a generated uuid, by which a repeated write
+-- is recognised.
+
+local raw = require("writebehind.core").raw
 
 local infer = {}
 
-local MAX_INT8 = "9223372036854775807"
+-- In order of preference. What is in quotes in JSON is no number.
+local CANDIDATES = {
+    field = { "bool", "int8", "numeric", "uuid", "date", "timestamptz", "timestamp", "text" },
+    string = { "uuid", "date", "timestamptz", "timestamp", "text" },
+    number = { "int8", "float8", "numeric", "text" },
+    bool = { "bool", "text" },
+    json = {},
+}
+local ORDER = { "bool", "int8", "float8", "numeric", "uuid", "date", "timestamptz", "timestamp", "text" }
 
-local function is_int8(digits)
-    return #digits < #MAX_INT8 or #digits == #MAX_INT8 and digits <= MAX_INT8
-end
-
--- An integer beyond int64 is kept as text: a float would lose its digits.
-local function number_type(text)
-    local digits = text:match("^%-?(%d+)$")
-    if digits then
-        return is_int8(digits) and "int8" or "text"
+-- Which of the types that are left keep this piece too? A time without a zone has none.
+local function narrow(left, piece)
+    local fits = { nested = left and left.nested or piece.kind == "json" }
+    for _, kind in ipairs(CANDIDATES[piece.kind]) do
+        fits[kind] = (not left or left[kind]) and raw.fits(piece.kind, piece.text, kind) or nil
     end
-    return "float8"
-end
-
-local DATE = "^%d%d%d%d%-%d%d%-%d%d"
-local TIME = DATE .. "[Tt ]%d%d:%d%d:%d%d%.?%d*"
-local UUID = "^" .. ("%x"):rep(8) .. ("%-" .. ("%x"):rep(4)):rep(3) .. "%-" .. ("%x"):rep(12) .. "$"
-
-local function string_type(text)
-    if text:find(TIME .. "[Zz]$") or text:find(TIME .. "[+-]%d%d:%d%d$") or text:find(TIME .. "[+-]%d%d$") then
-        return "timestamptz"
-    elseif text:find(DATE .. "$") then
-        return "date"
-    elseif text:find(UUID) then
-        return "uuid"
+    if fits.timestamp and raw.fits(piece.kind, piece.text, "timestamptz") then
+        fits.timestamp = nil
     end
-    return "text"
+    return fits
 end
 
--- A number with leading zeros or a plus sign is a code, not a quantity.
-local function field_type(text)
-    if text == "true" or text == "false" then
-        return "bool"
-    elseif text:find("^%-?0$") or text:find("^%-?[1-9]%d*$") then
-        return number_type(text)
-    elseif text:find("^%-?%d+%.%d+$") or text:find("^%-?%d+%.?%d*[eE][+-]?%d+$") then
-        return "float8"
+local function type_of(left)
+    if not left then
+        return "text"
     end
-    return string_type(text)
-end
-
-local TYPE_OF = { number = number_type, string = string_type, field = field_type }
-local FIXED = { boolean = "bool", json = "jsonb" }
-
-local function merge(a, b)
-    if a == nil or a == b then
-        return b
-    elseif a == "jsonb" or b == "jsonb" then
-        return "jsonb"
-    elseif (a == "int8" or a == "float8") and (b == "int8" or b == "float8") then
-        return "float8"
-    end
-    return "text"
-end
-
-local function look_at(record, order, types)
-    for index = 1, record.count do
-        local key, kind = record.keys[index], record.kinds[index]
-        if types[key] == nil then
-            types[key] = false
-            order[#order + 1] = key
+    for _, kind in ipairs(ORDER) do
+        if left[kind] then
+            return kind
         end
-        if kind ~= "null" then
-            local found = FIXED[kind] or TYPE_OF[kind](record.texts[index])
-            types[key] = merge(types[key] or nil, found)
+    end
+    return left.nested and "jsonb" or "text"
+end
+
+local function look_at(pieces, header, order, types)
+    for index, piece in ipairs(pieces) do
+        local name = piece.name or header[index]
+        if name and types[name] == nil then
+            types[name] = false
+            order[#order + 1] = name
+        end
+        if name and piece.kind ~= "null" then
+            types[name] = narrow(types[name], piece)
         end
     end
 end
 
--- Definitions for writebehind.schema; `map` gives the input name of a column that is named otherwise.
-function infer.columns(records, map)
-    local order, types, column_of, has_id = {}, {}, {}, false
-    for _, record in ipairs(records) do
-        if not record.wrong then
-            look_at(record, order, types)
+-- ---- names ----
+
+-- As PostgreSQL cuts a name: at 63 bytes, between two characters.
+local function cut(name)
+    if #name <= 63 then
+        return name
+    end
+    local stop = 63
+    while name:byte(stop + 1) >= 0x80 and name:byte(stop + 1) < 0xC0 do
+        stop = stop - 1
+    end
+    return name:sub(1, stop)
+end
+
+-- The name that a database of a dialect has for one, and the one by which it knows it again: SQLite's have no case.
+function infer.name_in(dialect, name)
+    if dialect == "postgresql" then
+        name = cut(name)
+        return name, name
+    end
+    return name, dialect == "sqlite" and name:lower() or name
+end
+
+-- By the input's names: the columns' names, none twice.
+local function column_names(order, dialect)
+    local names, taken = {}, {}
+    for _, name in ipairs(order) do
+        local column, key = infer.name_in(dialect, name)
+        local number = 1
+        while taken[key] do
+            number = number + 1
+            column = infer.name_in(dialect, name):sub(1, 59) .. "_" .. number
+            key = select(2, infer.name_in(dialect, column))
         end
+        taken[key], names[name] = true, column
     end
-    for column, key in pairs(map) do
-        column_of[key] = column
+    return names
+end
+
+-- ---- columns ----
+
+-- sample: of cli/sample.lua. `map` gives the input name of a column that is named otherwise. → definitions for
+-- writebehind.schema, and the input names by column
+function infer.columns(sample, map, dialect)
+    local order, types, header = {}, {}, sample.header or {}
+    for _, name in ipairs(header) do
+        types[name] = types[name] or false
+        order[#order + 1] = name
     end
-    local columns = {}
-    for _, key in ipairs(order) do
-        local column = { column_of[key] or key, types[key] or "text", null = true }
+    for _, pieces in ipairs(sample.records) do
+        look_at(pieces, header, order, types)
+    end
+    local names, columns, from, has_id = column_names(order, dialect), {}, {}, false
+    for column, name in pairs(map) do
+        names[name] = column
+    end
+    for _, name in ipairs(order) do
+        local column = { names[name], type_of(types[name]), null = true }
         if column[1] == "id" then
             has_id = true
             column = column[2] == "uuid" and { "id", "uuid", generate = "uuidv7" } or column
         end
+        from[column[1]] = name
         columns[#columns + 1] = column
     end
     if not has_id then
         table.insert(columns, 1, { "id", "uuid", generate = "uuidv7" })
     end
-    return columns
+    return columns, from
 end
 
 return infer

@@ -1,32 +1,15 @@
 -- SPDX-License-Identifier: MIT
--- Where lines come from: a file or standard input, plain or compressed by gzip, which begins with a byte that no
--- text begins with. input.position grows up to input.size, where the size is known.
+-- Where text comes from: a file or standard input, plain or compressed by gzip, which begins with a byte that no text
+-- begins with; in UTF-8, or in another encoding that iconv knows. input.position grows up to input.size, where the size
+-- is known.
 
-local CHUNK = 64 * 1024
+local process = require("writebehind.core").process
+
+local CHUNK = 128 * 1024
 local GZIP = "\31"
-local BOM = "\239\187\191"
 
 local Input = {}
 Input.__index = Input
-
--- ---- plain text: line by line, so that a pipe's lines come as they are written ----
-
-function Input:plain_line()
-    local first = self.first
-    self.first = nil
-    if first == "\n" then
-        self.position = 1
-        return ""
-    end
-    local line, message = self.file:read("*l")
-    if first then
-        line = first .. (line or "")
-    elseif not line then
-        return nil, message
-    end
-    self.position = self.position + #line + 1
-    return line
-end
 
 -- ---- gzip: one member after another ----
 
@@ -48,64 +31,50 @@ local function inflate(self, chunk)
     return more and text .. more, message
 end
 
--- More text, "" where the compressed bytes gave none yet; nil at the end, nil and a message on failure.
-local function next_text(self)
-    local chunk, message = self.file:read(CHUNK)
-    if chunk then
-        chunk, self.first = (self.first or "") .. chunk, nil
-        self.position = self.position + #chunk
-        return inflate(self, chunk)
-    elseif not message and self.open_member then
-        return nil, "gzip: the file ends in the middle"
-    end
-    return nil, message
-end
-
-function Input:gzip_line()
-    while true do
-        local stop = self.text:find("\n", self.at, true)
-        if stop then
-            local line = self.text:sub(self.at, stop - 1)
-            self.at = stop + 1
-            return line
-        end
-        local more, message = next_text(self)
-        local left = self.text:sub(self.at)
-        if not more then
-            self.text, self.at = "", 1
-            return not message and left ~= "" and left or nil, message
-        end
-        self.text, self.at = left .. more, 1
-    end
-end
-
 local function begin_gzip(self)
     local ok, zlib = pcall(require, "zlib")
     if not ok then
         return nil, "reading gzip needs the Lua module zlib (lua-zlib)"
     end
     self.zlib, self.inflate, self.fed = zlib, zlib.inflate(), 0
-    self.text, self.at, self.next_line = "", 1, self.gzip_line
     return self
 end
 
 -- ---- the object ----
 
--- The next line without its end, nil at the end of the input; nil and a message where reading fails.
-function Input:line()
-    if self.ended then
-        return nil
+-- What the file has next, as it comes: a pipe's lines are not held back. nil at the end; nil and a message.
+local function next_chunk(self)
+    local chunk, message = self.first, nil
+    self.first = nil
+    if not chunk then
+        chunk, message = process.read(self.file, CHUNK)
     end
-    local line, message = self:next_line()
-    if line then
-        self.number = self.number + 1
-        if self.number == 1 and line:sub(1, 3) == BOM then
-            line = line:sub(4)
-        end
-        return line
+    if chunk == "" or not chunk then
+        return nil, message
     end
-    self.ended = true
-    return nil, message and ("%s: %s"):format(self.name, message)
+    self.position = self.position + #chunk
+    return chunk
+end
+
+local function next_plain(self)
+    local chunk, message = next_chunk(self)
+    if chunk and self.inflate then
+        return inflate(self, chunk)
+    elseif not chunk and not message and self.open_member then
+        return nil, "gzip: the file ends in the middle"
+    end
+    return chunk, message
+end
+
+-- More text, "" where there is none yet; nil at the end; nil and a message where reading fails.
+function Input:read()
+    local text, message = next_plain(self)
+    if text and self.decoder then
+        text, message = self.decoder(text)
+    elseif not text and not message and self.decoder and not self.decoder() then
+        message = "it ends within a character of its encoding"
+    end
+    return text, message and ("%s: %s"):format(self.name, message)
 end
 
 function Input:close()
@@ -114,15 +83,17 @@ function Input:close()
     end
 end
 
-local function size_of(file)
-    local size = file:seek("end")
-    return size and file:seek("set", 0) and size
-end
-
 local input = {}
 
--- Opens a path, or "-" for standard input; nil and a message on failure.
-function input.open(path)
+local FORMATS = { csv = "csv", tsv = "tsv", tab = "tsv" }
+
+-- The format that a file's name tells; NDJSON where it tells none.
+function input.format_of(path)
+    return FORMATS[path:lower():gsub("%.gz$", ""):match("%.([^./]+)$")] or "ndjson"
+end
+
+-- Opens a path, or "-" for standard input; nil and a message on failure. `encoding`: a name that iconv knows.
+function input.open(path, encoding)
     local file, message = io.stdin, nil
     if path ~= "-" then
         file, message = io.open(path, "rb")
@@ -131,17 +102,18 @@ function input.open(path)
         return nil, message
     end
     local self = setmetatable({
-        name = path == "-" and "standard input" or path, file = file, number = 0, position = 0,
-        size = path ~= "-" and size_of(file) or nil,
+        name = path == "-" and "standard input" or path, file = file, position = 0,
+        size = path ~= "-" and process.size(path) or nil, decoder = encoding and process.decoder(encoding),
     }, Input)
-    self.next_line = self.plain_line
-    self.first, message = file:read(1)
-    if message then
+    if encoding and not self.decoder then
+        return nil, ('--encoding: iconv knows no "%s"'):format(encoding)
+    end
+    self.first, message = process.read(file, CHUNK)
+    if not self.first then
         return nil, ("%s: %s"):format(self.name, message)
-    elseif self.first == GZIP then
+    elseif self.first:sub(1, 1) == GZIP then
         return begin_gzip(self)
     end
-    self.ended = self.first == nil
     return self
 end
 

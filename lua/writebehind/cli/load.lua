@@ -2,20 +2,19 @@
 -- writebehind load: the records of a file into a table, through a batcher. While the store is not ready, a
 -- row waits, and the input with it. Every row that is lost is reported.
 
-local json = require "writebehind.json"
 local writebehind = require "writebehind"
-local process = require("writebehind.core").process
-local convert = require "writebehind.cli.convert"
+local core = require "writebehind.core"
 local input = require "writebehind.cli.input"
-local pending = require "writebehind.cli.pending"
 local progress = require "writebehind.cli.progress"
-local reader = require "writebehind.cli.reader"
 local rejects = require "writebehind.cli.rejects"
+local sample = require "writebehind.cli.sample"
 local tables = require "writebehind.cli.tables"
+local window = require "writebehind.cli.window"
+
+local process, raw = core.process, core.raw
 
 local SLICE_S = 0.25 -- the longest wait between two looks at the terminal and at the interrupt
-local LOOK_EVERY = 64 -- records between two looks at the clock
-local SETTLE_EVERY = 16384 -- records after which it waits until nothing is pending
+local SAMPLE = 1000 -- records from which columns are inferred
 local REFUSAL_S = 5 -- how long to wait for a store that answers but takes nothing
 local EXIT_S = 1 -- how long the process's exit waits for rows that were given up
 local INTERRUPTED = 130
@@ -24,20 +23,27 @@ local INTERRUPTED = 130
 
 local function state_of(self)
     local stats = self.batcher:stats()
-    return { rows = self.read, pending = stats.pending, dead = stats.dead, stored = stats.stored,
-        refused = self.refused, position = self.input.position, size = self.input.size,
+    return { rows = raw.accepted(self.reader) + self.refused, pending = stats.pending, dead = stats.dead,
+        stored = stats.stored, refused = self.refused, position = self.input.position, size = self.input.size,
         last_error = stats.last_error }
 end
 
-local function refuse(self, record, reason)
+local function refuse(self, line, reason, text)
     self.refused = self.refused + 1
-    self.rejects:put(record.line, reason, record.raw)
+    self.rejects:put(self.input:line(line), reason, text)
 end
 
 -- How long the store may take nothing before it is given up: less where it answers and refuses.
 local function patience_s(self)
     local refused = self.failed_class == "reject" or self.failed_class == "hold"
     return refused and math.min(self.args.give_up, REFUSAL_S) or self.args.give_up
+end
+
+local function gave_up(self, state)
+    local cut = patience_s(self) < self.args.give_up
+    return ("gave up: the store took no row for %.0f s%s: %s"):format(self.waited_s,
+        cut and (" (--give-up, %g s, is for one that gives no answer)"):format(self.args.give_up) or "",
+        state.last_error or "it gave no answer")
 end
 
 -- Only time that was watched counts: the input may be silent for hours between two looks.
@@ -50,8 +56,7 @@ local function watch(self, state)
     end
     self.looked_s = now_s
     if self.waited_s > patience_s(self) then
-        self.failure = ("gave up: the store took no row for %.0f s: %s"):format(self.waited_s,
-            state.last_error or "it gave no answer")
+        self.failure = gave_up(self, state)
     end
 end
 
@@ -68,66 +73,101 @@ local function look(self)
     return not self.failure and not self.interrupted
 end
 
+-- The places of the next dead rows go to the rejects with their text. → were there any?
+local function take_dead(self)
+    local places, why = raw.dead(self.reader, self.batcher)
+    for _, place in ipairs(places or {}) do
+        self.rejects:put(place and self.input:line(place.line, place.offset), why, place and self.window:text(place) or "")
+    end
+    return places ~= nil
+end
+
 -- ---- rows ----
 
--- Adds a row, waiting for room where there is none. False: stop, the row is not added.
-local function add(self, record, row)
-    while true do
-        local ok, message, code = self.batcher:add(row)
-        if ok then
-            self.pending:push(record.line, record.raw, row)
+local function is_enough(self)
+    return self.args.limit ~= nil and raw.accepted(self.reader) + self.refused >= self.args.limit
+end
+
+-- How many more records may be taken.
+local function allowance(self)
+    return self.args.limit and self.args.limit - raw.accepted(self.reader) - self.refused or nil
+end
+
+-- Adds what the reader has, waiting for room where there is none. False: stop.
+local function add_all(self)
+    while not is_enough(self) do
+        local before = raw.accepted(self.reader)
+        local ok, message, code = self.batcher:add_read(self.reader, allowance(self))
+        if ok and raw.accepted(self.reader) == before then
             return true
         elseif code == "invalid" then
-            refuse(self, record, message)
-            return true
-        end
-        self.failure = code ~= "full" and message or nil
-        if not look(self) then
-            refuse(self, record, self.failure or "interrupted before it was added")
+            local line, text = raw.refusal(self.reader)
+            refuse(self, line, message, text)
+        elseif code == "full" then
+            if not look(self) then
+                local line, text = raw.refusal(self.reader)
+                refuse(self, line, self.failure or "interrupted before it was added", text)
+                return false
+            end
+        elseif not ok then
+            self.failure = message
+            self.unreadable = code == "unreadable"
             return false
         end
     end
-end
-
-local function take(self, record)
-    self.read = self.read + 1
-    if record.wrong then
-        refuse(self, record, record.wrong)
-        return true
-    end
-    local row, wrong = convert.row(record, self.plan)
-    if not row then
-        refuse(self, record, wrong)
-        return true
-    end
-    return add(self, record, row)
-end
-
--- Waits until every row is settled. False: given up, or interrupted meanwhile.
-local function settle(self)
-    while not self.batcher:flush(SLICE_S) do
-        if not look(self) then
-            return false
-        end
-    end
-    self.pending:clear()
     return true
 end
 
-local function read_all(self)
-    while true do
-        local record, message = self.reader:next()
-        if not record then
-            self.cut_short = not process.interrupted() and message or nil
-            return look(self)
-        elseif not take(self, record) then
-            return false
-        elseif self.read % LOOK_EVERY == 0 and not look(self) then
-            return false
-        elseif self.pending.count >= SETTLE_EVERY and not settle(self) then
+-- Waits until a ticket's rows are settled. False: given up, or interrupted meanwhile.
+local function wait_for(self, ticket)
+    while not raw.settled(self.batcher, ticket) do
+        self.batcher:flush(SLICE_S)
+        if not look(self) then
             return false
         end
     end
+    return true
+end
+
+local function settle(self)
+    return wait_for(self, raw.seal(self.batcher))
+end
+
+local function take_text(self, text)
+    for _, bad in ipairs(self.input:take_bad()) do
+        self.refused = self.refused + 1
+        self.rejects:put(bad.line, bad.why, bad.text)
+    end
+    local ok, message = raw.put(self.reader, text)
+    if not ok then
+        self.failure = message
+        return false
+    end
+    self.window:push(text)
+    if not add_all(self) or not look(self) then
+        return false
+    elseif not self.window:is_full() then
+        return true
+    end
+    return self.window:turn(self.batcher, function(ticket)
+        return wait_for(self, ticket)
+    end)
+end
+
+-- False: it was stopped before the end.
+local function read_all(self)
+    while not is_enough(self) do
+        local text, message = self.input:read()
+        if not text then
+            take_text(self, "")
+            self.cut_short = not process.interrupted() and message or nil
+            raw.finish(self.reader)
+            return add_all(self) and look(self)
+        elseif not take_text(self, text) then
+            return false
+        end
+    end
+    return look(self)
 end
 
 -- ---- the end ----
@@ -138,13 +178,15 @@ local function drain(self)
     if self.interrupted and not self.failure then
         self.progress:note("interrupted: storing what was read")
     end
-    if self.batcher:close(self.failure and 0 or self.args.close_timeout) then
+    if self.batcher:close(self.failure and not self.unreadable and 0 or self.args.close_timeout) then
         return
     end
+    while take_dead(self) do -- luacheck: ignore 542
+    end
     local reason = "not known to be stored: " .. (self.batcher:stats().last_error or "no answer in time")
-    self.pending:each(function(line, raw)
-        self.rejects:put(line, reason, raw)
-    end)
+    for _, place in ipairs(raw.untold(self.reader)) do
+        self.rejects:put(self.input:line(place.line, place.offset), reason, self.window:text(place))
+    end
 end
 
 local function complain(message)
@@ -153,34 +195,42 @@ local function complain(message)
     end
 end
 
+-- What of the input was never read.
+local function unread(self)
+    if not (self.failure or self.interrupted) or self.unreadable then
+        return nil
+    end
+    local left = self.input.size and self.input.size - self.input.position
+    return ("stopped after line %d of the input%s"):format(self.input:line(raw.line(self.reader), math.huge) - 1,
+        left and left > 0 and ("; its last %d bytes were not read"):format(left) or "")
+end
+
 local function report(self)
     local state, stats = state_of(self), self.batcher:stats()
     local elapsed_s = self.progress:elapsed_s()
     self.progress:finish(state)
     complain(self.cut_short)
     complain(self.failure)
-    io.stdout:write(("stored %d of %d rows, %d refused, %d dead, %d pending, %.2f s, %.0f rows/s\n"):format(
-        stats.stored, self.read, self.refused, stats.dead, stats.pending, elapsed_s,
-        elapsed_s > 0 and stats.stored / elapsed_s or 0))
+    complain(unread(self))
+    io.stdout:write(("%s %d of %d rows, %d refused, %d dead, %d pending, %.2f s, %.0f rows/s\n"):format(
+        self.args.dry_run and "would store" or "stored", stats.stored, state.rows, self.refused, stats.dead,
+        stats.pending, elapsed_s, elapsed_s > 0 and stats.stored / elapsed_s or 0))
     if self.interrupted then
         return INTERRUPTED
     end
     local complete = not self.failure and not self.cut_short and self.rejects.count == 0
-    return complete and stats.stored == self.read and 0 or 1
+    return complete and stats.stored == state.rows and 0 or 1
 end
 
 -- ---- the beginning ----
 
 local function new_batcher(self, store, schema)
     local args = self.args
-    return writebehind.batcher {
+    local batcher = writebehind.batcher {
         store = store, schema = schema, table = args.table, batch_size = args.batch_size,
         max_pending_rows = math.max(65536, 4 * args.batch_size), overflow = "block", block_timeout = SLICE_S,
         close_timeout = EXIT_S, retry = { initial = 0.1, max = 2 },
-        dead_letter = function(row, why)
-            local line, raw = self.pending:find(row)
-            self.rejects:put(line, why, raw or json.encode(row) or "")
-        end,
+        dead_letter = function() end,
         on_flush = function(flush)
             self.failed_class = flush.class
         end,
@@ -188,48 +238,124 @@ local function new_batcher(self, store, schema)
             self.progress:note(level .. ": " .. message)
         end,
     }
+    raw.options(batcher).take_dead = function()
+        return take_dead(self)
+    end
+    return batcher
+end
+
+local HINTS = {
+    ["the text is UTF%-16"] = "--encoding UTF-16 reads it",
+    ["a JSON list"] = "jq -c '.[]' makes lines of it",
+    ["is the delimiter"] = "--delimiter says so",
+    ["no column takes"] = "--map gives a column another name, --ignore-unknown leaves out the rest",
+}
+
+local function with_hint(message)
+    for pattern, hint in pairs(HINTS) do
+        if message:find(pattern) then
+            return message .. "; " .. hint
+        end
+    end
+    return message
+end
+
+-- What the table says of a column that the header names and the schema leaves out.
+local function with_reason(message, left_out)
+    for _, column in ipairs(left_out) do
+        if message:find(('"%s"'):format(column.name), 1, true) then
+            message = ('%s ("%s": %s)'):format(message, column.name, column.reason)
+        end
+    end
+    return message
+end
+
+local function reader_options(args)
+    local options = { format = args.format or input.format_of(args.file), map = {} }
+    for _, name in ipairs { "delimiter", "null", "comment", "skip", "ignore_unknown", "header" } do
+        options[name] = args[name]
+    end
+    if options.format == "ndjson" then
+        options.header = nil
+    end
+    return options
+end
+
+local function pairs_of(map)
+    local list = {}
+    for column, name in pairs(map) do
+        list[#list + 1], list[#list + 2] = column, name
+    end
+    return list
+end
+
+local function open_sample(args)
+    local file, message = input.open(args.file, args.encoding)
+    if not file then
+        return nil, message
+    end
+    return sample.take(file, reader_options(args), args.create and SAMPLE or 1)
 end
 
 local function open_input(self)
-    local message
-    self.input, message = input.open(self.args.file)
-    if not self.input then
-        return nil, message
+    local source, message = self.open_source(self.args)
+    if not source then
+        return nil, with_hint(message)
     end
-    self.reader, message = reader.new(self.input, self.args.format or reader.format_of(self.args.file))
-    return self.reader, message
+    self.input, self.options = source, source.options
+    return true
 end
 
 local function open_rejects(self)
-    local message
-    self.rejects, message = rejects.open(self.args.rejects, function(text)
+    local args, message = self.args, nil
+    if args.rejects and process.same_file(args.rejects, args.file) then
+        return nil, ("--rejects: %s is the input"):format(args.rejects)
+    end
+    local options = self.options
+    self.rejects, message = rejects.open(args.rejects, function(text)
         self.progress:note(text)
-    end)
+    end, { format = options.format, header = self.input.header, delimiter = options.delimiter, null = options.null })
     return self.rejects, message
 end
 
+local function tell_columns(self, schema, map)
+    for _, column in ipairs(schema:columns()) do
+        local from = map[column.name] or column.name
+        self.progress:note(("column %s: %s%s"):format(column.name, column.type, from ~= column.name and " from " .. from
+            or column.generate and ", made where it is absent" or ""))
+    end
+end
+
 local function open_table(self)
-    local store, message = tables.open(self.args.store, self.args.create)
+    local args = self.args
+    local store, message = tables.open(args.store, args.create and not args.dry_run)
     if not store then
         return nil, message
     end
-    local schema
-    schema, message = tables.schema(store, self.args, self.reader)
+    local schema, map, left_out, inferred = tables.schema(store, args, self.input)
     if not schema then
-        return nil, message
+        return nil, map
     end
-    self.plan, self.pending = convert.plan(schema:columns(), self.args.map), pending.new(schema:columns())
-    self.batcher, message = new_batcher(self, store, schema)
-    return self.batcher, message
+    if args.dry_run then
+        tell_columns(self, schema, map)
+        store = writebehind.memory { keep_rows = 0 }
+    end
+    self.batcher = new_batcher(self, store, schema)
+    self.options.map, self.options.exact = pairs_of(map), inferred
+    self.reader, message = raw.reader(self.batcher, self.options)
+    self.left_out = left_out
+    self.window = self.reader and window.new(self.reader)
+    return self.reader, message and with_hint(with_reason(message, left_out))
 end
 
 local load = {}
 
 -- Runs the command; the exit code: 0 where every row is stored, 1 where one is not, 130 after an interrupt.
-function load.run(args)
-    local self = { args = args, read = 0, refused = 0, settled = 0, waited_s = 0, looked_s = process.now() }
+-- `open_source`: a function of the arguments, by default of a sample of the file.
+function load.run(args, open_source)
+    local self = { args = args, open_source = open_source or open_sample, refused = 0, settled = 0, waited_s = 0, looked_s = process.now() }
     self.progress = progress.new { stream = io.stderr, is_terminal = process.isatty(2), now = process.now,
-        quiet = args.quiet }
+        width = process.width(2), quiet = args.quiet }
     for _, open in ipairs { open_input, open_rejects, open_table } do
         local ok, message = open(self)
         if not ok then
@@ -240,6 +366,9 @@ function load.run(args)
     process.on_interrupt()
     if read_all(self) then
         settle(self)
+    end
+    if self.unreadable then
+        self.failure = with_hint(with_reason(self.failure, self.left_out))
     end
     drain(self)
     self.rejects:close()

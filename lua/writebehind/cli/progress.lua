@@ -34,7 +34,16 @@ local function share_of(state)
     end
 end
 
--- The facts of a state as text: rows, rate, pending, dead, refused, and the time left where it can be told.
+-- Bytes as "12.3 MB".
+function progress.bytes_text(bytes)
+    local units, index = { "B", "kB", "MB", "GB", "TB" }, 1
+    while bytes >= 999.5 and index < #units do
+        bytes, index = bytes / 1000, index + 1
+    end
+    return (index == 1 and "%.0f %s" or "%.1f %s"):format(bytes, units[index])
+end
+
+-- The facts of a state as text: rows, rate, pending, dead, refused, bytes read, and the time left where it can be told.
 function progress.facts(state, elapsed_s)
     local grouped, share = progress.grouped, share_of(state)
     local parts = {
@@ -45,6 +54,9 @@ function progress.facts(state, elapsed_s)
     }
     if state.refused and state.refused > 0 then
         parts[#parts + 1] = "refused " .. grouped(state.refused)
+    end
+    if state.position then
+        parts[#parts + 1] = progress.bytes_text(state.position)
     end
     if share and share > 0 and share < 1 then
         parts[#parts + 1] = "ETA " .. progress.clock_text(elapsed_s / share - elapsed_s)
@@ -112,13 +124,13 @@ function Progress:elapsed_s()
     return self.now() - self.began_s
 end
 
--- Options: stream, is_terminal, now (a function: seconds, never going back), quiet.
+-- Options: stream, is_terminal, now (a function: seconds, never going back), width (columns), quiet.
 function progress.new(options)
     local every_s = options.is_terminal and EVERY_S.bar or EVERY_S.line
     local began_s = options.now()
     return setmetatable({
         stream = options.stream, is_terminal = options.is_terminal, now = options.now, quiet = options.quiet,
-        width = tonumber(os.getenv("COLUMNS")) or 80, every_s = every_s, began_s = began_s,
+        width = options.width or tonumber(os.getenv("COLUMNS")) or 80, every_s = every_s, began_s = began_s,
         next_s = began_s + every_s,
     }, Progress)
 end

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
--- Reports the rows that were refused or are dead, each with its line and the reason: in a file of NDJSON, or without
--- a file the first few on the terminal.
+-- Reports the rows that were refused or are dead, each with its line and the reason: in a file of NDJSON, which
+-- `writebehind replay` reads, or without a file the first few on the terminal.
 
 local json = require "writebehind.json"
 local process = require("writebehind.core").process
@@ -39,11 +39,20 @@ local function as_utf8(text)
     return table.concat(parts)
 end
 
--- Keeps one row: its line (nil where it is not known), why, and its text.
+local function hex(text)
+    return (text:gsub(".", function(byte)
+        return ("%02x"):format(byte:byte())
+    end))
+end
+
+-- Keeps one row: its line (nil where it is not known), why, and its text. What is no UTF-8 is kept in hex digits too.
 function Rejects:put(line, reason, raw)
     self.count = self.count + 1
     if self.file then
-        self.file:write(json.encode { line = line or json.null, error = as_utf8(reason), row = as_utf8(raw) }, "\n")
+        local row, form = as_utf8(raw), self.form
+        self.file:write(json.encode { line = line or json.null, error = as_utf8(reason), row = row,
+            hex = row ~= raw and hex(raw) or nil, format = form.format, header = form.header,
+            delimiter = form.delimiter, null = form.null }, "\n")
     elseif self.count <= SHOWN then
         self.note(("line %s: %s"):format(line or "unknown", reason))
     elseif self.count == SHOWN + 1 then
@@ -59,8 +68,9 @@ end
 
 local rejects = {}
 
--- Keeps them in the file of that path, or without a path tells them through `note`, a function of a line of text.
-function rejects.open(path, note)
+-- Keeps them in the file of that path, or without a path tells them through `note`, a function of a line of text. `form`:
+-- how to read the rows again, options of a reader; may be filled later.
+function rejects.open(path, note, form)
     local file, message
     if path then
         file, message = process.make_file(path)
@@ -71,7 +81,7 @@ function rejects.open(path, note)
             return nil, message
         end
     end
-    return setmetatable({ file = file, note = note, count = 0 }, Rejects)
+    return setmetatable({ file = file, note = note, form = form, count = 0 }, Rejects)
 end
 
 return rejects

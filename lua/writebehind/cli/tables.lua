@@ -5,8 +5,6 @@
 local writebehind = require "writebehind"
 local infer = require "writebehind.cli.infer"
 
-local SAMPLE = 1000
-
 local tables = {}
 
 -- The store that a URL names; a conninfo of libpq ("host=… dbname=…") is one of PostgreSQL.
@@ -26,37 +24,52 @@ function tables.ensure(store, name, ddl)
     return store:execute(ddl(store:kind()))
 end
 
-local function infer_schema(args, reader)
-    local sample, message = reader:peek(SAMPLE)
-    local columns = infer.columns(sample, args.map)
-    if message then
-        return nil, message
-    elseif #columns < 2 then
+local function infer_schema(args, sample, dialect)
+    local columns, map = infer.columns(sample, args.map, dialect)
+    if #columns < 2 then
         return nil, "no record to infer the columns of a table from"
     end
     local ok, schema = pcall(writebehind.schema, columns)
-    return ok and schema or nil, schema
+    return ok and schema or nil, ok and map or schema
 end
 
-local function create(store, args, reader)
-    local schema, message = infer_schema(args, reader)
-    if not schema then
-        return nil, message
+-- By column: the input's name, where the database knows it by another: one that it cut, or without case.
+local function names_in(schema, sample, dialect, map)
+    local known, all = {}, {}
+    for _, column in ipairs(schema:columns()) do
+        known[select(2, infer.name_in(dialect, column.name))] = column.name
     end
-    local ok
-    ok, message = tables.ensure(store, args.table, function(kind)
+    for column, name in pairs(map) do
+        all[column] = name
+    end
+    for _, name in ipairs(sample.header or {}) do
+        local column = known[select(2, infer.name_in(dialect, name))]
+        if column and column ~= name and not all[column] then
+            all[column] = name
+        end
+    end
+    return all
+end
+
+-- → the schema for the batcher, the input's names by its columns, what the table has besides ({ name, reason }), and
+-- whether the schema is inferred; nil and a message. With `args.dry_run` nothing is made.
+function tables.schema(store, args, sample)
+    local dialect = store:kind()
+    local schema, left_out = store:schema(args.table)
+    if schema then
+        return schema, names_in(schema, sample, dialect, args.map), left_out or {}, false
+    elseif not args.create then
+        return nil, left_out
+    end
+    local map
+    schema, map = infer_schema(args, sample, dialect)
+    if not schema or args.dry_run then
+        return schema, map, {}, true
+    end
+    local ok, message = tables.ensure(store, args.table, function(kind)
         return schema:ddl(kind, args.table)
     end)
-    return ok and schema or nil, message
-end
-
--- The schema for the batcher; nil and a message.
-function tables.schema(store, args, reader)
-    local schema, message = store:schema(args.table)
-    if not schema and args.create then
-        schema, message = create(store, args, reader)
-    end
-    return schema, message
+    return ok and schema or nil, ok and map or message, {}, true
 end
 
 return tables

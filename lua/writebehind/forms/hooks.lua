@@ -61,6 +61,9 @@ function hooks.wanted(options)
 end
 
 local function deliver_dead(object, options)
+    if options.take_dead then
+        return options.take_dead()
+    end
     local rows, why, where = core.dead(object)
     for _, row in ipairs(rows or {}) do
         call(options, "dead_letter", row, why, where or options.table)

@@ -42,7 +42,7 @@ end
 local READER = {
     format = check.one_of { "ndjson", "csv", "tsv", "copy" }, delimiter = character, comment = character,
     null = check.plain_text, skip = check.whole(0), header = names_or_boolean, map = names_by_column,
-    ignore_unknown = check.of_type "boolean", max_record_bytes = check.whole(16),
+    ignore_unknown = check.of_type "boolean", exact = check.of_type "boolean", max_record_bytes = check.whole(16),
 }
 
 local function names_of(columns)
@@ -66,7 +66,7 @@ end
 -- What core.raw.reader takes. `columns`: the schema's.
 local function flatten(given, columns)
     local flat = { map = pairs_of(given.map), format = given.format or "ndjson" }
-    for _, name in ipairs { "delimiter", "comment", "null", "skip", "ignore_unknown", "max_record_bytes" } do
+    for _, name in ipairs { "delimiter", "comment", "null", "skip", "ignore_unknown", "exact", "max_record_bytes" } do
         flat[name] = given[name]
     end
     flat.header = given.header

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "base/json.h"
+#include "base/json_scan.h"
 
 static bool is_good(const char *text, size_t bytes)
 {
