@@ -8,9 +8,10 @@
 
 /* Splits the line that begins at `text`; `final`: nothing follows these bytes. There is a byte at least, and no more than
  * WB_RECORD_MAX_BYTES. Members become pieces with names, in their order; a name that comes twice comes twice. Strings are
- * decoded, UTF-8 and without NUL (\u0000 is refused); numbers and nested values stand as they are written. All of it is
- * checked, nested values too, as wb_json_check does. A line of white space alone has no pieces, and `text_bytes` of 0.
- * What is not one object is wrong. */
+ * decoded, UTF-8 and without NUL (\u0000 is refused); everything else stands as it is written, null too. All of it is
+ * checked, nested values too, as wb_json_check does. `text_bytes` leaves out the LF and a CR just before it. A line of
+ * white space alone has no pieces, and `text_bytes` of 0. What is not one object is wrong: it has its end all the same,
+ * and no pieces. WB_SPLIT_MORE leaves the record as it was. */
 int wb_ndjson_split(const char *text, size_t bytes, bool final, wb_record *record);
 
 /* The elements of a JSON list, as pieces without names. What is no valid list is wrong. WB_SPLIT_RECORD,

@@ -209,8 +209,10 @@ static int split(wb_records *records)
 /* Goes behind so many bytes, of which the first are a record's text. */
 static void pass(wb_records *records, size_t text_bytes, size_t bytes)
 {
-    records->at =
-        (wb_refusal){.line = records->line, .text = text_of(records), .bytes = text_bytes};
+    records->at = (wb_refusal){.line = records->line,
+                               .offset = records->offset,
+                               .text = text_of(records),
+                               .bytes = text_bytes};
     records->passed = bytes;
     advance(records, bytes);
     records->line += records->record.lines;

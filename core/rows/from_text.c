@@ -146,7 +146,7 @@ static void read_seconds(wb_value *value)
 {
     bool point = false;
     double number;
-    for (size_t i = 0; i < value->bytes; i++) {
+    for (size_t i = value->bytes > 0 && *value->text == '-'; i < value->bytes; i++) {
         if (value->text[i] != '.' && !wb_is_digit(value->text[i]))
             return;
         point = point || value->text[i] == '.';

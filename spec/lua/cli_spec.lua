@@ -1,15 +1,12 @@
 local cli = require "writebehind.cli"
-local convert = require "writebehind.cli.convert"
-local delimited = require "writebehind.cli.delimited"
 local infer = require "writebehind.cli.infer"
 local input = require "writebehind.cli.input"
 local json = require "writebehind.json"
-local ndjson = require "writebehind.cli.ndjson"
 local postgres = require "spec.support.postgres"
 local process = require "spec.support.process"
 local progress = require "writebehind.cli.progress"
-local reader = require "writebehind.cli.reader"
 local rejects = require "writebehind.cli.rejects"
+local sample = require "writebehind.cli.sample"
 local sqlite = require "spec.support.sqlite"
 
 local dir
@@ -28,23 +25,9 @@ local function words(text)
     return list
 end
 
-local function split(line)
-    local out = { keys = {}, kinds = {}, texts = {} }
-    local count, message = ndjson.split(line, out)
-    return count and out, message
-end
-
-local function reader_of(text, format)
+local function sample_of(text, format)
     local path = process.write(dir .. "/input", text)
-    return reader.new(assert(input.open(path)), format)
-end
-
-local function records_of(text, format)
-    local source, list = assert(reader_of(text, format)), {}
-    for record in source.next, source do
-        list[#list + 1] = record
-    end
-    return list
+    return sample.take(assert(input.open(path)), { format = format, map = {} }, 1000)
 end
 
 describe("arguments", function()
@@ -78,109 +61,40 @@ describe("arguments", function()
     end)
 end)
 
-describe("a line of NDJSON", function()
-    it("is split into names, kinds and texts", function()
-        local out = assert(split ' { "a" : 1.50e+3 ,"b":"x","c":true, "d":null,"e":{"x":[1,"]}"]}, "f":[] } ')
-        assert.same({ "a", "b", "c", "d", "e", "f" }, out.keys)
-        assert.same({ "number", "string", "boolean", "null", "json", "json" }, out.kinds)
-        assert.same({ "1.50e+3", "x", "true", "null", '{"x":[1,"]}"]}', "[]" }, out.texts)
-    end)
-
-    it("has its strings decoded", function()
-        local out = assert(split [[{"a\"b":"\u00e9\n\\","c":"\ud83d\ude00","d":""}]])
-        assert.same({ 'a"b', "c", "d" }, out.keys)
-        assert.same({ "é\n\\", "😀", "" }, out.texts)
-    end)
-
-    it("may be empty of members, and end with a return", function()
-        assert.same({}, assert(split "{}").keys)
-        assert.same({ "a" }, assert(split '{"a":1}\r').keys)
-    end)
-
-    it("is refused with what is wrong and where", function()
-        local cases = {
-            [""] = "opening brace is missing at byte 1", ["[1]"] = "opening brace", ["{"] = "name is missing at byte 2",
-            ['{"a":1,}'] = "name is missing at byte 8", ['{"a" 1}'] = "colon", ["{a:1}"] = "name is missing",
-            ['{"a":01}'] = "number is not valid at byte 6", ['{"a":-}'] = "number", ['{"a":1.}'] = "comma",
-            ['{"a":NaN}'] = "value is missing or not valid", ['{"a":nul}'] = "value is not valid",
-            ['{"a":"x'] = "string has no end", ['{"a":"\\u00g0"}'] = "string is not valid",
-            ['{"a":"\\x"}'] = "string is not valid", ['{"a":{"b":1}'] = "comma or the closing brace",
-            ['{"a":[1}'] = "comma or the closing brace", ['{"a":{"b":1'] = "object or array has no end",
-            ['{"a":1 "b":2}'] = "comma", ['{"a":1} x'] = "text after the object at byte 9", ['{"a":}'] = "value",
-        }
-        for line, expected in pairs(cases) do
-            local out, message = split(line)
-            assert.is_nil(out, line)
-            assert.truthy(message:find(expected, 1, true), line .. " -> " .. message)
-        end
-    end)
-end)
-
-describe("a record of CSV", function()
-    it("is split by RFC 4180", function()
-        local more = { 'line 2', 'end",z\r' }
-        local function next_line()
-            return table.remove(more, 1)
-        end
-        assert.same({ "a", false, "", 'say "x"', "b,c" }, delimited.csv('a,,"","say ""x""","b,c"\r', next_line))
-        assert.same({ "q\r\nline 2\nend", "z" }, delimited.csv('"q\r', next_line))
-        assert.same({ "a", false }, delimited.csv("a,", next_line))
-        assert.same({ "", "b" }, delimited.csv('"",b', next_line))
-    end)
-
-    it("is refused where its quotes are wrong", function()
-        local function none() end
-        assert.same({ nil, "a quoted field has no end" }, { delimited.csv('a,"b', none) })
-        assert.same({ nil, "text after a field's closing quote" }, { delimited.csv('"a"b,c', none) })
-        assert.same({ nil, "a quote inside a field without quotes" }, { delimited.csv('5" pipe,c', none) })
-    end)
-
-    it("knows the line it begins on, and its raw text", function()
-        local list = records_of('a,b\n1,"x\ny"\n\n2,z\n3\n', "csv")
-        assert.equal(3, #list)
-        assert.same({ 2, 5, 6 }, { list[1].line, list[2].line, list[3].line })
-        assert.equal('1,"x\ny"', list[1].raw)
-        assert.same({ "1", "x\ny" }, list[1].texts)
-        assert.equal("1 fields, the header line has 2", list[3].wrong)
-    end)
-
-    it("needs a header line without doubles", function()
-        local cases = { [""] = "no header line", ["a,a\n"] = 'names "a" twice', ["a,,b\n"] = "field 2" }
-        for text, expected in pairs(cases) do
-            local none, message = reader_of(text, "csv")
-            assert.is_nil(none)
-            assert.truthy(message:find(expected, 1, true), message)
-        end
-    end)
-end)
-
-describe("a record of TSV", function()
-    it("has NULLs and escapes", function()
-        assert.same({ "a", false, false, "x\ty\\N" }, delimited.tsv("a\t\t\\N\tx\\ty\\\\N\r"))
-    end)
-end)
-
 describe("an input", function()
-    local function lines_of(path)
-        local source, list = assert(input.open(path)), {}
-        for line in source.line, source do
-            list[#list + 1] = line
+    local function text_of(path, encoding)
+        local source, parts = assert(input.open(path, encoding)), {}
+        for text in source.read, source do
+            parts[#parts + 1] = text
         end
-        return list, source
+        return table.concat(parts), source
     end
 
-    it("gives lines, with or without an end to the last", function()
-        assert.same({ "a", "", "b" }, (lines_of(process.write(dir .. "/x", "a\n\nb"))))
-        assert.same({ "", "a" }, (lines_of(process.write(dir .. "/x", "\na\n"))))
-        assert.same({ "a" }, (lines_of(process.write(dir .. "/x", "\239\187\191a\n"))))
-        assert.same({}, (lines_of(process.write(dir .. "/x", ""))))
+    it("gives a file's bytes", function()
+        assert.equal("a\n\nb", (text_of(process.write(dir .. "/x", "a\n\nb"))))
+        assert.equal("", (text_of(process.write(dir .. "/x", ""))))
+        local text = ("0123456789"):rep(50000)
+        assert.equal(text, (text_of(process.write(dir .. "/x", text))))
     end)
 
     it("unpacks gzip of several members, told by its bytes", function()
         os.execute(("cd %s && (printf 'a\\nb' | gzip; printf 'c\\nd\\n' | gzip) >y"):format(dir))
-        local list, source = lines_of(dir .. "/y")
-        assert.same({ "a", "bc", "d" }, list)
+        local text, source = text_of(dir .. "/y")
+        assert.equal("a\nbc\nd\n", text)
         assert.equal(source.size, source.position)
+    end)
+
+    it("decodes other encodings, also where a character is cut in two", function()
+        assert.equal("café", (text_of(process.write(dir .. "/x", "caf\233"), "ISO-8859-1")))
+        local units = ("a\0\235\0\61\216\0\222"):rep(40000)
+        assert.equal(("aë😀"):rep(40000), (text_of(process.write(dir .. "/x", units), "UTF-16LE")))
+        local source = assert(input.open(process.write(dir .. "/x", "a\0b"), "UTF-16LE"))
+        assert.equal("a", (source:read()))
+        local none, message = source:read()
+        assert.is_nil(none)
+        assert.truthy(message:find("ends within a character", 1, true), message)
+        local _, wrong = input.open(dir .. "/x", "KLINGON")
+        assert.equal('--encoding: iconv knows no "KLINGON"', wrong)
     end)
 
     it("says what can't be read", function()
@@ -190,9 +104,9 @@ describe("an input", function()
         assert.truthy(select(2, input.open(dir)):find("Is a directory", 1, true))
         os.execute(("cd %s && seq 1 50000 | gzip | head -c 5000 >cut"):format(dir))
         local source = assert(input.open(dir .. "/cut"))
-        local line, wrong = source:line()
-        while line do
-            line, wrong = source:line()
+        local text, wrong = source:read()
+        while text do
+            text, wrong = source:read()
         end
         assert.truthy(wrong:find("gzip: the file ends in the middle", 1, true), wrong)
     end)
@@ -203,78 +117,20 @@ describe("the format of a file", function()
         local cases = { ["a.csv"] = "csv", ["b.CSV.gz"] = "csv", ["c.tsv"] = "tsv", ["c.tab"] = "tsv",
             ["d.ndjson.gz"] = "ndjson", ["-"] = "ndjson", ["e.csv/f"] = "ndjson" }
         for name, format in pairs(cases) do
-            assert.equal(format, reader.format_of(name), name)
+            assert.equal(format, input.format_of(name), name)
         end
-    end)
-end)
-
-describe("a text and its column's type", function()
-    local function value(kind, from, text)
-        return convert.for_type(kind)[from](text)
-    end
-
-    it("give a value of that type", function()
-        assert.equal(12, value("int4", "field", "12"))
-        assert.equal(-1000, value("int4", "number", "-1e3"))
-        assert.equal(1.5, value("float8", "field", "1.5"))
-        assert.equal(math.huge, value("float8", "string", "Infinity"))
-        assert.is_true(value("bool", "field", "T"))
-        assert.is_false(value("bool", "number", "0"))
-        assert.is_true(value("bool", "boolean", "true"))
-        assert.equal("1e3", value("text", "number", "1e3"))
-        assert.equal("true", value("text", "boolean", "true"))
-        assert.equal('{"a": 1}', value("jsonb", "json", '{"a": 1}'))
-        assert.equal('"x\\"y"', value("jsonb", "string", 'x"y'))
-        assert.equal("[1]", value("json", "field", "[1]"))
-        assert.equal("\1\255z", value("bytea", "string", "\\x01ff7a"))
-        assert.equal("\\x1", value("bytea", "string", "\\x1"))
-        assert.equal("2024-05-14 08:00:00.5+00:00", value("timestamptz", "field", "2024-05-14 08:00:00.5+00"))
-        assert.equal("2024-05-14T08:00:00+02:00", value("timestamptz", "string", "2024-05-14T08:00:00+02:00"))
-        assert.equal(1.25, value("timestamptz", "number", "1.25"))
-        assert.equal(json.null, value("int4", "null"))
-        assert.equal(1.25, value("timestamptz", "field", "1.25"))
-        assert.equal("20240514", value("timestamptz", "field", "20240514"))
-        assert.equal(20240514, value("timestamptz", "number", "20240514"))
-    end)
-
-    it("give a list where the column is an array", function()
-        assert.same({ 1, json.null, -3 }, value("int4[]", "field", "{1, NULL ,-3}"))
-        assert.same({ 'a b', 'q"\\', "NULL", "x" }, value("text[]", "field", [[{"a b","q\"\\","NULL",x}]]))
-        assert.same({}, value("text[]", "field", " {} "))
-        assert.same({ "a", json.null, "b" }, value("text[]", "json", '["a",null,"b"]'))
-        assert.same({ 1, 2 }, value("int8[]", "field", "[1, 2]"))
-        assert.same({ "\1" }, value("bytea[]", "json", [=[["\\x01"]]=]))
-        for _, text in ipairs { "1", "{1", "{{1},{2}}", "{1,}", "{,1}", '{"a}', '{a"b}', "{1}x" } do
-            assert.equal(text, value("int4[]", "field", text))
-        end
-    end)
-
-    it("keep as text what the column then refuses", function()
-        assert.equal("1x", value("int8", "field", "1x"))
-        assert.equal("0x10", value("int8", "field", "0x10"))
-        assert.equal("-9223372036854775809", value("int8", "number", "-9223372036854775809"))
-        assert.equal("maybe", value("bool", "field", "maybe"))
-        assert.equal("one", value("float8", "string", "one"))
-    end)
-
-    it("make a row, by the map", function()
-        local plan = convert.plan({ { name = "a", type = "int4" }, { name = "b", type = "text" } }, { b = "c" })
-        local record = records_of('{"a":1,"c":"x"}', "ndjson")[1]
-        assert.same({ a = 1, b = "x" }, (convert.row(record, plan)))
-        local none, message = convert.row(records_of('{"b":1}', "ndjson")[1], plan)
-        assert.is_nil(none)
-        assert.equal('no column takes "b"', message)
     end)
 end)
 
 describe("columns inferred", function()
-    local function types_of(text, format, map)
+    local function types_of(text, format, map, dialect)
         local types, order = {}, {}
-        for index, column in ipairs(infer.columns(records_of(text, format), map or {})) do
+        local columns, from = infer.columns(assert(sample_of(text, format)), map or {}, dialect or "memory")
+        for index, column in ipairs(columns) do
             types[column[1]], order[index] = column[2], column[1]
             assert.is_true(column.null or column.generate ~= nil)
         end
-        return types, order
+        return types, order, from
     end
 
     it("from NDJSON", function()
@@ -286,14 +142,16 @@ not json
 {"m":"x","late":0}
 ]], "ndjson")
         assert.same({ id = "uuid", i = "int8", f = "float8", b = "bool", t = "text", at = "timestamptz", d = "date",
-            j = "jsonb", n = "text", m = "text", big = "text", late = "int8" }, types)
+            j = "jsonb", n = "text", m = "text", big = "numeric", late = "int8" }, types)
         assert.same({ "id", "i", "f", "b", "t", "at", "d", "j", "n", "big", "m", "late" }, order)
     end)
 
-    it("from CSV, where a leading zero is no number", function()
-        local types = types_of("zip,n,f,b,u\n01234,,1.0,true,0d5f4d6e-0000-4000-8000-000000000000\n"
-            .. "99999,7,-2e5,false,\n", "csv")
-        assert.same({ id = "uuid", zip = "text", n = "int8", f = "float8", b = "bool", u = "uuid" }, types)
+    it("from CSV: a code is no number, and a decimal keeps its digits", function()
+        local types = types_of("zip,n,f,b,u,hex,w,e,day\n01234,,1.00,true,0d5f4d6e-0000-4000-8000-000000000000,12,"
+            .. "2024-05-14 08:00:00,a,2023-02-28\n99999,7,-2.5,false,,12e4567,2024-05-14 09:00:00,\255,2023-02-30\n",
+            "csv")
+        assert.same({ id = "uuid", zip = "text", n = "int8", f = "numeric", b = "bool", u = "uuid", hex = "text",
+            w = "timestamp", e = "text", day = "text" }, types)
     end)
 
     it("with the input's own id and other names", function()
@@ -302,6 +160,19 @@ not json
         assert.same({ id = "uuid", v = "int8" }, types)
         assert.same({ "id", "v" }, order)
         assert.equal("int8", types_of('{"id":1}\n', "ndjson").id)
+    end)
+
+    it("with names as the database has them, none twice", function()
+        local long = ("n"):rep(62) .. "é"
+        local _, order, from = types_of(",a,A,a," .. long .. "\n1,2,3,4,5\n", "csv", {}, "postgresql")
+        assert.same({ "id", "column_1", "a", "A", "a_2", ("n"):rep(62) }, order)
+        assert.equal(long, from[("n"):rep(62)])
+        _, order = types_of("a,A\n1,2\n", "csv", {}, "sqlite")
+        assert.same({ "id", "a", "A_2" }, order)
+    end)
+
+    it("from a header alone", function()
+        assert.same({ id = "uuid", a = "text", b = "text" }, (types_of("a,b\n", "csv")))
     end)
 end)
 
@@ -312,8 +183,8 @@ describe("rejects", function()
         list:put(nil, "dead", "{}")
         list:close()
         local first, second = process.read(dir .. "/rejects"):match("^(.-)\n(.-)\n$")
-        assert.same({ line = 7, error = "why", row = '{"a":"\239\191\189é\239\191\189\239\191\189\239\191\189"}' },
-            json.decode(first))
+        assert.same({ line = 7, error = "why", row = '{"a":"\239\191\189é\239\191\189\239\191\189\239\191\189"}',
+            hex = "7b2261223a22ffc3a9eda080227d" }, json.decode(first))
         assert.equal(json.null, json.decode(second).line)
     end)
 
@@ -335,10 +206,12 @@ end)
 describe("progress", function()
     it("is facts with separators, and a bar with the time left where the size is known", function()
         local state = { rows = 1234567, pending = 1000, dead = 0, position = 25, size = 100 }
-        assert.equal("1,234,567 rows  123,457 rows/s  pending 1,000  dead 0  ETA 0:30", progress.facts(state, 10))
+        assert.equal("1,234,567 rows  123,457 rows/s  pending 1,000  dead 0  25 B  ETA 0:30", progress.facts(state, 10))
         assert.equal("[#####...............]  25%  1,234,567 rows", progress.bar(state, 10, 44))
         state.size, state.refused = nil, 3
-        assert.equal("1,234,567 rows  123,457 rows/s  pending 1,000  dead 0  refused 3", progress.bar(state, 10, 200))
+        assert.equal("1,234,567 rows  123,457 rows/s  pending 1,000  dead 0  refused 3  25 B",
+            progress.bar(state, 10, 200))
+        assert.equal("12.3 MB", progress.bytes_text(12345678))
     end)
 
     it("writes times as clocks do", function()

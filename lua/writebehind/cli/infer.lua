@@ -1,8 +1,8 @@
 -- SPDX-License-Identifier: MIT
--- The columns of a table that does not exist yet, from a sample of the records that are to go into it. A column has the
--- first type that keeps each value of the sample exactly; what is none becomes text, what nests jsonb. Each may be NULL,
--- since a later record may lack it. A table without a column "id" gets one, a generated uuid, by which a repeated write
--- is recognised.
+-- The columns of a table that does not exist yet, from a sample of the records that are to go into it. A column has
+-- the first type that keeps each value of the sample exactly; what is none becomes text, what nests jsonb. Each may
+-- be NULL, since a later record may lack it. A table without a column "id" gets one, a generated uuid, by which a
+-- repeated write is recognised.
 
 local raw = require("writebehind.core").raw
 
@@ -23,6 +23,9 @@ local function narrow(left, piece)
     local fits = { nested = left and left.nested or piece.kind == "json" }
     for _, kind in ipairs(CANDIDATES[piece.kind]) do
         fits[kind] = (not left or left[kind]) and raw.fits(piece.kind, piece.text, kind) or nil
+    end
+    if fits.float8 and piece.text:find "^%-?%d+$" and #piece.text > 16 then
+        fits.float8 = nil -- it would come back with an exponent
     end
     if fits.timestamp and raw.fits(piece.kind, piece.text, "timestamptz") then
         fits.timestamp = nil

@@ -77,7 +77,8 @@ end
 local function take_dead(self)
     local places, why = raw.dead(self.reader, self.batcher)
     for _, place in ipairs(places or {}) do
-        self.rejects:put(place and self.input:line(place.line, place.offset), why, place and self.window:text(place) or "")
+        local line = place and self.input:line(place.line, place.offset) or nil
+        self.rejects:put(line, why, place and self.window:text(place) or "")
     end
     return places ~= nil
 end
@@ -154,15 +155,22 @@ local function take_text(self, text)
     end)
 end
 
+-- A record that was cut off is none. False: as below.
+local function finish(self, message)
+    self.cut_short = not process.interrupted() and message or nil
+    if not message then
+        raw.finish(self.reader)
+    end
+    return add_all(self) and look(self)
+end
+
 -- False: it was stopped before the end.
 local function read_all(self)
     while not is_enough(self) do
         local text, message = self.input:read()
         if not text then
             take_text(self, "")
-            self.cut_short = not process.interrupted() and message or nil
-            raw.finish(self.reader)
-            return add_all(self) and look(self)
+            return finish(self, message)
         elseif not take_text(self, text) then
             return false
         end
@@ -307,11 +315,11 @@ local function open_input(self)
 end
 
 local function open_rejects(self)
-    local args, message = self.args, nil
+    local args, options = self.args, self.options
     if args.rejects and process.same_file(args.rejects, args.file) then
         return nil, ("--rejects: %s is the input"):format(args.rejects)
     end
-    local options = self.options
+    local message
     self.rejects, message = rejects.open(args.rejects, function(text)
         self.progress:note(text)
     end, { format = options.format, header = self.input.header, delimiter = options.delimiter, null = options.null })
@@ -353,7 +361,8 @@ local load = {}
 -- Runs the command; the exit code: 0 where every row is stored, 1 where one is not, 130 after an interrupt.
 -- `open_source`: a function of the arguments, by default of a sample of the file.
 function load.run(args, open_source)
-    local self = { args = args, open_source = open_source or open_sample, refused = 0, settled = 0, waited_s = 0, looked_s = process.now() }
+    local self = { args = args, open_source = open_source or open_sample, refused = 0, settled = 0, waited_s = 0,
+        looked_s = process.now() }
     self.progress = progress.new { stream = io.stderr, is_terminal = process.isatty(2), now = process.now,
         width = process.width(2), quiet = args.quiet }
     for _, open in ipairs { open_input, open_rejects, open_table } do

@@ -68,8 +68,8 @@ end
 
 local rejects = {}
 
--- Keeps them in the file of that path, or without a path tells them through `note`, a function of a line of text. `form`:
--- how to read the rows again, options of a reader; may be filled later.
+-- Keeps them in the file of that path, or without a path tells them through `note`, a function of a line of text.
+-- `form`: how to read the rows again, options of a reader.
 function rejects.open(path, note, form)
     local file, message
     if path then
@@ -81,7 +81,7 @@ function rejects.open(path, note, form)
             return nil, message
         end
     end
-    return setmetatable({ file = file, note = note, form = form, count = 0 }, Rejects)
+    return setmetatable({ file = file, note = note, form = form or {}, count = 0 }, Rejects)
 end
 
 return rejects

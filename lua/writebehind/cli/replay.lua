@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
--- writebehind replay: the rows of a dead-letter file, or of a file of rejects, into a table, as they were, generated ids
--- included. A line has its row as an object; or as text, and besides how to read it, where that is not NDJSON.
+-- writebehind replay: the rows of a dead-letter file, or of a file of rejects, into a table, as they were, generated
+-- ids included. A line has its row as an object; or as text, and besides how to read it, where that is not NDJSON.
 
 local raw = require("writebehind.core").raw
 local input = require "writebehind.cli.input"

@@ -23,12 +23,19 @@ local function header_names(pieces)
     return names
 end
 
+-- What a header of one field says that has another delimiter in it.
+local function other_delimiter(header)
+    local found = #header == 1 and header[1]:match "[;\t|,]"
+    return found and ('the header is one field, "%s": is the delimiter %s?'):format(header[1],
+        found == "\t" and "a tab" or ('"%s"'):format(found))
+end
+
 local function take(self, line, pieces, wrong)
     if not line then
         self.failure = pieces
     elseif self.has_fields and not self.header then
         self.header = header_names(pieces or {})
-        self.failure = not pieces and "the header: " .. wrong or nil
+        self.failure = not pieces and "the header: " .. wrong or self.creates and other_delimiter(self.header) or nil
     elseif pieces then
         self.records[#self.records + 1] = pieces
     end
@@ -60,17 +67,19 @@ function Sample.take_bad()
 end
 
 -- The line of the input where a record is, by where the reader has it.
-function Sample:line(line)
+function Sample.line(_, line)
     return line
 end
 
 local sample = {}
 
--- Up to `most` records. `options`: as core.raw.records has them. → a source with `records` (lists of pieces), `header`
--- (names, of a format with fields), `options`; or nil and a message
+-- Up to `most` records; where it is more than one, a table is made of them. `options`: as core.raw.records has them.
+-- → a source with `records` (lists of pieces), `header` (names, of a format with fields), `options`; or nil and a
+-- message
 function sample.take(input, options, most)
     local self = setmetatable({
-        options = options, input = input, chunks = {}, records = {}, has_fields = options.format ~= "ndjson", header = options.header,
+        options = options, input = input, chunks = {}, records = {}, has_fields = options.format ~= "ndjson",
+        header = options.header, creates = most > 1,
     }, { __index = late })
     local records, message = raw.records(options)
     if not records then

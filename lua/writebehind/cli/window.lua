@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
--- The text whose rows may not be settled yet, so that a dead row is reported with its line and as it came. It goes in two
--- halves: when the newer one is full, the older one's rows are waited for, and it is forgotten.
+-- The text whose rows may not be settled yet, so that a dead row is reported with its line and as it came. It goes in
+-- two halves: when the newer one is full, the older one's rows are waited for, and it is forgotten.
 
 local raw = require("writebehind.core").raw
 

@@ -342,6 +342,7 @@ static const char *split_long(const char *first, const char *again, const char *
     strcpy(to, last);
     assert_int_equal(wb_ndjson_split(line, bytes, true, &record), WB_SPLIT_RECORD);
     assert_int_equal(record.bytes, bytes);
+    assert_true(record.scratch_used <= record.scratch_bytes);
     return record.wrong;
 }
 
@@ -357,8 +358,12 @@ static void test_long_lines(void **state)
     assert_null(split_long("{\"a\":\"", "\xE2\x82\xAC", "\"}\n"));
     assert_int_equal(record.pieces[0].bytes, LONG_BYTES / 3 * 3);
     assert_null(split_long("{\"a\":\"", "x", "\"}\n"));
-    assert_null(split_long("{\"\":\"\\n\"", ",\"\":\"\\n\"", "}\n"));
-    assert_int_equal(record.count, 1 + LONG_BYTES / 8);
+    assert_int_equal(record.scratch_used, 0);
+    assert_null(split_long("{\"a\":\"\\n", "x", "\"}\n"));
+    assert_int_equal(record.scratch_used, 1 + LONG_BYTES);
+    assert_string_equal(split_long("{\"\":\"\\n\"", ",\"\":\"\\n\"", "}\n"), "too many members");
+    assert_int_equal(record.count, 0);
+    assert_int_equal(record.room, WB_RECORD_MAX_PIECES);
     assert_null(split_long("{\"a\":[[]", ",[]", "]}\n"));
     assert_null(split_long("{\"a\":[\"\"", ",\"\"", "]}\n"));
     assert_null(split_long("{\"a\":{\"\":\"\"", ",\"\":\"\"", "}}\n"));
