@@ -70,6 +70,19 @@ local PARTS = {
         },
     },
     {
+        title = "writebehind load",
+        "CSV into PostgreSQL, rows/s", "CSV into PostgreSQL, CPU a row, ns", "NDJSON into PostgreSQL, rows/s",
+        "NDJSON into PostgreSQL, CPU a row, ns", "CSV into SQLite, rows/s", "CSV into SQLite, CPU a row, ns",
+        ratios = {
+            { "CSV into PostgreSQL, rows/s", "psql", "CSV into PostgreSQL, rows/s",
+                { ["lua5.4"] = ">= 0.9", luajit = ">= 0.9" } },
+            { "NDJSON into PostgreSQL, rows/s", "psql", "CSV into PostgreSQL, rows/s",
+                { ["lua5.4"] = ">= 0.8", luajit = ">= 0.8" } },
+            { "CSV into SQLite, rows/s", "sqlite3", "CSV into SQLite, rows/s",
+                { ["lua5.4"] = ">= 0.9", luajit = ">= 0.9" } },
+        },
+    },
+    {
         title = "Policies that decide what is decided without them",
         "add, no policy, ns", "add, should_flush, ns", "add, route, ns", "add where full, drop_oldest, ns",
         "add where full, on_full, ns", "CPU a row, no policy, ns",
