@@ -116,6 +116,36 @@ describe("the example for nginx", function()
         return postgres.sql("SELECT clock_timestamp()")
     end
 
+    describe("ingest", function()
+        it("starts by one command and shows the rows of what was posted", function()
+            local out = run("ingest")
+            assert.matches('"accepted":10000', out, 1, true)
+            assert.matches('"column \\"at\\" (timestamptz) can\'t hold', out, 1, true)
+            assert.matches("10001 rows are new; 10001 measurements were posted here\n$", out)
+        end)
+
+        it("takes a body in pieces, cut anywhere, and keeps an id that is given", function()
+            local server = stay "ingest"
+            local id = "018bcfe5-6be8-7000-ba42-000000000001"
+            local body = ('{"id":"%s","at":0.5,"device":"é","celsius":1e1}\n{"at":1.5,"device":"x","celsius":-2}'):format(id)
+            for _ = 1, 2 do
+                local client = assert(socket.connect("127.0.0.1", server.port))
+                client:settimeout(process.PATIENCE)
+                assert(client:send(("POST /measurements HTTP/1.0\r\nContent-Length: %d\r\n\r\n"):format(#body)))
+                for at = 1, #body, 9 do
+                    assert(client:send(body:sub(at, at + 8)))
+                    process.sleep(0.001)
+                end
+                local answer = assert(client:receive("*a"))
+                client:close()
+                assert.matches('"accepted":2', answer, 1, true)
+            end
+            assert.equal(0, server:finish(), output())
+            assert.same({ "é|1|10", "x|2|-2" }, lines [[SELECT device, count(*), max(celsius) FROM measurements
+                WHERE celsius IN (10, -2) GROUP BY 1 ORDER BY count(*)]])
+        end)
+    end)
+
     describe("access_log", function()
         it("starts by one command and shows the rows that its requests became", function()
             local out = run("access_log")
