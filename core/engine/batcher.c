@@ -282,16 +282,17 @@ int wb_batcher_add(wb_batcher *batcher, const wb_value *values, size_t count, bo
     return wb_batcher_add_as(batcher, values, count, NULL, due, err);
 }
 
-/* Adds the row that the reader has. */
+/* Adds the row that the reader has. One that never will fit is refused, and not tried again. */
 static int add_read(wb_batcher *batcher, wb_reader *reader, const wb_choice *choice,
                     wb_reading *out, wb_err *err)
 {
     int code = wb_outbox_put_tuple(&batcher->outbox, &reader->tuple, choice,
                                    batcher->pipeline.threaded ? NULL : &out->due, err);
-    if (code == WB_OK) {
+    if (code == WB_OK || code == WB_INVALID)
         wb_reader_take(reader);
-        out->accepted++;
-    }
+    out->accepted += code == WB_OK;
+    if (code == WB_INVALID)
+        out->refusal = reader->records.at;
     return code;
 }
 
