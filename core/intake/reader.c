@@ -253,8 +253,7 @@ static int make_row(wb_reader *reader, wb_err *err)
 
 static int fail(wb_reader *reader, wb_err *err)
 {
-    if (err != NULL)
-        *err = reader->failure;
+    *err = reader->failure;
     return WB_READ_FAILED;
 }
 
@@ -284,18 +283,37 @@ static int without_record(wb_reader *reader, int answer, wb_err *err)
     return reader->failure.code != WB_OK ? fail(reader, err) : WB_READ_NONE;
 }
 
+static int refuse_peeked(wb_reader *reader, wb_err *err)
+{
+    *err = reader->refusal;
+    reader->refusal.code = WB_OK;
+    return WB_READ_REFUSED;
+}
+
 int wb_reader_next(wb_reader *reader, wb_err *err)
 {
-    wb_err own;
+    if (reader->refusal.code != WB_OK)
+        return refuse_peeked(reader, err);
     while (!reader->has_row && reader->failure.code == WB_OK) {
         int answer = wb_records_next(&reader->records);
         if (answer != WB_NEXT_RECORD)
             return without_record(reader, answer, err);
         if (reader->named)
-            return make_row(reader, err != NULL ? err : &own);
+            return make_row(reader, err);
         read_header(reader);
     }
     return reader->has_row ? WB_READ_ROW : fail(reader, err);
+}
+
+bool wb_reader_peek(wb_reader *reader)
+{
+    wb_err err;
+    if (reader->refusal.code != WB_OK)
+        return false;
+    int read = wb_reader_next(reader, &err);
+    if (read == WB_READ_REFUSED)
+        reader->refusal = err;
+    return read == WB_READ_ROW;
 }
 
 /* Where it can't be remembered, only its place is not known later. */

@@ -24,6 +24,7 @@ struct wb_reader {
     bool named;     /* the header was read */
     bool has_row;   /* the tuple is that of a row that was not taken yet */
     wb_err failure; /* why nothing can be read any more; WB_OK: it can */
+    wb_err refusal; /* of the record that was peeked at; WB_OK: there is none */
 };
 
 enum wb_read {
@@ -36,6 +37,8 @@ enum wb_read {
 
 /* The next row, the same until wb_reader_take; or what came instead. */
 int wb_reader_next(wb_reader *reader, wb_err *err);
+/* Whether a row comes next. Whatever comes instead is answered by the next wb_reader_next. */
+bool wb_reader_peek(wb_reader *reader);
 void wb_reader_take(wb_reader *reader); /* the row is behind us */
 
 #endif

@@ -159,21 +159,26 @@ static int raw_pass(lua_State *L)
 
 /* ---- rows ---- */
 
-static void push_given(lua_State *L, const wb_column *column, const wb_value *value)
+/* As `add` would be given it: a time is seconds here, not what a row keeps of it. */
+static void push_given(lua_State *L, const wb_value *value)
 {
     if (value->kind == WB_NULL)
         lua_pushlightuserdata(L, NULL);
     else if (value->kind == WB_TEXT)
         lua_pushlstring(L, value->text, value->bytes);
+    else if (value->kind == WB_BOOL)
+        lua_pushboolean(L, value->i != 0);
+    else if (value->kind == WB_FLOAT)
+        lua_pushnumber(L, value->f);
     else
-        lwb_push_value(L, column, value);
+        lwb_push_int64(L, value->i);
 }
 
-static void push_list(lua_State *L, const wb_column *column, const wb_value *list)
+static void push_list(lua_State *L, const wb_value *list)
 {
     lua_createtable(L, (int)list->bytes, 0);
     for (uint32_t i = 0; i < list->bytes; i++) {
-        push_given(L, column, &list->list[i]);
+        push_given(L, &list->list[i]);
         lua_rawseti(L, -2, (int)i + 1);
     }
 }
@@ -183,7 +188,7 @@ static void push_list(lua_State *L, const wb_column *column, const wb_value *lis
 static int raw_row(lua_State *L)
 {
     wb_reader *reader = lwb_reader_living(L, 1);
-    if (wb_reader_next(reader, NULL) != WB_READ_ROW)
+    if (!wb_reader_peek(reader))
         return 0;
     lua_newtable(L);
     for (size_t i = 0; i < reader->schema->count; i++) {
@@ -193,9 +198,9 @@ static int raw_row(lua_State *L)
             continue;
         lua_pushstring(L, plan->column.name);
         if (value->kind == WB_LIST)
-            push_list(L, &plan->column, value);
+            push_list(L, value);
         else
-            push_given(L, &plan->column, value);
+            push_given(L, value);
         lua_rawset(L, -3);
     }
     return 1;
