@@ -20,6 +20,11 @@ static bool is_line_end(char c)
     return c == '\n' || c == '\r';
 }
 
+static bool is_escape(char c)
+{
+    return c == '.' || (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
+}
+
 static int check(const wb_reader_options *options, wb_err *err)
 {
     bool fields = options->format != WB_NDJSON;
@@ -32,6 +37,8 @@ static int check(const wb_reader_options *options, wb_err *err)
                                                   : "header");
     if (is_line_end(options->delimiter) || options->delimiter == '"' || options->delimiter == '\\')
         return wb_fail(err, WB_MISUSE, "delimiter: a line end, a quote and a backslash are none");
+    if (options->format == WB_COPY && is_escape(options->delimiter))
+        return wb_fail(err, WB_MISUSE, "delimiter: COPY's are no letter, digit or full stop");
     if (is_line_end(options->comment))
         return wb_fail(err, WB_MISUSE, "comment: a line end is none");
     if (options->max_record_bytes > WB_RECORD_MAX_BYTES ||
