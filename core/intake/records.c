@@ -139,7 +139,7 @@ static const char *foreign_text(const wb_records *records)
         return "the text is compressed by gzip";
     if (begins_with(records, "PK\3\4", 4))
         return "the text is a ZIP archive, as spreadsheets are";
-    size_t at = 0;
+    size_t at = begins_with(records, "\xef\xbb\xbf", 3) ? 3 : 0;
     while (at < left &&
            (text[at] == ' ' || text[at] == '\n' || text[at] == '\r' || text[at] == '\t'))
         at++;

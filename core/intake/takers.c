@@ -129,27 +129,38 @@ static bool has_field(const wb_takers *takers, int32_t column)
     return false;
 }
 
-static const wb_column *missing_column(const wb_takers *takers, const wb_schema *schema)
+/* Names, as many as a message holds. */
+typedef struct list {
+    char text[100];
+    size_t used;
+} list;
+
+static void put_name(list *to, const char *name, size_t bytes)
 {
-    for (size_t i = 0; i < wb_schema_count(schema); i++)
-        if (is_required(wb_schema_column(schema, i)) && !has_field(takers, (int32_t)i))
-            return wb_schema_column(schema, i);
-    return NULL;
+    char shown[WB_SHOWN_BYTES];
+    if (to->used < sizeof to->text)
+        to->used += (size_t)snprintf(to->text + to->used, sizeof to->text - to->used, "%s%s",
+                                     to->used > 0 ? ", " : "", wb_show_text(name, bytes, shown));
 }
 
-/* The names that no column takes, as many as a message holds. */
-static void list_unknown(const wb_takers *takers, const wb_record *header, wb_buffer *name,
-                         char *out, size_t size)
+static void list_missing(const wb_takers *takers, const wb_schema *schema, list *missing)
 {
-    size_t used = 0;
-    out[0] = '\0';
-    for (size_t i = 0; i < takers->field_count && used < size; i++) {
-        char shown[WB_SHOWN_BYTES];
+    for (size_t i = 0; i < wb_schema_count(schema); i++) {
+        const wb_column *column = wb_schema_column(schema, i);
+        if (is_required(column) && !has_field(takers, (int32_t)i))
+            put_name(missing, column->name, strlen(column->name));
+    }
+}
+
+/* What no column takes. */
+static void list_unknown(const wb_takers *takers, const wb_record *header, wb_buffer *name,
+                         list *unknown)
+{
+    for (size_t i = 0; i < takers->field_count; i++) {
         if (takers->fields[i] != WB_NO_TAKER)
             continue;
         field_name(header, i, name);
-        used += (size_t)snprintf(out + used, size - used, "%s%s", used > 0 ? ", " : "",
-                                 wb_show_text(name->data, name->bytes, shown));
+        put_name(unknown, name->data, name->bytes);
     }
 }
 
@@ -163,32 +174,51 @@ static char other_delimiter(const wb_record *header)
     return '\0';
 }
 
-static int refuse_unknown(const wb_takers *takers, const wb_record *header, wb_buffer *name,
-                          wb_err *err)
+static int refuse_delimiter(const list *unknown, char delimiter, wb_err *err)
 {
-    char list[160];
-    char delimiter = other_delimiter(header);
-    list_unknown(takers, header, name, list, sizeof list);
-    if (delimiter != '\0')
-        return wb_fail(err, WB_INVALID, "the header is one field, %s: is the delimiter %s%c%s?",
-                       list, delimiter == '\t' ? "a tab" : "\"",
-                       delimiter == '\t' ? ' ' : delimiter, delimiter == '\t' ? "" : "\"");
-    return wb_fail(err, WB_INVALID, "no column takes %s", list);
+    char shown[] = {'"', delimiter, '"', '\0'};
+    return wb_fail(err, WB_INVALID, "the header is one field, %s: is the delimiter %s?",
+                   unknown->text, delimiter == '\t' ? "a tab" : shown);
 }
 
-static int set_fields(wb_takers *takers, const wb_record *header, wb_buffer *name, bool *unknown,
-                      wb_err *err)
+/* All that is wrong with it, at once. */
+static int check_names(const wb_takers *takers, const wb_schema *schema, const wb_record *header,
+                       bool ignore_unknown, wb_buffer *name, wb_err *err)
+{
+    list unknown = {.used = 0}, missing = {.used = 0};
+    if (!ignore_unknown)
+        list_unknown(takers, header, name, &unknown);
+    list_missing(takers, schema, &missing);
+    char delimiter = unknown.used > 0 ? other_delimiter(header) : '\0';
+    if (delimiter != '\0')
+        return refuse_delimiter(&unknown, delimiter, err);
+    if (unknown.used + missing.used == 0)
+        return WB_OK;
+    return wb_fail(err, WB_INVALID, "%s%s%s%s%s", unknown.used > 0 ? "no column takes " : "",
+                   unknown.text, unknown.used > 0 && missing.used > 0 ? "; " : "",
+                   missing.used > 0 ? "required, and not in the header: " : "", missing.text);
+}
+
+static int refuse_twice(const wb_buffer *name, wb_err *err)
+{
+    char shown[WB_SHOWN_BYTES];
+    return wb_fail(err, WB_INVALID, "the header names %s twice",
+                   wb_show_text(name->data, name->bytes, shown));
+}
+
+static int set_fields(wb_takers *takers, const wb_record *header, wb_buffer *name, wb_err *err)
 {
     if (!make_fields(takers, header->count))
         return wb_fail(err, WB_MEMORY, "out of memory for a header");
-    takers->field_count = header->count;
+    takers->field_count = 0;
     for (size_t i = 0; i < header->count; i++) {
         field_name(header, i, name);
         if (name->failed)
             return wb_fail(err, WB_MEMORY, "out of memory for a header");
         const wb_taker *taker = find(takers, name->data, name->bytes);
-        takers->fields[i] = taker != NULL ? taker->column : WB_NO_TAKER;
-        *unknown = *unknown || taker == NULL;
+        if (taker != NULL && has_field(takers, taker->column))
+            return refuse_twice(name, err);
+        takers->fields[takers->field_count++] = taker != NULL ? taker->column : WB_NO_TAKER;
     }
     return WB_OK;
 }
@@ -200,18 +230,12 @@ int wb_takers_read_header(wb_takers *takers, const wb_schema *schema, const wb_r
                           bool ignore_unknown, wb_err *err)
 {
     wb_buffer name = WB_BUFFER_EMPTY;
-    bool unknown = false;
-    char shown[WB_SHOWN_BYTES];
     if (header->count > MOST_FIELDS)
         return wb_fail(err, WB_INVALID, "the header has %zu fields, more than %d", header->count,
                        MOST_FIELDS);
-    int code = set_fields(takers, header, &name, &unknown, err);
-    if (code == WB_OK && unknown && !ignore_unknown)
-        code = refuse_unknown(takers, header, &name, err);
-    const wb_column *missing = code == WB_OK ? missing_column(takers, schema) : NULL;
-    if (missing != NULL)
-        code = wb_fail(err, WB_INVALID, "column %s is required, and the header does not name it",
-                       wb_show_text(missing->name, strlen(missing->name), shown));
+    int code = set_fields(takers, header, &name, err);
+    if (code == WB_OK)
+        code = check_names(takers, schema, header, ignore_unknown, &name, err);
     wb_buffer_fini(&name);
     return code;
 }
