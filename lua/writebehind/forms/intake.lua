@@ -5,6 +5,7 @@
 -- A reader's `feed` stops at a row that finds no room. The row stays in the reader, and comes first at the next.
 
 local check = require "writebehind.check"
+local hooks = require "writebehind.forms.hooks"
 local raw = require("writebehind.core").raw
 
 local intake = {}
@@ -15,7 +16,7 @@ Reader.__index = Reader
 -- ---- options ----
 
 local function character(value)
-    return (type(value) ~= "string" or #value ~= 1) and "one character" or nil
+    return (type(value) ~= "string" or #value ~= 1 or value == "\0") and "one character" or nil
 end
 
 local function names_or_boolean(value)
@@ -39,8 +40,13 @@ local function names_by_column(value)
     return type(value) ~= "table" and "names by columns" or nil
 end
 
+local FORMATS = {
+    reader = check.one_of { "ndjson", "csv", "tsv", "copy" }, add_csv = check.one_of { "csv", "tsv", "copy" },
+    add_ndjson = check.one_of { "ndjson" },
+}
+
 local READER = {
-    format = check.one_of { "ndjson", "csv", "tsv", "copy" }, delimiter = character, comment = character,
+    format = FORMATS.reader, delimiter = character, comment = character,
     null = check.plain_text, skip = check.whole(0), header = names_or_boolean, map = names_by_column,
     ignore_unknown = check.of_type "boolean", exact = check.of_type "boolean", max_record_bytes = check.whole(16),
 }
@@ -78,20 +84,42 @@ local function flatten(given, columns)
     return flat
 end
 
--- Raises at `level` what is wrong with the options.
-local function new_raw(batcher, noun, given, level)
-    local message = check.all(noun, given, READER, {})
+-- Options with the format, where they have none. `noun`: the method, at whose caller it raises what is wrong.
+local function new_raw(batcher, noun, given, format)
+    if given ~= nil and type(given) ~= "table" then
+        error(("bad argument #2 to '%s' (table expected, got %s)"):format(noun, type(given)), 3)
+    end
+    local options = hooks.options_of(batcher, "batcher", noun, 4)
+    local full = { format = format }
+    for name, value in pairs(given or {}) do
+        full[name] = value
+    end
+    local message = check.all(noun, full, READER, {}) or check.all(noun, { format = full.format },
+        { format = FORMATS[noun] }, {})
     local reader
     if not message then
-        reader, message = raw.reader(batcher, flatten(given, raw.options(batcher).schema:columns()))
+        reader, message = raw.reader(batcher, flatten(full, options.schema:columns()))
     end
     if not reader then
-        error(message:find("^" .. noun) and message or noun .. ": " .. message, level + 1)
+        error(message:find("^" .. noun) and message or noun .. ": " .. message, 3)
     end
     return reader
 end
 
 -- ---- reading ----
+
+local function check_text(text, noun)
+    if type(text) ~= "string" then
+        error(("bad argument #1 to '%s' (string expected, got %s)"):format(noun, type(text)), 3)
+    end
+end
+
+local function check_reader(self, noun)
+    if getmetatable(self) ~= Reader then
+        error(("reader:%s: expected a reader as self, got %s (methods are called with a colon)"):format(noun,
+            type(self)), 3)
+    end
+end
 
 local function refusal_of(self, message, code)
     local line, text = raw.refusal(self.raw)
@@ -125,8 +153,13 @@ end
 -- "full" besides where it stopped at a row that found no room: feed("") goes on. nil, message, code, rows accepted
 -- and the list where nothing can be read or added any more.
 function Reader:feed(text)
+    check_reader(self, "feed")
+    check_text(text, "feed")
+    if self.finished and text ~= "" then
+        error("feed: finished: it takes no more text", 2)
+    end
     local before, refused = raw.accepted(self.raw), {}
-    local ok, message, code = raw.put(self.raw, text)
+    local ok, message, code = text == "" or raw.put(self.raw, text)
     if ok then
         message, code = read(self, refused)
     end
@@ -135,6 +168,8 @@ end
 
 -- finish() → as feed, of a last record without a line's end. Nothing can be fed after it but "".
 function Reader:finish()
+    check_reader(self, "finish")
+    self.finished = true
     raw.finish(self.raw)
     local before, refused = raw.accepted(self.raw), {}
     return answer(self, before, refused, read(self, refused))
@@ -150,8 +185,8 @@ local function refuse_rest(self, refused, message, code)
     return message, code
 end
 
-local function add_text(batcher, noun, text, given)
-    local self = { batcher = batcher, raw = new_raw(batcher, noun, given, 3) }
+local function add_text(batcher, reader, text)
+    local self = { batcher = batcher, raw = reader }
     local refused = {}
     local ok, message, code = raw.put(self.raw, text)
     if ok then
@@ -163,30 +198,21 @@ end
 
 -- ---- the methods ----
 
-local function check_text(text, noun, level)
-    if type(text) ~= "string" then
-        error(("bad argument #1 to '%s' (string expected, got %s)"):format(noun, type(text)), level + 1)
+local function check_rows(rows)
+    if type(rows) ~= "table" then
+        error(("bad argument #1 to 'add_many' (table expected, got %s)"):format(type(rows)), 3)
     end
-end
-
-local function with_format(given, format, noun)
-    if given ~= nil and type(given) ~= "table" then
-        error(("bad argument #2 to '%s' (table expected, got %s)"):format(noun, type(given)), 3)
+    for index, row in ipairs(rows) do
+        if type(row) ~= "table" then
+            error(("bad argument #1 to 'add_many' (row %d: table expected, got %s)"):format(index, type(row)), 3)
+        end
     end
-    local copy = {}
-    for name, value in pairs(given or {}) do
-        copy[name] = value
-    end
-    copy.format = copy.format or format
-    return copy
 end
 
 -- Sets them in a table of a batcher's methods.
 function intake.set(methods)
     function methods.add_many(self, rows)
-        if type(rows) ~= "table" then
-            error(("bad argument #1 to 'add_many' (table expected, got %s)"):format(type(rows)), 2)
-        end
+        check_rows(rows)
         local accepted, refused = 0, {}
         for index, row in ipairs(rows) do
             local ok, message, code = self:add(row)
@@ -199,16 +225,15 @@ function intake.set(methods)
         return accepted, refused
     end
     function methods.add_ndjson(self, text, given)
-        check_text(text, "add_ndjson", 2)
-        return add_text(self, "add_ndjson", text, with_format(given, "ndjson", "add_ndjson"))
+        check_text(text, "add_ndjson")
+        return add_text(self, new_raw(self, "add_ndjson", given, "ndjson"), text)
     end
     function methods.add_csv(self, text, given)
-        check_text(text, "add_csv", 2)
-        return add_text(self, "add_csv", text, with_format(given, "csv", "add_csv"))
+        check_text(text, "add_csv")
+        return add_text(self, new_raw(self, "add_csv", given, "csv"), text)
     end
     function methods.reader(self, given)
-        local checked = with_format(given, "ndjson", "reader")
-        return setmetatable({ batcher = self, raw = new_raw(self, "reader", checked, 2) }, Reader)
+        return setmetatable({ batcher = self, raw = new_raw(self, "reader", given, "ndjson") }, Reader)
     end
 end
 
