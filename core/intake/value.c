@@ -99,12 +99,19 @@ static int split_list(const wb_column *column, const wb_piece *piece, wb_value_r
     return WB_INVALID;
 }
 
+static bool is_json(const wb_column *column)
+{
+    return column->type == WB_TYPE_JSON || column->type == WB_TYPE_JSONB;
+}
+
 static int keep_element(const wb_column *element, const wb_piece *piece, wb_value_room *room,
                         wb_value *item, wb_err *err)
 {
     wb_piece stays = *piece;
     if (piece->kind == WB_PIECE_NULL)
         return wb_piece_value(element, piece, room, item, err);
+    if (piece->kind == WB_PIECE_JSON && *piece->text == '[' && !is_json(element))
+        return refuse(element, piece, "an array of more than one dimension", err);
     stays.text = wb_texts_put(&room->texts, piece->text, piece->bytes);
     return stays.text != NULL ? wb_piece_value(element, &stays, room, item, err) : no_memory(err);
 }
@@ -126,7 +133,7 @@ static int read_list(const wb_column *column, const wb_piece *piece, wb_value_ro
     for (size_t i = 0; i < count; i++) {
         code = keep_element(&element, &room->elements.pieces[i], room, &list->items[i], err);
         if (code != WB_OK)
-            return code;
+            return wb_wrap(err, code, "element %zu", i + 1);
     }
     *value = (wb_value){.kind = WB_LIST, .list = list->items, .bytes = (uint32_t)count};
     return WB_OK;
@@ -134,9 +141,17 @@ static int read_list(const wb_column *column, const wb_piece *piece, wb_value_ro
 
 /* ---- by the kind of the piece ---- */
 
-static bool is_json(const wb_column *column)
+/* Whether a number's column has got a number: a text that stayed one is none, or would change. */
+static int check_number(const wb_column *column, const wb_piece *piece, const wb_value *value,
+                        wb_err *err)
 {
-    return column->type == WB_TYPE_JSON || column->type == WB_TYPE_JSONB;
+    bool number = column->type >= WB_TYPE_INT2 && column->type <= WB_TYPE_FLOAT8;
+    if (!number || column->array || value->kind != WB_TEXT)
+        return WB_OK;
+    return refuse(column, piece,
+                  column->type <= WB_TYPE_INT8 ? "no whole number of 64 bits"
+                                               : "no number, or one that would change",
+                  err);
 }
 
 /* Digits as a number is written: no zeros before others, no plus, no exponent, no -0. */
@@ -193,7 +208,7 @@ static int read_text(const wb_column *column, const wb_piece *piece, wb_value_ro
     wb_value_from_text(column, value);
     if (room->exact && !is_exact(column, piece, value))
         return refuse(column, piece, "not written as it would be read back", err);
-    return WB_OK;
+    return check_number(column, piece, value, err);
 }
 
 static void read_seconds(wb_value *value)
@@ -206,17 +221,21 @@ static void read_seconds(wb_value *value)
         *value = (wb_value){.kind = WB_FLOAT, .f = number};
 }
 
-static void read_number(const wb_column *column, wb_value *value)
+static int read_number(const wb_column *column, const wb_piece *piece, wb_value *value, wb_err *err)
 {
+    if (column->array)
+        return WB_OK;
     switch (column->type) {
     case WB_TYPE_TIMESTAMPTZ:
     case WB_TYPE_TIMESTAMP:
     case WB_TYPE_TIME:
     case WB_TYPE_INTERVAL:
         read_seconds(value);
-        return;
+        return value->kind != WB_TEXT ? WB_OK
+                                      : refuse(column, piece, "seconds that would change", err);
     default:
         wb_value_from_text(column, value);
+        return check_number(column, piece, value, err);
     }
 }
 
@@ -238,8 +257,8 @@ int wb_piece_value(const wb_column *column, const wb_piece *piece, wb_value_room
     if (piece->kind <= WB_PIECE_STRING)
         return read_text(column, piece, room, value, err);
     if (piece->kind == WB_PIECE_NUMBER)
-        read_number(column, value);
-    else if (piece->kind == WB_PIECE_BOOL && !keeps_spelling(column))
+        return read_number(column, piece, value, err);
+    if (piece->kind == WB_PIECE_BOOL && !keeps_spelling(column))
         *value = (wb_value){.kind = WB_BOOL, .i = *piece->text == 't'};
     return WB_OK;
 }

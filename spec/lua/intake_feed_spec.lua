@@ -10,6 +10,7 @@ local shown = intake.shown
 local ANY = { { "a", "text", null = true }, { "b", "bytea", null = true } }
 local NONE = { { "a", "text", values = { "no text is this" } }, { "b", "text" } }
 local HEADER = { "a", "b" }
+local FIRST = { csv = ",", tsv = "\t", copy = "\t", ndjson = "{}" }
 
 local WORDS = { '"', '"', ",", ",", "\t", "\t", "\n", "\n", "\n", "\r\n", "\r", "a", "1", " ", "\\", "\\N", "\\.", "\0",
     "\255", "é", "#", "\239\187\191", '{"a":"x"}\n', '{"a":"', '","b":', "}", "null", '{"b":[1,{"c":""}]}\n', 'x,"y"\n',
@@ -97,7 +98,8 @@ describe("a reader", function()
                 assert.matches("^[\r\n \t]*$", between, nil, nil, ("%q: %q"):format(text, between))
                 place = first + #refusal.text
             end
-            assert.matches("^[\r\n \t]*$", (text:sub(place):gsub(format == "copy" and "\\%." or "^$", "")))
+            assert.is_true(not all.unreadable or #all.refused == 0)
+            assert.matches(all.unreadable and "" or "^[\r\n \t]*$", (text:sub(place):gsub(format == "copy" and "\\%." or "^$", "")))
 
             if not all.unreadable then -- record by record
                 local some, next_refused, next_row = outcome(ANY, { text }, options), 1, 1
@@ -106,8 +108,8 @@ describe("a reader", function()
                     if refusal and refusal.line == record.line and refusal.text == record.text then
                         next_refused = next_refused + 1
                     else
-                        local alone = outcome(ANY, { record.text }, options)
-                        assert.same({ 1, some.rows[next_row] }, { alone.accepted, alone.rows[1] }, ("%q"):format(text))
+                        local alone = outcome(ANY, { FIRST[format] .. "\n" .. record.text }, options)
+                        assert.same({ 2, some.rows[next_row] }, { alone.accepted, alone.rows[2] }, ("%q"):format(text))
                         next_row = next_row + 1
                     end
                 end
@@ -251,7 +253,7 @@ describe("a full batcher", function()
         assert.equal(1, sum)
         assert(batcher:close())
         local stats = batcher:stats()
-        assert.same({ 11, 11, 6 }, { stats.accepted, stats.stored, stats.rejected })
+        assert.same({ 11, 11 }, { stats.accepted, stats.stored })
     end)
 
     it("drops as it is told", function()
