@@ -13,7 +13,8 @@ local HEADER = { "a", "b" }
 local FIRST = { csv = ",", tsv = "\t", copy = "\t", ndjson = "{}" }
 
 local WORDS = { '"', '"', ",", ",", "\t", "\t", "\n", "\n", "\n", "\r\n", "\r", "a", "1", " ", "\\", "\\N", "\\.", "\0",
-    "\255", "é", "#", "\239\187\191", '{"a":"x"}\n', '{"a":"', '","b":', "}", "null", '{"b":[1,{"c":""}]}\n', 'x,"y"\n',
+    "\255", "é", "#", "\239\187\191", '{"a":"x"}\n', '{"a":"', '","b":', "}", "null", '{"b":[1,{"c":""}]}\n',
+        'x,"y"\n',
     "x\ty\n", '"","q""r"\n', "1,2\r\n", "[", "]", "\\\n", "\\\r", "12345678901234567890" }
 
 local function random_text(random)
@@ -99,7 +100,8 @@ describe("a reader", function()
                 place = first + #refusal.text
             end
             assert.is_true(not all.unreadable or #all.refused == 0)
-            assert.matches(all.unreadable and "" or "^[\r\n \t]*$", (text:sub(place):gsub(format == "copy" and "\\%." or "^$", "")))
+            assert.matches(all.unreadable and "" or "^[\r\n \t]*$",
+                (text:sub(place):gsub(format == "copy" and "\\%." or "^$", "")))
 
             if not all.unreadable then -- record by record
                 local some, next_refused, next_row = outcome(ANY, { text }, options), 1, 1
@@ -145,17 +147,21 @@ describe("each form of batcher", function()
         { "ok", "bool", default = true }, { "price", "numeric", null = true }, { "key", "uuid", null = true } }
     local TEXT = {
         csv = 'n,t,at,day,span,hour,j,l,raw,price,key\n9007199254740993,a,2024-05-14T08:00:00Z,20240514,P1D,08:00,'
-            .. '"{""a"":1}","{1,NULL}",\\x00ff,1.10,550E8400E29B41D4A716446655440000\n,"",,,,,,,,,\n1715,abcdef,,,,,,,,,\n'
+            .. '"{""a"":1}","{1,NULL}",\\x00ff,1.10,550E8400E29B41D4A716446655440000\n'
+            .. ',"",,,,,,,,,\n1715,abcdef,,,,,,,,,\n'
             .. '1,,,,,,,,,,\nx,y,,,,,,,,,\n2,b,1715673600,,,,,,,,\n2,b,1715673600.5,,90,,null,[],a,,\n',
         ndjson = '{"t":"a","n":9007199254740993,"at":1715673600,"span":90,"hour":28800,"j":{"a":[1.10]},"l":[1,null],'
-            .. '"raw":"\\\\x00ff","ok":null,"price":1.10}\n{"t":null}\n{"n":1.5,"t":"x"}\n{"t":"abcdef"}\n{"t":1.50,"ok":false}\n'
+            .. '"raw":"\\\\x00ff","ok":null,"price":1.10}\n{"t":null}\n'
+            .. '{"n":1.5,"t":"x"}\n{"t":"abcdef"}\n{"t":1.50,"ok":false}\n'
             .. '{"t":"x","at":1715673600.25,"j":"x","l":"{}"}\n{"u":1}\n{"t":"x","at":-1,"j":1.0}\n',
     }
     local FORMS = {
         ["a clock"] = function() return { clock = testing.clock(0) } end,
         ["route"] = function() return { policy = { route = function(row) assert(row.t) end } } end,
         ["route to another"] = function() return { policy = { route = function() return "t" end } } end,
-        ["should_flush"] = function() return { policy = { should_flush = function(view) return view.row.t == "a" end } } end,
+        ["should_flush"] = function()
+            return { policy = { should_flush = function(view) return view.row.t == "a" end } }
+        end,
         ["retry_delay"] = function() return { policy = { retry_delay = function() return 1 end } } end,
         ["small batches"] = function() return { batch_size = 1, flush_at = 1 } end,
     }
@@ -184,7 +190,8 @@ describe("each form of batcher", function()
 
     it("routes a row by what it has", function()
         local seen = {}
-        local batcher, store = intake.batcher({ { "t", "text" }, { "at", "timestamptz" }, { "n", "int4", null = true } }, {
+        local batcher, store = intake.batcher({ { "t", "text" }, { "at", "timestamptz" }, { "n", "int4",
+            null = true } }, {
             policy = { route = function(row)
                 seen[#seen + 1] = shown(row)
                 return row.t == "x" and "side" or nil
@@ -316,7 +323,8 @@ describe("wrong use", function()
             ['"foo"'] = { foo = 1 }, ['"delimiter": expected one character, got ";;"'] = { delimiter = ";;" },
             ['"delimiter": expected one character, got ""'] = { delimiter = "" }, ['"null"'] = { null = 1 },
             ['"comment": expected one character, got "ab"'] = { comment = "ab" }, ['"skip"'] = { skip = -1 },
-            ['"skip": expected a whole number of at least 0, got 1.5'] = { skip = 1.5 }, ['"format"'] = { format = "xml" },
+            ['"skip": expected a whole number of at least 0, got 1.5'] = { skip = 1.5 },
+                ['"format"'] = { format = "xml" },
             ['"ignore_unknown"'] = { ignore_unknown = 1 }, ['"max_record_bytes"'] = { max_record_bytes = 0 },
             ['"header"'] = { header = 1 }, ['"zz"'] = { map = { zz = "x" } }, ['"map"'] = { map = { "a" } },
             ['"y"'] = { map = { a = "y", b = "y" } }, ['"x"'] = { header = { "a", "x" } },

@@ -115,7 +115,8 @@ fields = [text.decode() for text in texts]
 for index in range(len(fields)):
     out = io.StringIO(newline='')
     writer = csv.writer(out, delimiter=',;\t'[index % 3], lineterminator=['\n', '\r\n', '\r'][index // 3 % 3],
-                        quoting=csv.QUOTE_ALL if index // 3 % 3 == 2 else [csv.QUOTE_MINIMAL, csv.QUOTE_ALL, csv.QUOTE_NONNUMERIC][index // 9 % 3])
+                        quoting=csv.QUOTE_ALL if index // 3 % 3 == 2 else [csv.QUOTE_MINIMAL, csv.QUOTE_ALL,
+                            csv.QUOTE_NONNUMERIC][index // 9 % 3])
     for step in range(4):
         writer.writerow([fields[(index + step) % len(fields)], fields[(index + 2 * step) % len(fields)]])
     print(out.getvalue().encode().hex())
@@ -127,7 +128,8 @@ for index in range(len(fields)):
                     copy.hex(fields[(index - 1 + 2 * step) % #fields + 1])
             end
             local delimiters = { ",", ";", "\t" }
-            local rows, answer = read("csv", text, { header = { "a", "b" }, delimiter = delimiters[(index - 1) % 3 + 1] })
+            local rows, answer = read("csv", text, { header = { "a", "b" },
+                delimiter = delimiters[(index - 1) % 3 + 1] })
             assert.same({}, answer.refused)
             assert.same(expected, rows, ("%q"):format(text))
         end
@@ -212,9 +214,9 @@ end)
 describe("PostgreSQL's COPY", function()
     after_each(postgres.drop_all)
 
-    local TYPES = "n int4, b bool, s int2, l int8, f float4, d float8, p numeric, t text, v varchar(20), x bytea, u uuid, "
-        .. "z timestamptz, w timestamp, y date, h time, i interval, k inet, m macaddr, j json, q jsonb, a int4[], e text[], "
-        .. "g timestamptz[]"
+    local TYPES = "n int4, b bool, s int2, l int8, f float4, d float8, p numeric, t text, v varchar(20), x bytea, "
+        .. "u uuid, z timestamptz, w timestamp, y date, h time, i interval, k inet, m macaddr, j json, q jsonb, "
+        .. "a int4[], e text[], g timestamptz[]"
     local TEXTS = { "", "a", " ", "\\", "\\N", "\\\\N", "\\.", "NULL", "null", '"', '""', ",", "\t", "\n", "\r", "\r\n",
         "a\tb\nc\\d", "é😀", "{}", "{a,b}", "\b\f\v", "x,\"y\"", "\\x41", "'", "\1\127", "1e400", "00501" }
 
@@ -223,12 +225,14 @@ describe("PostgreSQL's COPY", function()
         postgres.sql(("create table %s (%s)"):format(name, TYPES))
         for index, text in ipairs(TEXTS) do
             local hex = ("convert_from('\\x%s', 'UTF8')"):format(copy.hex(text))
-            values[index] = ([[(%d, %s, %d, 9223372036854775807 - %d, %d / 3.0::float4, %d / 7.0::float8, %d.10, %s, left(%s, 20),
+            values[index] = ([[(%d, %s, %d, 9223372036854775807 - %d, %d / 3.0::float4, %d / 7.0::float8, %d.10, %s,
+                left(%s, 20),
                 '\x%s', md5('%d')::uuid, to_timestamp(%d.25), '2024-05-14 08:00:00.5', date '2024-05-14' + %d,
                 time '08:00:00' + interval '%d ms', interval '%d days 02:03:04.5', '10.1.2.%d/8', '08:00:2b:01:02:03',
                 json_build_object('k', %s), jsonb_build_array(%s, %d), array[%d, null], array[%s, null, 'NULL', ''],
-                array[to_timestamp(%d)])]]):format(index, index % 2 == 0, index, index, index, index, index, hex, hex,
-                copy.hex(text), index, index, index, index, index, index, hex, hex, index, index, hex, index)
+                array[to_timestamp(%d)])]]):format(
+                index, tostring(index % 2 == 0), index, index, index, index, index, hex,
+                hex, copy.hex(text), index, index, index, index, index, index, hex, hex, index, index, hex, index)
         end
         postgres.sql(("set timezone = 'UTC'; insert into %s values %s; insert into %s (n) values (0)"):format(name,
             table.concat(values, ",\n"), name))
@@ -242,7 +246,8 @@ describe("PostgreSQL's COPY", function()
                 postgres.sql(("create table %s (%s)"):format(to, TYPES))
                 local text = postgres.sql(("set timezone = '%s'; copy %s to stdout (%s)"):format(zone, from, output))
                 local live = writebehind.postgres { conninfo = postgres.conninfo() }
-                local batcher = assert(writebehind.batcher { store = live, schema = assert(live:schema(to)), table = to })
+                local batcher = assert(writebehind.batcher { store = live, schema = assert(live:schema(to)),
+                    table = to })
                 local answer = intake.add(batcher, format, text .. "\n", { header = format == "csv" })
                 assert.same({}, answer.refused)
                 assert.equal(#TEXTS + 1, answer.accepted)
@@ -257,12 +262,14 @@ describe("PostgreSQL's COPY", function()
     it("of one column has its empty texts, too", function()
         for format, output in pairs { copy = "format text", csv = "format csv" } do
             local from = postgres.name()
-            postgres.sql(("create table %s (t text); insert into %s values ('a'), (''), ('\\N'), ('\\.'), ('b'), ('')"):format(
+            local insert = "create table %s (t text); insert into %s values ('a'), (''), ('\\N'), ('\\.'), ('b'), ('')"
+            postgres.sql(insert:format(
                 from, from))
             local text = postgres.sql(("copy %s to stdout (%s)"):format(from, output)) .. "\n"
             local answer = intake.read({ { "t", "text" } }, format, text, { header = false })
             assert.same({}, answer.refused)
-            assert.equal('{1={t="a"} 2={t=""} 3={t="\\\\N"} 4={t="\\\\."} 5={t="b"} 6={t=""}}', intake.shown(answer.rows))
+            assert.equal('{1={t="a"} 2={t=""} 3={t="\\\\N"} 4={t="\\\\."} 5={t="b"} 6={t=""}}',
+                intake.shown(answer.rows))
         end
     end)
 end)
