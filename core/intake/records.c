@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: MIT
- * See records.h. Invariant: `line` is that of data[from]. A text that holds no whole record is split again when twice as
- * much is there, so all the work is linear in the text. No locks. */
+ * See records.h. Invariant: `line` is that of data[from]. A text that holds no whole record is only searched for the
+ * record's end, no byte of it twice, until that is there, so all the work is linear in the text. No locks. */
 #include "intake/records.h"
 
 #include <string.h>
 
+#include "base/calendar.h"
 #include "base/env.h"
 #include "base/err.h"
+#include "base/words.h"
+#include "intake/foreign.h"
 #include "intake/ndjson.h"
 
 #define USUAL_MAX_BYTES ((size_t)64 << 20)
 
-enum { FIRST_ROOM = 1 << 16, LEAST_TO_BEGIN = 4, LEAST_MAX_BYTES = 16 };
+enum { FIRST_ROOM = 1 << 16, LEAST_TO_BEGIN = WB_FOREIGN_BYTES, LEAST_MAX_BYTES = 16 };
 
 /* ---- options ---- */
 
@@ -20,9 +23,10 @@ static bool is_line_end(char c)
     return c == '\n' || c == '\r';
 }
 
-static bool is_escape(char c)
+static bool may_follow_backslash(char c)
 {
-    return c == '.' || (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
+    char lower = wb_lower(c);
+    return (lower >= 'a' && lower <= 'z') || wb_is_digit(c) || c == '.';
 }
 
 static int check(const wb_reader_options *options, wb_err *err)
@@ -37,8 +41,8 @@ static int check(const wb_reader_options *options, wb_err *err)
                                                   : "header");
     if (is_line_end(options->delimiter) || options->delimiter == '"' || options->delimiter == '\\')
         return wb_fail(err, WB_MISUSE, "delimiter: a line end, a quote and a backslash are none");
-    if (options->format == WB_COPY && is_escape(options->delimiter))
-        return wb_fail(err, WB_MISUSE, "delimiter: COPY's are no letter, digit or full stop");
+    if (options->format == WB_COPY && may_follow_backslash(options->delimiter))
+        return wb_fail(err, WB_MISUSE, "delimiter: letters, digits and a dot are none in COPY");
     if (is_line_end(options->comment))
         return wb_fail(err, WB_MISUSE, "comment: a line end is none");
     if (options->max_record_bytes > WB_RECORD_MAX_BYTES ||
@@ -73,28 +77,44 @@ int wb_records_init(wb_records *records, const wb_reader_options *options, wb_er
 
 /* ---- text ---- */
 
-bool wb_records_put(wb_records *records, const char *text, size_t bytes)
+/* What was read is thrown away where that gives more room than it costs work; the newest record stays. */
+static void compact(wb_records *records, size_t bytes)
 {
-    size_t left = records->to - records->from;
-    if (records->room - records->to < bytes && records->from > 0) {
-        memmove(records->data, records->data + records->from, left);
-        records->from = 0;
-        records->to = left;
-    }
+    size_t begin = records->from - records->passed, kept = records->to - begin;
+    if (records->room - records->to >= bytes || begin == 0 || begin < kept)
+        return;
+    memmove(records->data, records->data + begin, kept);
+    records->from = records->passed;
+    records->to = kept;
+}
+
+static bool make_room(wb_records *records, size_t bytes)
+{
     size_t room = records->room > 0 ? records->room : FIRST_ROOM;
+    compact(records, bytes);
     while (room - records->to < bytes)
         room *= 2;
-    if (room > records->room) {
-        char *data = wb_realloc(records->data, room);
-        if (data == NULL)
-            return false;
-        records->data = data;
-        records->room = room;
-    }
-    if (bytes > 0)
-        memcpy(records->data + records->to, text, bytes);
-    records->to += bytes;
+    if (room == records->room)
+        return true;
+    char *data = wb_realloc(records->data, room);
+    if (data == NULL)
+        return false;
+    records->data = data;
+    records->room = room;
     return true;
+}
+
+bool wb_records_put(wb_records *records, const char *text, size_t bytes)
+{
+    bool made = make_room(records, bytes);
+    if (made && bytes > 0)
+        memcpy(records->data + records->to, text, bytes);
+    records->to += made ? bytes : 0;
+    if (records->passed > 0)
+        records->at.text = records->data + records->from - records->passed;
+    else
+        records->at.bytes = 0;
+    return made;
 }
 
 void wb_records_fini(wb_records *records)
@@ -103,6 +123,11 @@ void wb_records_fini(wb_records *records)
     wb_record_fini(&records->record);
     records->data = NULL;
     records->from = records->to = records->room = 0;
+}
+
+static size_t smaller(size_t a, size_t b)
+{
+    return a < b ? a : b;
 }
 
 static size_t left_of(const wb_records *records)
@@ -119,47 +144,24 @@ static void advance(wb_records *records, size_t bytes)
 {
     records->from += bytes;
     records->offset += bytes;
+    records->passed = 0;
 }
 
 /* ---- what a text begins with ---- */
-
-static bool begins_with(const wb_records *records, const char *bytes, size_t count)
-{
-    return left_of(records) >= count && memcmp(text_of(records), bytes, count) == 0;
-}
-
-static const char *foreign_text(const wb_records *records)
-{
-    size_t left = left_of(records);
-    const char *text = text_of(records);
-    if (begins_with(records, "\xff\xfe", 2) || begins_with(records, "\xfe\xff", 2) ||
-        (left >= 2 && (text[0] == '\0') != (text[1] == '\0')))
-        return "the text is UTF-16, not UTF-8";
-    if (begins_with(records, "\x1f\x8b", 2))
-        return "the text is compressed by gzip";
-    if (begins_with(records, "PK\3\4", 4))
-        return "the text is a ZIP archive, as spreadsheets are";
-    size_t at = begins_with(records, "\xef\xbb\xbf", 3) ? 3 : 0;
-    while (at < left &&
-           (text[at] == ' ' || text[at] == '\n' || text[at] == '\r' || text[at] == '\t'))
-        at++;
-    if (records->format == WB_NDJSON && at < left && text[at] == '[')
-        return "the text is a JSON list, not a JSON object a line";
-    return NULL;
-}
 
 /* False: it has to see more of it, or can't read it. */
 static bool begin(wb_records *records, int *answer)
 {
     *answer = WB_NEXT_NONE;
-    if (left_of(records) < LEAST_TO_BEGIN && !records->final)
+    if (left_of(records) == 0 || (left_of(records) < LEAST_TO_BEGIN && !records->final))
         return false;
-    records->record.wrong = foreign_text(records);
+    records->record.wrong = wb_foreign_text(
+        text_of(records), smaller(left_of(records), LEAST_TO_BEGIN), records->format == WB_NDJSON);
     if (records->record.wrong != NULL) {
         *answer = WB_NEXT_FAILED;
         return false;
     }
-    if (begins_with(records, "\xef\xbb\xbf", 3))
+    if (left_of(records) >= 3 && memcmp(text_of(records), WB_BYTE_ORDER_MARK, 3) == 0)
         advance(records, 3);
     return records->begun = true;
 }
@@ -204,13 +206,41 @@ static void leave_out(wb_records *records)
 
 /* ---- records ---- */
 
-static int split(wb_records *records)
+/* So many bytes of text and the line's end decide whether a record is too long. */
+static size_t enough_of(const wb_records *records)
+{
+    return records->max_bytes + 2;
+}
+
+static int split(wb_records *records, size_t bytes, bool final)
 {
     const char *text = text_of(records);
-    size_t bytes = left_of(records);
     if (records->format == WB_NDJSON)
-        return wb_ndjson_split(text, bytes, records->final, &records->record);
-    return wb_csv_split(&records->csv, text, bytes, records->final, &records->record);
+        return wb_ndjson_split(text, bytes, final, &records->record);
+    return wb_csv_split(&records->csv, text, bytes, final, &records->record);
+}
+
+/* Is the record's end in so many bytes? Then it is at `tried`. A CR that is the last of them is none yet. */
+static bool find_end(wb_records *records, size_t bytes)
+{
+    const char *text = text_of(records) + records->tried;
+    bool ended = false;
+    bytes -= records->tried;
+    if (records->format == WB_NDJSON) {
+        const char *end = memchr(text, '\n', bytes);
+        ended = end != NULL;
+        bytes = ended ? (size_t)(end - text) + 1 : bytes;
+    } else {
+        bytes = wb_csv_skip(&records->csv, &records->state, text, bytes, false, &ended);
+    }
+    records->tried += bytes;
+    return ended;
+}
+
+static void try_again(wb_records *records)
+{
+    records->tried = 0;
+    records->state = 0;
 }
 
 /* Goes behind so many bytes, of which the first are a record's text. */
@@ -220,8 +250,8 @@ static void pass(wb_records *records, size_t text_bytes, size_t bytes)
                                .offset = records->offset,
                                .text = text_of(records),
                                .bytes = text_bytes};
-    records->passed = bytes;
     advance(records, bytes);
+    records->passed = bytes;
     records->line += records->record.lines;
     records->tried = 0;
 }
@@ -234,74 +264,67 @@ void wb_records_again(wb_records *records)
     records->passed = 0;
 }
 
-static size_t line_ends(const char *text, size_t bytes)
+/* Of the first bytes of a text: a CR before LF is none. */
+static size_t line_ends(const char *text, size_t bytes, size_t all)
 {
     size_t count = 0;
     for (size_t i = 0; i < bytes; i++)
-        count += text[i] == '\n' || (text[i] == '\r' && (i + 1 == bytes || text[i + 1] != '\n'));
+        count += text[i] == '\n' || (text[i] == '\r' && (i + 1 == all || text[i + 1] != '\n'));
     return count;
 }
 
-/* The next piece of a record that is too long: of max_bytes, or its last. */
+static size_t without_end(const char *text, size_t bytes)
+{
+    bool both = bytes > 1 && text[bytes - 1] == '\n' && text[bytes - 2] == '\r';
+    return bytes - (both ? 2 : 1);
+}
+
+static const char too_long[] = "a record is longer than is allowed";
+
+/* The next piece of a record that is too long: of max_bytes, one less before a CR, or its last. */
 static int next_piece(wb_records *records)
 {
     wb_record *record = &records->record;
     const char *text = text_of(records);
-    size_t bytes = left_of(records);
-    bool ended = false;
-    if (bytes < records->max_bytes && !records->final)
+    size_t left = left_of(records), bytes = smaller(left, records->max_bytes);
+    bool ended = find_end(records, bytes), last = ended || (records->final && bytes == left);
+    if (!last && left <= records->max_bytes)
         return WB_NEXT_NONE;
-    if (bytes > records->max_bytes)
-        bytes = records->max_bytes;
-    bool final = records->final && bytes == left_of(records);
-    if (records->format == WB_NDJSON) {
-        const char *end = memchr(text, '\n', bytes);
-        ended = end != NULL;
-        bytes = ended ? (size_t)(end - text) + 1 : bytes;
-    } else {
-        bytes = wb_csv_skip(&records->csv, &records->state, text, bytes, final, &ended);
-    }
-    size_t kept = bytes;
-    while (ended && kept > 0 && (text[kept - 1] == '\n' || text[kept - 1] == '\r'))
-        kept--;
+    if (ended || !last)
+        bytes = records->tried;
     record->count = 0;
-    record->lines = records->format == WB_NDJSON ? ended : line_ends(text, bytes);
-    record->wrong = "a record is longer than is allowed";
+    record->lines = records->format == WB_NDJSON ? ended : line_ends(text, bytes, left);
+    record->wrong = too_long;
     record->wrong_at = 0;
-    pass(records, kept, bytes);
-    records->too_long = !ended && !(records->final && left_of(records) == 0);
+    pass(records, ended ? without_end(text, bytes) : records->tried, bytes);
+    records->too_long = !last;
     return WB_NEXT_RECORD;
 }
 
 static int begin_too_long(wb_records *records)
 {
     records->too_long = true;
-    records->state = 0;
+    try_again(records);
     return next_piece(records);
 }
 
-static bool waits_for_more(const wb_records *records)
-{
-    size_t left = left_of(records);
-    return !records->final && left < records->max_bytes && left / 2 < records->tried;
-}
-
-/* The next record, empty ones too. */
+/* The next record, empty ones too. One whose end was not there is split again when it is. */
 static int next_record(wb_records *records)
 {
-    size_t left = left_of(records);
+    size_t left = left_of(records), enough = enough_of(records), bytes = smaller(left, enough);
+    bool final = records->final && bytes == left;
     if (records->too_long)
         return next_piece(records);
-    if (waits_for_more(records))
+    if (records->tried > 0 && bytes < enough && !final && !find_end(records, bytes))
         return WB_NEXT_NONE;
-    int answer = split(records);
+    try_again(records);
+    int answer = split(records, bytes, final);
     if (answer == WB_SPLIT_MEMORY)
         return WB_NEXT_MEMORY;
-    if (answer == WB_SPLIT_MORE ? left >= records->max_bytes
-                                : records->record.text_bytes > records->max_bytes)
+    if (answer == WB_SPLIT_MORE ? bytes == enough : records->record.text_bytes > records->max_bytes)
         return begin_too_long(records);
     if (answer == WB_SPLIT_MORE) {
-        records->tried = left;
+        find_end(records, bytes);
         return WB_NEXT_NONE;
     }
     pass(records, records->record.text_bytes, records->record.bytes);
@@ -337,9 +360,11 @@ static bool copy_record(wb_records *records, int *answer)
     return true;
 }
 
-/* Is the record one that is answered? */
+/* Is the record one that is answered? Not if it is only the line's end behind the pieces of one that was too long. */
 static bool counts(wb_records *records, int *answer)
 {
+    if (records->record.wrong == too_long && records->at.bytes == 0)
+        return false;
     return records->format == WB_COPY ? copy_record(records, answer) : !is_empty(records);
 }
 

@@ -17,22 +17,24 @@ typedef struct wb_records {
     size_t max_bytes;
     char *data; /* the text that was given and is not yet behind us: from `from` to `to` */
     size_t from, to, room;
-    size_t tried;       /* so many bytes held no whole record */
+    size_t tried;       /* so many bytes were searched, and hold no record's end */
     bool begun;         /* what the text begins with was looked at */
     bool final;         /* nothing follows */
     bool ended;         /* behind the end that COPY writes */
     bool leaving;       /* it is within a line that is left out */
     bool too_long;      /* it is within a record that is too long */
-    wb_csv_state state; /* of which this is where it is */
+    wb_csv_state state; /* behind `tried` */
     uint64_t line;      /* of the next record */
     uint64_t offset;    /* the same in bytes of all the text */
     wb_record record;   /* the newest */
     wb_refusal at;      /* its line and text */
-    size_t passed;      /* its bytes, its line's end included */
+    size_t passed;      /* its bytes before data[from], its line's end included; 0: it is gone */
 } wb_records;
 
 enum wb_next {
-    WB_NEXT_RECORD, /* records->record and ->at, which live until the next put; a wrong one is to be refused */
+    /* records->record, which lives until the next put, and ->at, which lives until the next record; a wrong one is to be
+     * refused */
+    WB_NEXT_RECORD,
     WB_NEXT_NONE,   /* there is no whole one in the text that was given */
     WB_NEXT_FAILED, /* the text is of another kind; record.wrong says which */
     WB_NEXT_MEMORY,
