@@ -70,6 +70,15 @@ static int set_takers(wb_reader *reader, const wb_reader_options *options, wb_er
     return code;
 }
 
+/* What is wrong is the caller's option. */
+static int misuse(wb_err *err, const char *option)
+{
+    wb_wrap(err, WB_MISUSE, "%s", option);
+    if (err != NULL)
+        err->code = WB_MISUSE;
+    return WB_MISUSE;
+}
+
 static int set_header(wb_reader *reader, const char *const *names, wb_err *err)
 {
     wb_record header = {0};
@@ -87,7 +96,7 @@ static int set_header(wb_reader *reader, const char *const *names, wb_err *err)
         code = wb_takers_read_header(&reader->takers, reader->schema, &header,
                                      reader->ignore_unknown, err);
     wb_record_fini(&header);
-    return code == WB_INVALID ? wb_wrap(err, WB_MISUSE, "header") : code;
+    return code == WB_INVALID ? misuse(err, "header") : code;
 }
 
 static int set_all(wb_reader *reader, const wb_reader_options *options, wb_err *err)
@@ -140,6 +149,10 @@ int wb_reader_put(wb_reader *reader, const char *text, size_t bytes, wb_err *err
 {
     if (reader->records.final)
         return wb_fail(err, WB_MISUSE, "finished: it takes no more text");
+    if (reader->has_row) { /* its values' texts are where the text was; it is made once more */
+        wb_records_again(&reader->records);
+        reader->has_row = false;
+    }
     return wb_records_put(&reader->records, text, bytes)
                ? WB_OK
                : wb_fail(err, WB_MEMORY, "out of memory for %zu bytes of text", bytes);
@@ -257,7 +270,8 @@ static int fail(wb_reader *reader, wb_err *err)
     return WB_READ_FAILED;
 }
 
-static void read_header(wb_reader *reader)
+/* False: there was no memory, and it comes again. */
+static bool read_header(wb_reader *reader)
 {
     const wb_record *record = &reader->records.record;
     if (record->wrong != NULL)
@@ -266,7 +280,12 @@ static void read_header(wb_reader *reader)
     else
         wb_takers_read_header(&reader->takers, reader->schema, record, reader->ignore_unknown,
                               &reader->failure);
-    reader->named = true;
+    reader->named = reader->failure.code != WB_MEMORY;
+    if (!reader->named) {
+        wb_records_again(&reader->records);
+        reader->failure.code = WB_OK;
+    }
+    return reader->named;
 }
 
 /* The answer where there is no record. */
@@ -283,37 +302,38 @@ static int without_record(wb_reader *reader, int answer, wb_err *err)
     return reader->failure.code != WB_OK ? fail(reader, err) : WB_READ_NONE;
 }
 
-static int refuse_peeked(wb_reader *reader, wb_err *err)
+static int again(wb_reader *reader, wb_err *err)
 {
-    *err = reader->refusal;
-    reader->refusal.code = WB_OK;
+    if (err != NULL)
+        *err = reader->seen;
+    reader->seen.code = WB_OK;
     return WB_READ_REFUSED;
 }
 
 int wb_reader_next(wb_reader *reader, wb_err *err)
 {
-    if (reader->refusal.code != WB_OK)
-        return refuse_peeked(reader, err);
+    wb_err own;
+    if (reader->seen.code != WB_OK)
+        return again(reader, err);
     while (!reader->has_row && reader->failure.code == WB_OK) {
         int answer = wb_records_next(&reader->records);
         if (answer != WB_NEXT_RECORD)
             return without_record(reader, answer, err);
         if (reader->named)
-            return make_row(reader, err);
-        read_header(reader);
+            return make_row(reader, err != NULL ? err : &own);
+        if (!read_header(reader))
+            return without_record(reader, WB_NEXT_MEMORY, err);
     }
     return reader->has_row ? WB_READ_ROW : fail(reader, err);
 }
 
-bool wb_reader_peek(wb_reader *reader)
+int wb_reader_look(wb_reader *reader)
 {
     wb_err err;
-    if (reader->refusal.code != WB_OK)
-        return false;
     int read = wb_reader_next(reader, &err);
     if (read == WB_READ_REFUSED)
-        reader->refusal = err;
-    return read == WB_READ_ROW;
+        reader->seen = err;
+    return read;
 }
 
 /* Where it can't be remembered, only its place is not known later. */

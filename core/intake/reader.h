@@ -23,8 +23,8 @@ struct wb_reader {
     bool ignore_unknown;
     bool named;     /* the header was read */
     bool has_row;   /* the tuple is that of a row that was not taken yet */
+    wb_err seen;    /* the refusal that was looked at, and comes next; WB_OK: none */
     wb_err failure; /* why nothing can be read any more; WB_OK: it can */
-    wb_err refusal; /* of the record that was peeked at; WB_OK: there is none */
 };
 
 enum wb_read {
@@ -37,8 +37,8 @@ enum wb_read {
 
 /* The next row, the same until wb_reader_take; or what came instead. */
 int wb_reader_next(wb_reader *reader, wb_err *err);
-/* Whether a row comes next. Whatever comes instead is answered by the next wb_reader_next. */
-bool wb_reader_peek(wb_reader *reader);
+/* What wb_reader_next will answer. The row's values are there until more text is given. */
+int wb_reader_look(wb_reader *reader);
 void wb_reader_take(wb_reader *reader); /* the row is behind us */
 
 #endif

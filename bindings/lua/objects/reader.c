@@ -188,7 +188,7 @@ static void push_list(lua_State *L, const wb_value *list)
 static int raw_row(lua_State *L)
 {
     wb_reader *reader = lwb_reader_living(L, 1);
-    if (!wb_reader_peek(reader))
+    if (wb_reader_look(reader) != WB_READ_ROW)
         return 0;
     lua_newtable(L);
     for (size_t i = 0; i < reader->schema->count; i++) {
