@@ -201,8 +201,6 @@ static int read_text(const wb_column *column, const wb_piece *piece, wb_value_ro
 {
     if (column->type == WB_TYPE_BYTEA && is_hex_form(piece))
         return read_hex(column, piece, room, value, err);
-    if (column->type == WB_TYPE_UUID && piece->bytes == 16)
-        return refuse(column, piece, "not a uuid of 36 characters", err);
     if (piece->kind == WB_PIECE_STRING && is_json(column))
         return read_json_string(piece, room, value, err);
     wb_value_from_text(column, value);
@@ -244,6 +242,20 @@ static bool keeps_spelling(const wb_column *column)
     return is_json(column) || (column->type == WB_TYPE_TEXT);
 }
 
+/* Why it is not what the encoder would take its text for; NULL: it may be. */
+static const char *mistaken(const wb_column *column, const wb_piece *piece)
+{
+    if (column->array)
+        return NULL;
+    if (column->type == WB_TYPE_UUID && piece->bytes == 16)
+        return "not a uuid of 36 characters";
+    if (column->type == WB_TYPE_BYTEA && piece->kind == WB_PIECE_JSON)
+        return "a nested value";
+    if (column->type == WB_TYPE_DATE && piece->kind == WB_PIECE_NUMBER)
+        return "a number, which may be days as well as a date's digits";
+    return NULL;
+}
+
 int wb_piece_value(const wb_column *column, const wb_piece *piece, wb_value_room *room,
                    wb_value *value, wb_err *err)
 {
@@ -252,6 +264,9 @@ int wb_piece_value(const wb_column *column, const wb_piece *piece, wb_value_room
         return WB_OK;
     }
     *value = text_of(piece->text, piece->bytes);
+    const char *why = mistaken(column, piece);
+    if (why != NULL)
+        return refuse(column, piece, why, err);
     if (column->array && piece->kind != WB_PIECE_NUMBER && piece->kind != WB_PIECE_BOOL)
         return read_list(column, piece, room, value, err);
     if (piece->kind <= WB_PIECE_STRING)
