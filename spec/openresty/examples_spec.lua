@@ -127,7 +127,8 @@ describe("the example for nginx", function()
         it("takes a body in pieces, cut anywhere, and keeps an id that is given", function()
             local server = stay "ingest"
             local id = "018bcfe5-6be8-7000-ba42-000000000001"
-            local body = ('{"id":"%s","at":0.5,"device":"é","celsius":1e1}\n{"at":1.5,"device":"x","celsius":-2}'):format(id)
+            local body = ('{"id":"%s","at":0.5,"device":"é","celsius":1e1}\n{"at":1.5,"device":"x","celsius":-2}')
+                :format(id)
             for _ = 1, 2 do
                 local client = assert(socket.connect("127.0.0.1", server.port))
                 client:settimeout(process.PATIENCE)

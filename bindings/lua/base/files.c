@@ -156,12 +156,8 @@ static int new_decoder(lua_State *L)
 void lwb_process_files(lua_State *L)
 {
     static const luaL_Reg functions[] = {
-        {"read", file_read},
-        {"same_file", file_same},
-        {"size", file_size},
-        {"width", terminal_width},
-        {"decoder", new_decoder},
-        {NULL, NULL},
+        {"read", file_read},       {"same_file", file_same}, {"size", file_size},
+        {"width", terminal_width}, {"decoder", new_decoder}, {NULL, NULL},
     };
     lwb_setfuncs(L, functions);
 }

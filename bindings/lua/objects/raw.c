@@ -5,7 +5,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "lua/base/pipeline.h"
+#include "lua/objects/reader.h"
 
 static void push_us(lua_State *L, int64_t us)
 {
@@ -149,4 +149,6 @@ void lwb_raw(lua_State *L)
     lwb_setfuncs(L, functions);
     lwb_raw_policy(L);
     lwb_raw_reader(L);
+    lwb_raw_origins(L);
+    lwb_raw_records(L);
 }

@@ -8,9 +8,8 @@
 
 /* Raises where the argument is no reader, or one that was collected. */
 wb_reader *lwb_reader_living(lua_State *L, int index);
-/* The options in the table at `index`, which were checked. Leaves on the stack what they borrow. */
-void lwb_reader_options(lua_State *L, int index, wb_reader_options *out);
-void lwb_raw_origins(lua_State *L); /* these set their functions in the table at the top */
+void lwb_raw_reader(lua_State *L); /* these set their functions in the table at the top */
+void lwb_raw_origins(lua_State *L);
 void lwb_raw_records(lua_State *L);
 
 #endif

@@ -4,6 +4,7 @@
 
 #include "base/env.h"
 #include "lua/objects/reader.h"
+#include "lua/objects/reader_options.h"
 
 typedef struct lwb_records {
     const lwb_kind *kind;

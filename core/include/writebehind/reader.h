@@ -4,7 +4,7 @@
 #ifndef WRITEBEHIND_READER_H
 #define WRITEBEHIND_READER_H
 
-#include "values.h"
+#include "writebehind/values.h"
 
 #ifdef __cplusplus
 extern "C" {

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
--- An endpoint that takes measurements as NDJSON, an object a line, and answers how many rows it took: see nginx.conf and
--- table.sql. A body goes in as it comes, so it may be of any size.
+-- An endpoint that takes measurements as NDJSON, an object a line, and answers how many rows it took: see nginx.conf
+-- and table.sql. A body goes in as it comes, so it may be of any size.
 local cjson = require "cjson"
 local resty = require "writebehind.resty"
 local writebehind = require "writebehind"
@@ -62,8 +62,8 @@ function ingest.post()
         take(reader:finish())
     end
     all.message, all.lines = stopped, named[1] and named or nil
-    ngx.status = stopped and 503 or all.refused > 0 and 422 or 200
-    ngx.header.content_type = "application/json"
+    ngx.status = stopped and 503 or all.refused > 0 and 422 or 200 -- luacheck: ignore 122
+    ngx.header.content_type = "application/json" -- luacheck: ignore 122
     ngx.say(cjson.encode(all))
 end
 
