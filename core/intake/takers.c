@@ -90,29 +90,56 @@ static bool make_fields(wb_takers *takers, size_t count)
 
 /* ---- by a header ---- */
 
-/* How often the header has the name before a place. */
-static size_t times_before(const wb_record *header, size_t place)
+/* The fields of a header, and what they are called. */
+typedef struct wb_names {
+    const wb_record *header;
+    uint32_t *times; /* how often the header has each one's text before it */
+    wb_buffer name;  /* of the newest */
+} wb_names;
+
+static int compare_with_place(const void *a, const void *b)
 {
-    const wb_piece *piece = &header->pieces[place];
-    size_t times = 0;
-    for (size_t i = 0; i < place; i++)
-        times += header->pieces[i].bytes == piece->bytes &&
-                 memcmp(header->pieces[i].text, piece->text, piece->bytes) == 0;
-    return times;
+    const wb_taker *x = a, *y = b;
+    int order = compare(a, b);
+    return order != 0 ? order : (x->column > y->column) - (x->column < y->column);
 }
 
-static void field_name(const wb_record *header, size_t place, wb_buffer *name)
+/* Sorts them, so that long names that begin alike are compared a few times each. */
+static bool begin_names(wb_names *names, const wb_record *header)
 {
-    const wb_piece *piece = &header->pieces[place];
-    name->bytes = 0;
-    if (piece->bytes == 0) {
-        wb_buffer_printf(name, "column_%zu", place + 1);
-        return;
+    size_t count = header->count;
+    wb_taker *sorted = wb_alloc((count + 1) * sizeof *sorted);
+    *names = (wb_names){.header = header, .times = wb_alloc((count + 1) * sizeof *names->times)};
+    bool begun = sorted != NULL && names->times != NULL;
+    for (size_t i = 0; i < count && begun; i++)
+        sorted[i] = (wb_taker){header->pieces[i].text, header->pieces[i].bytes, (int32_t)i};
+    if (begun)
+        qsort(sorted, count, sizeof *sorted, compare_with_place);
+    for (size_t i = 0, times = 0; i < count && begun; i++) {
+        times = i > 0 && compare(&sorted[i - 1], &sorted[i]) == 0 ? times + 1 : 0;
+        names->times[sorted[i].column] = (uint32_t)times;
     }
-    size_t times = times_before(header, place);
+    wb_free(sorted);
+    return begun;
+}
+
+static void end_names(wb_names *names)
+{
+    wb_free(names->times);
+    wb_buffer_fini(&names->name);
+}
+
+static const wb_buffer *field_name(wb_names *names, size_t place)
+{
+    const wb_piece *piece = &names->header->pieces[place];
+    wb_buffer *name = &names->name;
+    name->bytes = 0;
     wb_buffer_put(name, piece->text, piece->bytes);
-    if (times > 0)
-        wb_buffer_printf(name, "_%zu", times + 1);
+    if (piece->bytes == 0)
+        wb_buffer_printf(name, "column_%zu", place + 1);
+    else if (names->times[place] > 0)
+        wb_buffer_printf(name, "_%u", (unsigned)names->times[place] + 1);
+    return name;
 }
 
 static bool is_required(const wb_column *column)
@@ -153,13 +180,12 @@ static void list_missing(const wb_takers *takers, const wb_schema *schema, list 
 }
 
 /* What no column takes. */
-static void list_unknown(const wb_takers *takers, const wb_record *header, wb_buffer *name,
-                         list *unknown)
+static void list_unknown(const wb_takers *takers, wb_names *names, list *unknown)
 {
     for (size_t i = 0; i < takers->field_count; i++) {
         if (takers->fields[i] != WB_NO_TAKER)
             continue;
-        field_name(header, i, name);
+        const wb_buffer *name = field_name(names, i);
         put_name(unknown, name->data, name->bytes);
     }
 }
@@ -182,14 +208,14 @@ static int refuse_delimiter(const list *unknown, char delimiter, wb_err *err)
 }
 
 /* All that is wrong with it, at once. */
-static int check_names(const wb_takers *takers, const wb_schema *schema, const wb_record *header,
-                       bool ignore_unknown, wb_buffer *name, wb_err *err)
+static int check_names(const wb_takers *takers, const wb_schema *schema, wb_names *names,
+                       bool ignore_unknown, wb_err *err)
 {
     list unknown = {.used = 0}, missing = {.used = 0};
     if (!ignore_unknown)
-        list_unknown(takers, header, name, &unknown);
+        list_unknown(takers, names, &unknown);
     list_missing(takers, schema, &missing);
-    char delimiter = unknown.used > 0 ? other_delimiter(header) : '\0';
+    char delimiter = unknown.used > 0 ? other_delimiter(names->header) : '\0';
     if (delimiter != '\0')
         return refuse_delimiter(&unknown, delimiter, err);
     if (unknown.used + missing.used == 0)
@@ -206,13 +232,14 @@ static int refuse_twice(const wb_buffer *name, wb_err *err)
                    wb_show_text(name->data, name->bytes, shown));
 }
 
-static int set_fields(wb_takers *takers, const wb_record *header, wb_buffer *name, wb_err *err)
+static int set_fields(wb_takers *takers, wb_names *names, wb_err *err)
 {
-    if (!make_fields(takers, header->count))
+    size_t count = names->header->count;
+    if (!make_fields(takers, count))
         return wb_fail(err, WB_MEMORY, "out of memory for a header");
     takers->field_count = 0;
-    for (size_t i = 0; i < header->count; i++) {
-        field_name(header, i, name);
+    for (size_t i = 0; i < count; i++) {
+        const wb_buffer *name = field_name(names, i);
         if (name->failed)
             return wb_fail(err, WB_MEMORY, "out of memory for a header");
         const wb_taker *taker = find(takers, name->data, name->bytes);
@@ -223,20 +250,21 @@ static int set_fields(wb_takers *takers, const wb_record *header, wb_buffer *nam
     return WB_OK;
 }
 
-/* Names are compared with each other. */
+/* No table has so many columns. */
 enum { MOST_FIELDS = 10000 };
 
 int wb_takers_read_header(wb_takers *takers, const wb_schema *schema, const wb_record *header,
                           bool ignore_unknown, wb_err *err)
 {
-    wb_buffer name = WB_BUFFER_EMPTY;
+    wb_names names;
     if (header->count > MOST_FIELDS)
         return wb_fail(err, WB_INVALID, "the header has %zu fields, more than %d", header->count,
                        MOST_FIELDS);
-    int code = set_fields(takers, header, &name, err);
+    int code = begin_names(&names, header) ? set_fields(takers, &names, err)
+                                           : wb_fail(err, WB_MEMORY, "out of memory for a header");
     if (code == WB_OK)
-        code = check_names(takers, schema, header, ignore_unknown, &name, err);
-    wb_buffer_fini(&name);
+        code = check_names(takers, schema, &names, ignore_unknown, err);
+    end_names(&names);
     return code;
 }
 
