@@ -296,6 +296,18 @@ static int add_read(wb_batcher *batcher, wb_reader *reader, const wb_choice *cho
     return code;
 }
 
+/* It comes again where the batcher is closed. */
+static int refuse_record(wb_batcher *batcher, wb_reader *reader, wb_reading *out, wb_err *err)
+{
+    const wb_err why = *err;
+    int code = wb_outbox_reject(&batcher->outbox, WB_INVALID, err);
+    if (code == WB_INVALID)
+        out->refusal = reader->records.at;
+    else
+        reader->seen = why;
+    return code;
+}
+
 static int read_rows(wb_batcher *batcher, wb_reader *reader, const wb_choice *choice, uint64_t most,
                      wb_reading *out, wb_err *err)
 {
@@ -309,10 +321,8 @@ static int read_rows(wb_batcher *batcher, wb_reader *reader, const wb_choice *ch
         out->unreadable = read == WB_READ_FAILED;
         if (out->unreadable)
             return WB_INVALID;
-        if (read == WB_READ_REFUSED) {
-            out->refusal = reader->records.at;
-            return wb_outbox_reject(&batcher->outbox, WB_INVALID, err);
-        }
+        if (read == WB_READ_REFUSED)
+            return refuse_record(batcher, reader, out, err);
         code = add_read(batcher, reader, choice, out, err);
     }
     return code;
@@ -321,7 +331,9 @@ static int read_rows(wb_batcher *batcher, wb_reader *reader, const wb_choice *ch
 int wb_batcher_read(wb_batcher *batcher, wb_reader *reader, const wb_choice *choice, uint64_t most,
                     wb_reading *out, wb_err *err)
 {
+    wb_err own;
     *out = (wb_reading){.accepted = 0};
+    err = err != NULL ? err : &own;
     int code = wb_pipeline_start(&batcher->pipeline, err);
     if (code == WB_OK && reader->schema != batcher->outbox.schema)
         code = wb_fail(err, WB_MISUSE, "the reader is of another schema");

@@ -304,6 +304,13 @@ static void test_closed_and_foreign_batchers(void **state)
     assert_int_equal(read_most(&r, reader, 9, &out), WB_CLOSED);
     assert_int_equal(wb_reader_look(reader), WB_READ_ROW);
     assert_int_equal(reader->records.at.line, 1);
+    wb_reader *second = new_reader(&r, (wb_reader_options){.format = WB_NDJSON});
+    put_text(second, "{}\n" TWO_IN_QUOTES);
+    assert_int_equal(read_most(&r, second, 9, &out), WB_CLOSED);
+    assert_null(out.refusal.text);
+    assert_int_equal(wb_reader_look(second), WB_READ_REFUSED);
+    assert_int_equal(second->records.at.line, 1);
+    wb_reader_free(second);
     wb_free(end_reading(&r, reader));
     wb_free(end_reading(&other, NULL));
 }
