@@ -29,8 +29,8 @@ int wb_takers_init(wb_takers *takers, const wb_schema *schema, const char *const
 void wb_takers_fini(wb_takers *takers);
 
 /* Sets the fields by the names that the pieces of a header are; one that is empty is called column_N by its place, one that
- * was there before gets _2, _3, … WB_INVALID says what no column takes, unless `ignore_unknown`, and what is missing.
- * WB_MEMORY. */
+ * was there before gets _2, _3, … WB_INVALID says what no column takes, unless `ignore_unknown`, what one takes twice, and
+ * what is missing. WB_MEMORY. */
 int wb_takers_read_header(wb_takers *takers, const wb_schema *schema, const wb_record *header,
                           bool ignore_unknown, wb_err *err);
 
