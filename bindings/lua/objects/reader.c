@@ -91,13 +91,14 @@ static int raw_offset(lua_State *L)
     return 1;
 }
 
-/* refusal(reader) → the line and the text of the record that was read last */
+/* refusal(reader) → the line, the text and the offset of the record that was read last */
 static int raw_refusal(lua_State *L)
 {
     const wb_refusal *at = &lwb_reader_living(L, 1)->records.at;
     lua_pushinteger(L, (lua_Integer)at->line);
     lua_pushlstring(L, at->text, at->bytes);
-    return 2;
+    lua_pushinteger(L, (lua_Integer)at->offset);
+    return 3;
 }
 
 /* pass(reader): the row that comes next is not added. */

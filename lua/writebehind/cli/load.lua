@@ -28,9 +28,11 @@ local function state_of(self)
         last_error = stats.last_error }
 end
 
-local function refuse(self, line, reason, text)
+-- The record that the reader read last is refused.
+local function refuse(self, reason)
+    local line, text, offset = raw.refusal(self.reader)
     self.refused = self.refused + 1
-    self.rejects:put(self.input:line(line), reason, text)
+    self.rejects:put(self.input:line(line, offset), reason, text)
 end
 
 -- How long the store may take nothing before it is given up: less where it answers and refuses.
@@ -102,12 +104,10 @@ local function add_all(self)
         if ok and raw.accepted(self.reader) == before then
             return true
         elseif code == "invalid" then
-            local line, text = raw.refusal(self.reader)
-            refuse(self, line, message, text)
+            refuse(self, message)
         elseif code == "full" then
             if not look(self) then
-                local line, text = raw.refusal(self.reader)
-                refuse(self, line, self.failure or "interrupted before it was added", text)
+                refuse(self, self.failure or "interrupted before it was added")
                 return false
             end
         elseif not ok then
@@ -137,7 +137,7 @@ end
 local function take_text(self, text)
     for _, bad in ipairs(self.input:take_bad()) do
         self.refused = self.refused + 1
-        self.rejects:put(bad.line, bad.why, bad.text)
+        self.rejects:put(bad.line, bad.why, bad.text, bad.form)
     end
     local ok, message = raw.put(self.reader, text)
     if not ok then

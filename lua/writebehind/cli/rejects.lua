@@ -45,11 +45,13 @@ local function hex(text)
     end))
 end
 
--- Keeps one row: its line (nil where it is not known), why, and its text. What is no UTF-8 is kept in hex digits too.
-function Rejects:put(line, reason, raw)
+-- Keeps one row: its line (nil where it is not known), why, its text, and its form, where that is not the others'.
+-- What is no UTF-8 is kept in hex digits too.
+function Rejects:put(line, reason, raw, form)
     self.count = self.count + 1
+    form = form or self.form
     if self.file then
-        local row, form = as_utf8(raw), self.form
+        local row = as_utf8(raw)
         self.file:write(json.encode { line = line or json.null, error = as_utf8(reason), row = row,
             hex = row ~= raw and hex(raw) or nil, format = form.format, header = form.header,
             delimiter = form.delimiter, null = form.null }, "\n")

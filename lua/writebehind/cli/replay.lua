@@ -7,6 +7,8 @@ local input = require "writebehind.cli.input"
 local json = require "writebehind.json"
 local load = require "writebehind.cli.load"
 
+local FORMATS = { ndjson = true, csv = true, tsv = true, copy = true }
+
 local Source = {}
 
 local function late(self, name)
@@ -34,16 +36,28 @@ local function from_hex(text)
     end))
 end
 
--- The text of a line's row, and how it is to be read; nil and what is wrong.
+-- A JSON list of names as one; what is no name is left out.
+local function names_of(text)
+    local names = {}
+    for _, name in ipairs(json.decode(text) or {}) do
+        names[#names + 1] = type(name) == "string" and name or nil
+    end
+    return names
+end
+
+-- The text of a line's row, and how it is to be read; nil, nil and what is wrong.
 local function row_of(pieces)
     local row, hex = member(pieces, "row"), text_of(pieces, "hex")
     if not row or (row.kind ~= "json" and row.kind ~= "string") then
-        return nil, 'no "row": not a line of a dead-letter file, nor of rejects'
+        return nil, nil, 'no "row": not a line of a dead-letter file, nor of rejects'
     end
     local header = text_of(pieces, "header")
+    local format = row.kind == "string" and text_of(pieces, "format") or "ndjson"
+    if not FORMATS[format] or (format == "ndjson" and header) then
+        return nil, nil, "its row is of no format that can be read"
+    end
     return hex and from_hex(hex) or row.text, {
-        format = row.kind == "string" and text_of(pieces, "format") or "ndjson",
-        header = header and json.decode(header) or nil, delimiter = text_of(pieces, "delimiter"),
+        format = format, header = header and names_of(header), delimiter = text_of(pieces, "delimiter"),
         null = text_of(pieces, "null"),
     }
 end
@@ -51,6 +65,35 @@ end
 local function is_same_form(a, b)
     return a.format == b.format and a.delimiter == b.delimiter and a.null == b.null
         and table.concat(a.header or {}, ",") == table.concat(b.header or {}, ",")
+end
+
+-- ---- one row ----
+
+-- The text goes on with lines that are none: a reader looks at what a text begins with.
+local LEAD = "\n\n\n\n"
+
+-- What looks at a row by itself, since one that has no end would take those after it along. nil and a message: there is
+-- no such form.
+local function new_checker(form)
+    local checker, message = raw.records(form)
+    if not checker then
+        return nil, message
+    end
+    raw.give(checker, LEAD)
+    while raw.next(checker) do -- luacheck: ignore 542
+    end
+    return checker
+end
+
+-- Why a text is not one row; nil: it is.
+local function wrong_of(self, text)
+    raw.give(self.checker, text .. "\n")
+    local line, pieces, wrong = raw.next(self.checker)
+    if line and not raw.next(self.checker) then
+        return not pieces and wrong or nil
+    end
+    self.checker = new_checker(self.form)
+    return "its row is not one record: it has no end, or more than one"
 end
 
 -- ---- the source ----
@@ -89,14 +132,26 @@ local function forget_places(self)
     self.places = kept
 end
 
--- The lines that are none, since it was asked last: { line, why, text }.
+-- The lines whose rows can't be read, since it was asked last: { line, why, text, form }.
 function Source:take_bad()
     local bad = self.bad
     self.bad = {}
     return bad
 end
 
--- The text of the next row; nil at the end, or nil and a message.
+-- Takes the form of the first row as that of all; → why a row of a form is none of them; nil: it is
+local function wrong_form(self, form)
+    if not self.form then
+        local checker, message = new_checker(form)
+        if not checker then
+            return message
+        end
+        self.form, self.checker = form, checker
+    end
+    return not is_same_form(self.form, form) and "its row is of another form than those before" or nil
+end
+
+-- The text of the next row; "" where a line has none; nil at the end, or nil and a message.
 function Source:read()
     local ahead = self.ahead
     self.ahead = nil
@@ -107,18 +162,16 @@ function Source:read()
     if not line then
         return nil, wrong
     end
-    local text, form = nil, wrong
+    local text, form
     if pieces then
-        text, form = row_of(pieces)
+        text, form, wrong = row_of(pieces)
+        wrong = wrong or wrong_form(self, form) or wrong_of(self, text)
     end
-    if text and self.form and not is_same_form(self.form, form) then
-        text, form = nil, "its row is of another form than those before"
-    end
-    if not text then
-        self.bad[#self.bad + 1] = { line = line, why = form, text = raw.text(self.records) }
+    if wrong then
+        self.bad[#self.bad + 1] = { line = line, why = wrong, text = text or raw.text(self.records),
+            form = text and form or { format = "ndjson" } }
         return ""
     end
-    self.form = self.form or form
     forget_places(self)
     self.places[#self.places + 1] = { offset = self.given, line = line }
     self.given = self.given + #text + 1
@@ -148,9 +201,11 @@ local function open(args)
     end
     local self = setmetatable({ input = file, places = {}, bad = {}, given = 0 }, { __index = late })
     self.records = raw.records { format = "ndjson" }
+    local text
     repeat
-        self.ahead, message = self:read()
-    until self.ahead ~= ""
+        text, message = self:read()
+    until text ~= ""
+    self.ahead = text
     if message then
         return nil, message
     end
