@@ -60,36 +60,33 @@ end
 
 -- ---- names ----
 
--- As PostgreSQL cuts a name: at 63 bytes, between two characters.
-local function cut(name)
-    if #name <= 63 then
+-- As PostgreSQL cuts a name: at 63 bytes, or less, between two characters.
+local function cut(name, most)
+    local stop = most or 63
+    if #name <= stop then
         return name
     end
-    local stop = 63
     while name:byte(stop + 1) >= 0x80 and name:byte(stop + 1) < 0xC0 do
         stop = stop - 1
     end
     return name:sub(1, stop)
 end
 
--- The name that a database of a dialect has for one, and the one by which it knows it again: SQLite's have no case.
+-- The name that a column of a database has for one, and the one by which it knows it again: SQLite's have no case.
 function infer.name_in(dialect, name)
-    if dialect == "postgresql" then
-        name = cut(name)
-        return name, name
-    end
+    name = cut(name)
     return name, dialect == "sqlite" and name:lower() or name
 end
 
 -- By the input's names: the columns' names, none twice.
-local function column_names(order, dialect)
+function infer.column_names(order, dialect)
     local names, taken = {}, {}
     for _, name in ipairs(order) do
         local column, key = infer.name_in(dialect, name)
         local number = 1
         while taken[key] do
             number = number + 1
-            column = infer.name_in(dialect, name):sub(1, 59) .. "_" .. number
+            column = cut(name, 62 - #tostring(number)) .. "_" .. number
             key = select(2, infer.name_in(dialect, column))
         end
         taken[key], names[name] = true, column
@@ -110,7 +107,7 @@ function infer.columns(sample, map, dialect)
     for _, pieces in ipairs(sample.records) do
         look_at(pieces, header, order, types)
     end
-    local names, columns, from, has_id = column_names(order, dialect), {}, {}, false
+    local names, columns, from, has_id = infer.column_names(order, dialect), {}, {}, false
     for column, name in pairs(map) do
         names[name] = column
     end

@@ -256,6 +256,8 @@ local HINTS = {
     ["the text is UTF%-16"] = "--encoding UTF-16 reads it",
     ["a JSON list"] = "jq -c '.[]' makes lines of it",
     ["is the delimiter"] = "--delimiter says so",
+    ["the header does not name it"] = "--map takes another name for it",
+    ["not UTF%-8"] = "--encoding says what it is",
     ["no column takes"] = "--map gives a column another name, --ignore-unknown leaves out the rest",
 }
 
@@ -305,6 +307,18 @@ local function open_sample(args)
     return sample.take(file, reader_options(args), args.create and SAMPLE or 1)
 end
 
+-- What the rejects may not be written over.
+local function check_rejects(self)
+    local args, file = self.args, self.args.rejects
+    local store = args.store:match "^sqlite:(.*)"
+    if file and process.same_file(file, args.file) then
+        return nil, ("--rejects: %s is the input"):format(file)
+    elseif file and store and process.same_file(file, store) then
+        return nil, ("--rejects: %s is the store"):format(file)
+    end
+    return true
+end
+
 local function open_input(self)
     local source, message = self.open_source(self.args)
     if not source then
@@ -315,12 +329,8 @@ local function open_input(self)
 end
 
 local function open_rejects(self)
-    local args, options = self.args, self.options
-    if args.rejects and process.same_file(args.rejects, args.file) then
-        return nil, ("--rejects: %s is the input"):format(args.rejects)
-    end
-    local message
-    self.rejects, message = rejects.open(args.rejects, function(text)
+    local args, options, message = self.args, self.options, nil
+    self.rejects, message = rejects.open(not args.dry_run and args.rejects or nil, function(text)
         self.progress:note(text)
     end, { format = options.format, header = self.input.header, delimiter = options.delimiter, null = options.null })
     return self.rejects, message
@@ -342,7 +352,7 @@ local function open_table(self)
     end
     local schema, map, left_out, inferred = tables.schema(store, args, self.input)
     if not schema then
-        return nil, map
+        return nil, with_hint(map)
     end
     if args.dry_run then
         tell_columns(self, schema, map)
@@ -365,7 +375,7 @@ function load.run(args, open_source)
         looked_s = process.now() }
     self.progress = progress.new { stream = io.stderr, is_terminal = process.isatty(2), now = process.now,
         width = process.width(2), quiet = args.quiet }
-    for _, open in ipairs { open_input, open_rejects, open_table } do
+    for _, open in ipairs { check_rejects, open_input, open_table, open_rejects } do
         local ok, message = open(self)
         if not ok then
             complain(tostring(message))

@@ -23,6 +23,17 @@ local function header_names(pieces)
     return names
 end
 
+-- What a header says of which two fields get the same name.
+local function named_twice(header)
+    local seen = {}
+    for _, name in ipairs(header) do
+        if seen[name] then
+            return ('the header: two fields are called "%s"; --skip 1, --no-header and --columns name them'):format(name)
+        end
+        seen[name] = true
+    end
+end
+
 -- What a header of one field says that has another delimiter in it.
 local function other_delimiter(header)
     local found = #header == 1 and header[1]:match "[;\t|,]"
@@ -35,9 +46,12 @@ local function take(self, line, pieces, wrong)
         self.failure = pieces
     elseif self.has_fields and not self.header then
         self.header = header_names(pieces or {})
-        self.failure = not pieces and "the header: " .. wrong or self.creates and other_delimiter(self.header) or nil
+        self.failure = not pieces and "the header: " .. wrong or named_twice(self.header)
+            or self.creates and other_delimiter(self.header) or nil
     elseif pieces then
         self.records[#self.records + 1] = pieces
+    else
+        self.wrong = self.wrong or ("line %d: %s"):format(line, wrong)
     end
 end
 

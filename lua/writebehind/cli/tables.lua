@@ -27,24 +27,29 @@ end
 local function infer_schema(args, sample, dialect)
     local columns, map = infer.columns(sample, args.map, dialect)
     if #columns < 2 then
-        return nil, "no record to infer the columns of a table from"
+        return nil, "no record to infer the columns of a table from" .. (sample.wrong and ": " .. sample.wrong or "")
     end
     local ok, schema = pcall(writebehind.schema, columns)
     return ok and schema or nil, ok and map or schema
 end
 
--- By column: the input's name, where the database knows it by another: one that it cut, or without case.
+-- By column: the header's name, where the database knows it by another: one that it cut, without case, or numbered as
+-- where the table was made. A column's own name comes first.
 local function names_in(schema, sample, dialect, map)
-    local known, all = {}, {}
+    local known, all, header = {}, {}, sample.header or {}
+    local names, own = infer.column_names(header, dialect), {}
     for _, column in ipairs(schema:columns()) do
         known[select(2, infer.name_in(dialect, column.name))] = column.name
     end
     for column, name in pairs(map) do
         all[column] = name
     end
-    for _, name in ipairs(sample.header or {}) do
-        local column = known[select(2, infer.name_in(dialect, name))]
-        if column and column ~= name and not all[column] then
+    for _, name in ipairs(header) do
+        own[name] = true
+    end
+    for _, name in ipairs(header) do
+        local column = known[select(2, infer.name_in(dialect, names[name]))]
+        if column and not own[column] and not all[column] then
             all[column] = name
         end
     end
