@@ -257,7 +257,7 @@ local HINTS = {
     ["a JSON list"] = "jq -c '.[]' makes lines of it",
     ["is the delimiter"] = "--delimiter says so",
     ["the header does not name it"] = "--map takes another name for it",
-    ["not UTF%-8"] = "--encoding says what it is",
+    ["is not UTF%-8"] = "--encoding says what it is",
     ["no column takes"] = "--map gives a column another name, --ignore-unknown leaves out the rest",
 }
 
@@ -329,7 +329,8 @@ local function open_input(self)
 end
 
 local function open_rejects(self)
-    local args, options, message = self.args, self.options, nil
+    local args, options = self.args, self.options
+    local message
     self.rejects, message = rejects.open(not args.dry_run and args.rejects or nil, function(text)
         self.progress:note(text)
     end, { format = options.format, header = self.input.header, delimiter = options.delimiter, null = options.null })

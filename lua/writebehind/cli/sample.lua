@@ -28,7 +28,8 @@ local function named_twice(header)
     local seen = {}
     for _, name in ipairs(header) do
         if seen[name] then
-            return ('the header: two fields are called "%s"; --skip 1, --no-header and --columns name them'):format(name)
+            return ('two fields of the header are called "%s"; --skip 1, --no-header and --columns name them'):format(
+                name)
         end
         seen[name] = true
     end
