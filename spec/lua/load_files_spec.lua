@@ -321,7 +321,8 @@ describe("options", function()
             assert_says("--delimiter says so", load_text("w.csv", "n;t\n1;x\n", name, more))
             assert_says("jq -c '.[]' makes lines", load_text("w.json", ' [{"n":1}]\n', name, more))
             assert_says("--encoding UTF-16 reads it", load_text("w.csv", "\255\254n\0\n\0001\0\n\0", name, more))
-            assert_says('fields of the header are called "a_2"; --skip 1', load_text("w.csv", "a,a,a_2\n1,2,3\n", name, more))
+            assert_says('fields of the header are called "a_2"; --skip 1', load_text("w.csv", "a,a,a_2\n1,2,3\n", name,
+                more))
         end
         assert_says("--encoding says what it is", load_text("w.csv", "\252\n1\n", "made", "--create"))
         assert.equal("t", sql ".tables")
