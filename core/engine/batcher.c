@@ -10,8 +10,8 @@
 #include "engine/exit.h"
 #include "engine/lifecycle.h"
 #include "engine/options.h"
+#include "engine/outbox/read.h"
 #include "engine/outbox/trial.h"
-#include "intake/reader.h"
 
 /* A write that was stopped only to go on in another thread is tried again at once, and counts as no last try. */
 enum { AT_ONCE_US = 1 };
@@ -282,62 +282,17 @@ int wb_batcher_add(wb_batcher *batcher, const wb_value *values, size_t count, bo
     return wb_batcher_add_as(batcher, values, count, NULL, due, err);
 }
 
-/* Adds the row that the reader has. One that never will fit is refused, and not tried again. */
-static int add_read(wb_batcher *batcher, wb_reader *reader, const wb_choice *choice,
-                    wb_reading *out, wb_err *err)
-{
-    int code = wb_outbox_put_tuple(&batcher->outbox, &reader->tuple, choice,
-                                   batcher->pipeline.threaded ? NULL : &out->due, err);
-    if (code == WB_OK || code == WB_INVALID)
-        wb_reader_take(reader);
-    out->accepted += code == WB_OK;
-    if (code == WB_INVALID)
-        out->refusal = reader->records.at;
-    return code;
-}
-
-/* It comes again where the batcher is closed. */
-static int refuse_record(wb_batcher *batcher, wb_reader *reader, wb_reading *out, wb_err *err)
-{
-    const wb_err why = *err;
-    int code = wb_outbox_reject(&batcher->outbox, WB_INVALID, err);
-    if (code == WB_INVALID)
-        out->refusal = reader->records.at;
-    else
-        reader->seen = why;
-    return code;
-}
-
-static int read_rows(wb_batcher *batcher, wb_reader *reader, const wb_choice *choice, uint64_t most,
-                     wb_reading *out, wb_err *err)
-{
-    int code = WB_OK;
-    while (code == WB_OK && out->accepted < most && !out->due) {
-        int read = wb_reader_next(reader, err);
-        if (read == WB_READ_NONE)
-            break;
-        if (read == WB_READ_MEMORY)
-            return WB_MEMORY;
-        out->unreadable = read == WB_READ_FAILED;
-        if (out->unreadable)
-            return WB_INVALID;
-        if (read == WB_READ_REFUSED)
-            return refuse_record(batcher, reader, out, err);
-        code = add_read(batcher, reader, choice, out, err);
-    }
-    return code;
-}
-
 int wb_batcher_read(wb_batcher *batcher, wb_reader *reader, const wb_choice *choice, uint64_t most,
                     wb_reading *out, wb_err *err)
 {
-    wb_err own;
+    wb_err own = {.code = WB_OK};
     *out = (wb_reading){.accepted = 0};
     err = err != NULL ? err : &own;
     int code = wb_pipeline_start(&batcher->pipeline, err);
-    if (code == WB_OK && reader->schema != batcher->outbox.schema)
-        code = wb_fail(err, WB_MISUSE, "the reader is of another schema");
-    return code == WB_OK ? read_rows(batcher, reader, choice, most, out, err) : code;
+    if (code != WB_OK)
+        return code;
+    return wb_outbox_read(&batcher->outbox, reader, choice, most, !batcher->pipeline.threaded, out,
+                          err);
 }
 
 int wb_batcher_route(wb_batcher *batcher, const char *table, uint32_t *out, wb_err *err)

@@ -336,10 +336,15 @@ int wb_reader_look(wb_reader *reader)
     return read;
 }
 
+void wb_reader_pass(wb_reader *reader)
+{
+    reader->has_row = false;
+}
+
 /* Where it can't be remembered, only its place is not known later. */
 void wb_reader_take(wb_reader *reader)
 {
-    reader->has_row = false;
+    wb_reader_pass(reader);
     if (reader->origins != NULL)
         wb_origins_put(reader->origins, reader->schema, reader->tuple.at, &reader->records.at);
 }

@@ -39,6 +39,7 @@ enum wb_read {
 int wb_reader_next(wb_reader *reader, wb_err *err);
 /* What wb_reader_next will answer. The row's values are there until more text is given. */
 int wb_reader_look(wb_reader *reader);
-void wb_reader_take(wb_reader *reader); /* the row is behind us */
+void wb_reader_take(wb_reader *reader); /* the row was added */
+void wb_reader_pass(wb_reader *reader); /* it was not, and is behind us */
 
 #endif

@@ -273,7 +273,7 @@ at date DEFAULT '2020-02-02', t text, a int GENERATED ALWAYS AS IDENTITY, g text
     it("are not what is required: that is named, as what is unknown, with an option that helps", function()
         sql "CREATE TABLE t (n int8 NOT NULL, t text);"
         assert_says('"q"; --map gives a column another name, --ignore-unknown', load_text("f.csv", "n,q\n1,2\n", "t"))
-        assert_says('"n" is required, and the header does not name it; --map', load_text("f.csv", "t\nx\n", "t"))
+        assert_says('required, and not in the header: "n"; --map', load_text("f.csv", "t\nx\n", "t"))
         assert_stored(0, "1 of 1 rows", load_text("f.csv", "n,q\n1,2\n", "t", "--ignore-unknown"))
         assert_stored(0, "1 of 1 rows", load_text("f.csv", "q,t\n3,x\n", "t", "--map", "n=q"))
         assert.equal("1|\n3|x", sql "SELECT n, t FROM t;")

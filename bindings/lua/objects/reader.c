@@ -104,7 +104,7 @@ static int raw_refusal(lua_State *L)
 /* pass(reader): the row that comes next is not added. */
 static int raw_pass(lua_State *L)
 {
-    wb_reader_take(lwb_reader_living(L, 1));
+    wb_reader_pass(lwb_reader_living(L, 1));
     return 0;
 }
 

@@ -4,6 +4,7 @@
 
 local writebehind = require "writebehind"
 local core = require "writebehind.core"
+local hints = require "writebehind.cli.hints"
 local input = require "writebehind.cli.input"
 local progress = require "writebehind.cli.progress"
 local rejects = require "writebehind.cli.rejects"
@@ -252,34 +253,6 @@ local function new_batcher(self, store, schema)
     return batcher
 end
 
-local HINTS = {
-    ["the text is UTF%-16"] = "--encoding UTF-16 reads it",
-    ["a JSON list"] = "jq -c '.[]' makes lines of it",
-    ["is the delimiter"] = "--delimiter says so",
-    ["the header does not name it"] = "--map takes another name for it",
-    ["is not UTF%-8"] = "--encoding says what it is",
-    ["no column takes"] = "--map gives a column another name, --ignore-unknown leaves out the rest",
-}
-
-local function with_hint(message)
-    for pattern, hint in pairs(HINTS) do
-        if message:find(pattern) then
-            return message .. "; " .. hint
-        end
-    end
-    return message
-end
-
--- What the table says of a column that the header names and the schema leaves out.
-local function with_reason(message, left_out)
-    for _, column in ipairs(left_out) do
-        if message:find(('"%s"'):format(column.name), 1, true) then
-            message = ('%s ("%s": %s)'):format(message, column.name, column.reason)
-        end
-    end
-    return message
-end
-
 local function reader_options(args)
     local options = { format = args.format or input.format_of(args.file), map = {} }
     for _, name in ipairs { "delimiter", "null", "comment", "skip", "ignore_unknown", "header" } do
@@ -322,7 +295,7 @@ end
 local function open_input(self)
     local source, message = self.open_source(self.args)
     if not source then
-        return nil, with_hint(message)
+        return nil, hints.of(message)
     end
     self.input, self.options = source, source.options
     return true
@@ -353,7 +326,7 @@ local function open_table(self)
     end
     local schema, map, left_out, inferred = tables.schema(store, args, self.input)
     if not schema then
-        return nil, with_hint(map)
+        return nil, hints.of(map)
     end
     if args.dry_run then
         tell_columns(self, schema, map)
@@ -364,7 +337,7 @@ local function open_table(self)
     self.reader, message = raw.reader(self.batcher, self.options)
     self.left_out = left_out
     self.window = self.reader and window.new(self.reader)
-    return self.reader, message and with_hint(with_reason(message, left_out))
+    return self.reader, message and hints.of(hints.reason(message, left_out))
 end
 
 local load = {}
@@ -388,7 +361,7 @@ function load.run(args, open_source)
         settle(self)
     end
     if self.unreadable then
-        self.failure = with_hint(with_reason(self.failure, self.left_out))
+        self.failure = hints.of(hints.reason(self.failure, self.left_out))
     end
     drain(self)
     self.rejects:close()
