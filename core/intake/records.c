@@ -57,11 +57,14 @@ int wb_records_init(wb_records *records, const wb_reader_options *options, wb_er
     const char *null = options->null != NULL || copy ? options->null : "";
     char usual = options->format == WB_CSV ? ',' : '\t';
     int code = check(options, err);
+    char delimiter = options->delimiter != '\0' ? options->delimiter : usual;
     if (code != WB_OK)
         return code;
+    if (options->comment == delimiter || options->comment == '"')
+        return wb_fail(err, WB_MISUSE, "comment: the delimiter and a quote are none");
     *records = (wb_records){
         .format = options->format,
-        .csv = {.delimiter = options->delimiter != '\0' ? options->delimiter : usual,
+        .csv = {.delimiter = delimiter,
                 .quote = options->format == WB_CSV ? '"' : '\0',
                 .escapes = copy,
                 .null = null,

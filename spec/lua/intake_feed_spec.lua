@@ -241,7 +241,7 @@ describe("a full batcher", function()
         assert(batcher:flush())
 
         local reader = batcher:reader { format = "csv" }
-        local sum = 0
+        local sum, rejected = 0, batcher:stats().rejected
         local function step(expected, code, ...)
             local answer = intake.answer(...)
             assert.same({ expected, code }, { answer.accepted, answer.code })
@@ -260,7 +260,7 @@ describe("a full batcher", function()
         assert.equal(1, sum)
         assert(batcher:close())
         local stats = batcher:stats()
-        assert.same({ 11, 11 }, { stats.accepted, stats.stored })
+        assert.same({ 11, 11, rejected + 1 }, { stats.accepted, stats.stored, stats.rejected })
     end)
 
     it("drops as it is told", function()

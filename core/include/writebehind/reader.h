@@ -19,7 +19,7 @@ enum wb_format {
 WB_API int wb_format_find(const char *name,
                           size_t bytes); /* "ndjson", "csv", "tsv", "copy"; or -1 */
 
-/* Of the formats with fields, but for map, ignore_unknown and max_record_bytes. */
+/* delimiter, null and header are of the formats with fields. */
 typedef struct wb_reader_options {
     wb_schema *schema; /* required */
     int32_t format;    /* enum wb_format */

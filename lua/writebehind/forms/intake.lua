@@ -149,6 +149,14 @@ local function answer(self, before, refused, message, code)
     return accepted, refused, code and message, code
 end
 
+-- A row that waits for room was not rejected.
+local function stop_at(self, message, code)
+    if code == "full" then
+        raw.forgive(self.batcher)
+    end
+    return message, code
+end
+
 -- feed(text) → rows accepted, a list of { line, text, message, code } of the records that were refused; message and
 -- "full" besides where it stopped at a row that found no room: feed("") goes on. nil, message, code, rows accepted
 -- and the list where nothing can be read or added any more.
@@ -158,10 +166,12 @@ function Reader:feed(text)
     if self.finished and text ~= "" then
         error("feed: finished: it takes no more text", 2)
     end
-    local before, refused = raw.accepted(self.raw), {}
-    local ok, message, code = text == "" or raw.put(self.raw, text)
+    local before, refused, ok, message, code = raw.accepted(self.raw), {}, true, nil, nil
+    if text ~= "" then
+        ok, message, code = raw.put(self.raw, text)
+    end
     if ok then
-        message, code = read(self, refused)
+        message, code = stop_at(self, read(self, refused))
     end
     return answer(self, before, refused, message, code)
 end
@@ -172,7 +182,7 @@ function Reader:finish()
     self.finished = true
     raw.finish(self.raw)
     local before, refused = raw.accepted(self.raw), {}
-    return answer(self, before, refused, read(self, refused))
+    return answer(self, before, refused, stop_at(self, read(self, refused)))
 end
 
 -- The rows that found no room are refused, each by itself.
