@@ -356,10 +356,12 @@ static bool copy_record(wb_records *records, int *answer)
     if (!is_empty(records))
         return true;
     wb_piece *piece = wb_record_add(record);
-    if (piece != NULL)
+    if (piece != NULL) {
         *piece = (wb_piece){.text = records->at.text, .kind = WB_PIECE_FIELD};
-    else
+    } else {
+        wb_records_again(records);
         *answer = WB_NEXT_MEMORY;
+    }
     return true;
 }
 

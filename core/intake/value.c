@@ -215,7 +215,7 @@ static void read_seconds(wb_value *value)
     double number;
     if (wb_int_from_text(value->text, value->bytes, &whole))
         *value = (wb_value){.kind = WB_INT, .i = whole};
-    else if (wb_float_from_text(value->text, value->bytes, &number))
+    else if (wb_seconds_from_text(value->text, value->bytes, &number))
         *value = (wb_value){.kind = WB_FLOAT, .f = number};
 }
 

@@ -303,7 +303,7 @@ static bool is_same(const uint8_t *a, const uint8_t *b)
 }
 
 /* Without a point: strtod would want the locale's. */
-static double nearest(const uint8_t *data)
+double wb_decimal_nearest(const uint8_t *data)
 {
     char text[FLOAT_ROOM], *at = text;
     int digits = wb_get16(data), weight = (int16_t)wb_get16(data + 2);
@@ -335,7 +335,7 @@ bool wb_decimal_float(const uint8_t *data, double *out)
     } else if (count > FLOAT_DIGITS) {
         return false;
     } else if (count > 0) {
-        number = nearest(data);
+        number = wb_decimal_nearest(data);
         if (!is_written_as(data, number))
             return false;
     }

@@ -29,7 +29,9 @@ void wb_decimal_put(wb_buffer *out, const uint8_t *data);
 bool wb_decimal_int64(const uint8_t *data, int64_t *out);
 /* Its value, where a double that is written with as many digits has the same ones; NaN and the infinities too. */
 bool wb_decimal_float(const uint8_t *data, double *out);
-/* The same of a float4, for a number other than zero. */
+/* The double that is nearest to a number, which may be infinite. */
+double wb_decimal_nearest(const uint8_t *data);
+/* As wb_decimal_float of a float4, for a number other than zero. */
 bool wb_decimal_is_float4(const uint8_t *data, float number);
 bool wb_decimal_is_number(const uint8_t *data); /* no NaN, no infinity */
 /* How many decimal digits there are from the first to the last that is not zero: 2 for 0.0120, 0 for zero or no number. */

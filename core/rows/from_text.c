@@ -93,6 +93,15 @@ bool wb_float_from_text(const char *text, size_t bytes, double *out)
     return true;
 }
 
+bool wb_seconds_from_text(const char *text, size_t bytes, double *out)
+{
+    uint8_t data[DECIMAL_BYTES];
+    if (!read_decimal(text, bytes, data) || !wb_decimal_is_number(data))
+        return false;
+    *out = wb_decimal_nearest(data);
+    return true;
+}
+
 /* Does a float4 keep all the digits that are written? What is beyond its range is left to the encoder. */
 static bool fits_float4(const char *text, size_t bytes, double number)
 {

@@ -14,5 +14,7 @@ void wb_value_from_text(const wb_column *column, wb_value *value);
 /* The number of a decimal text, exactly so; false: there is none. */
 bool wb_int_from_text(const char *text, size_t bytes, int64_t *out);
 bool wb_float_from_text(const char *text, size_t bytes, double *out);
+/* The nearest to it: for seconds, which are rounded to microseconds all the same. */
+bool wb_seconds_from_text(const char *text, size_t bytes, double *out);
 
 #endif

@@ -122,7 +122,8 @@ end
 
 local function add_reading(command)
     add_names(command)
-    command:option("--format", "What the file's ending tells otherwise, else ndjson.")
+    command:option("--format", "What the file's ending tells otherwise, else ndjson. tsv has no escapes and no "
+        .. "quotes; copy is the text format of PostgreSQL's COPY.")
         :choices { "ndjson", "csv", "tsv", "copy" }
     add_option(command, "--encoding", "NAME", "The text's encoding, a name that iconv knows; UTF-8.")
     add_option(command, "--delimiter", "C", "Between fields, \\t for a tab.", character)
