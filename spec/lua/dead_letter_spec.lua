@@ -168,8 +168,10 @@ describe("dead_letter", function()
         local dir = process.dir()
         local root = process.quote(os.getenv "WRITEBEHIND_ROOT" or ".")
         process.write(dir .. "/in.csv", "n\nx\n")
-        local command = ("cd %s && %s bin/writebehind load --store memory: --table t --rejects %s %s"):format(
-            root, process.interpreter(), "%s", dir .. "/in.csv")
+        local command = ("cd %s && %s bin/writebehind load --store sqlite:%s --table t --rejects %s %s"):format(
+            root, process.interpreter(), dir .. "/t.db", "%s", dir .. "/in.csv")
+        local target = writebehind.sqlite { path = dir .. "/t.db", create = true }
+        assert(target:execute "CREATE TABLE t (n int8)")
         process.run("cd " .. dir .. "; mkfifo fifo; touch elsewhere; ln -s elsewhere link")
         for _, name in ipairs { "fifo", "link" } do
             local result = process.run("timeout 60 sh -c " .. process.quote(command:format(dir .. "/" .. name)))
