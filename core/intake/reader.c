@@ -266,7 +266,8 @@ static int make_row(wb_reader *reader, wb_err *err)
 
 static int fail(wb_reader *reader, wb_err *err)
 {
-    *err = reader->failure;
+    if (err != NULL)
+        *err = reader->failure;
     return WB_READ_FAILED;
 }
 
