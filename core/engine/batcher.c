@@ -315,6 +315,14 @@ void wb_batcher_undecided(wb_batcher *batcher, const char *decision, const char 
         wb_backlog_undecided(&batcher->outbox.backlog, decision, why);
 }
 
+int wb_batcher_give_up(wb_batcher *batcher, const char *why, int64_t deadline_us, wb_err *err)
+{
+    int code = wb_pipeline_stop(&batcher->pipeline, deadline_us, err);
+    if (code == WB_OK || code == WB_TIMEOUT)
+        wb_outbox_give_up_all(&batcher->outbox, why);
+    return code;
+}
+
 wb_batch *wb_batcher_dead(wb_batcher *batcher)
 {
     bool here = wb_pipeline_enter(&batcher->pipeline, NULL) == WB_OK && batcher->dead_path == NULL;

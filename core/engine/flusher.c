@@ -122,11 +122,14 @@ static void *run(void *argument)
 
 void wb_flusher_stop(wb_pipeline *pipeline, bool will_restart)
 {
-    if (will_restart)
-        atomic_store(&pipeline->flusher.cancel.will_restart, true);
-    wb_cancel_ask(&pipeline->flusher.cancel);
+    wb_flusher *flusher = &pipeline->flusher;
     wb_monitor_lock(monitor_of(pipeline));
-    wb_monitor_wake_by(monitor_of(pipeline), WB_NOW);
+    if (flusher->started) {
+        if (will_restart)
+            atomic_store(&flusher->cancel.will_restart, true);
+        wb_cancel_ask(&flusher->cancel);
+        wb_monitor_wake_by(monitor_of(pipeline), WB_NOW);
+    }
     wb_monitor_unlock(monitor_of(pipeline));
 }
 

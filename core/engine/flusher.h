@@ -10,7 +10,7 @@
 int wb_flusher_start(wb_pipeline *pipeline, wb_err *err);
 /* Starts a thread again where the last one has ended, was joined, and left work. */
 int wb_flusher_restart(wb_pipeline *pipeline, wb_err *err);
-/* Asks the thread to end at once, also from a wait of its store; for good, or to be started again. */
+/* Asks the thread, where there is one, to end at once, also from a wait of its store; for good, or to be started again. */
 void wb_flusher_stop(wb_pipeline *pipeline, bool will_restart);
 /* Waits until the thread has ended; false at the deadline. True where it never started. */
 bool wb_flusher_wait(wb_pipeline *pipeline, int64_t deadline_us);

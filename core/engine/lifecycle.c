@@ -71,6 +71,16 @@ int wb_pipeline_close(wb_pipeline *pipeline, int64_t deadline_us, wb_err *err)
     return WB_OK;
 }
 
+int wb_pipeline_stop(wb_pipeline *pipeline, int64_t deadline_us, wb_err *err)
+{
+    int code = wb_pipeline_enter(pipeline, err);
+    if (code != WB_OK)
+        return code;
+    wb_backlog_close(pipeline->backlog);
+    wb_flusher_stop(pipeline, false);
+    return wb_flusher_join(pipeline, deadline_us) ? WB_OK : not_settled(pipeline, err);
+}
+
 /* One that an ancestor used is left as it is: its lock may be held, and its connection is not ours. */
 void wb_pipeline_detach(wb_pipeline *pipeline)
 {

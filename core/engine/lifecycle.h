@@ -14,5 +14,8 @@ static inline int wb_pipeline_start(wb_pipeline *pipeline, wb_err *err)
     bool started = atomic_load_explicit(&pipeline->started, memory_order_relaxed);
     return here && started ? WB_OK : wb_pipeline_start_slowly(pipeline, err);
 }
+/* Closes it, and stops its thread where it is, also in a write. Then nobody delivers any more: what was in the thread's
+ * hands is settled, or waits. WB_TIMEOUT: the thread has not ended yet. WB_FORK. */
+int wb_pipeline_stop(wb_pipeline *pipeline, int64_t deadline_us, wb_err *err);
 
 #endif

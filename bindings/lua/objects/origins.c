@@ -2,6 +2,7 @@
  * Where the rows of a reader came from: what a command needs to say which lines are dead. */
 #include <stdio.h>
 
+#include "engine/batcher.h"
 #include "lua/objects/reader.h"
 
 /* remember(reader): from now on, where its rows came from. */
@@ -89,12 +90,26 @@ static int raw_dead(lua_State *L)
     return 2;
 }
 
+/* give_up(batcher, why, seconds) → true; or nil, message, "timeout": a write has not ended in that time. */
+static int raw_give_up(lua_State *L)
+{
+    wb_err err;
+    lwb_pipeline *pipeline = lwb_check(L, 1, &lwb_batcher_kind);
+    const char *why = luaL_checkstring(L, 2);
+    int64_t deadline_us = lwb_check_deadline(L, 3, 0);
+    return lwb_result(L, wb_batcher_give_up(pipeline->core, why, deadline_us, &err), &err);
+}
+
 void lwb_raw_origins(lua_State *L)
 {
     static const luaL_Reg functions[] = {
-        {"remember", raw_remember}, {"remembered", raw_remembered},
-        {"forget", raw_forget},     {"untold", raw_untold},
-        {"dead", raw_dead},         {NULL, NULL},
+        {"remember", raw_remember},
+        {"remembered", raw_remembered},
+        {"forget", raw_forget},
+        {"untold", raw_untold},
+        {"dead", raw_dead},
+        {"give_up", raw_give_up},
+        {NULL, NULL},
     };
     lwb_setfuncs(L, functions);
 }

@@ -3,6 +3,8 @@
  * bounded by max_pending_rows and forgets its oldest, with a log line. See outbox.h for the invariants. */
 #include "engine/outbox/outbox.h"
 
+#include <stdio.h>
+
 #include "base/env.h"
 
 /* Dead rows that nobody will see. */
@@ -68,6 +70,32 @@ void wb_outbox_give_up(wb_outbox *outbox, wb_batch *batch, const char *why, int6
         keep(outbox, batch, why, now_us);
     else
         wb_pool_put(&outbox->pool, batch);
+}
+
+/* What was refused alone is dead of its own error. */
+static void tell_reason(const wb_batch *batch, const char *why, char *text, size_t bytes)
+{
+    const char *doubt = batch->in_doubt ? "may be stored, the answer to its write was lost: " : "";
+    snprintf(text, bytes, "%s%s", doubt, batch->error != NULL ? batch->error : why);
+}
+
+void wb_outbox_give_up_all(wb_outbox *outbox, const char *why)
+{
+    int64_t now_us = wb_backlog_now_us(&outbox->backlog);
+    char reason[512];
+    wb_monitor_lock(&outbox->backlog.monitor);
+    wb_outbox_seal_open(outbox, WB_REASON_CLOSE);
+    while (outbox->sealed.first != NULL) {
+        wb_batch *batch = outbox->sealed.first;
+        tell_reason(batch, why, reason, sizeof reason);
+        wb_batch_list_remove(&outbox->sealed, batch);
+        wb_outbox_give_up(outbox, batch, reason, now_us);
+    }
+    wb_backlog_ended(&outbox->backlog);
+    wb_batch *rubbish = wb_pool_rubbish(&outbox->pool);
+    wb_monitor_unlock(&outbox->backlog.monitor);
+    wb_batch_free_list(rubbish);
+    wb_log_print(outbox->backlog.log);
 }
 
 wb_batch *wb_outbox_next_dead(wb_outbox *outbox)

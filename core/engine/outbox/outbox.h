@@ -93,6 +93,8 @@ int64_t wb_outbox_ask_retry_us(wb_outbox *outbox, const wb_batch *batch, const w
 wb_batch *wb_outbox_next_dead(wb_outbox *outbox); /* the caller frees it; NULL: there is none */
 /* Puts the last of those back, in its place. */
 void wb_outbox_dead_again(wb_outbox *outbox, wb_batch *batch);
+/* All that waits is dead: see wb_batcher_give_up. What is taken is left as it is. */
+void wb_outbox_give_up_all(wb_outbox *outbox, const char *why);
 
 /* Locked; between the outbox's own parts. */
 int64_t wb_outbox_next_due_us(wb_backlog *backlog);

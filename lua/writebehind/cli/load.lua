@@ -181,7 +181,14 @@ end
 
 -- ---- the end ----
 
--- Stores what was read, after an interrupt only until a deadline. Rows that may not be stored then go where refused
+-- Rows of a write that does not even end when it is told to: nobody knows which.
+local function tell_all(self, reason)
+    for _, place in ipairs(raw.untold(self.reader)) do
+        self.rejects:put(self.input:line(place.line, place.offset), reason, self.window:text(place))
+    end
+end
+
+-- Stores what was read, after an interrupt only until a deadline. Rows that are not stored then go where refused
 -- ones go.
 local function drain(self)
     if self.interrupted and not self.failure then
@@ -190,14 +197,14 @@ local function drain(self)
     if self.batcher:close(self.failure and not self.unreadable and 0 or self.args.close_timeout) then
         return
     end
+    local why = self.batcher:stats().last_error or "no answer in time"
+    local ended = raw.give_up(self.batcher, "not stored: " .. why, EXIT_S)
     while take_dead(self) do -- luacheck: ignore 542
     end
-    local reason = "not known to be stored: " .. (self.batcher:stats().last_error or "no answer in time")
-    for _, place in ipairs(raw.untold(self.reader)) do
-        self.rejects:put(self.input:line(place.line, place.offset), reason, self.window:text(place))
+    if not ended then
+        tell_all(self, "may be stored, its write has not ended: " .. why)
     end
 end
-
 local function complain(message)
     if message then
         io.stderr:write("writebehind: ", process.shown(message), "\n")

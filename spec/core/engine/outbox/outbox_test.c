@@ -473,6 +473,52 @@ static void test_closed_refuses(void **state)
     shut_box(&backlog);
 }
 
+static void keeping_dead(wb_batcher_options *options)
+{
+    no_early(options);
+    options->dead_events = true;
+}
+
+static void fail_in_doubt(struct backlog *backlog, wb_batch *batch)
+{
+    wb_err err;
+    wb_fail_store(&err, WB_RETRY, "the connection was cut");
+    err.in_doubt = true;
+    wb_outbox_complete(&backlog->outbox, batch, &(wb_ending){.err = &err});
+}
+
+static void assert_next_dead(struct backlog *backlog, int64_t first, size_t rows, const char *why)
+{
+    wb_batch *dead = wb_outbox_next_dead(&backlog->outbox);
+    assert_non_null(dead);
+    assert_int_equal(first_n(dead), first);
+    assert_int_equal(wb_batch_rows(dead), rows);
+    assert_string_equal(wb_batch_error(dead), why);
+    wb_batch_free(dead);
+}
+
+static void test_what_waits_is_given_up_and_what_is_taken_is_not(void **state)
+{
+    (void)state;
+    struct backlog backlog;
+    open_box(&backlog, keeping_dead);
+    put_rows(&backlog, 35);
+    wb_batch *taken = wb_outbox_take(&backlog.outbox), *doubted = wb_outbox_take(&backlog.outbox);
+    fail_in_doubt(&backlog, doubted);
+    wb_backlog_close(&backlog.outbox.backlog);
+    wb_outbox_give_up_all(&backlog.outbox, "no use");
+    assert_int_equal(stats_of(&backlog).dead, 25);
+    assert_int_equal(stats_of(&backlog).pending, 10);
+    assert_next_dead(&backlog, 10, 10, "may be stored, the answer to its write was lost: no use");
+    assert_next_dead(&backlog, 20, 10, "no use");
+    assert_next_dead(&backlog, 30, 5, "no use");
+    assert_null(wb_outbox_next_dead(&backlog.outbox));
+    store_batch(&backlog, taken);
+    assert_int_equal(stats_of(&backlog).stored, 10);
+    assert_int_equal(stats_of(&backlog).health, WB_HEALTH_CLOSED);
+    shut_box(&backlog);
+}
+
 static void test_no_memory_loses_nothing(void **state)
 {
     (void)state;
@@ -615,6 +661,7 @@ int main(void)
         cmocka_unit_test(test_overflow_drops_newest),
         cmocka_unit_test(test_row_larger_than_the_limit_is_invalid),
         cmocka_unit_test(test_closed_refuses),
+        cmocka_unit_test(test_what_waits_is_given_up_and_what_is_taken_is_not),
         cmocka_unit_test(test_no_memory_loses_nothing),
         cmocka_unit_test(test_rows_are_conserved_whatever_happens),
     };
