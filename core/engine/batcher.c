@@ -194,7 +194,7 @@ static void give_up_refused(wb_pipeline *pipeline)
 }
 
 static int write_batch(wb_batcher *batcher, const wb_batch *batch, const wb_cancel *cancel,
-                       uint64_t *stored, wb_err *err)
+                       wb_ending *ending, wb_err *err)
 {
     wb_session *session;
     int code = wb_pipeline_session(&batcher->pipeline, &session, err);
@@ -202,7 +202,10 @@ static int write_batch(wb_batcher *batcher, const wb_batch *batch, const wb_canc
         return code;
     wb_deadline deadline = wb_pipeline_deadline(&batcher->pipeline, cancel);
     code = session->class->write(session, batch, &deadline, err);
-    *stored = code != WB_OK ? session->stored : 0;
+    if (code != WB_OK) {
+        ending->stored = session->stored;
+        ending->verdicts = session->verdicts;
+    }
     return code;
 }
 
@@ -216,7 +219,7 @@ static bool deliver_one(wb_pipeline *pipeline, const wb_cancel *cancel)
     wb_err err = {0};
     wb_ending ending = {0};
     int64_t began_us = wb_now_us();
-    int code = write_batch(batcher, batch, cancel, &ending.stored, &err);
+    int code = write_batch(batcher, batch, cancel, &ending, &err);
     ending.elapsed_us = wb_now_us() - began_us;
     if (code == WB_OK) {
         wb_exit_watch_again();
@@ -341,10 +344,22 @@ wb_batch *wb_batcher_take(wb_batcher *batcher)
     return batch;
 }
 
-int wb_batcher_write(wb_batcher *batcher, const wb_batch *batch, uint64_t *stored, wb_err *err)
+int wb_batcher_write(wb_batcher *batcher, const wb_batch *batch, wb_outcome *out, wb_err *err)
 {
+    wb_ending ending = {0};
+    wb_err own = {0};
+    err = err != NULL ? err : &own;
     int code = wb_pipeline_may_write(&batcher->pipeline, err);
-    return code == WB_OK ? write_batch(batcher, batch, NULL, stored, err) : code;
+    if (code == WB_OK)
+        code = write_batch(batcher, batch, NULL, &ending, err);
+    *out = (wb_outcome){.code = code, .stored = ending.stored, .verdicts = ending.verdicts};
+    if (code != WB_OK) {
+        out->error_class = err->error_class;
+        out->in_doubt = err->in_doubt;
+        out->timed_out = err->timed_out;
+        out->text = err == &own ? NULL : err->text;
+    }
+    return code;
 }
 
 void wb_batcher_complete(wb_batcher *batcher, wb_batch *batch, const wb_outcome *outcome)
@@ -355,6 +370,7 @@ void wb_batcher_complete(wb_batcher *batcher, wb_batch *batch, const wb_outcome 
     wb_ending ending = {
         .err = failed ? &err : NULL,
         .stored = outcome->stored,
+        .verdicts = outcome->verdicts,
         .retry_us = outcome->retry_us,
         .elapsed_us = elapsed_us,
     };

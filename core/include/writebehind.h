@@ -160,6 +160,17 @@ typedef struct wb_event {
     char text[256];
 } wb_event;
 
+/* What became of one row of a write, as APIs that take many at once say it. */
+enum wb_fate {
+    WB_FATE_STORED,
+    WB_FATE_REJECT, /* it is bad: dead where the same write stored another row, else as any row that is rejected */
+    WB_FATE_RETRY, /* it comes again, with the others that do, in a batch with an id of its own */
+};
+typedef struct wb_verdict {
+    int32_t fate;     /* enum wb_fate */
+    const char *text; /* why; NULL: the write's error */
+} wb_verdict;
+
 /* How a delivery by hand ended. */
 typedef struct wb_outcome {
     int32_t code;        /* WB_OK, or WB_STORE */
@@ -167,6 +178,8 @@ typedef struct wb_outcome {
     bool in_doubt;       /* of a failure: its fate is unknown */
     bool timed_out;      /* of a failure: its time was up while the store was at work on it */
     uint64_t stored;     /* of a failure: leading rows that are in */
+    const wb_verdict
+        *verdicts; /* of a failure, in the place of `stored`: a row each; NULL: there are none */
     /* Of a failure that is no rejection, how long until the next try. 0: as the options say. WB_NEVER: there is none,
      * and the rows are dead. */
     int64_t retry_us;
@@ -286,9 +299,9 @@ WB_API wb_batch *wb_batcher_dead(wb_batcher *batcher);
 
 /* Driven. Lends the next due batch, which the caller completes exactly once; NULL: none is due. */
 WB_API wb_batch *wb_batcher_take(wb_batcher *batcher);
-/* Writes a taken batch to the batcher's own store, in this thread. Blocks up to write_timeout. After a failure *stored
- * says how many leading rows are in. WB_STORE; WB_MISUSE without a store. */
-WB_API int wb_batcher_write(wb_batcher *batcher, const wb_batch *batch, uint64_t *stored,
+/* Writes a taken batch to the batcher's own store, in this thread. Blocks up to write_timeout. *out, always set, is what to
+ * complete it with, before the next write; its text is *err's. WB_STORE; WB_MISUSE without a store. */
+WB_API int wb_batcher_write(wb_batcher *batcher, const wb_batch *batch, wb_outcome *out,
                             wb_err *err);
 WB_API void wb_batcher_complete(wb_batcher *batcher, wb_batch *batch, const wb_outcome *outcome);
 

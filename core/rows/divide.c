@@ -39,7 +39,7 @@ static size_t run_end(const struct division *division, size_t from, size_t *clas
     return to;
 }
 
-static wb_batch *piece_new(const wb_batch *batch, size_t first_row)
+wb_batch *wb_batch_piece(const wb_batch *batch, size_t first_row)
 {
     wb_batch *piece = wb_batch_new(batch->schema);
     if (piece == NULL)
@@ -67,7 +67,7 @@ static bool piece_of(const struct division *division, struct sorting *sorting, s
     while (*link != NULL && class_at(division, (*link)->rank - batch->rank) != class)
         link = &(*link)->next;
     if (*link == NULL)
-        *link = piece_new(batch, row);
+        *link = wb_batch_piece(batch, row);
     sorting->current = *link;
     sorting->current_class = class;
     return *link != NULL;
@@ -128,26 +128,38 @@ bool wb_batch_copy_pieces(const wb_batch *batch, wb_row_class *class_of, const v
 
 /* What stays is mostly all that follows the first run, which need not be moved where it is the larger part. A row's
  * class is asked before the row is moved: rows only move down. */
-void wb_batch_keep_rest(wb_batch *batch, wb_row_class *class_of, const void *context)
+static void keep(const struct division *division, wb_batch *batch)
 {
-    struct division division = division_of(batch, class_of, context);
     size_t left = wb_batch_left(batch), class, first = 0, count = 0;
-    while (class_at(&division, first) != division.kept)
-        first = run_end(&division, first, &class);
+    while (class_at(division, first) != division->kept)
+        first = run_end(division, first, &class);
     batch->rank += first;
     size_t gone = wb_batch_begin_of(batch, first);
-    if (run_end(&division, first, &class) == left && gone <= batch->bytes - gone) {
+    if (run_end(division, first, &class) == left && gone <= batch->bytes - gone) {
         wb_batch_skip(batch, first);
         return;
     }
     for (size_t from = first, to; from < left; from = to) {
-        to = run_end(&division, from, &class);
-        if (class == division.kept)
+        to = run_end(division, from, &class);
+        if (class == division->kept)
             move_down(batch, from, to, &count);
     }
     batch->bytes = batch->rows[count - 1].end;
     batch->first = 0;
     batch->count = count;
+}
+
+void wb_batch_keep(wb_batch *batch, wb_row_class *class_of, const void *context, size_t class)
+{
+    struct division division = division_of(batch, class_of, context);
+    division.kept = class;
+    keep(&division, batch);
+}
+
+void wb_batch_keep_rest(wb_batch *batch, wb_row_class *class_of, const void *context)
+{
+    struct division division = division_of(batch, class_of, context);
+    keep(&division, batch);
 }
 
 /* ---- sorting ---- */

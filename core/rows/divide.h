@@ -17,7 +17,11 @@ typedef size_t wb_row_class(const wb_batch *batch, size_t index, const void *con
  * *pieces becomes NULL where all rows are of one class. The batch is only read. */
 bool wb_batch_copy_pieces(const wb_batch *batch, wb_row_class *class_of, const void *context,
                           wb_batch **pieces);
-/* Then drops from the batch what was copied. */
+/* An empty piece of the batch, whose first row is to be the one of that index; NULL: no memory. */
+wb_batch *wb_batch_piece(const wb_batch *batch, size_t first_row);
+/* Drops from the batch all rows but those of one class, which has some. */
+void wb_batch_keep(wb_batch *batch, wb_row_class *class_of, const void *context, size_t class);
+/* The same: what wb_batch_copy_pieces did not copy is kept. */
 void wb_batch_keep_rest(wb_batch *batch, wb_row_class *class_of, const void *context);
 
 /* Sorts the rows that are left by a column's values, NULL first; equals keep their order. */

@@ -53,6 +53,8 @@ struct wb_session {
     const wb_store_class *class;
     /* After a write that failed: how many leading rows are in. 0 where writes are atomic. */
     uint64_t stored;
+    /* The same by row, in their order, up to the next write; NULL: `stored` says it. */
+    const wb_verdict *verdicts;
 };
 
 /* The table that a batch goes to. The name lives as long as both do. */

@@ -25,8 +25,24 @@ end
 local Store = {}
 Store.__index = Store
 
+-- An id as the key of a table: LuaJIT's 64-bit integers, which are all different there, become decimal text.
+local function as_key(id)
+    return type(id) == "cdata" and (tostring(id):gsub("U?LL$", "")) or id
+end
+
+local function set_of(list)
+    if not list then
+        return nil
+    end
+    local set = {}
+    for _, item in ipairs(list) do
+        set[as_key(item)] = true
+    end
+    return set
+end
+
 -- ---- what a store answers: each gets the store, how many items came, and the script's arguments; it
--- answers how many leading items are stored, and what the write returns ----
+-- answers which items are stored (how many leading ones, or a function of the index), and what the write returns ----
 
 local ANSWERS = {}
 
@@ -47,6 +63,25 @@ function ANSWERS.partial(_, count, stored)
     return stored, nil, ("scripted failure after %d of %d"):format(stored, count), "retry", stored
 end
 
+-- By row: `named` is as a store answers it; by default each row is rejected, or comes again, by chance.
+function ANSWERS.rows(self, count, named)
+    local fates, any = { reject = {}, retry = {} }, false
+    for index = 1, count do
+        local chance = named and 1 or self.random()
+        if chance < 0.1 then
+            fates.reject[index] = "rejected by chance"
+        elseif chance < 0.3 or not named and not any and index == count then
+            fates.retry[#fates.retry + 1] = index
+        end
+        any = any or chance < 0.3
+    end
+    fates = named or fates
+    local again = set_of(fates.retry) or {}
+    return function(index)
+        return not again[index] and not (fates.reject or {})[index]
+    end, nil, "scripted failure of some rows", fates
+end
+
 -- Stores all and loses the reply.
 function ANSWERS.lose(_, count)
     return count, nil, "scripted loss of the reply", "retry"
@@ -59,7 +94,7 @@ end
 
 -- ---- which answer is next ----
 
-local RATES = { "fail", "throw", "partial", "lose", "stall" }
+local RATES = { "fail", "throw", "partial", "rows", "lose", "stall" }
 
 local function next_answer(self)
     self.step = self.step + 1
@@ -83,8 +118,10 @@ local function answer(self, call, keep)
     call.answer, call.at = chosen[1], self.clock and self.clock:now()
     self.calls[#self.calls + 1] = call
     local stored, ok, message, class, partly = ANSWERS[chosen[1]](self, call.rows, chosen[2], chosen[3])
-    for index = 1, stored do
-        keep(index)
+    for index = 1, call.rows do
+        if type(stored) == "function" and stored(index) or type(stored) == "number" and index <= stored then
+            keep(index)
+        end
     end
     if ok == error then
         error(message, 0)
@@ -117,11 +154,6 @@ function Store:write(batch)
     end)
 end
 
--- An id as the key of a table: LuaJIT's 64-bit integers, which are all different there, become decimal text.
-local function as_key(id)
-    return type(id) == "cdata" and (tostring(id):gsub("U?LL$", "")) or id
-end
-
 local function keep_mark(self, id, at)
     id = as_key(id)
     if self.known and not self.known[id] then
@@ -147,17 +179,6 @@ end
 
 -- ---- making one ----
 
-local function set_of(list)
-    if not list then
-        return nil
-    end
-    local set = {}
-    for _, item in ipairs(list) do
-        set[as_key(item)] = true
-    end
-    return set
-end
-
 local function is_count(value)
     return type(value) == "number" and value >= 0 and value % 1 == 0
 end
@@ -170,12 +191,17 @@ local function is_seconds(value)
     return is_finite(value) and value >= 0
 end
 
+local function is_table(value)
+    return type(value) == "table"
+end
+
 local CLASSES = { retry = true, reject = true, hold = true }
 
 -- What the first argument of a scripted answer has to be, where it is given.
 local ARGUMENTS = {
     fail = { "a class: retry, reject or hold", function(value) return CLASSES[value] end },
-    partial = { "how many rows", is_count }, stall = { "seconds", is_seconds },
+    partial = { "how many rows", is_count },
+    rows = { "{ reject = { [index] = why }, retry = { index } }", is_table }, stall = { "seconds", is_seconds },
 }
 
 -- What is wrong with a step of a script → words, or nil.
@@ -186,7 +212,7 @@ local function script_problem(step, clock)
     end
     local argument = ARGUMENTS[name]
     if type(name) ~= "string" or not ANSWERS[name] then
-        return ("is %s: ok, fail, throw, partial, lose or stall expected"):format(tostring(name))
+        return ("is %s: ok, fail, throw, partial, rows, lose or stall expected"):format(tostring(name))
     elseif value ~= nil and argument and not argument[2](value) then
         return ("is {%s, %s}: %s expected"):format(name, tostring(value), argument[1])
     elseif name == "stall" and not clock then
@@ -211,17 +237,14 @@ local function is_clock(value)
     return core.raw.kind(value) == "clock"
 end
 
-local function is_table(value)
-    return type(value) == "table"
-end
-
 local function is_string(value)
     return type(value) == "string"
 end
 
 local OPTIONS = {
     script = is_table, seed = is_finite, clock = is_clock, unique = is_string, ids = is_table, stall = is_seconds,
-    fail_rate = is_rate, throw_rate = is_rate, partial_rate = is_rate, lose_rate = is_rate, stall_rate = is_rate,
+    fail_rate = is_rate, throw_rate = is_rate, partial_rate = is_rate, rows_rate = is_rate, lose_rate = is_rate,
+    stall_rate = is_rate,
 }
 
 local function check_options(options)
@@ -249,10 +272,11 @@ end
 
 -- A scripted store. Options, each of which may be left out:
 --   script   what to answer, call by call: "ok"; "fail" or {"fail", class, message}; "throw";
---            {"partial", n} stores n leading rows and fails; "lose" stores all and answers that it failed;
+--            {"partial", n} stores n leading rows and fails; {"rows", {reject =, retry =}} stores the rows that
+--            it does not name, "rows" alone names some by chance; "lose" stores all and answers that it failed;
 --            {"stall", seconds} advances the clock, then stores
 --   seed     of the random answers after the script's end, by these chances (0 to 1, in sum at most 1):
---            fail_rate, throw_rate, partial_rate, lose_rate, stall_rate (by `stall` seconds)
+--            fail_rate, throw_rate, partial_rate, rows_rate, lose_rate, stall_rate (by `stall` seconds)
 --   clock    the clock that stalls advance and that calls are timed with
 --   unique   a column: a row whose value was stored before counts in store.duplicates, and is not kept
 --   ids      for touch: the ids that have a row, as marks:ids() gives them; others count in store.unmatched

@@ -142,6 +142,26 @@ describe("check_store passes", function()
         end
     end)
 
+    it("one that says of each row what became of it", function()
+        local writes_so_far = 0
+        assert_passes(writes(function(self, batch)
+            local rows, again = {}, {}
+            writes_so_far = writes_so_far + 1
+            for row, index in batch:rows() do
+                if (index + writes_so_far) % 3 == 0 and #batch > 1 then
+                    again[#again + 1] = index
+                else
+                    rows[#rows + 1] = row
+                end
+            end
+            self:keep(rows)
+            if again[1] then
+                return false, "some are late", { retry = again }
+            end
+            return true
+        end))
+    end)
+
     it("a tracker's store that has some ids marked again", function()
         local calls = 0
         assert_passes(function()
@@ -202,7 +222,7 @@ end)
 describe("check_store catches", function()
     it("false for an answer", function()
         assert_caught("write answered false: true, or nil and an error, is expected", writes(function()
-            return false, "no"
+            return false
         end))
     end)
 
@@ -331,10 +351,28 @@ describe("check_store catches", function()
     end)
 
     it("a failure that says too much is stored", function()
-        assert_caught("write failed and said that 6 leading rows are stored, but 6 of what has to be there are not",
+        assert_caught("write failed and said that 6 rows are stored, but 6 of what has to be there are not",
             writes(function(_, batch)
                 return nil, "down", "retry", #batch
             end))
+    end)
+
+    it("a good row that is rejected, and one that is named and stored", function()
+        assert_caught('write rejected a good row: "no twos"', writes(function(self, batch)
+            local rows = read_all(batch)
+            if #rows == 1 then
+                return self:keep(rows)
+            end
+            table.remove(rows, 2)
+            self:keep(rows)
+            return nil, "one is bad", { reject = { [2] = "no twos" } }
+        end))
+        assert_caught("write answered a table of rows that can't be read: ", writes(function(_, batch)
+            return nil, "wrong", { retry = { #batch + 1 } }
+        end))
+        assert_caught("of what has to be there are not", writes(function()
+            return nil, "wrong", { retry = { 1 } }
+        end))
     end)
 
     it("an error that is swallowed", function()
@@ -465,7 +503,7 @@ describe("check_store catches", function()
             assert_caught("write failed with an error that is a table: nobody can read it", writes(write))
         end
         assert_caught("write answered a table that has no text", writes(function() return textless end))
-        assert_caught("write answered the class a table that has no text", writes(function()
+        assert_caught("write answered a table of rows that can't be read: ", writes(function()
             return nil, "an error", textless
         end))
     end)

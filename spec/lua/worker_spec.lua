@@ -281,13 +281,14 @@ describe("a worker store", function()
             reports[#reports + 1] = (report.error or "") .. " " .. tostring(report.class)
         end })
         assert.same({ stored = 1, failures = 7 }, { stored = stats.stored, failures = stats.failures })
+        local expected = "; expected true; or nil, err [, class]; or nil, err, class, stored; or nil, err, "
+            .. "{ reject = { [index] = why, … }, retry = { index, … } } retry"
         assert.same({
             "later retry", "wait for me hold",
-            "the store answered nothing; expected true, or nil, err [, class [, stored]] retry",
-            "the store answered 5; expected true, or nil, err [, class [, stored]] retry",
-            "the store answered the class maybe for the error what; expected true, or nil, err [, class [, stored]] "
-                .. "retry",
-            "the store answered 9 of 1 rows stored; expected true, or nil, err [, class [, stored]] retry",
+            "the store answered nothing" .. expected,
+            "the store answered 5" .. expected,
+            "the store answered the class maybe for the error what" .. expected,
+            "the store answered 9 of 1 rows stored" .. expected,
             "an object retry",
         }, { (table.unpack or unpack)(reports, 1, 7) })
     end)

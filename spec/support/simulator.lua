@@ -28,6 +28,8 @@ local KINDS = {
     function() return { "throw" } end,
     function() return { "lose" } end,
     function(random) return { "stall", random(40) } end,
+    function() return { "rows", { retry = { 1 } } } end,
+    function() return { "rows" } end,
     function() return { "fail", "reject", "a bad row" } end,
 }
 
@@ -35,7 +37,7 @@ local KINDS = {
 function simulator.answers(random, count, with_rejects)
     local list = {}
     for index = 1, count do
-        list[index] = KINDS[random(with_rejects and #KINDS or #KINDS - 1) + 1](random)
+        list[index] = KINDS[random(with_rejects and #KINDS or #KINDS - 2) + 1](random)
     end
     return list
 end

@@ -39,12 +39,12 @@ function Store:next_answer(batch)
     return words_of(line)
 end
 
--- Stores the leading rows, each id once.
-function Store:keep(batch, count)
+-- Stores the leading rows, but those of some indexes, each id once.
+function Store:keep(batch, count, but)
     local lines = {}
     for index = 1, count do
         local row = batch:row(index)
-        if not self.seen[row.id] then
+        if not self.seen[row.id] and not (but and but[index]) then
             self.seen[row.id] = true
             lines[#lines + 1] = ("%s|%s|%.17g|%s\n"):format(row.id, (tostring(row.n):gsub("%D", "")), row.share,
                 row.note or "")
@@ -68,6 +68,16 @@ function ANSWERS.partial(store, batch, count)
     count = math.min(tonumber(count), #batch)
     store:keep(batch, count)
     return nil, "no more room", "retry", count
+end
+
+-- Every third row, from the first on, comes again.
+function ANSWERS.rows(store, batch)
+    local again, list = {}, {}
+    for index = 1, #batch, 3 do
+        again[index], list[#list + 1] = true, index
+    end
+    store:keep(batch, #batch, again)
+    return nil, "not these", { retry = list }
 end
 
 function ANSWERS.throw()

@@ -119,7 +119,8 @@ function worlds.worker(dir)
         count_troubles(world, step)
         local file = assert(io.open(dir .. "/answers", "ab"))
         for _, answer in ipairs(step.answers) do
-            assert(file:write(table.concat(answer, " "), "\n"))
+            local argument = type(answer[2]) ~= "table" and answer[2] or ""
+            assert(file:write(answer[1], " ", argument, "\n"))
         end
         assert(file:close())
     end

@@ -102,6 +102,11 @@ void lwb_claim_link(lwb_claim *claim, lwb_pipeline *pipeline, void *work);
 void lwb_claim_answer(lwb_claim *claim, const wb_outcome *outcome); /* completes it */
 void lwb_claim_drop(lwb_claim *claim); /* uncompleted: counts as a failed try */
 lwb_claim *lwb_claim_check(lua_State *L, int index, const lwb_kind *kind); /* uncompleted */
+/* What a store says of each of so many rows, in the table at `index`: raises where it is wrong. Pushes what `out` then refers
+ * to. */
+void lwb_check_verdicts(lua_State *L, int index, size_t rows, wb_outcome *out);
+/* Pushes such a table; `text`: the reason of a row that has none. */
+void lwb_push_verdicts(lua_State *L, const wb_verdict *verdicts, size_t rows, const char *text);
 int lwb_claim_complete(lua_State *L);
 int lwb_claim_gc(lua_State *L);
 /* The batch of a claim that is being read; raises where it was completed meanwhile. */

@@ -94,18 +94,22 @@ static void call_retry(lua_State *L, wb_outcome *outcome)
     lua_pop(L, 1);
 }
 
-/* complete(nil, err [, class [, stored]]) */
+/* complete(nil, err [, class [, stored]]), or of a batch complete(nil, err, what became of each row) */
 static void failure_check(lua_State *L, const lwb_claim *claim, wb_outcome *out)
 {
     luaL_argcheck(L, !lua_toboolean(L, 2), 2, "expected true, or nil and an error");
     out->code = WB_STORE;
+    out->text = error_text(L, 3);
+    if (lua_istable(L, 4) && claim->kind == &lwb_batch_kind) {
+        lwb_check_verdicts(L, 4, claim->count, out);
+        return;
+    }
     out->error_class = class_check(L, 4);
     double stored = luaL_optnumber(L, 5, 0);
     luaL_argcheck(L,
                   stored >= 0 && stored <= (double)claim->count && stored == (double)(size_t)stored,
                   5, "expected how many leading rows are stored");
     out->stored = (uint64_t)stored;
-    out->text = error_text(L, 3);
 }
 
 static uint64_t count_check(lua_State *L, int index, size_t default_count, size_t limit)
@@ -199,7 +203,8 @@ int lwb_claim_complete(lua_State *L)
     if (claim->work == NULL) /* an error's __tostring may complete it, or a policy */
         return luaL_error(L, "complete: completed meanwhile");
     lwb_claim_answer(claim, &outcome);
-    return 0;
+    lua_pushboolean(L, 1);
+    return 1;
 }
 
 /* (claim, outcome) */

@@ -3,25 +3,29 @@
  * answer, as a scripted store gives it; a claim that is completed or nobody's raises. */
 #include "lua/base/pipeline.h"
 
-/* Why a write failed, as a scripted store answers. */
-static int push_failure(lua_State *L, lwb_claim *claim, const wb_err *err, uint64_t stored)
+/* Why a write failed, as a scripted store answers; *out says so. */
+static int push_failure(lua_State *L, lwb_claim *claim, const wb_outcome *out, const wb_err *err)
 {
-    claim->in_doubt = err->in_doubt;
-    claim->timed_out = err->timed_out;
+    claim->in_doubt = out->in_doubt;
+    claim->timed_out = out->timed_out;
     lua_pushnil(L);
     lua_pushstring(L, err->text);
-    lua_pushstring(L, lwb_class_names[err->error_class]);
-    lua_pushnumber(L, (lua_Number)stored);
+    if (out->verdicts != NULL) {
+        lwb_push_verdicts(L, out->verdicts, claim->count, err->text);
+        return 3;
+    }
+    lua_pushstring(L, lwb_class_names[out->error_class]);
+    lua_pushnumber(L, (lua_Number)out->stored);
     return 4;
 }
 
 static int write_batch(lua_State *L, lwb_claim *claim)
 {
     wb_err err = {0};
-    uint64_t stored = 0;
-    int code = wb_batcher_write(claim->pipeline->core, claim->work, &stored, &err);
+    wb_outcome out;
+    int code = wb_batcher_write(claim->pipeline->core, claim->work, &out, &err);
     if (code != WB_OK)
-        return push_failure(L, claim, &err, stored);
+        return push_failure(L, claim, &out, &err);
     lua_pushboolean(L, 1);
     return 1;
 }
@@ -32,7 +36,11 @@ static int write_marks(lua_State *L, lwb_claim *claim)
     uint64_t updated, unmatched;
     int code = wb_tracker_write(claim->pipeline->core, claim->work, &updated, &unmatched, &err);
     if (code != WB_OK)
-        return push_failure(L, claim, &err, 0);
+        return push_failure(L, claim,
+                            &(wb_outcome){.error_class = err.error_class,
+                                          .in_doubt = err.in_doubt,
+                                          .timed_out = err.timed_out},
+                            &err);
     lua_pushboolean(L, 1);
     lua_pushnumber(L, (lua_Number)updated);
     lua_pushnumber(L, (lua_Number)unmatched);

@@ -28,16 +28,45 @@ typedef struct worker_session {
 
 /* ---- a session's life ---- */
 
+/* A copy in one piece of memory, with the texts behind: the state's own may be collected. NULL: no memory. */
+static wb_verdict *keep_verdicts(const wb_verdict *verdicts, size_t rows)
+{
+    size_t bytes = rows * sizeof *verdicts;
+    for (size_t i = 0; i < rows; i++)
+        bytes += verdicts[i].text != NULL ? strlen(verdicts[i].text) + 1 : 0;
+    wb_verdict *kept = wb_alloc(bytes);
+    char *text = kept != NULL ? (char *)(kept + rows) : NULL;
+    for (size_t i = 0; i < rows && kept != NULL; i++) {
+        kept[i].fate = verdicts[i].fate;
+        kept[i].text = verdicts[i].text != NULL ? text : NULL;
+        if (verdicts[i].text != NULL)
+            text = stpcpy(text, verdicts[i].text) + 1;
+    }
+    return kept;
+}
+
+static void forget_answer(worker_session *session)
+{
+    session->base.stored = 0;
+    wb_free((void *)session->base.verdicts);
+    session->base.verdicts = NULL;
+}
+
 static void lent_complete(lwb_pipeline *lender, lwb_claim *claim, const wb_outcome *outcome)
 {
     worker_session *session = lender->core;
     session->answered = true;
     session->code = outcome->code;
     session->touched = (wb_touched){.updated = claim->updated, .unmatched = claim->unmatched};
-    if (outcome->code != WB_OK) {
-        wb_fail_store(session->err, outcome->error_class, "%s", outcome->text);
-        session->base.stored = outcome->stored;
-    }
+    if (outcome->code == WB_OK)
+        return;
+    wb_fail_store(session->err, outcome->error_class, "%s", outcome->text);
+    session->base.stored = outcome->stored;
+    if (outcome->verdicts == NULL)
+        return;
+    session->base.verdicts = keep_verdicts(outcome->verdicts, claim->count);
+    if (session->base.verdicts == NULL)
+        wb_fail_store(session->err, WB_RETRY, "out of memory for what the store said of each row");
 }
 
 wb_session *lwb_worker_session(wb_store *base, const wb_target *target)
@@ -57,6 +86,7 @@ void lwb_worker_end(wb_session *base)
 {
     worker_session *session = (worker_session *)base;
     lwb_state_close(&session->state);
+    forget_answer(session);
     wb_store_unref(&session->state.worker->base);
     wb_free(session);
 }
@@ -124,7 +154,7 @@ static int deliver(worker_session *session, wb_err *err)
 static int open_and_deliver(worker_session *session, const char *entry, const lwb_kind *kind,
                             void *work, wb_err *err)
 {
-    session->base.stored = 0;
+    forget_answer(session);
     if (session->state.L == NULL) {
         int code = lwb_state_open(&session->state, "writebehind.worker.session", err);
         if (code != WB_OK)

@@ -2,14 +2,18 @@
  * Completing taken batches: a batch is stored, or goes back with a due time, or is divided, or is dead. What was
  * stored of a batch is gone from it before it goes back, so that nothing is sent twice that is known to be in. */
 #include "engine/outbox/trial.h"
+#include "engine/outbox/verdict.h"
 
 #include <string.h>
 
 /* Unlocked: a write has thousands of rows. */
-static void measure_latency(const wb_batch *batch, size_t rows, int64_t now_us, wb_histogram *out)
+static void measure_latency(const wb_batch *batch, const wb_ending *ending, int64_t now_us,
+                            wb_histogram *out)
 {
     memset(out, 0, sizeof *out);
-    for (size_t i = 0; i < rows; i++) {
+    for (size_t i = 0; i < wb_batch_left(batch); i++) {
+        if (!wb_ending_stored(ending, i))
+            continue;
         int64_t added_us = batch->opened_us + batch->rows[batch->first + i].age_us;
         wb_histogram_add(out, now_us - added_us);
     }
@@ -31,25 +35,6 @@ static void succeed(wb_outbox *outbox, wb_batch *batch, int64_t elapsed_us, int6
     wb_backlog_succeeded(&outbox->backlog, rows, now_us);
     wb_trial_witness(outbox, batch, rows, now_us);
     wb_outbox_settle(outbox, batch);
-}
-
-/* A policy's decision comes first, then the built-in rule. */
-static void try_again(wb_outbox *outbox, wb_batch *batch, const wb_ending *ending, int64_t now_us)
-{
-    uint32_t attempts = outbox->backlog.retry.attempts;
-    bool last = attempts > 0 && batch->attempt >= attempts && ending->err->error_class != WB_HOLD;
-    if (ending->retry_us == WB_NEVER || (ending->retry_us <= 0 && last)) {
-        wb_outbox_give_up(outbox, batch, ending->err->text, now_us);
-        return;
-    }
-    wb_outbox_put_back(outbox, batch, now_us);
-    if (ending->retry_us > 0) {
-        int64_t due_us =
-            wb_after_us(now_us, wb_backlog_bounded_us(&outbox->backlog, ending->retry_us));
-        wb_batch_list_delay(&outbox->sealed, batch, due_us);
-        if (due_us < outbox->backlog.gate_us)
-            outbox->backlog.gate_us = due_us; /* the policy's delay is this batch's alone */
-    }
 }
 
 /* A policy is not asked of a row that the store rejects. */
@@ -96,7 +81,7 @@ static void fail(wb_outbox *outbox, wb_batch *batch, const wb_ending *ending, in
     else if (has_to_be_smaller(outbox, batch, &err))
         put_back_untried(outbox, batch, now_us);
     else if (is_decided(ending) || !wb_trial_failed(outbox, batch, &err, now_us))
-        try_again(outbox, batch, ending, now_us);
+        wb_outbox_try_again(outbox, batch, ending, now_us);
 }
 
 static void end(wb_outbox *outbox, wb_batch *batch, const wb_ending *ending, int64_t now_us)
@@ -106,6 +91,8 @@ static void end(wb_outbox *outbox, wb_batch *batch, const wb_ending *ending, int
         trial->batches++;
     if (ending->err == NULL)
         succeed(outbox, batch, ending->elapsed_us, now_us);
+    else if (ending->verdicts != NULL)
+        wb_outbox_judge(outbox, batch, ending, now_us);
     else
         fail(outbox, batch, ending, now_us);
     if (trial != NULL)
@@ -116,15 +103,13 @@ void wb_outbox_complete(wb_outbox *outbox, wb_batch *batch, const wb_ending *end
 {
     wb_backlog *backlog = &outbox->backlog;
     const wb_err *err = ending->err;
-    uint64_t stored = ending->stored;
     int64_t elapsed_us = ending->elapsed_us;
     int64_t now_us = wb_backlog_now_us(backlog);
     size_t left = wb_batch_left(batch);
     wb_event event = wb_backlog_write_event(err, batch->reason, batch->attempt, left, elapsed_us);
     event.table = batch->table != NULL ? batch->table : outbox->table;
     wb_histogram latency;
-    measure_latency(batch, err == NULL || stored > left ? left : stored,
-                    backlog->env.tick_us(backlog->env.context), &latency);
+    measure_latency(batch, ending, backlog->env.tick_us(backlog->env.context), &latency);
 
     wb_monitor_lock(&backlog->monitor);
     wb_histogram_merge(&backlog->metrics.latency, &latency);

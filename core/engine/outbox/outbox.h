@@ -22,9 +22,10 @@
 
 /* How a delivery ended. */
 typedef struct wb_ending {
-    const wb_err *err; /* NULL: the batch is stored whole; else why it failed */
-    uint64_t stored;   /* of a failure: leading rows that are in */
-    int64_t retry_us;  /* of a failure: as wb_outcome has it */
+    const wb_err *err;          /* NULL: the batch is stored whole; else why it failed */
+    uint64_t stored;            /* of a failure: leading rows that are in */
+    const wb_verdict *verdicts; /* of a failure: a row each, in their order; NULL: see `stored` */
+    int64_t retry_us;           /* of a failure: as wb_outcome has it */
     int64_t elapsed_us;
 } wb_ending;
 

@@ -141,6 +141,19 @@ static void refuse_lone(wb_outbox *outbox, wb_batch *batch, const wb_err *err, i
     give_up(outbox, batch, now_us);
 }
 
+static void begin_dividing(wb_trial *trial, const wb_err *err)
+{
+    trial->divides = true;
+    trial->barred = err->some_rows;
+    snprintf(trial->why, sizeof trial->why, "%s", err->text);
+}
+
+void wb_trial_refused_alone(wb_outbox *outbox, wb_batch *row, const wb_err *err, int64_t now_us)
+{
+    begin_dividing(row->trial, err);
+    refuse_lone(outbox, row, err, now_us);
+}
+
 /* A group that waits was divided before: a few rows of it show whether the table still bars it. */
 static void resume_group(wb_trial *trial, wb_batch *batch)
 {
@@ -160,9 +173,7 @@ static void refuse(wb_outbox *outbox, wb_batch *batch, const wb_err *err, int64_
     }
     trial->batches++;
     resume_group(trial, batch);
-    trial->divides = true;
-    trial->barred = err->some_rows;
-    snprintf(trial->why, sizeof trial->why, "%s", err->text);
+    begin_dividing(trial, err);
     outbox->backlog.gate_us = INT64_MIN;
     if (wb_batch_left(batch) == 1)
         refuse_lone(outbox, batch, err, now_us);

@@ -35,6 +35,8 @@
 /* A write of the batch failed, which is in no list. Puts it back, or what became of it, where the failure may be some
  * row's fault; false: it can't be. */
 bool wb_trial_failed(wb_outbox *outbox, wb_batch *batch, const wb_err *err, int64_t now_us);
+/* A row that the store rejected by name is in no list, and of a trial: it is sealed as a suspect, or dead. */
+void wb_trial_refused_alone(wb_outbox *outbox, wb_batch *row, const wb_err *err, int64_t now_us);
 /* The store took `rows` rows of the batch, which still is what it was when it was written. */
 void wb_trial_witness(wb_outbox *outbox, const wb_batch *batch, uint64_t rows, int64_t now_us);
 /* Something may have become of a part: looks what is next. Drops a reference to the trial, which its user took before

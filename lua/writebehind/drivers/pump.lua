@@ -10,6 +10,7 @@
 --   signal(pump)                    ends every wait
 --   finish(pump)                    stops watching the descriptor
 
+local answer = require "writebehind.forms.answer"
 local core = require "writebehind.core"
 local driven = require "writebehind.forms.driven"
 local hooks = require "writebehind.forms.hooks"
@@ -36,7 +37,7 @@ local function has_room(self)
 end
 
 local function deliver(self, work)
-    driven.deliver(self.options, work)
+    answer.deliver(self.options, work)
     self.flying[work] = nil
     self.loop.signal(self)
 end

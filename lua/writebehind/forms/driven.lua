@@ -6,130 +6,23 @@
 -- Invariant: an object has one delivery at a time. While a store is at work, an add, flush or close from inside it
 -- or from another coroutine finds the object busy, and leaves the work to that delivery.
 
+local answer = require "writebehind.forms.answer"
 local core = require "writebehind.core"
 local finalizer = require "writebehind.forms.finalizer"
 local hooks = require "writebehind.forms.hooks"
 local turn = require "writebehind.forms.turn"
 
-local raw, text_of = core.raw, hooks.text_of
+local raw = core.raw
 
 local driven = {}
 
 local floor, huge, min = math.floor, math.huge, math.min
 local MOST_AT_ONCE = 1000 -- batches a poll, so that a store which adds can't keep its caller for ever
-local CLASSES = { retry = true, reject = true, hold = true }
 
 -- ---- one delivery at a time ----
 
--- Lua 5.1 alone can't yield across pcall. (LuaJIT can. It isn't tried out: nginx's own coroutines can't yield while
--- a module is loaded.)
-local PCALL_YIELDS = _VERSION ~= "Lua 5.1" or type(jit) == "table" -- luacheck: globals jit
-
 local function is_busy(options)
     return turn.is_taken(options.holder)
-end
-
--- ---- one batch ----
-
-local function thrown_text(value)
-    local text = text_of(value)
-    if PCALL_YIELDS or not text:find("attempt to yield", 1, true) then
-        return text
-    end
-    return text .. " (under this Lua a store can't yield inside the batcher: it can between take and complete)"
-end
-
--- The store's answer is none of those it may give: a failed try, whose error says so.
-local function complete_wrong(work, answer)
-    work:complete(nil, ("the store answered %s; expected true, or nil, err [, class [, stored]]"):format(answer))
-end
-
-local function is_stored(stored, work)
-    return stored == nil or type(stored) == "number" and stored >= 0 and stored <= #work and stored % 1 == 0
-end
-
-local function complete_failed(work, err, class, stored)
-    if class ~= nil and not CLASSES[class] then
-        complete_wrong(work, ("the class %s for the error %s"):format(text_of(class), text_of(err)))
-    elseif not is_stored(stored, work) then
-        complete_wrong(work, ("%s of %d rows stored"):format(text_of(stored), #work))
-    else
-        work:complete(nil, text_of(err), class, stored)
-    end
-end
-
-local function is_count(value, most)
-    return type(value) == "number" and value >= 0 and value <= most and value % 1 == 0
-end
-
--- A touch may say how many times it moved forward, and how many ids have no row; of all ids, or of those that are not
--- to come again.
-local function complete_stored(work, answer, again, updated, unmatched)
-    local settled = #work - again
-    if not is_count(updated, settled) then
-        work:complete(answer)
-    elseif not is_count(unmatched, settled - updated) then
-        work:complete(answer, updated)
-    else
-        work:complete(answer, updated, unmatched)
-    end
-end
-
--- The indexes of the marks that come again. nil: the answer has none.
-local function again_in(options, work, answer)
-    local list = options.entry == "touch" and type(answer) == "table" and rawget(answer, "retry")
-    if type(list) ~= "table" then
-        return nil
-    end
-    local seen = {}
-    for i = 1, #list do
-        local index = rawget(list, i)
-        if not is_count(index, #work) or index == 0 or seen[index] then
-            return nil
-        end
-        seen[index] = true
-    end
-    return list
-end
-
-local function described(options, work, answer)
-    if answer == nil then
-        return "nothing"
-    elseif options.entry == "touch" and type(answer) == "table" then
-        return ("a table whose retry is no list of indexes from 1 to %d"):format(#work)
-    end
-    return text_of(answer)
-end
-
-local function complete(options, work, ok, answer, err, class, stored)
-    if raw.is_completed(work) then -- by the store itself
-        if not ok or answer ~= true and (answer ~= nil or err ~= nil) then
-            hooks.late(options, ok, answer == nil and ok and err or answer)
-        end
-    elseif not ok then
-        work:complete(nil, thrown_text(answer), "retry")
-    elseif answer == true then
-        complete_stored(work, true, 0, err, class)
-    elseif again_in(options, work, answer) then
-        complete_stored(work, answer, #answer.retry, err, class)
-    elseif answer == nil and err ~= nil then
-        complete_failed(work, err, class, stored)
-    else
-        complete_wrong(work, described(options, work, answer))
-    end
-end
-
-local function call(store, entry, work)
-    return store[entry](store, work)
-end
-
--- Calls the store with one claim and completes it. Drivers of loops use it too: the store may yield. A metatable may
--- throw while the function is looked up or the answer is judged: that is a failed try as well.
-function driven.deliver(options, work)
-    local ok, message = pcall(complete, options, work, pcall(call, options.store, options.entry, work))
-    if not ok then
-        complete(options, work, false, message)
-    end
 end
 
 -- ---- all that is due ----
@@ -142,7 +35,7 @@ local function deliver_due(self, options, take)
             break
         end
         worked = worked + 1
-        driven.deliver(options, work)
+        answer.deliver(options, work)
     end
     return worked
 end

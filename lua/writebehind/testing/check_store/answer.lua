@@ -39,7 +39,9 @@ local function failed(why, stored)
 end
 
 function answering:judge_failure(entry, count, err, class, stored)
-    if class ~= nil and not CLASSES[class] then
+    if entry == "write" and type(class) == "table" then
+        return { taken = false, why = self:error_text(entry, err), stored = 0, named = class }
+    elseif class ~= nil and not CLASSES[class] then
         self:fault('%s answered the class %s: "retry", "reject" or "hold" is expected', entry, show(class))
     elseif stored ~= nil and not is_count(stored, count) then
         self:fault("%s answered that %s of %d rows are stored: a whole number from 0 to %d is expected", entry,
@@ -87,7 +89,7 @@ function answering:judge(entry, count, answer, err, ...)
     local again = self:again_in(entry, count, answer)
     if again or answer == true then
         return self:judge_success(entry, count, again and again.retry[1] and again, err, ...)
-    elseif answer ~= nil then
+    elseif answer ~= nil and (answer or err == nil) then
         self:fault("%s answered %s: true, or nil and an error, is expected", entry, show(answer))
     elseif err == nil then
         self:fault("%s answered nothing: true, or nil and an error, is expected", entry)

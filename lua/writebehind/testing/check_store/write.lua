@@ -21,7 +21,7 @@ function writing:judge_missing(found, answer)
     if changed then
         return self:fault("write %s and stored another row than it was given: %s", SAID[answer.taken], changed)
     elseif first and not answer.taken then
-        return self:fault("write failed and said that %d leading rows are stored, but %d of what has to be there are "
+        return self:fault("write failed and said that %d rows are stored, but %d of what has to be there are "
             .. "not (the first: %s): they are lost", answer.stored, #found.missing, rows.show(first))
     elseif first then
         return self:fault("write answered true, but %d rows are not stored (the first: %s): they are lost",
@@ -69,16 +69,48 @@ local function move(from, to, count)
     end
 end
 
--- One try. → whether the batch is stored; nil where no more may be asked of this store
-function writing:try(batch, stored, flight, breaks_at)
-    local answer = self:call("write", batch, breaks_at)
-    move(flight, stored, answer.stored)
-    local well = self:judge_rows(stored, flight, answer) and not answer.stuck and not answer.misread
-    if answer.taken then
+-- The batch is completed by what the store says of each row. What it does not name moves to `stored`; what it
+-- rejects is in the flight no more.
+function writing:complete_by_row(batch, stored, flight, answer)
+    local ok, message = pcall(batch.complete, batch, nil, "tried again", answer.named)
+    if not ok then
+        batch:complete(nil, "tried again")
+        return self:fault("write answered a table of rows that can't be read: %s", show(message))
+    end
+    local again, rejected, waiting = {}, answer.named.reject or {}, {}
+    for _, index in ipairs(answer.named.retry or {}) do
+        again[index] = true
+    end
+    for index, row in ipairs(flight) do
+        if again[index] then
+            waiting[#waiting + 1] = row
+        elseif not rejected[index] then
+            stored[#stored + 1] = row
+        end
+        flight[index] = nil
+    end
+    move(waiting, flight, #waiting)
+    local first = next(rejected)
+    return not first or self:fault("write rejected a good row: %s", show(rejected[first]))
+end
+
+local function complete(self, batch, stored, flight, answer)
+    if answer.named then
+        return self:complete_by_row(batch, stored, flight, answer)
+    elseif answer.taken then
         batch:complete(true)
     else
         batch:complete(nil, "tried again", "retry", answer.stored)
     end
+    return true
+end
+
+-- One try. → whether the batch is stored; nil where no more may be asked of this store
+function writing:try(batch, stored, flight, breaks_at)
+    local answer = self:call("write", batch, breaks_at)
+    move(flight, stored, answer.stored)
+    local well = complete(self, batch, stored, flight, answer) and self:judge_rows(stored, flight, answer)
+        and not answer.stuck and not answer.misread
     self.time:advance(1)
     self.why = answer.why
     if well then

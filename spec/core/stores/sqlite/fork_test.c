@@ -25,12 +25,12 @@ static wb_batcher *new_driven(wb_store *store)
 
 static int write_one(wb_batcher *batcher, wb_err *err)
 {
-    uint64_t stored;
+    wb_outcome outcome;
     wb_value values[2] = {int_value(1), text_value("a row")};
     assert_ok(wb_batcher_add(batcher, values, 2, NULL, NULL));
     wb_pipeline_seal(wb_batcher_pipeline(batcher), WB_REASON_FLUSH);
     wb_batch *batch = wb_batcher_take(batcher);
-    int code = wb_batcher_write(batcher, batch, &stored, err);
+    int code = wb_batcher_write(batcher, batch, &outcome, err);
     wb_batcher_complete(batcher, batch, &(wb_outcome){.code = WB_OK});
     return code;
 }

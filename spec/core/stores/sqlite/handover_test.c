@@ -80,11 +80,11 @@ static void add(wb_batcher *batcher, int64_t n)
 
 static void drive_one(wb_batcher *batcher)
 {
-    uint64_t stored;
+    wb_outcome outcome;
     add(batcher, 0);
     wb_pipeline_seal(wb_batcher_pipeline(batcher), WB_REASON_FLUSH);
     wb_batch *batch = wb_batcher_take(batcher);
-    if (wb_batcher_write(batcher, batch, &stored, NULL) != WB_OK)
+    if (wb_batcher_write(batcher, batch, &outcome, NULL) != WB_OK)
         abort();
     wb_batcher_complete(batcher, batch, &(wb_outcome){.code = WB_OK});
 }
