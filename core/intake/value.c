@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/bigendian.h"
+#include "base/buffer.h"
 #include "base/env.h"
 #include "base/calendar.h"
 #include "base/json.h"
@@ -40,13 +41,12 @@ static int no_memory(wb_err *err)
 
 /* ---- what is made ---- */
 
-/* The room's buffer, which is then empty, as a text that stays. */
-static int keep(wb_value_room *room, wb_value *value, wb_err *err)
+/* What a buffer has, which is freed, as a text that stays. */
+static int keep(wb_value_room *room, wb_buffer *buffer, wb_value *value, wb_err *err)
 {
-    size_t bytes = room->buffer.bytes;
-    const char *text =
-        room->buffer.failed ? NULL : wb_texts_put(&room->texts, room->buffer.data, bytes);
-    wb_buffer_fini(&room->buffer);
+    size_t bytes = buffer->bytes;
+    const char *text = buffer->failed ? NULL : wb_texts_put(&room->texts, buffer->data, bytes);
+    wb_buffer_fini(buffer);
     if (text == NULL)
         return no_memory(err);
     *value = text_of(text, (uint32_t)bytes);
@@ -58,24 +58,32 @@ static bool is_hex_form(const wb_piece *piece)
     return piece->bytes >= 2 && piece->text[0] == '\\' && piece->text[1] == 'x';
 }
 
+static bool is_pairs(const wb_piece *piece)
+{
+    bool hex = piece->bytes % 2 == 0;
+    for (uint32_t i = 2; i < piece->bytes && hex; i++)
+        hex = wb_hex_digit(piece->text[i]) >= 0;
+    return hex;
+}
+
 static int read_hex(const wb_column *column, const wb_piece *piece, wb_value_room *room,
                     wb_value *value, wb_err *err)
 {
-    for (uint32_t i = 2; i < piece->bytes; i += 2) {
-        int high = wb_hex_digit(piece->text[i]);
-        int low = i + 1 < piece->bytes ? wb_hex_digit(piece->text[i + 1]) : -1;
-        if (high < 0 || low < 0)
-            return refuse(column, piece, "after \\x there are no pairs of hex digits", err);
-        wb_buffer_put_char(&room->buffer, (char)(high << 4 | low));
-    }
-    return keep(room, value, err);
+    wb_buffer buffer = WB_BUFFER_EMPTY;
+    if (!is_pairs(piece))
+        return refuse(column, piece, "after \\x there are no pairs of hex digits", err);
+    for (uint32_t i = 2; i < piece->bytes; i += 2)
+        wb_buffer_put_char(
+            &buffer, (char)(wb_hex_digit(piece->text[i]) << 4 | wb_hex_digit(piece->text[i + 1])));
+    return keep(room, &buffer, value, err);
 }
 
 static int read_json_string(const wb_piece *piece, wb_value_room *room, wb_value *value,
                             wb_err *err)
 {
-    wb_buffer_put_json_string(&room->buffer, piece->text, piece->bytes);
-    return keep(room, value, err);
+    wb_buffer buffer = WB_BUFFER_EMPTY;
+    wb_buffer_put_json_string(&buffer, piece->text, piece->bytes);
+    return keep(room, &buffer, value, err);
 }
 
 /* ---- arrays ---- */
@@ -292,6 +300,5 @@ void wb_value_room_clear(wb_value_room *room)
 void wb_value_room_fini(wb_value_room *room)
 {
     wb_value_room_clear(room);
-    wb_buffer_fini(&room->buffer);
     wb_record_fini(&room->elements);
 }

@@ -12,14 +12,12 @@
 
 #include <writebehind.h>
 
-#include "base/buffer.h"
 #include "intake/record.h"
 #include "rows/texts.h"
 
 /* What values are made of that don't stand in the record. All zero: empty. */
 typedef struct wb_value_room {
     wb_texts texts;
-    wb_buffer buffer;
     wb_record elements;
     struct wb_list *lists;
     bool exact; /* see wb_reader_options */

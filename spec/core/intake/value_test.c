@@ -250,6 +250,29 @@ static void test_texts_of_a_row_stay(void **state)
     wb_schema_unref(schema);
 }
 
+static void test_a_refused_value_leaves_nothing_behind(void **state)
+{
+    (void)state;
+    static const char *const refused[] = {"\\x0102zz", "\\x01020", "{\\\\x0102,\\\\x0g}"};
+    wb_value_room room = {0};
+    for (size_t i = 0; i < COUNT(refused); i++) {
+        wb_schema *schema = schema_of(WB_TYPE_BYTEA, i >= 2),
+                  *plain = schema_of(WB_TYPE_BYTEA, false);
+        wb_value value;
+        wb_piece piece = {.kind = F, .text = refused[i], .bytes = (uint32_t)strlen(refused[i])};
+        assert_int_equal(wb_piece_value(wb_schema_column(schema, 0), &piece, &room, &value, NULL),
+                         WB_INVALID);
+        piece = (wb_piece){.kind = F, .text = "\\x0f", .bytes = 4};
+        assert_ok(wb_piece_value(wb_schema_column(plain, 0), &piece, &room, &value, NULL));
+        assert_int_equal(value.bytes, 1);
+        assert_int_equal(*value.text, 0x0f);
+        wb_value_room_clear(&room);
+        wb_schema_unref(schema);
+        wb_schema_unref(plain);
+    }
+    wb_value_room_fini(&room);
+}
+
 /* ... and the same works when there is memory again. */
 static void test_memory(void **state)
 {
@@ -280,8 +303,11 @@ static void test_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_scalars), cmocka_unit_test(test_exact),
-        cmocka_unit_test(test_arrays),  cmocka_unit_test(test_texts_of_a_row_stay),
+        cmocka_unit_test(test_scalars),
+        cmocka_unit_test(test_exact),
+        cmocka_unit_test(test_arrays),
+        cmocka_unit_test(test_texts_of_a_row_stay),
+        cmocka_unit_test(test_a_refused_value_leaves_nothing_behind),
         cmocka_unit_test(test_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
