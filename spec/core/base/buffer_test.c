@@ -10,6 +10,8 @@
 
 #include <cmocka.h>
 
+#include "support/rounds.h"
+
 #include "base/buffer.h"
 #include "base/env.h"
 #include "base/json_bytes.h"
@@ -89,7 +91,7 @@ static void test_random_bytes(void **state)
     (void)state;
     uint8_t text[LONGEST];
     srand(1);
-    for (int round = 0; round < 100000; round++) {
+    for (int round = 0; round < rounds(100000); round++) {
         size_t bytes = (size_t)(rand() % LONGEST);
         for (size_t i = 0; i < bytes; i++)
             text[i] = (uint8_t)(rand() % 8 ? ' ' + rand() % 95 : rand());

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * The forms of times and dates besides RFC 3339's: what they mean, what is refused, and what is written. What PostgreSQL
  * says of them is asked in stores/postgres/types_oracle_test.c. */
+#include "support/rounds.h"
 #include "support/support.h"
 
 #include <stdio.h>
@@ -328,7 +329,7 @@ static void test_reads_back_what_it_writes(void **state)
     (void)state;
     uint64_t seed = 21;
     uint64_t span = (uint64_t)(WB_TIME_MAX_US - WB_TIME_MIN_US) + 1;
-    for (int i = 0; i < 50000; i++) {
+    for (int i = 0; i < rounds(50000); i++) {
         int64_t us = WB_TIME_MIN_US + (int64_t)random_below(&seed, span), back = 0;
         int64_t clock = (int64_t)random_below(&seed, (uint64_t)DAY + 1);
         if (i % 3 == 0)
@@ -351,7 +352,7 @@ static void test_compact_forms_are_the_same_time(void **state)
 {
     (void)state;
     uint64_t seed = 22;
-    for (int i = 0; i < 20000; i++) {
+    for (int i = 0; i < rounds(20000); i++) {
         time_t seconds = (time_t)random_below(&seed, INT64_C(253370764800));
         struct tm tm;
         char text[64];

@@ -12,6 +12,8 @@
 
 #include <cmocka.h>
 
+#include "support/rounds.h"
+
 #include "base/show.h"
 
 static uint64_t random64(void)
@@ -47,7 +49,7 @@ static void test_floats(void **state)
         check(nextafter(edges[i], -1e308));
     }
     srand(2);
-    for (int i = 0; i < 200000; i++) {
+    for (int i = 0; i < rounds(200000); i++) {
         uint64_t bits = random64();
         double any;
         memcpy(&any, &bits, sizeof any);
@@ -66,7 +68,7 @@ static void test_integers(void **state)
     char expected[WB_NUMBER_BYTES], text[WB_NUMBER_BYTES];
     static const int64_t edges[] = {0, 9, 10, 99, 100, -1, -9, -10, INT64_MAX, INT64_MIN};
     srand(3);
-    for (size_t i = 0; i < 100000; i++) {
+    for (size_t i = 0; i < (size_t)rounds(100000); i++) {
         int64_t number =
             i < sizeof edges / sizeof *edges ? edges[i] : (int64_t)random64() >> rand() % 64;
         size_t bytes = (size_t)snprintf(expected, sizeof expected, "%" PRId64, number);

@@ -11,6 +11,8 @@
 
 #include <cmocka.h>
 
+#include "support/rounds.h"
+
 #include "base/timestamp.h"
 
 #define US INT64_C(1000000)
@@ -177,7 +179,7 @@ static void test_round_trips(void **state)
     assert_round_trip(WB_TIME_MAX_US);
     assert_round_trip(-1);
     assert_round_trip(0);
-    for (int i = 0; i < 100000; i++)
+    for (int i = 0; i < rounds(100000); i++)
         assert_round_trip(random_time(&seed));
 }
 
@@ -185,7 +187,7 @@ static void test_offsets_are_taken_off(void **state)
 {
     (void)state;
     uint64_t seed = 12;
-    for (int i = 0; i < 20000; i++) {
+    for (int i = 0; i < rounds(20000); i++) {
         int64_t local = random_time(&seed) / 2, us = 0; /* far from the ends of the range */
         int minutes = (int)(next(&seed) % 2879) - 1439;
         char text[40];
@@ -259,7 +261,7 @@ static void test_of_seconds_round_trips(void **state)
 {
     (void)state;
     uint64_t seed = 13;
-    for (int i = 0; i < 100000; i++) {
+    for (int i = 0; i < rounds(100000); i++) {
         int64_t us =
             (int64_t)(next(&seed) % UINT64_C(8000000000000000)) - INT64_C(4000000000000000);
         int64_t back = 0;

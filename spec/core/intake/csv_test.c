@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Splitting CSV, TSV and COPY's text: what stands in records, where they end, and that neither depends on where the text
  * was cut. Texts are split in memory of exactly their size, so that the sanitizers see what is read beyond. */
+#include "support/rounds.h"
 #include "support/support.h"
 
 #include <stdio.h>
@@ -546,7 +547,7 @@ static void test_random(void **state)
 {
     (void)state;
     uint64_t random = 20240607;
-    for (int round = 0; round < 20000; round++) {
+    for (int round = 0; round < rounds(20000); round++) {
         const wb_csv *csv = dialects[random_below(&random, DIALECTS)];
         char alphabet[] = {csv->delimiter,
                            csv->escapes ? '\\' : csv->quote,

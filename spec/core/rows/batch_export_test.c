@@ -10,6 +10,8 @@
 
 #include <cmocka.h>
 
+#include "support/rounds.h"
+
 #include "base/json.h"
 #include "base/show.h"
 #include "rows/batch.h"
@@ -156,7 +158,7 @@ static void numbers_return(void)
 {
     uint64_t seed = 42;
     char text[WB_NUMBER_BYTES];
-    for (int i = 0; i < 20000; i++) {
+    for (int i = 0; i < rounds(20000); i++) {
         double wide;
         float narrow;
         seed = seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);

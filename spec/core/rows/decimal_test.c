@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Decimal numbers: their bytes, their text, their limits, and what is asked of them. What PostgreSQL says of them is asked
  * in stores/postgres/types_oracle_test.c. */
+#include "support/rounds.h"
 #include "support/support.h"
 
 #include <inttypes.h>
@@ -227,7 +228,7 @@ static void test_reads_back_what_it_writes(void **state)
 {
     (void)state;
     uint64_t seed = 41;
-    for (int i = 0; i < 50000; i++) {
+    for (int i = 0; i < rounds(50000); i++) {
         char text[80];
         size_t bytes;
         random_text(&seed, text);
@@ -246,7 +247,7 @@ static void test_exponents(void **state)
 {
     (void)state;
     uint64_t seed = 42;
-    for (int i = 0; i < 20000; i++) {
+    for (int i = 0; i < rounds(20000); i++) {
         char text[64], plain[64];
         int64_t number = (int64_t)(next_random(&seed) >> random_below(&seed, 63) >> 1) + 1;
         int exponent = (int)random_below(&seed, 40);
@@ -324,7 +325,7 @@ static void test_whole_numbers(void **state)
         assert_false(whole(others[i], &number));
     assert_int_equal(number, 5);
     uint64_t seed = 43;
-    for (int i = 0; i < 20000; i++) {
+    for (int i = 0; i < rounds(20000); i++) {
         char text[32];
         int64_t expected = (int64_t)next_random(&seed) >> random_below(&seed, 64);
         snprintf(text, sizeof text, "%" PRId64, expected);
@@ -405,7 +406,7 @@ static void test_floats(void **state)
     assert_true(is_float("NaN", &number) && isnan(number));
     assert_true(is_float("inf", &number) && number == INFINITY);
     assert_true(is_float("-inf", &number) && number == -INFINITY);
-    for (int i = 0; i < 20000; i++) {
+    for (int i = 0; i < rounds(20000); i++) {
         char text[40];
         uint64_t word = next_random(&seed);
         double expected;

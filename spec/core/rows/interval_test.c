@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Intervals: texts and their parts, refusals and their reasons, limits, and what is written. What PostgreSQL says of them
  * is asked in stores/postgres/types_oracle_test.c. */
+#include "support/rounds.h"
 #include "support/support.h"
 
 #include <stdlib.h>
@@ -329,7 +330,7 @@ static void test_reads_back_what_it_writes(void **state)
 {
     (void)state;
     uint64_t seed = 51;
-    for (int i = 0; i < 100000; i++) {
+    for (int i = 0; i < rounds(100000); i++) {
         uint8_t data[16], back[16];
         char text[80];
         wb_put64(data, next_random(&seed) >> random_below(&seed, 64));

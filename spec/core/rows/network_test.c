@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Addresses: texts and their bytes, refusals, and what is written; libc's inet_ntop and inet_pton as the oracle. What
  * PostgreSQL says of them is asked in stores/postgres/types_oracle_test.c. */
+#include "support/rounds.h"
 #include "support/support.h"
 
 #include <arpa/inet.h>
@@ -212,7 +213,7 @@ static void test_as_libc(void **state)
 {
     (void)state;
     uint64_t seed = 61;
-    for (int i = 0; i < 50000; i++) {
+    for (int i = 0; i < rounds(50000); i++) {
         char expected[64], text[64];
         uint8_t data[20] = {3, 128, 0, 16}, back[20];
         size_t bytes;
@@ -235,7 +236,7 @@ static void test_reads_back_what_it_writes(void **state)
 {
     (void)state;
     uint64_t seed = 62;
-    for (int i = 0; i < 50000; i++) {
+    for (int i = 0; i < rounds(50000); i++) {
         char text[64];
         uint8_t data[20], back[20];
         size_t bytes;
@@ -320,7 +321,7 @@ static void test_macs_at_random(void **state)
 {
     (void)state;
     uint64_t seed = 63;
-    for (int i = 0; i < 20000; i++) {
+    for (int i = 0; i < rounds(20000); i++) {
         uint8_t mac[6], back[6];
         char text[20];
         for (int at = 0; at < 6; at++)

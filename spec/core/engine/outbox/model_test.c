@@ -15,6 +15,7 @@
 #include <stdlib.h>
 
 #include "engine/outbox/trial.h"
+#include "support/rounds.h"
 #include "support/outbox_fixture.h"
 
 #define MILLISECOND INT64_C(1000)
@@ -513,7 +514,8 @@ static void test_model(void **state)
 {
     (void)state;
     const char *seeds = getenv("WRITEBEHIND_SEEDS");
-    assert_int_equal(play_seeds(seeds != NULL ? strtoull(seeds, NULL, 10) : SEEDS, 1), 0);
+    assert_int_equal(
+        play_seeds(seeds != NULL ? strtoull(seeds, NULL, 10) : (uint64_t)rounds(SEEDS), 1), 0);
 }
 
 int main(int count, char **words)
