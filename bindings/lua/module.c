@@ -25,6 +25,7 @@ int luaopen_writebehind_core(lua_State *L)
         {"postgres", lwb_store_postgres},
         {"sqlite", lwb_store_sqlite},
         {"memory", lwb_store_memory},
+        {"fallback", lwb_store_fallback},
         {"open", lwb_store_open},
         {"batcher", lwb_batcher_new},
         {"tracker", lwb_tracker_new},

@@ -34,11 +34,15 @@ WB_API void wb_store_idle_timeout(wb_store *store, int64_t us);
 WB_API int wb_store_sqlite(const char *path, bool create, wb_store **out, wb_err *err);
 /* Rows in memory: the newest `keep_rows` of each table (SIZE_MAX: all). The reference store of the tests. */
 WB_API int wb_store_memory(size_t keep_rows, wb_store **out, wb_err *err);
+/* The second takes what the first has refused for `after_us`, table by table; meanwhile the first is tried once in that
+ * time. A batch whose fate is unknown goes back to the one that may have it. Takes references. WB_MISUSE. */
+WB_API int wb_store_fallback(wb_store *first, wb_store *second, int64_t after_us, wb_store **out,
+                             wb_err *err);
 /* By URL: "postgresql://…", "postgres://…", "sqlite:PATH", "memory:". */
 WB_API int wb_store_open(const char *url, bool create, wb_store **out, wb_err *err);
 WB_API wb_store *wb_store_ref(wb_store *store);
 WB_API void wb_store_unref(wb_store *store);
-/* "postgresql", "sqlite" or "memory": also the dialect of wb_schema_ddl. */
+/* "postgresql", "sqlite", "memory" or "fallback"; the first two are also dialects of wb_schema_ddl. */
 WB_API const char *wb_store_kind(const wb_store *store);
 /* A column of a table that a schema leaves out, and why. */
 typedef struct wb_left_out {

@@ -86,6 +86,17 @@ function writebehind.open(url, given)
     return core.open(url, checked.create)
 end
 
+-- A store of two: the second takes what the first has refused for `after` seconds.
+function writebehind.fallback(given)
+    local checked, message = options.fallback(given)
+    if not checked then
+        error(message, 2)
+    elseif checked.native then
+        return core.fallback(checked[1], checked[2], checked.after)
+    end
+    return require("writebehind.forms.fallback").of(checked[1], checked[2], checked.after, checked.clock)
+end
+
 -- A scripted store on the flusher's thread: a module's, in a Lua state of its own, made with a copy of `args`.
 function writebehind.worker(module, args)
     return (require "writebehind.worker"(module, args))

@@ -258,4 +258,28 @@ options.memory = checked("memory", { keep_rows = whole_or_huge(0, MOST_WHOLE) },
 options.open = checked("open", { create = of_type "boolean" }, {})
 options.url = plain_text
 
+local function any_store(value)
+    local scripted = type(value) == "table" and (type(value.write) == "function" or type(value.touch) == "function")
+    return not (scripted or is_native(value)) and "a store" or nil
+end
+
+local check_fallback = checked("fallback", { any_store, any_store, after = some_seconds, clock = of_kind "clock" },
+    { 1, 2 })
+
+-- A table of functions is called where it is used, a native store by a thread.
+function options.fallback(given)
+    local flat, message = check_fallback(given)
+    if not flat then
+        return nil, message
+    end
+    local first, second = is_native(flat[1]), is_native(flat[2])
+    if first ~= second then
+        return nil, "fallback: a table of functions beside a store that a thread writes to: make a worker of it "
+            .. "(writebehind.worker)"
+    elseif first and flat.clock then
+        return nil, 'fallback: option "clock": only of scripted stores'
+    end
+    return { flat[1], flat[2], after = flat.after or 30, clock = flat.clock, native = first }
+end
+
 return options

@@ -147,6 +147,7 @@ int lwb_schema_new(lua_State *L);
 int lwb_store_postgres(lua_State *L);
 int lwb_store_sqlite(lua_State *L);
 int lwb_store_memory(lua_State *L);
+int lwb_store_fallback(lua_State *L);
 int lwb_store_open(lua_State *L);
 /* core.worker(module, path, cpath, args); upvalue: what opens this module */
 int lwb_store_worker(lua_State *L);

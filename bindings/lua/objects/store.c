@@ -50,6 +50,16 @@ int lwb_store_memory(lua_State *L)
     return made(L, wb_store_memory(keep_rows, &object->store, &err), &err);
 }
 
+/* core.fallback(first, second, seconds) */
+int lwb_store_fallback(lua_State *L)
+{
+    wb_err err;
+    wb_store *first = lwb_store_check(L, 1), *second = lwb_store_check(L, 2);
+    int64_t after_us = lwb_check_us(L, 3);
+    lwb_store *object = lwb_new(L, &lwb_store_kind);
+    return made(L, wb_store_fallback(first, second, after_us, &object->store, &err), &err);
+}
+
 int lwb_store_open(lua_State *L)
 {
     wb_err err;
