@@ -319,7 +319,7 @@ describe("a batcher with a policy", function()
             local play = policy.play({
                 route = policy.always "side",
                 retry_delay = function(view)
-                    return view.attempt < 3 and 1 or nil
+                    return view.attempt < 3 and 1
                 end,
             }, { answer = function(_, call)
                 return call.numbers[1] > 5 or nil, "never"

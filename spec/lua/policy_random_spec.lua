@@ -100,6 +100,8 @@ local function retry_delay(game, view, err)
         return answer
     end
     if game.gives_up and one_in(game.random, 8) then
+        return false
+    elseif one_in(game.random, 8) then
         return nil
     end
     return (game.random(40) - 1) / 20

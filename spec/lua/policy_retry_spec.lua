@@ -84,10 +84,10 @@ describe("retry_delay", function()
         assert.equal(0, play:close().policy_errors)
     end)
 
-    it("gives up with nil: the rows are dead, with their table", function()
+    it("gives up with false: the rows are dead, with their table", function()
         local play = policy.play({
             retry_delay = function(view)
-                return view.attempt < 3 and 1 or nil
+                return view.attempt < 3 and 1
             end,
             route = policy.always "side",
         }, {
@@ -124,6 +124,19 @@ describe("retry_delay", function()
         assert.same({ 1, 0, 10 }, { stats.stored, stats.dead, stats.failures })
     end)
 
+    it("that forgets its answer leaves it to the option retry, and that is no error", function()
+        local play = policy.play({ retry_delay = function() end }, {
+            batch_size = 1, answer = fails(9), retry = { initial = 0.5, max = 0.5, attempts = 3 },
+        })
+        play:add(1)
+        assert.is_true(play.batcher:next_due() <= 0.5 + EPSILON)
+        for _ = 1, 4 do
+            play:pass(0.5 + EPSILON)
+        end
+        local stats = play:close()
+        assert.same({ 0, 1, 3, 0 }, { stats.stored, stats.dead, stats.failures, stats.policy_errors })
+    end)
+
     it("waits a millisecond at the least", function()
         for _, delay in ipairs { 0, 1e-9 } do
             local play = policy.play({ retry_delay = policy.always(delay) }, { batch_size = 1, answer = fails(1) })
@@ -156,7 +169,7 @@ describe("retry_delay", function()
     end)
 
     it("may still give up while the batcher is closing", function()
-        local play = policy.play({ retry_delay = policy.always(nil) }, { answer = fails(1) })
+        local play = policy.play({ retry_delay = policy.always(false) }, { answer = fails(1) })
         play:add(1, 3)
         local stats = play:close()
         assert.same({ 0, 3, 0 }, { stats.stored, stats.dead, stats.pending })
@@ -192,7 +205,7 @@ describe("retry_delay", function()
     it("decides about exactly the rest of a batch that was stored in part", function()
         local play = policy.play({
             retry_delay = function(view)
-                return view.attempt < 2 and 1 or nil
+                return view.attempt < 2 and 1
             end,
         }, {
             batch_size = 4,
@@ -248,7 +261,7 @@ describe("retry_delay", function()
         local play = policy.play({
             retry_delay = function(view, err)
                 seen[#seen + 1] = { view.attempt, view.rows, type(err) }
-                return view.attempt < 3 and 4 or nil
+                return view.attempt < 3 and 4
             end,
         }, { inline = false, batch_size = 2 })
         play:add(1, 2)
@@ -331,7 +344,7 @@ describe("retry_delay with a native store", function()
 
     it("lends batches that are completed by hand", function()
         local batcher = make { clock = clock, inline = false, batch_size = 2,
-            policy = { retry_delay = policy.always(nil), route = policy.always "other" } }
+            policy = { retry_delay = policy.always(false), route = policy.always "other" } }
         for n = 1, 4 do
             assert(batcher:add { n = n })
         end

@@ -206,7 +206,7 @@ describe("route", function()
 
     it("writes the table of a dead row to the file of dead letters", function()
         local dir = process.dir()
-        local play = policy.play({ route = by_rest(2), retry_delay = policy.always(nil) }, {
+        local play = policy.play({ route = by_rest(2), retry_delay = policy.always(false) }, {
             dead_letter = dir .. "/dead.ndjson", answer = policy.always(nil),
         })
         play:add(1, 4)

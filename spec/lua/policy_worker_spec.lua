@@ -138,6 +138,15 @@ describe("a policy in a worker", function()
         assert.truthy(dead[1][2]:find("nowhere", 1, true))
     end)
 
+    it("that forgets when to try again leaves it to the option retry", function()
+        local batcher = open(keeps_diary { tries = 3 }, {
+            store = writebehind.sqlite { path = dir .. "/nowhere/x.db" }, retry = { initial = 0.001, max = 0.001 },
+        })
+        add(batcher, 1, 2)
+        local stats = close(batcher)
+        assert.same({ 2, 3, 0 }, { stats.dead, stats.failures, stats.policy_errors })
+    end)
+
     it("stands beside a store in another worker", function()
         local batcher = open(keeps_diary { rows = 4, tries = 2, delay = 0.01, tables = { a = "left" } }, {
             store = writebehind.worker("spec.support.policies.store", { path = dir .. "/rows", fails = true }),

@@ -156,7 +156,10 @@ static int ask_retry(lua_State *L)
     lua_pushstring(L, lwb_class_names[script->failure->error_class]);
     push_view(L, script);
     lua_call(L, 8, 1);
-    script->retry_us = lua_isnumber(L, -1) ? lwb_check_delay(L, -1) : WB_NEVER;
+    if (lua_isboolean(L, -1))
+        script->retry_us = WB_NEVER;
+    else
+        script->retry_us = lua_isnumber(L, -1) ? lwb_check_delay(L, -1) : 0;
     return 0;
 }
 

@@ -141,7 +141,7 @@ local function failure_view(batcher, batch, err, class)
     }, raw.view(batcher, batch))
 end
 
--- Seconds until a batch that failed is tried again; false: never, its rows are dead; nil: the built-in rule.
+-- Seconds until a batch that failed is tried again; false: never, its rows are dead; nil: the option retry.
 function policy.retry(batcher, batch, err, class)
     local options = raw.options(batcher)
     if not options or is_asked(options) then
@@ -160,12 +160,12 @@ end
 
 -- What the answer of a retry_delay means, as above; or nil and what is wrong with it.
 function policy.delay(delay)
-    if delay == nil then
-        return false
+    if not delay then
+        return delay
     elseif type(delay) == "number" and delay >= 0 and delay < huge then
         return max(delay, SHORTEST)
     end
-    return nil, policy.wrong(delay, "seconds, or nil to give up")
+    return nil, policy.wrong(delay, "seconds, false to give up, or nil for the option retry")
 end
 
 -- ---- the methods ----

@@ -62,7 +62,7 @@ function script.open(name, args, log)
         return table_name
     end
 
-    -- (err, class, stats, rows, bytes, age, attempt, table) → seconds, or false to give up
+    -- (err, class, stats, rows, bytes, age, attempt, table) → seconds, false to give up, or nil for the option retry
     decisions.retry_delay = given.retry_delay and function(err, ...)
         local delay, not_one = policy.delay((ask("retry_delay", view_of(...), err)))
         if not_one then

@@ -2,7 +2,7 @@
 -- decisions it has those that args tells the answers to:
 --   args.rows   should_flush: at so many rows; args.age: at this age
 --   args.tables route: by the row's note, the names in this table
---   args.tries  retry_delay: so many tries, args.delay seconds apart, then it gives up
+--   args.tries  retry_delay: so many tries, args.delay seconds apart (without it, by the option retry), then it gives up
 
 local function diary_of(path)
     return function(...)
@@ -38,7 +38,7 @@ return function(args)
     if args.tries then
         function decisions.retry_delay(view, err)
             say("failed", view.attempt, view.rows, view.class, view.table, err)
-            return view.attempt < args.tries and args.delay or nil
+            return view.attempt < args.tries and args.delay
         end
     end
     return decisions
