@@ -2,7 +2,7 @@
  * What a scripted policy needs of core.raw: adding with a decision, looking at a batch, naming a route, counting a
  * decision that failed; and `ask`, the overflow mode of an add whose decision comes later. Lua calls the policy
  * itself, protected: what it throws never gets here. */
-#include "lua/base/pipeline.h"
+#include "lua/objects/reader.h"
 
 /* view(batcher [, batch]) → rows, bytes, age in seconds, attempt: of a taken batch, or of the open one */
 static int raw_view(lua_State *L)
@@ -39,6 +39,19 @@ static int raw_undecided(lua_State *L)
     return 0;
 }
 
+/* refuse(batcher, why [, reader]) → what an add answers whose row the policy refuses: it is counted, and the reader is past
+ * it. */
+static int raw_refuse(lua_State *L)
+{
+    lwb_pipeline *pipeline = lwb_batcher_check(L);
+    luaL_checkstring(L, 2);
+    if (!lua_isnoneornil(L, 3))
+        wb_reader_pass(lwb_reader_living(L, 3));
+    pipeline->refused++;
+    lua_settop(L, 2);
+    return lwb_invalid(L);
+}
+
 /* flush_open(batcher): the open batch is due, for the reason "policy". */
 static int raw_flush_open(lua_State *L)
 {
@@ -52,6 +65,7 @@ void lwb_raw_policy(lua_State *L)
         {"view", raw_view},
         {"route", raw_route},
         {"undecided", raw_undecided},
+        {"refuse", raw_refuse},
         {"flush_open", raw_flush_open},
         {"add", lwb_batcher_add_as},
         {"add_values", lwb_batcher_add_values_as},

@@ -61,28 +61,35 @@ function policy.wrong(answer, expected)
         text_of(answer), expected)
 end
 
--- Asks the policy. → whether it answered, its answer
+-- Asks the policy. → whether it answered, its answer, and what it says besides
 local function ask(batcher, options, decision, argument, more)
     options.deciding = turn.take()
-    local ok, answer = pcall(options.policy[decision], argument, more)
+    local ok, answer, besides = pcall(options.policy[decision], argument, more)
     options.deciding = nil
     if not ok then
         raw.undecided(batcher, decision, text_of(answer))
     end
-    return ok, answer
+    return ok, answer, besides
 end
 
 -- ---- route ----
 
--- The number of the table for a row.
+-- Why a row is refused, where route said `why`.
+function policy.refusal(why)
+    return why == nil and "the policy's route refused the row" or text_of(why)
+end
+
+-- The number of the table for a row, and its name where it is not the batcher's own; nil and why: it is refused.
 local function route_of(batcher, options, row)
-    local ok, name = ask(batcher, options, "route", row)
+    local ok, name, why = ask(batcher, options, "route", row)
     if not ok or name == nil then
         return OWN_TABLE
     end
     local known = options.routes[name]
     if known then
-        return known
+        return known, name
+    elseif name == false then
+        return nil, policy.refusal(why)
     elseif type(name) ~= "string" or name:find("\0", 1, true) then
         raw.undecided(batcher, "route", policy.wrong(name, "the name of a table"))
         return OWN_TABLE
@@ -93,13 +100,14 @@ local function route_of(batcher, options, row)
         return OWN_TABLE
     end
     options.routes[name] = number
-    return number
+    return number, name
 end
 
 -- ---- on_full ----
 
-local function mode_when_full(batcher, options)
-    local ok, name = ask(batcher, options, "on_full", view_of(batcher, {}, raw.view(batcher)))
+-- `seen`: what the view has of the row that finds no room.
+local function mode_when_full(batcher, options, seen)
+    local ok, name = ask(batcher, options, "on_full", view_of(batcher, seen, raw.view(batcher)))
     if not ok then
         return options.overflow
     end
@@ -187,14 +195,25 @@ local function wait_for_room(add, options, own, route, mode)
     end or nil
 end
 
+-- What on_full sees of the row that finds no room: what is known of it, or the values of add_values.
+local function seen_when_full(options, own, name, ...)
+    return { row = own and own.row, table = name or options.table,
+        [VALUES] = own and own[VALUES] or not own and { n = select("#", ...), ... } or nil }
+end
+
 local function add_decided(add, batcher, options, own, ...)
-    local decides = not is_asked(options)
-    local route = decides and options.policy.route and route_of(batcher, options, own.row) or OWN_TABLE
+    local decides, route, name = not is_asked(options), OWN_TABLE, nil
+    if decides and options.policy.route then
+        route, name = route_of(batcher, options, own.row)
+        if not route then
+            return raw.refuse(batcher, name, own.reader)
+        end
+    end
     local asks = decides and options.policy.on_full ~= nil
     local mode = asks and ASK or options.overflow
     local ok, due, code = add_as(add, batcher, options, own, route, mode, ...)
     if asks and code == "full" then
-        mode = mode_when_full(batcher, options)
+        mode = mode_when_full(batcher, options, seen_when_full(options, own, name, ...))
         ok, due, code = add_as(add, batcher, options, own, route, mode, ...)
     end
     if code == "full" then
@@ -234,7 +253,7 @@ local function add_read(self, options, reader)
         accepted = raw.accepted(reader)
         local row = raw.row(reader)
         if row then
-            ok, due, code = add_decided(raw.add_read, self, options, { row = row }, reader)
+            ok, due, code = add_decided(raw.add_read, self, options, { row = row, reader = reader }, reader)
         else
             ok, due, code = raw.add_read(self, OWN_TABLE, options.overflow, reader)
         end
