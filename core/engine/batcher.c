@@ -214,8 +214,10 @@ static bool deliver_one(wb_pipeline *pipeline, const wb_cancel *cancel)
     wb_batcher *batcher = (wb_batcher *)pipeline;
     wb_outbox_ask_flush(&batcher->outbox);
     wb_batch *batch = wb_outbox_take(&batcher->outbox);
-    if (batch == NULL)
+    if (batch == NULL) {
+        bury_dead(batcher); /* what a policy refused */
         return false;
+    }
     wb_err err = {0};
     wb_ending ending = {0};
     int64_t began_us = wb_now_us();

@@ -26,7 +26,8 @@ typedef struct wb_script_class {
     int (*open)(wb_script *script, wb_err *err);
     int (*should_flush)(wb_script *script, const wb_stats *stats, const wb_view *view, bool *flush,
                         wb_err *err);
-    /* The table for row `index` of the batch. Its name lives until the next call. */
+    /* The table for row `index` of the batch. Its name lives until the next call. WB_INVALID: the row is refused, the error
+     * says why. */
     int (*route)(wb_script *script, const wb_batch *batch, size_t index, const char **table,
                  wb_err *err);
     /* When a batch that failed is tried again, in the form of wb_outcome.retry_us. */

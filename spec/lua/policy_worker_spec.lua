@@ -124,6 +124,58 @@ describe("a policy in a worker", function()
         assert.equal(7, count)
     end)
 
+    it("may refuse rows: they are dead, each for its reason, and the others are stored", function()
+        local batcher = open(keeps_diary { tables = { a = "left" }, refuses = { b = "no b", c = "no c", d = true } })
+        local notes = { "b", "a", "b", "c", "x", "d", "a", "b" }
+        for n, note in ipairs(notes) do
+            assert(batcher:add { n = n, note = note })
+        end
+        local stats = close(batcher)
+        assert.same({ 8, 3, 5, 0, 0 }, { stats.accepted, stats.stored, stats.dead, stats.failures,
+            stats.policy_errors })
+        assert.equal("2,7", sqlite.sql(dir .. "/x.db", "SELECT group_concat(n) FROM (SELECT n FROM left ORDER BY id);"))
+        assert.equal("5", sqlite.sql(dir .. "/x.db", "SELECT group_concat(n) FROM t;"))
+        table.sort(dead, function(one, other)
+            return one[1] < other[1]
+        end)
+        local refused = "the policy's route refused the row"
+        assert.same({ { 1, "no b", "t" }, { 3, "no b", "t" }, { 4, "no c", "t" }, { 6, refused, "t" },
+            { 8, "no b", "t" } }, dead)
+    end)
+
+    it("may refuse all rows, though the store takes none: a flush ends, and the file of the dead has them", function()
+        local letters = dir .. "/dead.ndjson"
+        local batcher = open(keeps_diary { tables = {}, refuses = { b = "no b" } }, {
+            store = writebehind.sqlite { path = dir .. "/nowhere/x.db" }, dead_letter = letters,
+        })
+        add(batcher, 1, 3, "b")
+        assert(batcher:flush(process.PATIENCE))
+        local stats = scripted.conserved(batcher)
+        assert.same({ 0, 3, 0, 0 }, { stats.stored, stats.dead, stats.failures, stats.batches })
+        assert.is_true(process.wait(function()
+            return process.exists(letters) and select(2, process.read(letters):gsub('"error":"no b"', "")) == 3
+        end))
+        assert(batcher:close(process.PATIENCE))
+    end)
+
+    it("may refuse rows for more reasons than anybody counts", function()
+        local refuses = {}
+        for n = 1, 300 do
+            refuses["n" .. n] = "reason " .. n
+        end
+        local batcher = open(keeps_diary { tables = {}, refuses = refuses })
+        for n = 1, 300 do
+            assert(batcher:add { n = n, note = "n" .. n })
+            assert(batcher:add { n = n, note = "good" })
+        end
+        local stats = close(batcher)
+        assert.same({ 300, 300 }, { stats.stored, stats.dead })
+        for _, row in ipairs(dead) do
+            assert.equal("reason " .. row[1], row[2])
+        end
+        assert.equal(300, #dead)
+    end)
+
     it("decides when a failed try is repeated, and when to give up", function()
         local batcher = open(keeps_diary { tries = 3, delay = 0.01, tables = { a = "odd" } }, {
             store = writebehind.sqlite { path = dir .. "/nowhere/x.db" }, retry = { initial = 1000, max = 1000 },

@@ -5,6 +5,7 @@
 #include "lua/worker/worker.h"
 
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/env.h"
@@ -26,8 +27,9 @@ typedef struct worker_script {
     size_t index;
     const wb_err *failure;
     bool flush;
-    bool own_table;
+    bool own_table, refused;
     char table[TABLE_BYTES];
+    char why[sizeof((wb_err *)0)->text]; /* a row is refused */
     int64_t retry_us;
 } worker_script;
 
@@ -125,9 +127,13 @@ static int ask_route(lua_State *L)
     lwb_push_row(L, script->claim, script->index, lua_gettop(L));
     script->claim->work = NULL;
     lua_remove(L, -2);
-    lua_call(L, 1, 1);
+    lua_call(L, 1, 2);
+    script->refused = lua_isboolean(L, -2);
+    if (script->refused)
+        snprintf(script->why, sizeof script->why, "%s", lua_tostring(L, -1));
+    lua_pop(L, 1);
     script->own_table = lua_isnil(L, -1);
-    if (script->own_table)
+    if (script->own_table || script->refused)
         return 0;
     if (lwb_rawlen(L, -1) >= sizeof script->table)
         return luaL_error(L, "route answered the name of a table of %d bytes; expected up to %d",
@@ -143,6 +149,8 @@ static int script_route(wb_script *base, const wb_batch *batch, size_t index, co
     script->batch = batch;
     script->index = index;
     int code = ask(script, ask_route, err);
+    if (code == WB_OK && script->refused)
+        return wb_fail(err, WB_INVALID, "%s", script->why);
     if (code == WB_OK && !script->own_table)
         *table = script->table;
     return code;

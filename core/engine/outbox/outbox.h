@@ -109,7 +109,7 @@ void wb_outbox_delay(wb_outbox *outbox, wb_batch *batch, int64_t now_us);
 /* Puts a taken batch back among the sealed, with that delay. */
 void wb_outbox_put_back(wb_outbox *outbox, wb_batch *batch, int64_t now_us);
 /* Unlocked. Makes one batch of one table of what was taken: merges what was taken together, and puts rows of other
- * tables, or other shapes, back, sealed. NULL: no memory, all is back. */
+ * tables, or other shapes, back, sealed. NULL: no memory, all is back; or a policy refused each row. */
 wb_batch *wb_outbox_to_one_table(wb_outbox *outbox, wb_batch *batch, bool routing);
 /* ---- how many rows a write has: size.c ---- */
 

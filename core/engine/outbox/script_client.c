@@ -74,13 +74,13 @@ bool wb_script_client_should_flush(wb_script_client *client, const wb_stats *sta
     return flush;
 }
 
-const char *wb_script_client_route(wb_script_client *client, const wb_batch *batch, size_t index)
+bool wb_script_client_route(wb_script_client *client, const wb_batch *batch, size_t index,
+                            const char **table, wb_err *refusal)
 {
-    wb_err err = {0};
-    const char *table = NULL;
-    if (client->script->class->route(client->script, batch, index, &table, &err) != WB_OK)
-        wb_backlog_undecided(client->backlog, "route", err.text);
-    return table;
+    int code = client->script->class->route(client->script, batch, index, table, refusal);
+    if (code != WB_OK && code != WB_INVALID)
+        wb_backlog_undecided(client->backlog, "route", refusal->text);
+    return code != WB_INVALID;
 }
 
 int64_t wb_script_client_retry_us(wb_script_client *client, const wb_stats *stats,

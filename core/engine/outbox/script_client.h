@@ -28,8 +28,9 @@ bool wb_script_client_routes(wb_script_client *client); /* is there somebody to 
 
 bool wb_script_client_should_flush(wb_script_client *client, const wb_stats *stats,
                                    const wb_view *view);
-/* NULL: the batcher's own table. */
-const char *wb_script_client_route(wb_script_client *client, const wb_batch *batch, size_t index);
+/* *table is left as it was for the batcher's own. False: the row is refused, *refusal says why. */
+bool wb_script_client_route(wb_script_client *client, const wb_batch *batch, size_t index,
+                            const char **table, wb_err *refusal);
 int64_t wb_script_client_retry_us(wb_script_client *client, const wb_stats *stats,
                                   const wb_view *view, const wb_err *failure);
 

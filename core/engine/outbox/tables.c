@@ -7,6 +7,7 @@
 
 #include "base/env.h"
 #include "engine/outbox/pieces.h"
+#include "engine/outbox/refusals.h"
 #include "rows/shape.h"
 
 /* ---- merging ---- */
@@ -95,16 +96,29 @@ static wb_batch *merge(wb_outbox *outbox, wb_batch *batch)
 /* ---- one table ---- */
 
 /* Asks the policy of a worker for each row's table. */
-static void ask_routes(wb_outbox *outbox, wb_batch *batch)
+static void ask_routes(wb_outbox *outbox, wb_batch *batch, wb_refusals *refusals)
 {
     wb_err err = {0};
     for (size_t i = 0; i < wb_batch_left(batch); i++) {
         uint32_t route = 0;
-        const char *table = wb_script_client_route(&outbox->script_client, batch, i);
+        const char *table = NULL;
+        bool taken = wb_script_client_route(&outbox->script_client, batch, i, &table, &err);
         if (table != NULL && wb_outbox_route(outbox, table, &route, &err) != WB_OK)
             wb_backlog_undecided(&outbox->backlog, "route", err.text);
         batch->rows[batch->first + i].route = route;
+        if (!taken)
+            wb_refusals_put(refusals, batch, i, err.text);
     }
+}
+
+/* *batch: what the policy did not refuse, or NULL. False: no memory. */
+static bool route_rows(wb_outbox *outbox, wb_batch **batch)
+{
+    wb_refusals refusals = {.any = false};
+    ask_routes(outbox, *batch, &refusals);
+    bool done = wb_refusals_bury(outbox, &refusals, batch);
+    wb_refusals_fini(&refusals);
+    return done;
 }
 
 static void give_back(wb_outbox *outbox, wb_batch *batch)
@@ -121,9 +135,10 @@ static void give_back(wb_outbox *outbox, wb_batch *batch)
  * been committed without an answer. */
 static wb_batch *first_table(wb_outbox *outbox, wb_batch *batch)
 {
-    if (wb_script_client_routes(&outbox->script_client))
-        ask_routes(outbox, batch);
-    wb_batch *first = wb_outbox_divide_taken(outbox, batch, wb_class_route, NULL);
+    bool done = !wb_script_client_routes(&outbox->script_client) || route_rows(outbox, &batch);
+    if (batch == NULL)
+        return NULL;
+    wb_batch *first = done ? wb_outbox_divide_taken(outbox, batch, wb_class_route, NULL) : NULL;
     if (first == NULL)
         give_back(outbox, batch);
     return first;

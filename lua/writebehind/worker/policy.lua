@@ -53,10 +53,12 @@ function script.open(name, args, log)
         return (ask("should_flush", view_of(nil, ...)))
     end
 
-    -- (row) → a table's name, or nil for the batcher's own
+    -- (row) → a table's name, or nil for the batcher's own; false and why the row is refused
     decisions.route = given.route and function(row)
-        local table_name = ask("route", row)
-        if table_name ~= nil and (type(table_name) ~= "string" or table_name:find("\0", 1, true)) then
+        local table_name, why = ask("route", row)
+        if table_name == false then
+            return false, policy.refusal(why)
+        elseif table_name ~= nil and (type(table_name) ~= "string" or table_name:find("\0", 1, true)) then
             error(policy.wrong(table_name, "the name of a table"), 0)
         end
         return table_name

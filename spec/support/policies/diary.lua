@@ -1,7 +1,8 @@
 -- A policy for a worker that keeps a diary of what it is asked, a line a question, in the file args.diary. Of its
 -- decisions it has those that args tells the answers to:
 --   args.rows   should_flush: at so many rows; args.age: at this age
---   args.tables route: by the row's note, the names in this table
+--   args.tables route: by the row's note, the names in this table; args.refuses: the reasons why it refuses a row (or
+--               true), by its note
 --   args.tries  retry_delay: so many tries, args.delay seconds apart (without it, by the option retry), then it gives up
 
 local function diary_of(path)
@@ -32,6 +33,9 @@ return function(args)
     if args.tables then
         function decisions.route(row)
             say("row", #row.id, (tostring(row.n):gsub("%D+$", "")), row.note)
+            if args.refuses and args.refuses[row.note] then
+                return false, args.refuses[row.note] ~= true and args.refuses[row.note] or nil
+            end
             return args.tables[row.note]
         end
     end
