@@ -227,9 +227,10 @@ static bool deliver_one(wb_pipeline *pipeline, const wb_cancel *cancel)
         wb_exit_watch_again();
     } else {
         ending.err = &err;
-        ending.retry_us = atomic_load(&cancel->will_restart)
-                              ? AT_ONCE_US
-                              : wb_outbox_ask_retry_us(&batcher->outbox, batch, &err);
+        ending.retry_us =
+            atomic_load(&cancel->will_restart)
+                ? AT_ONCE_US
+                : wb_outbox_ask_retry_us(&batcher->outbox, batch, &err, ending.elapsed_us);
     }
     wb_outbox_complete(&batcher->outbox, batch, &ending);
     bury_dead(batcher);

@@ -266,6 +266,13 @@ typedef struct wb_choice {
     int32_t overflow; /* enum wb_overflow */
 } wb_choice;
 
+/* A write that ended. */
+typedef struct wb_last {
+    uint64_t rows; /* 0: there was none yet */
+    int64_t elapsed_us;
+    bool ok; /* it was stored whole; else `last_error` of the statistics says why it failed */
+} wb_last;
+
 /* What a policy is told of a batch. */
 typedef struct wb_view {
     uint64_t rows;
@@ -273,6 +280,8 @@ typedef struct wb_view {
     int64_t age_us;    /* of its oldest row */
     uint32_t attempt;  /* writes of it so far; 0: it is open */
     const char *table; /* where it goes; NULL: it is open. Lives as long as the batcher */
+    wb_last
+        last; /* of all writes the last; of a batch that is taken its own, which failed by now */
 } wb_view;
 
 WB_API void wb_batcher_options_init(wb_batcher_options *options); /* the defaults */

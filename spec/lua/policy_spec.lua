@@ -39,6 +39,28 @@ describe("should_flush", function()
         assert.equal(0, play:close().policy_errors)
     end)
 
+    it("is shown how the last write ended, and retry_delay its own", function()
+        local seen = {}
+        local function see(view)
+            local last = view.last
+            seen[#seen + 1] = last and { tonumber(last.rows), last.ok, last.error } or "none"
+            return last and assert(last.elapsed >= 0) and nil
+        end
+        local play = policy.play({ should_flush = see, retry_delay = see }, {
+            batch_size = 2, retry = { initial = 0.5, max = 0.5 },
+            answer = function(batch)
+                return batch.attempt > 1 or nil, "not at once"
+            end,
+        })
+        play:add(1, 2)
+        play:add(3)
+        play:pass(1)
+        play:add(4)
+        local failed = { 2, false, "not at once" }
+        assert.same({ "none", "none", failed, failed, failed, { 2, true }, failed }, seen)
+        assert.equal(0, play:close().policy_errors)
+    end)
+
     it("is asked in poll too, while anything is open", function()
         local asked, answer = 0, false
         local play = policy.play {

@@ -108,6 +108,21 @@ describe("a policy in a worker", function()
         close(batcher)
     end)
 
+    it("is shown how the last write ended", function()
+        local batcher = open(keeps_diary { rows = 3, tries = 2, delay = 0.01 }, {
+            store = writebehind.worker("spec.support.policies.store", { path = dir .. "/rows", fails = true }),
+        })
+        add(batcher, 1, 3)
+        await(batcher, "stored", 3)
+        assert.matches("failed 1 3 %l+ t the first try fails\nlast 3 true false the first try fails\n", diary())
+        assert.is_nil(diary():match("open.-\n(last.-)\nfailed"))
+        add(batcher, 4, 4)
+        assert.is_true(process.wait(function()
+            return diary():find("open 1 0 ok true nil\nlast 3 true true nil\n", 1, true) ~= nil
+        end))
+        assert.equal(0, close(batcher).policy_errors)
+    end)
+
     it("routes each row, as it is written", function()
         local batcher = open(keeps_diary { tables = { a = "left", b = "right" } })
         add(batcher, 1, 3, "a")

@@ -92,6 +92,7 @@ void lwb_raw(lua_State *L);
 int lwb_pipeline_gc(lua_State *L);
 int lwb_pipeline_autoclose(lua_State *L); /* __close */
 void lwb_push_stats(lua_State *L, const wb_stats *stats);
+void lwb_push_last(lua_State *L, const wb_last *last); /* rows, nil for none; elapsed; ok */
 int lwb_push_event(lua_State *L, const wb_event *event);
 
 int lwb_batcher_new(lua_State *L);

@@ -32,6 +32,16 @@ static void set_latency(lua_State *L, const char *name, const wb_latency *latenc
     lua_setfield(L, -2, name);
 }
 
+void lwb_push_last(lua_State *L, const wb_last *last)
+{
+    if (last->rows > 0)
+        lwb_push_int64(L, (int64_t)last->rows);
+    else
+        lua_pushnil(L);
+    lwb_push_seconds(L, last->elapsed_us);
+    lua_pushboolean(L, last->ok);
+}
+
 void lwb_push_stats(lua_State *L, const wb_stats *stats)
 {
     lua_createtable(L, 0, 24);

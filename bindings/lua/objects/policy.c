@@ -4,18 +4,34 @@
  * itself, protected: what it throws never gets here. */
 #include "lua/objects/reader.h"
 
-/* view(batcher [, batch]) → rows, bytes, age in seconds, attempt: of a taken batch, or of the open one */
-static int raw_view(lua_State *L)
+/* Of the taken batch at 2, or of the open one. */
+static wb_view view_of(lua_State *L)
 {
     wb_view view;
     lwb_pipeline *pipeline = lwb_batcher_check(L);
     lwb_claim *claim = lua_isnoneornil(L, 2) ? NULL : lwb_claim_check(L, 2, &lwb_batch_kind);
     wb_batcher_view(pipeline->core, claim == NULL ? NULL : claim->work, &view);
+    return view;
+}
+
+/* view(batcher [, batch]) → rows, bytes, age in seconds, attempt: of a taken batch, or of the open one */
+static int raw_view(lua_State *L)
+{
+    wb_view view = view_of(L);
     lwb_push_int64(L, (int64_t)view.rows);
     lwb_push_int64(L, (int64_t)view.bytes);
     lwb_push_seconds(L, view.age_us);
     lua_pushinteger(L, (lua_Integer)view.attempt);
     return 4;
+}
+
+/* last(batcher [, batch]) → rows, elapsed, ok: of the write that ended last, or of a taken batch's that failed; nil first:
+ * there was none */
+static int raw_last(lua_State *L)
+{
+    wb_view view = view_of(L);
+    lwb_push_last(L, &view.last);
+    return 3;
 }
 
 /* route(batcher, table) → its number; or nil, message, code */
@@ -63,6 +79,7 @@ void lwb_raw_policy(lua_State *L)
 {
     static const luaL_Reg functions[] = {
         {"view", raw_view},
+        {"last", raw_last},
         {"route", raw_route},
         {"undecided", raw_undecided},
         {"refuse", raw_refuse},

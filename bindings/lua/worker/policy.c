@@ -94,6 +94,7 @@ static void push_view(lua_State *L, const worker_script *script)
     lwb_push_seconds(L, script->view->age_us);
     lwb_push_int64(L, script->view->attempt);
     lua_pushstring(L, script->view->table);
+    lwb_push_last(L, &script->view->last);
 }
 
 static int ask_flush(lua_State *L)
@@ -101,7 +102,7 @@ static int ask_flush(lua_State *L)
     worker_script *script = lua_touserdata(L, 1);
     lwb_state_push(L, "should_flush");
     push_view(L, script);
-    lua_call(L, 6, 1);
+    lua_call(L, 9, 1);
     script->flush = lua_toboolean(L, -1);
     return 0;
 }
@@ -163,7 +164,7 @@ static int ask_retry(lua_State *L)
     lua_pushstring(L, script->failure->text);
     lua_pushstring(L, lwb_class_names[script->failure->error_class]);
     push_view(L, script);
-    lua_call(L, 8, 1);
+    lua_call(L, 11, 1);
     if (lua_isboolean(L, -1))
         script->retry_us = WB_NEVER;
     else

@@ -114,6 +114,7 @@ void wb_outbox_complete(wb_outbox *outbox, wb_batch *batch, const wb_ending *end
     wb_monitor_lock(&backlog->monitor);
     wb_histogram_merge(&backlog->metrics.latency, &latency);
     wb_histogram_add(&backlog->metrics.write, elapsed_us);
+    outbox->last = (wb_last){.rows = left, .elapsed_us = elapsed_us, .ok = err == NULL};
     wb_batch_list_remove(&outbox->taken, batch);
     outbox->taken_count--;
     end(outbox, batch, ending, now_us);

@@ -49,6 +49,7 @@ typedef struct wb_outbox {
     uint64_t serial;      /* of the last sealed batch */
     uint64_t lent_serial; /* the highest that was ever taken */
     size_t taken_count;
+    wb_last last;         /* write that ended */
     unsigned passed_over; /* batches taken in a row while one that failed was due */
     wb_batch *open;       /* NULL until a row comes */
     wb_batch_list sealed;
@@ -90,7 +91,8 @@ void wb_outbox_view(wb_outbox *outbox, const wb_batch *batch, wb_view *out);
 /* For who delivers, where a worker's script decides: whether to flush, where it is time to ask, sealing what is open;
  * and when to try a batch again (as wb_outcome.retry_us). */
 void wb_outbox_ask_flush(wb_outbox *outbox);
-int64_t wb_outbox_ask_retry_us(wb_outbox *outbox, const wb_batch *batch, const wb_err *err);
+int64_t wb_outbox_ask_retry_us(wb_outbox *outbox, const wb_batch *batch, const wb_err *err,
+                               int64_t elapsed_us);
 wb_batch *wb_outbox_next_dead(wb_outbox *outbox); /* the caller frees it; NULL: there is none */
 /* Puts the last of those back, in its place. */
 void wb_outbox_dead_again(wb_outbox *outbox, wb_batch *batch);

@@ -28,7 +28,7 @@ int wb_outbox_route(wb_outbox *outbox, const char *table, uint32_t *out, wb_err 
 
 static void describe(const wb_outbox *outbox, const wb_batch *batch, int64_t now_us, wb_view *out)
 {
-    memset(out, 0, sizeof *out);
+    *out = (wb_view){.last = outbox->last};
     if (batch == NULL || wb_batch_left(batch) == 0)
         return;
     int64_t oldest_us = batch->opened_us + batch->rows[batch->first].age_us;
@@ -39,7 +39,10 @@ static void describe(const wb_outbox *outbox, const wb_batch *batch, int64_t now
         .age_us = now_us > oldest_us ? now_us - oldest_us : 0,
         .attempt = batch->attempt,
         .table = batch->state == WB_BATCH_OPEN ? NULL : table,
+        .last = outbox->last,
     };
+    if (batch->state == WB_BATCH_TAKEN)
+        out->last = (wb_last){.rows = out->rows, .elapsed_us = now_us - batch->taken_us};
 }
 
 void wb_outbox_view(wb_outbox *outbox, const wb_batch *batch, wb_view *out)
@@ -87,13 +90,15 @@ void wb_outbox_ask_flush(wb_outbox *outbox)
 }
 
 /* This failure is among those that the script sees. */
-int64_t wb_outbox_ask_retry_us(wb_outbox *outbox, const wb_batch *batch, const wb_err *err)
+int64_t wb_outbox_ask_retry_us(wb_outbox *outbox, const wb_batch *batch, const wb_err *err,
+                               int64_t elapsed_us)
 {
     wb_view view;
     wb_stats stats;
     if (outbox->script_client.policy == NULL || err->error_class == WB_REJECT)
         return 0;
     wb_outbox_view(outbox, batch, &view);
+    view.last.elapsed_us = elapsed_us;
     wb_backlog_stats(&outbox->backlog, &stats);
     stats.failures++;
     stats.consecutive_failures++;

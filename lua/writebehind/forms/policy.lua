@@ -39,6 +39,10 @@ local function late(own, name)
         return own.row
     end
     own[STATS] = own[STATS] or own[BATCHER]:stats() or {} -- none in a child of fork
+    if name == "last" then
+        own.last = view.last(own[STATS].last_error, raw.last(own[BATCHER]))
+        return own.last
+    end
     return own[STATS][name]
 end
 
@@ -145,7 +149,7 @@ local function failure_view(batcher, batch, err, class)
     local stats = batcher:stats() or { failures = 0, consecutive_failures = 0 } -- none in a child of fork
     return view_of(batcher, {
         [STATS] = stats, class = class, table = batch.table, last_error = err, failures = stats.failures + 1,
-        consecutive_failures = stats.consecutive_failures + 1,
+        consecutive_failures = stats.consecutive_failures + 1, last = view.last(err, raw.last(batcher, batch)),
     }, raw.view(batcher, batch))
 end
 

@@ -26,4 +26,9 @@ function view.of(own, late)
     return setmetatable({ [OWN] = own }, meta)
 end
 
+-- What is seen of a write that ended, and of its error; nil: there was none.
+function view.last(err, rows, elapsed, ok)
+    return rows and { rows = rows, elapsed = elapsed, ok = ok, error = not ok and err or nil } or nil
+end
+
 return view

@@ -26,8 +26,11 @@ local function check(given, name)
         "should_flush, route, retry_delay"):format(name) or nil
 end
 
-local function view_of(class, stats, rows, bytes, age, attempt, table_name)
-    local own = { rows = rows, bytes = bytes, age = age, attempt = attempt, class = class, table = table_name }
+local function view_of(class, stats, rows, bytes, age, attempt, table_name, ...)
+    local own = {
+        rows = rows, bytes = bytes, age = age, attempt = attempt, class = class, table = table_name,
+        last = view.last(stats.last_error, ...),
+    }
     return view.of(own, function(_, name) return stats[name] end)
 end
 
@@ -48,7 +51,7 @@ function script.open(name, args, log)
     end
     local decisions = { close = module.closer(given, name, log) }
 
-    -- (stats, rows, bytes, age, attempt, table) → truth
+    -- (stats, rows, bytes, age, attempt, table, rows, elapsed and ok of the last write) → truth
     decisions.should_flush = given.should_flush and function(...)
         return (ask("should_flush", view_of(nil, ...)))
     end
@@ -64,7 +67,7 @@ function script.open(name, args, log)
         return table_name
     end
 
-    -- (err, class, stats, rows, bytes, age, attempt, table) → seconds, false to give up, or nil for the option retry
+    -- (err, class, and what should_flush is given) → seconds, false to give up, or nil for the option retry
     decisions.retry_delay = given.retry_delay and function(err, ...)
         local delay, not_one = policy.delay((ask("retry_delay", view_of(...), err)))
         if not_one then

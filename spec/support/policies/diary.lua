@@ -3,7 +3,8 @@
 --   args.rows   should_flush: at so many rows; args.age: at this age
 --   args.tables route: by the row's note, the names in this table; args.refuses: the reasons why it refuses a row (or
 --               true), by its note
---   args.tries  retry_delay: so many tries, args.delay seconds apart (without it, by the option retry), then it gives up
+--   args.tries  retry_delay: so many tries, args.delay seconds apart (without it, by the option retry), then it gives
+--               up
 
 local function diary_of(path)
     return function(...)
@@ -19,6 +20,11 @@ end
 
 return function(args)
     local say = diary_of(args.diary)
+    local function say_last(last)
+        if last then
+            say("last", last.rows, type(last.elapsed) == "number" and last.elapsed >= 0, last.ok, last.error)
+        end
+    end
     local decisions = {
         close = function()
             say "closed"
@@ -27,6 +33,7 @@ return function(args)
     if args.rows or args.age then
         function decisions.should_flush(view)
             say("open", view.rows, view.attempt, view.health, view.accepted >= view.rows, view.nothing)
+            say_last(view.last)
             return view.rows >= (args.rows or math.huge) or view.age >= (args.age or math.huge)
         end
     end
@@ -42,6 +49,7 @@ return function(args)
     if args.tries then
         function decisions.retry_delay(view, err)
             say("failed", view.attempt, view.rows, view.class, view.table, err)
+            say_last(view.last)
             return view.attempt < args.tries and args.delay
         end
     end
