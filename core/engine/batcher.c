@@ -282,6 +282,14 @@ int wb_batcher_add_tuple(wb_batcher *batcher, const wb_tuple *tuple, const wb_ch
     return code == WB_OK ? wb_outbox_put_tuple(&batcher->outbox, tuple, choice, due, err) : code;
 }
 
+int wb_batcher_add_tuples(wb_batcher *batcher, const wb_tuple *tuples, size_t count, size_t *added,
+                          bool *due, wb_err *err)
+{
+    int code = wb_pipeline_start(&batcher->pipeline, err);
+    return code == WB_OK ? wb_outbox_put_tuples(&batcher->outbox, tuples, count, added, due, err)
+                         : code;
+}
+
 int wb_batcher_add(wb_batcher *batcher, const wb_value *values, size_t count, bool *due,
                    wb_err *err)
 {

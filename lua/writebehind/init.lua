@@ -104,7 +104,7 @@ end
 
 -- ---- batchers and trackers ----
 
-local ADDS = { batcher = { "add", "add_values", "add_mixed", "add_read" }, tracker = { "add" } }
+local ADDS = { batcher = { "add", "add_values", "add_mixed", "add_read", "add_some" }, tracker = { "add" } }
 local ENTRY = { batcher = "write", tracker = "touch" }
 
 -- The store in the options of a driven object whose store is native.

@@ -138,6 +138,7 @@ int lwb_refuse_count(lua_State *L, lwb_pipeline *pipeline, const char *method, i
 int lwb_batcher_add(lua_State *L);
 int lwb_batcher_add_values(lua_State *L);
 int lwb_batcher_add_mixed(lua_State *L);
+int lwb_batcher_add_some(lua_State *L); /* of a list of rows: add_many.c */
 int lwb_batcher_add_as(lua_State *L);
 int lwb_batcher_add_values_as(lua_State *L);
 int lwb_batcher_add_mixed_as(lua_State *L);
@@ -145,6 +146,7 @@ int lwb_batcher_add_mixed_as(lua_State *L);
 int lwb_batcher_add_read(lua_State *L);
 int lwb_batcher_add_read_as(lua_State *L);
 void lwb_raw_reader(lua_State *L);   /* sets a reader's functions in the table at the top */
+void lwb_raw_many(lua_State *L);     /* sets a function for lists of rows in the table at the top */
 void lwb_raw_policy(lua_State *L);   /* sets a policy's functions in the table at the top */
 void lwb_push_options(lua_State *L); /* core.options: see options.c */
 void lwb_push_choices(lua_State *L); /* core.choices */

@@ -29,6 +29,7 @@ void lwb_open_batcher(lua_State *L)
                                        {"add_values", lwb_batcher_add_values},
                                        {"add_mixed", lwb_batcher_add_mixed},
                                        {"add_read", lwb_batcher_add_read},
+                                       {"add_some", lwb_batcher_add_some},
                                        {"take", batcher_take},
                                        {NULL, NULL}};
     static const luaL_Reg meta[] = {

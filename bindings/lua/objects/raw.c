@@ -148,6 +148,7 @@ void lwb_raw(lua_State *L)
     lua_newtable(L);
     lwb_setfuncs(L, functions);
     lwb_raw_policy(L);
+    lwb_raw_many(L);
     lwb_raw_reader(L);
     lwb_raw_origins(L);
     lwb_raw_records(L);

@@ -79,6 +79,9 @@ void wb_outbox_fini(wb_outbox *outbox); /* with nothing taken */
 /* See wb_batcher_add_as. */
 int wb_outbox_put_tuple(wb_outbox *outbox, const wb_tuple *tuple, const wb_choice *choice,
                         bool *due, wb_err *err);
+/* See wb_batcher_add_tuples. */
+int wb_outbox_put_tuples(wb_outbox *outbox, const wb_tuple *tuples, size_t count, size_t *added,
+                         bool *due, wb_err *err);
 /* Counts a row that was refused with `code`; answers it, or WB_CLOSED where the outbox is. */
 int wb_outbox_reject(wb_outbox *outbox, int code, wb_err *err);
 int wb_outbox_put(wb_outbox *outbox, const wb_value *values, size_t count, const wb_choice *choice,

@@ -127,6 +127,32 @@ int wb_outbox_put_tuple(wb_outbox *outbox, const wb_tuple *tuple, const wb_choic
     return code;
 }
 
+int wb_outbox_put_tuples(wb_outbox *outbox, const wb_tuple *tuples, size_t count, size_t *added,
+                         bool *due, wb_err *err)
+{
+    const wb_choice built_in = {.overflow = outbox->overflow};
+    int code = WB_OK;
+    size_t done = 0;
+    bool stop = false;
+    wb_monitor_lock(&outbox->backlog.monitor);
+    while (code == WB_OK && !stop && done < count) {
+        code = put_locked(outbox, &tuples[done], &built_in, err);
+        done += code == WB_OK;
+        stop = due != NULL &&
+               wb_outbox_next_due_us(&outbox->backlog) <= wb_backlog_now_us(&outbox->backlog);
+    }
+    if (code != WB_OK)
+        outbox->backlog.metrics.rejected++;
+    *added = done;
+    if (due != NULL)
+        *due = stop;
+    wb_batch *rubbish = wb_pool_rubbish(&outbox->pool);
+    wb_monitor_unlock(&outbox->backlog.monitor);
+    wb_batch_free_list(rubbish);
+    wb_log_print(outbox->backlog.log);
+    return code;
+}
+
 int wb_outbox_reject(wb_outbox *outbox, int code, wb_err *err)
 {
     wb_monitor_lock(&outbox->backlog.monitor);

@@ -204,6 +204,20 @@ local function load_add(batcher, slow, self, places, first, last)
     return assert(loadstring(source, "=writebehind.add"))(held, c, slow)
 end
 
+-- Some rows of a list, as C's add_some, by the compiled add.
+local function adds_one_by_one(add)
+    return function(self, rows, progress)
+        local ok, message, code = true, nil, nil
+        while ok and progress[1] < progress[3] do
+            ok, message, code = add(self, rows[progress[1] + 1])
+            if ok then
+                progress[1], progress[2] = progress[1] + 1, progress[2] + 1
+            end
+        end
+        return ok, message, code
+    end
+end
+
 -- Puts add and add_values in the place of C's among the methods of one batcher.
 function direct.install(batcher, methods)
     local c = shared_of(batcher)
@@ -216,6 +230,7 @@ function direct.install(batcher, methods)
         places[place + 1] = place
     end
     methods.add = load_add(batcher, methods.add, batcher, {}, 0, "return add")
+    methods.add_some = adds_one_by_one(methods.add)
     methods.add_values = load_add(batcher, methods.add_values, batcher, places, nil, ANY_NUMBER)
 end
 

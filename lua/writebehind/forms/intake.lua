@@ -10,6 +10,8 @@ local raw = require("writebehind.core").raw
 
 local intake = {}
 
+local DONE, ACCEPTED, COUNT = 1, 2, 3 -- of the list that add_some is given
+
 local Reader = {}
 Reader.__index = Reader
 
@@ -208,31 +210,32 @@ end
 
 -- ---- the methods ----
 
+-- → how many
 local function check_rows(rows)
     if type(rows) ~= "table" then
         error(("bad argument #1 to 'add_many' (table expected, got %s)"):format(type(rows)), 3)
     end
-    for index, row in ipairs(rows) do
-        if type(row) ~= "table" then
-            error(("bad argument #1 to 'add_many' (row %d: table expected, got %s)"):format(index, type(row)), 3)
-        end
+    local count, index, kind = raw.rows(rows)
+    if not count then
+        error(("bad argument #1 to 'add_many' (row %d: table expected, got %s)"):format(index, kind), 3)
     end
+    return count
 end
 
--- Sets them in a table of a batcher's methods.
+-- Sets them in a table of a batcher's methods. add_some adds some of the rows that are not done, as each form adds a
+-- row.
 function intake.set(methods)
     function methods.add_many(self, rows)
-        check_rows(rows)
-        local accepted, refused = 0, {}
-        for index, row in ipairs(rows) do
-            local ok, message, code = self:add(row)
-            if ok then
-                accepted = accepted + 1
-            else
-                refused[#refused + 1] = { index = index, message = message, code = code }
+        local options = hooks.options_of(self, "batcher", "add_many")
+        local progress, refused = { 0, 0, check_rows(rows), options.inline == false }, {}
+        while progress[DONE] < progress[COUNT] do
+            local ok, message, code = self:add_some(rows, progress)
+            if not ok then
+                progress[DONE] = progress[DONE] + 1
+                refused[#refused + 1] = { index = progress[DONE], message = message, code = code }
             end
         end
-        return accepted, refused
+        return progress[ACCEPTED], refused
     end
     function methods.add_ndjson(self, text, given)
         check_text(text, "add_ndjson")

@@ -265,6 +265,23 @@ local function add_read(self, options, reader)
     return ok, due, code
 end
 
+-- Some rows of a list, one by one, as C's add_some. progress: rows done, rows accepted, rows.
+local function add_some(self, options, rows, progress)
+    local ok, due, code = true, false, nil
+    while ok and not due and progress[1] < progress[3] do
+        local row = rows[progress[1] + 1]
+        if type(row) ~= "table" then -- somebody has changed the list
+            progress[3] = progress[1]
+            break
+        end
+        ok, due, code = add_decided(raw.add, self, options, { row = row }, row)
+        if ok then
+            progress[1], progress[2] = progress[1] + 1, progress[2] + 1
+        end
+    end
+    return ok, due, code
+end
+
 -- The adds answer as C's do: true and whether work is due, or nil, message, code.
 function policy.wrap_adds(methods)
     function methods.add(self, row)
@@ -279,6 +296,9 @@ function policy.wrap_adds(methods)
     end
     function methods.add_read(self, reader)
         return add_read(self, hooks.options_of(self, "batcher", "add_read"), reader)
+    end
+    function methods.add_some(self, rows, progress)
+        return add_some(self, hooks.options_of(self, "batcher", "add_many"), rows, progress)
     end
     function methods.add_values(self, ...)
         local options = hooks.options_of(self, "batcher", "add_values")

@@ -17,7 +17,7 @@ local raw = core.raw
 
 local object = {}
 
-local ADDS = { batcher = { "add", "add_values", "add_mixed", "add_read" }, tracker = { "add" } }
+local ADDS = { batcher = { "add", "add_values", "add_mixed", "add_read", "add_some" }, tracker = { "add" } }
 local members = setmetatable({}, { __mode = "k" }) -- by object
 
 -- ---- add ----
