@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * What LuaJIT's compiled code calls through its FFI to add a row (lua/writebehind/forms/direct.lua): it never calls the Lua
- * API, and so no Lua code runs in here. A row is in slots, by place: `texts` has a string or one of the marks, `numbers` a
+ * API, and so no Lua code runs in here. A row is in slots, by place: `texts` has a string or one of the lwb_direct_marks, `numbers` a
  * number or a string's length, and an empty slot is EMPTY in `numbers` alone. What is not usual is left to the methods
- * (add.c): UNUSUAL, and nothing has happened.
+ * (add.c): LWB_DIRECT_UNUSUAL, and nothing has happened.
  * Invariants: the object is a batcher, which Lua has made sure of; it may be collected. The slots are empty after an add. */
 #include <math.h>
 #include <string.h>
@@ -11,38 +11,28 @@
 #include "base/show.h"
 #include "engine/batcher.h"
 #include "lua/base/convert.h"
-#include "lua/base/json_scalar.h"
-#include "lua/base/pipeline.h"
+#include "lua/objects/direct.h"
 
 #if !LWB_HAS_INTEGERS
 
-/* Larger rows are left to the methods, so that the memory of the tuple and of the JSON stays small. */
-enum { MOST_BYTES = 1 << 18 };
-enum { UNUSUAL = -1, HEAD = sizeof(uint32_t) };
+/* Rows that are added by one call, at the most. */
+enum { MANY = 32 };
 
 /* The bits of a NaN that no calculation makes. */
 #define EMPTY UINT64_C(0x7FF8574244495245)
 
-enum { FALSE, TRUE, NULLED, DOCUMENT, MARKS };
-static const char marks[MARKS];
-
-/* Empties the slots. */
-static void clear(void *object, double *numbers, const char **texts)
+/* Empties the slots of so many rows. */
+static void clear(void *object, double *numbers, const char **texts, int32_t rows)
 {
     lwb_pipeline *p = object;
     const uint64_t bits = EMPTY;
-    for (int i = 0; i < p->columns; i++) {
+    for (int i = 0; i < rows * p->columns; i++) {
         texts[i] = NULL;
         memcpy(&numbers[i], &bits, sizeof bits);
     }
     p->json.bytes = 0;
     if (p->json.failed)
         wb_buffer_fini(&p->json);
-}
-
-static inline bool is_mark(const char *text)
-{
-    return (uintptr_t)text - (uintptr_t)marks < MARKS;
 }
 
 /* ---- fields ---- */
@@ -77,7 +67,7 @@ static inline uint8_t *text_put(const wb_column_plan *plan, const char *text, si
                                 uint8_t *at)
 {
     if (plan->code == WB_TYPE_UUID && bytes == 36 && wb_uuid_parse(text, bytes, wb_put32(at, 16)))
-        return at + HEAD + 16;
+        return at + LWB_DIRECT_HEAD + 16;
     wb_value value = {.kind = WB_TEXT, .bytes = (uint32_t)bytes, .text = text};
     return value_put(plan, &value, at);
 }
@@ -89,18 +79,18 @@ static uint8_t *document_put(const wb_column_plan *plan, const char *document, u
     memcpy(&bytes, document, sizeof bytes);
     at = wb_put32(at, version + bytes);
     memset(at, 1, version);
-    memcpy(at + version, document + HEAD, bytes);
+    memcpy(at + version, document + LWB_DIRECT_HEAD, bytes);
     return at + version + bytes;
 }
 
 static inline uint8_t *mark_put(const wb_buffer *json, const wb_column_plan *plan, const char *mark,
                                 double number, uint8_t *at)
 {
-    wb_value value = {.kind = WB_BOOL, .i = mark == &marks[TRUE]};
-    if (mark == &marks[DOCUMENT])
+    wb_value value = {.kind = WB_BOOL, .i = mark == &lwb_direct_marks[LWB_DIRECT_TRUE]};
+    if (mark == &lwb_direct_marks[LWB_DIRECT_DOCUMENT])
         return document_put(plan, json->data + (size_t)number, at);
-    return mark == &marks[NULLED] ? wb_missing_put(plan, true, at, NULL)
-                                  : value_put(plan, &value, at);
+    return mark == &lwb_direct_marks[LWB_DIRECT_NULLED] ? wb_missing_put(plan, true, at, NULL)
+                                                        : value_put(plan, &value, at);
 }
 
 /* ---- the row ---- */
@@ -109,93 +99,72 @@ static size_t bound(const lwb_pipeline *p, const double *numbers, const char *co
 {
     size_t bytes = p->schema->fixed_bytes + p->json.bytes;
     for (int i = 0; i < p->columns; i++) {
-        if (texts[i] != NULL && !is_mark(texts[i]))
+        if (texts[i] != NULL && !lwb_direct_is_mark(texts[i]))
             bytes += (size_t)numbers[i];
     }
     return bytes;
 }
 
+/* Behind what the tuple's memory has, which may move. */
 static bool row_put(lwb_pipeline *p, const double *numbers, const char *const *texts,
                     wb_tuple *tuple)
 {
-    size_t most = bound(p, numbers, texts);
-    p->tuple.bytes = 0;
-    if (most > MOST_BYTES || !wb_buffer_reserve(&p->tuple, most))
+    size_t most = bound(p, numbers, texts), used = p->tuple.bytes;
+    if (used + most > LWB_DIRECT_MOST_BYTES || !wb_buffer_reserve(&p->tuple, most))
         return false;
-    uint8_t *start = (uint8_t *)p->tuple.data, *at = wb_put16(start, p->schema->count);
+    uint8_t *start = (uint8_t *)p->tuple.data + used, *at = wb_put16(start, p->schema->count);
     const wb_column_plan *plan = p->schema->columns, *end = plan + p->schema->count;
     for (; plan < end && at != NULL; plan++) {
         const char *text = texts[plan->place];
         double number = numbers[plan->place];
         if (text == NULL)
             at = number_put(plan, number, at);
-        else if (is_mark(text))
+        else if (lwb_direct_is_mark(text))
             at = mark_put(&p->json, plan, text, number, at);
         else
             at = text_put(plan, text, (size_t)number, at);
     }
     *tuple = (wb_tuple){.at = start, .bytes = at != NULL ? (size_t)(at - start) : 0};
+    p->tuple.bytes += tuple->bytes;
     return at != NULL;
+}
+
+static bool is_ready(lwb_pipeline *p)
+{
+    p->tuple.bytes = 0;
+    return p->core != NULL && !p->lent && !p->json.failed;
 }
 
 static int32_t add(void *object, double *numbers, const char **texts)
 {
     lwb_pipeline *p = object;
     wb_tuple tuple;
-    bool taken =
-        p->core != NULL && !p->lent && !p->json.failed && row_put(p, numbers, texts, &tuple);
-    clear(p, numbers, texts);
-    return taken ? wb_batcher_add_tuple(p->core, &tuple, NULL, NULL, &p->said) : UNUSUAL;
+    bool taken = is_ready(p) && row_put(p, numbers, texts, &tuple);
+    clear(p, numbers, texts, 1);
+    return taken ? wb_batcher_add_tuple(p->core, &tuple, NULL, NULL, &p->said) : LWB_DIRECT_UNUSUAL;
 }
 
-/* ---- a table as JSON ---- */
-
-/* Where the document begins. */
-static double json_open(void *object)
+/* Adds the first rows of the slots, and empties `used` of them → how many were added. Where they are fewer, `said` is WB_OK
+ * if the next is not usual. */
+static int32_t add_rows(void *object, double *numbers, const char **texts, int32_t rows,
+                        int32_t used)
 {
     lwb_pipeline *p = object;
-    size_t at = p->json.bytes;
-    if (p->core == NULL || at > MOST_BYTES)
-        return UNUSUAL;
-    wb_buffer_put(&p->json, "....{", HEAD + 1);
-    return p->json.failed ? UNUSUAL : (double)at;
-}
-
-static bool json_put(wb_buffer *json, const char *text, double number)
-{
-    if (text == &marks[TRUE] || text == &marks[FALSE]) {
-        wb_buffer_put_text(json, text == &marks[TRUE] ? "true" : "false");
-        return true;
+    wb_tuple tuples[MANY];
+    size_t ready = 0, added = 0, columns = (size_t)p->columns;
+    bool taken = is_ready(p);
+    while (taken && ready < (size_t)rows) {
+        taken = row_put(p, numbers + ready * columns, texts + ready * columns, &tuples[ready]);
+        ready += taken;
     }
-    if (text != NULL)
-        return wb_buffer_put_json_string(json, text, (size_t)number);
-    if (!isfinite(number) || !wb_buffer_reserve(json, WB_NUMBER_BYTES))
-        return false;
-    json->bytes += lwb_float_text(number, json->data + json->bytes);
-    return true;
-}
-
-/* False: it is for the methods. */
-static bool json_pair(void *object, const char *key, double bytes, const char *text, double number)
-{
-    wb_buffer *json = &((lwb_pipeline *)object)->json;
-    bool sure = wb_buffer_put_json_string(json, key, (size_t)bytes);
-    wb_buffer_put_char(json, ':');
-    sure = json_put(json, text, number) && sure;
-    wb_buffer_put_char(json, ',');
-    return sure && !json->failed;
-}
-
-/* Is there anything in it? */
-static bool json_close(void *object, double at)
-{
-    wb_buffer *json = &((lwb_pipeline *)object)->json;
-    bool full = json->data[json->bytes - 1] == ',';
-    json->bytes -= full;
-    wb_buffer_put_char(json, '}');
-    uint32_t bytes = (uint32_t)(json->bytes - (size_t)at - HEAD);
-    memcpy(json->data + (size_t)at, &bytes, sizeof bytes);
-    return full;
+    const uint8_t *at = (const uint8_t *)p->tuple.data;
+    for (size_t i = 0; i < ready; at += tuples[i++].bytes)
+        tuples[i].at = at;
+    clear(p, numbers, texts, used);
+    p->said.code = WB_OK;
+    if (ready > 0)
+        wb_batcher_add_tuples(p->core, tuples, ready, &added, NULL, &p->said);
+    return (int32_t)added;
 }
 
 static void push(lua_State *L, const char *name, const void *address)
@@ -220,10 +189,11 @@ int lwb_direct(lua_State *L)
     lua_newtable(L);
     push(L, "add", (const void *)add);
     push(L, "clear", (const void *)clear);
-    push(L, "open", (const void *)json_open);
-    push(L, "pair", (const void *)json_pair);
-    push(L, "close", (const void *)json_close);
-    push(L, "marks", marks);
+    push(L, "add_rows", (const void *)add_rows);
+    push(L, "open", (const void *)lwb_direct_open);
+    push(L, "pair", (const void *)lwb_direct_pair);
+    push(L, "close", (const void *)lwb_direct_close);
+    push(L, "marks", lwb_direct_marks);
     push(L, "null", NULL);
     lua_pushcfunction(L, raw_said);
     lua_setfield(L, -2, "said");
@@ -234,6 +204,8 @@ int lwb_direct(lua_State *L)
     }
     lua_pushinteger(L, p->columns);
     lua_setfield(L, -2, "columns");
+    lua_pushinteger(L, MANY);
+    lua_setfield(L, -2, "many");
     lua_pushinteger(L, p->given);
     lua_setfield(L, -2, "given");
     return 1;

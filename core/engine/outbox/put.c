@@ -47,12 +47,18 @@ static void ask_later(wb_outbox *outbox, int64_t now_us)
     wb_monitor_wake_by(&outbox->backlog.monitor, outbox->ask_us);
 }
 
+static int64_t tick_us(const wb_outbox *outbox)
+{
+    const wb_env *env = &outbox->backlog.env;
+    return env->tick_us(env->context);
+}
+
 /* Copies the tuple into the batch, which has room for it. */
-static void accept_row(wb_outbox *outbox, wb_batch *batch, const wb_tuple *tuple, uint32_t route)
+static void accept_row(wb_outbox *outbox, wb_batch *batch, const wb_tuple *tuple, uint32_t route,
+                       int64_t now_us)
 {
     wb_metrics *metrics = &outbox->backlog.metrics;
     const wb_env *env = &outbox->backlog.env;
-    int64_t now_us = env->tick_us(env->context);
     bool first = wb_batch_left(batch) == 0;
     if (first)
         outbox->unix_skew = env->unix_us(env->context) - wb_backlog_now_us(&outbox->backlog);
@@ -81,9 +87,9 @@ static int refuse_closed(wb_err *err)
     return wb_fail(err, WB_CLOSED, "closed: no new rows");
 }
 
-/* Making room may let go of the lock: then all is looked at again. */
+/* *now_us: the tick. Making room may let go of the lock: then all is looked at again. */
 static int put_locked(wb_outbox *outbox, const wb_tuple *tuple, const wb_choice *choice,
-                      wb_err *err)
+                      int64_t *now_us, wb_err *err)
 {
     int64_t give_up_us = 0;
     size_t weight = tuple->bytes + WB_ROW_OVERHEAD;
@@ -97,7 +103,7 @@ static int put_locked(wb_outbox *outbox, const wb_tuple *tuple, const wb_choice 
             wb_batch *batch = open_batch(outbox, tuple->bytes);
             if (batch == NULL)
                 return wb_fail(err, WB_MEMORY, "out of memory for a row");
-            accept_row(outbox, batch, tuple, choice->route);
+            accept_row(outbox, batch, tuple, choice->route, *now_us);
             return WB_OK;
         }
         int code = make_room(outbox, weight, choice->overflow, &give_up_us, err);
@@ -105,6 +111,7 @@ static int put_locked(wb_outbox *outbox, const wb_tuple *tuple, const wb_choice 
             return drop_newest(outbox);
         if (code != WB_OK)
             return code;
+        *now_us = tick_us(outbox);
     }
 }
 
@@ -115,7 +122,8 @@ int wb_outbox_put_tuple(wb_outbox *outbox, const wb_tuple *tuple, const wb_choic
     if (choice == NULL)
         choice = &built_in;
     wb_monitor_lock(&outbox->backlog.monitor);
-    int code = put_locked(outbox, tuple, choice, err);
+    int64_t now_us = tick_us(outbox);
+    int code = put_locked(outbox, tuple, choice, &now_us, err);
     if (code != WB_OK && (code != WB_FULL || choice->overflow != WB_OVERFLOW_ASK))
         outbox->backlog.metrics.rejected++;
     if (due != NULL)
@@ -135,8 +143,9 @@ int wb_outbox_put_tuples(wb_outbox *outbox, const wb_tuple *tuples, size_t count
     size_t done = 0;
     bool stop = false;
     wb_monitor_lock(&outbox->backlog.monitor);
+    int64_t now_us = tick_us(outbox);
     while (code == WB_OK && !stop && done < count) {
-        code = put_locked(outbox, &tuples[done], &built_in, err);
+        code = put_locked(outbox, &tuples[done], &built_in, &now_us, err);
         done += code == WB_OK;
         stop = due != NULL &&
                wb_outbox_next_due_us(&outbox->backlog) <= wb_backlog_now_us(&outbox->backlog);

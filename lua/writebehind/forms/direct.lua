@@ -16,7 +16,8 @@ local has_ffi, ffi = pcall(require, "ffi")
 local is_jit = has_ffi and type(jit) == "table" -- luacheck: globals jit
 
 local TYPES = {
-    add = "int32_t (*)(void *, double *, const char **)", clear = "void (*)(void *, double *, const char **)",
+    add = "int32_t (*)(void *, double *, const char **)", clear = "void (*)(void *, double *, const char **, int32_t)",
+    add_rows = "int32_t (*)(void *, double *, const char **, int32_t, int32_t)",
     open = "double (*)(void *)", pair = "bool (*)(void *, const char *, double, const char *, double)",
     close = "bool (*)(void *, double)", marks = "const char *",
 }
@@ -28,12 +29,12 @@ local MOST = 32 -- shapes, and refusals in a row
 local COMMON = [[
 local held, c, slow = ...
 local getmetatable, next, rawequal, select, type = getmetatable, next, rawequal, select, type
-local add_slots, clear, open, pair, close, said = c.add, c.clear, c.open, c.pair, c.close, c.said
+local add_slots, add_rows, clear, open, pair, close, said = c.add, c.add_rows, c.clear, c.open, c.pair, c.close, c.said
 local NO, YES, NULL, DOCUMENT = c.marks, c.marks + 1, c.marks + 2, c.marks + 3
 local numbers, texts, null, count_keys = c.numbers, c.texts, c.null, c.count_keys
 
 -- A flat table, as JSON.
-local function put_document(batcher, place, value)
+local function put_document(batcher, slot, value)
     local at = open(batcher)
     for key, item in next, value do
         local kind, taken = type(item), false
@@ -53,36 +54,36 @@ local function put_document(batcher, place, value)
     if at < 0 or not close(batcher, at) and type(getmetatable(value)) ~= "nil" then
         return false
     end
-    texts[place], numbers[place] = DOCUMENT, at
+    texts[slot], numbers[slot] = DOCUMENT, at
     return 6
 end
 
-local function put_other(batcher, place, value, kind)
+local function put_other(batcher, slot, place, value, kind)
     if kind == "boolean" then
-        texts[place] = value and YES or NO
+        texts[slot] = value and YES or NO
         return value and 3 or 4
     elseif kind == "table" and c[place] then
-        return put_document(batcher, place, value)
+        return put_document(batcher, slot, value)
     elseif kind == "userdata" and rawequal(value, null) then
-        texts[place] = NULL
+        texts[slot] = NULL
         return 5
     end
     return false
 end
 
--- → a number for what it is; false: it is not usual.
-local function put(batcher, place, value)
+-- → a number for what it is; false: it is not usual. The slot is that of the place, in the row's own slots.
+local function put(batcher, slot, place, value)
     local kind = type(value)
     if kind == "number" then
-        numbers[place] = value
+        numbers[slot] = value
         return value == value and 1 -- a NaN may have any bits, those of an empty slot too
     elseif kind == "string" then
-        texts[place], numbers[place] = value, #value
+        texts[slot], numbers[slot] = value, #value
         return 2
     elseif kind == "nil" then
         return 0
     end
-    return put_other(batcher, place, value, kind)
+    return put_other(batcher, slot, place, value, kind)
 end
 ]]
 
@@ -98,7 +99,7 @@ local function is_usual(shape)
     return true
 end
 
-local function gather(batcher, $arguments)
+local function gather(batcher, base, $arguments)
     local shape, count, code = 0, 0
     $puts
     return $whole and is_usual(shape)
@@ -109,10 +110,10 @@ local function add(self, $arguments)
     if rawequal(self, held.self) and batcher and is_on and c.free then
         c.free = false
         local code = -1
-        if gather(batcher, $arguments) then
+        if gather(batcher, 0, $arguments) then
             code = add_slots(batcher, numbers, texts)
         else
-            clear(batcher, numbers, texts)
+            clear(batcher, numbers, texts, 1)
         end
         c.free = true
         if code == 0 then
@@ -129,7 +130,7 @@ end
 ]]
 
 local PUT = [[
-    code = put(batcher, %d, %s)
+    code = put(batcher, base + %d, %d, %s)
     if not code then
         return false
     end
@@ -152,6 +153,55 @@ return function(self, $arguments, ...)
 end
 ]]
 
+-- Some rows of a list, as C's add_some: $MANY of them have slots, and are added by one call.
+local MANY = [[
+local slow_some = c.add_some
+
+-- → how many of the next rows were added
+local function add_next(batcher, rows, done, most)
+    local ready, used = 0, 0
+    c.free = false
+    while ready == used and ready < most do
+        if gather(batcher, ready * $columns, rows[done + ready + 1]) then
+            ready = ready + 1
+        end
+        used = used + 1
+    end
+    local added = add_rows(batcher, numbers, texts, ready, used)
+    c.free = true
+    return added
+end
+
+return function(self, rows, progress)
+    local batcher, count = held.batcher, progress[3]
+    while progress[1] < count do
+        if not (rawequal(self, held.self) and batcher and is_on and c.free) then
+            return slow_some(self, rows, progress)
+        end
+        local most = count - progress[1]
+        most = most < $many and most or $many
+        local added = add_next(batcher, rows, progress[1], most)
+        progress[1], progress[2] = progress[1] + added, progress[2] + added
+        if added > 0 then
+            refusals = 0
+        end
+        if added < most then
+            local ok, message, code = said(batcher)
+            if ok then
+                refusals = refusals + 1
+                is_on = is_on and refusals <= $MOST
+                ok, message, code = slow(self, rows[progress[1] + 1])
+                progress[1], progress[2] = progress[1] + (ok and 1 or 0), progress[2] + (ok and 1 or 0)
+            end
+            if not ok then
+                return nil, message, code
+            end
+        end
+    end
+    return true
+end
+]]
+
 local function count_keys(row)
     local count = 0
     for _ in next, row do
@@ -171,8 +221,9 @@ local function shared_of(batcher)
     end
     local has_nkeys, nkeys = pcall(require, "table.nkeys") -- OpenResty's LuaJIT has it
     c.count_keys = has_nkeys and nkeys or count_keys
-    c.numbers, c.texts = ffi.new("double[?]", c.columns), ffi.new("const char *[?]", c.columns)
-    c.clear(batcher, c.numbers, c.texts)
+    local slots = c.columns * c.many
+    c.numbers, c.texts = ffi.new("double[?]", slots), ffi.new("const char *[?]", slots)
+    c.clear(batcher, c.numbers, c.texts, c.many)
     c.free = true
     return c
 end
@@ -183,7 +234,7 @@ local function load_add(batcher, slow, self, places, first, last)
     local options = raw.options(batcher)
     local c, arguments, puts = options.direct, {}, {}
     local function put(place, from)
-        puts[#puts + 1] = PUT:format(place, from, (place + 1) * 2654435761 % 2 ^ 32)
+        puts[#puts + 1] = PUT:format(place, place, from, (place + 1) * 2654435761 % 2 ^ 32)
     end
     for i, place in ipairs(places) do
         arguments[i] = "a" .. i
@@ -197,25 +248,13 @@ local function load_add(batcher, slow, self, places, first, last)
             puts[#puts + 1] = COUNT
         end
     end
-    local values = { MOST = MOST, arguments = table.concat(arguments, ", "), puts = table.concat(puts),
-        whole = first and "count == count_keys(row)" or "true" }
+    local values = {
+        MOST = MOST, many = c.many, columns = c.columns, arguments = table.concat(arguments, ", "),
+        puts = table.concat(puts), whole = first and "count == count_keys(row)" or "true",
+    }
     local source = (COMMON .. ADD .. last):gsub("%$(%a+)", values)
     local held = setmetatable({ self = self, batcher = batcher }, WEAK)
     return assert(loadstring(source, "=writebehind.add"))(held, c, slow)
-end
-
--- Some rows of a list, as C's add_some, by the compiled add.
-local function adds_one_by_one(add)
-    return function(self, rows, progress)
-        local ok, message, code = true, nil, nil
-        while ok and progress[1] < progress[3] do
-            ok, message, code = add(self, rows[progress[1] + 1])
-            if ok then
-                progress[1], progress[2] = progress[1] + 1, progress[2] + 1
-            end
-        end
-        return ok, message, code
-    end
 end
 
 -- Puts add and add_values in the place of C's among the methods of one batcher.
@@ -229,8 +268,9 @@ function direct.install(batcher, methods)
     for place = 0, c.given - 1 do
         places[place + 1] = place
     end
+    c.add_some = methods.add_some
+    methods.add_some = load_add(batcher, methods.add, batcher, {}, 0, MANY)
     methods.add = load_add(batcher, methods.add, batcher, {}, 0, "return add")
-    methods.add_some = adds_one_by_one(methods.add)
     methods.add_values = load_add(batcher, methods.add_values, batcher, places, nil, ANY_NUMBER)
 end
 
