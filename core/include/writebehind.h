@@ -109,6 +109,9 @@ WB_API const uint8_t *wb_batch_tuples(const wb_batch *batch, size_t *bytes);
 WB_API void wb_batch_values(const wb_batch *batch, size_t index, wb_value *values);
 /* A JSON object a line; times as RFC 3339, bytea as \x hex, NaN and infinities as text. wb_free it. */
 WB_API int wb_batch_ndjson(const wb_batch *batch, char **out, size_t *bytes, wb_err *err);
+/* The object of row `index` alone, without a line end. */
+WB_API int wb_batch_line(const wb_batch *batch, size_t index, char **out, size_t *bytes,
+                         wb_err *err);
 /* A complete COPY stream: header, tuples, trailer. wb_free it. It has the columns that the rows give (wb_batch_gives);
  * WB_INVALID where not all rows leave the same ones to the server. */
 WB_API int wb_batch_copy_binary(const wb_batch *batch, uint8_t **out, size_t *bytes, wb_err *err);

@@ -89,6 +89,24 @@ int wb_batch_ndjson(const wb_batch *batch, char **out, size_t *bytes, wb_err *er
     return WB_OK;
 }
 
+int wb_batch_line(const wb_batch *batch, size_t index, char **out, size_t *bytes, wb_err *err)
+{
+    wb_buffer json = WB_BUFFER_EMPTY;
+    wb_value *values = wb_alloc(batch->schema->count * sizeof *values);
+    json.failed = !values;
+    if (values != NULL) {
+        wb_batch_values(batch, index, values);
+        row_put(&json, batch->schema, values);
+    }
+    wb_free(values);
+    char *text = wb_buffer_take(&json, bytes);
+    if (!text)
+        return wb_fail(err, WB_MEMORY, "no memory for a row as JSON");
+    text[--*bytes] = '\0';
+    *out = text;
+    return WB_OK;
+}
+
 static void row_put(wb_buffer *json, const wb_schema *schema, const wb_value *values)
 {
     char before = '{';

@@ -120,6 +120,8 @@ void lwb_push_cell(lua_State *L, const lwb_claim *claim, const wb_column *column
 int lwb_describe(lua_State *L, wb_store *store); /* store:schema */
 /* Pushes row `index` (from 0) of a claim that is not completed as a table by name; `names` is their list. */
 void lwb_push_row(lua_State *L, const lwb_claim *claim, size_t index, int names);
+int lwb_batch_lines(lua_State *L); /* methods of a batch: batch_lines.c */
+int lwb_batch_unix_ns(lua_State *L);
 int lwb_dead(lua_State *L);  /* core.dead(batcher) */
 int lwb_write(lua_State *L); /* core.write(batch or marks) */
 /* Adds the `count` values from `base` on, by their places. */

@@ -181,6 +181,8 @@ void lwb_open_batch(lua_State *L)
         {"row", batch_row},
         {"column", batch_column},
         {"ndjson", batch_ndjson},
+        {"lines", lwb_batch_lines},
+        {"unix_ns", lwb_batch_unix_ns},
         {"copy_binary", batch_copy_binary},
         {"columns", batch_columns},
         {"complete", lwb_claim_complete},
