@@ -323,13 +323,28 @@ describe("named objects in nginx", function()
         assert.same({ true, 2, 2 }, { ask "/track" })
     end)
 
+    it("take lists of rows, and write them while nobody asks", function()
+        start { many = [[
+            local batcher = resty.batcher("a", app.options { interval = 0.02, batch_size = 10 })
+            local rows = {}
+            for n = 1, 100 do rows[n] = { n = n } end
+            rows[50] = { n = "no number" }
+            local accepted, refused = batcher:add_many(rows)
+            while batcher:stats().pending > 0 do ngx.sleep(0.01) end
+            return accepted, #refused, refused[1].index, #app.rows]] }
+        assert.same({ 99, 1, 50, 99 }, { ask "/many" })
+    end)
+
     it("are decided by a policy", function()
         start { decide = [[
             local asked, tries = 0, 0
             local options = app.options { interval = 60, policy = {
                 should_flush = function(view) return view.rows >= 3 and "enough" end,
                 retry_delay = function() asked = asked + 1 return 0.01 end,
-                route = function(row) return row.n == 2 and "other" or nil end,
+                route = function(row)
+                    if row.n == 0 then return false, "no zero" end
+                    return row.n == 2 and "other" or nil
+                end,
             } }
             local tables = {}
             options.store = { write = function(_, batch)
@@ -339,7 +354,8 @@ describe("named objects in nginx", function()
                 return true
             end }
             local batcher = resty.batcher("a", options)
-            for n = 1, 3 do assert(batcher:add { n = n }) end
+            local accepted, refused = batcher:add_many { { n = 1 }, { n = 0 }, { n = 2 }, { n = 3 } }
+            assert(accepted == 3 and #refused == 1 and refused[1].message == "no zero", accepted)
             while batcher:stats().pending > 0 do ngx.sleep(0.01) end -- long before the interval is over
             return asked, tables.t, tables.other, batcher:add_values(4), (pcall(resty.batcher, "b",
                 app.options { store = writebehind.memory(), policy = options.policy }))]] }
