@@ -88,8 +88,10 @@ static int refuse_closed(wb_err *err)
 }
 
 /* *now_us: the tick. Making room may let go of the lock: then all is looked at again. */
-static int put_locked(wb_outbox *outbox, const wb_tuple *tuple, const wb_choice *choice,
-                      int64_t *now_us, wb_err *err)
+static inline __attribute__((always_inline)) int put_locked(wb_outbox *outbox,
+                                                            const wb_tuple *tuple,
+                                                            const wb_choice *choice,
+                                                            int64_t *now_us, wb_err *err)
 {
     int64_t give_up_us = 0;
     size_t weight = tuple->bytes + WB_ROW_OVERHEAD;
