@@ -42,6 +42,7 @@ int luaopen_writebehind_core(lua_State *L)
     lua_pushcfunction(L, luaopen_writebehind_core);
     lua_pushcclosure(L, lwb_store_worker, 1);
     lua_setfield(L, -2, "worker");
+    lwb_open_uuid(L);
     lwb_push_options(L);
     lua_setfield(L, -2, "options");
     lwb_push_choices(L);

@@ -12,6 +12,8 @@ local writebehind = {
     _VERSION = "writebehind 0.1.0",
     schema = core.schema,
     json = json,
+    uuidv4 = core.uuidv4,
+    uuidv7 = core.uuidv7,
 }
 
 local LAZY = { agent_stats = true, testing = true }

@@ -142,6 +142,7 @@ void lwb_open_reader(lua_State *L);
 void lwb_open_records(lua_State *L);
 void lwb_process_files(lua_State *L);
 void lwb_open_process(lua_State *L); /* sets its functions in the table at the top */
+void lwb_open_uuid(lua_State *L);    /* the same */
 int lwb_clock_new(lua_State *L);
 int lwb_schema_new(lua_State *L);
 int lwb_store_postgres(lua_State *L);
