@@ -43,6 +43,7 @@ static wb_pipeline_options pipeline_options(const wb_batcher_options *options)
 {
     wb_pipeline_options pipeline = {
         .what = "batcher",
+        .name = options->name,
         .store = options->store,
         .clock = options->clock,
         .driven = options->driven,

@@ -68,6 +68,7 @@ int wb_pipeline_close(wb_pipeline *pipeline, int64_t deadline_us, wb_err *err)
         return not_settled(pipeline, err);
     if (!pipeline->threaded)
         wb_pipeline_end_session(pipeline);
+    wb_name_release(&pipeline->name);
     return WB_OK;
 }
 
@@ -106,7 +107,17 @@ int wb_pipeline_stats(wb_pipeline *pipeline, wb_stats *out, wb_err *err)
 
 bool wb_pipeline_event(wb_pipeline *pipeline, wb_event *out)
 {
-    return wb_pipeline_enter(pipeline, NULL) == WB_OK && wb_backlog_event(pipeline->backlog, out);
+    if (wb_pipeline_enter(pipeline, NULL) != WB_OK || !wb_backlog_event(pipeline->backlog, out))
+        return false;
+    out->name = pipeline->name.text;
+    if (out->table == NULL)
+        out->table = pipeline->target.table;
+    return true;
+}
+
+const char *wb_pipeline_name(const wb_pipeline *pipeline)
+{
+    return pipeline->name.text;
 }
 
 int wb_pipeline_fd(wb_pipeline *pipeline)

@@ -165,6 +165,11 @@ static int check_given(const char *name, const char *what, wb_err *err)
     return WB_OK;
 }
 
+static int check_name(const char *name, wb_err *err)
+{
+    return name == NULL ? WB_OK : check_given(name, "name", err);
+}
+
 static int check_retry(const wb_retry *retry, wb_err *err)
 {
     if (retry->max_us < retry->initial_us)
@@ -196,6 +201,8 @@ int wb_batcher_options_check(const wb_batcher_options *options, wb_err *err)
     if (options->schema == NULL)
         return wb_fail(err, WB_MISUSE, "schema: is required");
     int code = check_given(options->table, "table", err);
+    if (code == WB_OK)
+        code = check_name(options->name, err);
     if (code == WB_OK)
         code = check_ranges(wb_batcher_option_list, options, err);
     if (code == WB_OK)
@@ -249,6 +256,8 @@ static int check_table(const wb_tracker_options *options, wb_err *err)
 int wb_tracker_options_check(const wb_tracker_options *options, wb_err *err)
 {
     int code = check_table(options, err);
+    if (code == WB_OK)
+        code = check_name(options->name, err);
     if (code == WB_OK)
         code = check_key(options, err);
     if (code == WB_OK)

@@ -24,6 +24,21 @@ static bool copy_names(wb_target *target, const wb_target *from)
     return table && key && column;
 }
 
+/* The log of a pipeline that gets its name; NULL: no memory. What has neither name nor table is called by its kind. */
+static wb_log *open_log(wb_pipeline *pipeline, const wb_pipeline_options *options)
+{
+    const char *table = options->target.table;
+    const char *wanted = options->name != NULL ? options->name : table;
+    char title[128];
+    pipeline->name.used = &pipeline->used;
+    pipeline->name.process = &pipeline->process;
+    if (!wb_name_take(&pipeline->name, wanted != NULL ? wanted : options->what))
+        return NULL;
+    snprintf(title, sizeof title, "%s%s%s", wanted != NULL ? options->what : "",
+             wanted != NULL ? " " : "", pipeline->name.text);
+    return wb_log_new(title, options->log_events, options->flush_events);
+}
+
 int wb_pipeline_init(wb_pipeline *pipeline, const wb_pipeline_class *class, wb_backlog *backlog,
                      const wb_pipeline_options *options, wb_err *err)
 {
@@ -45,10 +60,7 @@ int wb_pipeline_init(wb_pipeline *pipeline, const wb_pipeline_class *class, wb_b
     if (pipeline->target.schema != NULL)
         wb_schema_ref(pipeline->target.schema);
 
-    char name[128];
-    const char *table = options->target.table;
-    snprintf(name, sizeof name, table != NULL ? "%s %s" : "%s", options->what, table);
-    pipeline->log = wb_log_new(name, options->log_events, options->flush_events);
+    pipeline->log = open_log(pipeline, options);
     pipeline->target.log = pipeline->log;
     if (!copy_names(&pipeline->target, &options->target) || pipeline->log == NULL) {
         wb_pipeline_fini(pipeline);
@@ -59,6 +71,7 @@ int wb_pipeline_init(wb_pipeline *pipeline, const wb_pipeline_class *class, wb_b
 
 void wb_pipeline_fini(wb_pipeline *pipeline)
 {
+    wb_name_fini(&pipeline->name);
     wb_free((void *)pipeline->target.table);
     wb_free((void *)pipeline->target.key);
     wb_free((void *)pipeline->target.column);

@@ -10,6 +10,7 @@
 #include <pthread.h>
 
 #include "engine/backlog.h"
+#include "engine/names.h"
 #include "stores/store.h"
 
 /* What differs: how one piece of work is delivered, and what is freed last. */
@@ -46,6 +47,7 @@ struct wb_pipeline {
     wb_clock *clock; /* a reference, or NULL */
     wb_store *store; /* a reference; NULL: the caller delivers */
     bool threaded;   /* a flusher delivers: there is a store, no manual clock, and nobody drives */
+    wb_name name;
     wb_log *log;
     wb_target target;    /* owns its names, and a reference to its schema */
     wb_session *session; /* of who delivers: the thread, or the caller */
@@ -58,6 +60,7 @@ struct wb_pipeline {
 /* What both kinds of options say. `what` names the kind in log lines: "batcher". */
 typedef struct wb_pipeline_options {
     const char *what;
+    const char *name; /* NULL: the table's */
     wb_store *store;
     wb_clock *clock;
     bool driven;      /* although there is a store */

@@ -23,6 +23,7 @@ static wb_pipeline_options pipeline_options(const wb_tracker_options *options)
 {
     return (wb_pipeline_options){
         .what = "tracker",
+        .name = options->name,
         .store = options->store,
         .clock = options->clock,
         .interval_us = options->interval_us,

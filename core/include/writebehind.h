@@ -162,7 +162,9 @@ typedef struct wb_event {
     uint32_t attempt;    /* 1 at the first */
     uint64_t rows;       /* of the write (of a tracker: ids); of a log line: that it is about */
     double elapsed_s;    /* how long the write took */
-    const char *table;   /* of a batcher's write: where its rows go; lives as long as the batcher */
+    const char *name;    /* of the batcher or tracker; lives as long as it, as `table` does */
+    const char
+        *table; /* where the rows of a write go; of a log line: its own. NULL: a script knows */
     uint64_t suppressed; /* log lines like this that were held back since the last */
     char text[256];
 } wb_event;
@@ -197,6 +199,9 @@ typedef struct wb_outcome {
  * parent's alone: in the child it answers WB_FORK. */
 typedef struct wb_pipeline wb_pipeline;
 
+/* Its name: that of the options, which has a number at its end ("t#2") where another one that is not closed yet has it in
+ * this process. */
+WB_API const char *wb_pipeline_name(const wb_pipeline *pipeline);
 /* Threaded: waits until all that was accepted before the call is settled. WB_TIMEOUT says how much is not. */
 WB_API int wb_pipeline_flush(wb_pipeline *pipeline, int64_t deadline_us, wb_err *err);
 /* Refuses new rows and drains until the deadline. Idempotent. Driven: WB_TIMEOUT while rows are pending. */
@@ -238,6 +243,7 @@ typedef struct wb_batcher_options {
     wb_store *store;     /* NULL: the batcher is driven; so it is with a clock or with `driven` */
     wb_schema *schema;   /* required */
     const char *table;   /* required; "table" or "schema.table" */
+    const char *name;    /* in logs and events; NULL: the table's */
     wb_clock *clock;     /* NULL: the system's */
     uint64_t batch_size; /* rows that a batch has at the most, and all that a worker sees of one */
     uint64_t merge_rows; /* rows of one write to another store, at the most; 0: 16 * batch_size */
@@ -328,6 +334,7 @@ enum wb_unit { WB_UNIT_S, WB_UNIT_MS, WB_UNIT_US };
 typedef struct wb_tracker_options {
     wb_store *store;    /* NULL: the tracker is driven; so it is with a clock */
     const char *table;  /* required, unless a script or the caller delivers */
+    const char *name;   /* as for a batcher */
     const char *key;    /* its column that an id is of */
     int32_t key_type;   /* enum wb_type: WB_TYPE_UUID, WB_TYPE_INT4, WB_TYPE_INT8 or WB_TYPE_TEXT */
     const char *column; /* its column of times */

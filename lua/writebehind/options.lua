@@ -100,8 +100,8 @@ end
 -- ---- what batchers and trackers share ----
 
 local SHARED = {
-    table = name_text, retry = of_type "table", on_flush = of_type "function", log = of_type "function",
-    clock = of_kind "clock", inline = of_type "boolean",
+    table = name_text, name = name_text, retry = of_type "table", on_flush = of_type "function",
+    log = of_type "function", clock = of_kind "clock", inline = of_type "boolean",
 }
 
 local function add_checkers(to, ...)

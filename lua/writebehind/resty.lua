@@ -82,7 +82,7 @@ local function make(noun, name, given)
         check_same(title, first, given)
         return first.object
     end
-    local made, message, code = object.make(noun, title, options, 3, function(self)
+    local made, message, code = object.make(noun, name, title, options, 3, function(self)
         entries[noun][name], closed[noun][name] = nil, self
     end)
     if made then

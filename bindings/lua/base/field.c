@@ -62,6 +62,14 @@ const char *lwb_field_text(lua_State *L, int index, const char *name)
     return text;
 }
 
+const char *lwb_field_text_or(lua_State *L, int index, const char *name, const char *absent)
+{
+    lua_getfield(L, index, name);
+    bool given = !lua_isnil(L, -1);
+    lua_pop(L, 1);
+    return given ? lwb_field_text(L, index, name) : absent;
+}
+
 void *lwb_field_object(lua_State *L, int index, const char *name, const lwb_kind *kind)
 {
     lua_getfield(L, index, name);

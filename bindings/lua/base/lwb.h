@@ -67,6 +67,8 @@ const char *lwb_check_text(lua_State *L, int index);
 const char *lwb_key(lua_State *L, int index);
 /* The string field `name`; it stays anchored in the table. Raises where there is none. */
 const char *lwb_field_text(lua_State *L, int index, const char *name);
+/* The same, or what stands where there is none. */
+const char *lwb_field_text_or(lua_State *L, int index, const char *name, const char *absent);
 /* The object in the field `name`, which stays anchored in the table; NULL where the field is nil. */
 void *lwb_field_object(lua_State *L, int index, const char *name, const lwb_kind *kind);
 /* Pushes an anchor: what is put into it is freed when the anchor is collected. */

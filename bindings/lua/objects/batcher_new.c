@@ -13,9 +13,8 @@ static void read_options(lua_State *L, wb_batcher_options *options)
     options->schema = schema == NULL ? NULL : schema->schema;
     options->table = lwb_field_text(L, 1, "table");
     options->clock = lwb_clock_field(L, 1);
-    lua_getfield(L, 1, "dead_path");
-    options->dead_path = lua_tostring(L, -1); /* anchored in the table */
-    lua_pop(L, 1);
+    options->name = lwb_field_text_or(L, 1, "name", NULL);
+    options->dead_path = lwb_field_text_or(L, 1, "dead_path", NULL);
     lwb_store *policy = lwb_field_object(L, 1, "policy_worker", &lwb_store_kind);
     options->policy = policy == NULL ? NULL : policy->policy;
     lwb_field_options(L, 1, wb_batcher_option_list, options);
@@ -74,6 +73,7 @@ int lwb_batcher_new(lua_State *L)
     pipeline->complete = complete;
     pipeline->core = batcher;
     pipeline->pipeline = wb_batcher_pipeline(batcher);
+    lwb_pipeline_named(L, pipeline);
     pipeline->schema = wb_schema_ref(options.schema);
     pipeline->given = (int)wb_schema_given(options.schema);
     pipeline->columns = (int)wb_schema_count(options.schema);

@@ -65,32 +65,40 @@ static void set_failure(lua_State *L, const wb_event *event)
     set_text(L, "error", event->text);
 }
 
-/* "flush", { ok, rows, reason, attempt, elapsed [, table] [, code, class, error] } */
+/* What the object is called, and a table, unless a script alone knows it. */
+static void set_names(lua_State *L, const wb_event *event)
+{
+    set_text(L, "name", event->name);
+    if (event->table != NULL)
+        set_text(L, "table", event->table);
+}
+
+/* "flush", { ok, rows, reason, attempt, elapsed, name [, table] [, code, class, error] } */
 static int push_flush(lua_State *L, const wb_event *event)
 {
     lua_pushliteral(L, "flush");
-    lua_createtable(L, 0, 9);
+    lua_createtable(L, 0, 10);
     lua_pushboolean(L, event->code == WB_OK);
     lua_setfield(L, -2, "ok");
     set_count(L, "rows", event->rows);
     set_count(L, "attempt", event->attempt);
     set_number(L, "elapsed", event->elapsed_s);
     set_text(L, "reason", wb_reason_name(event->reason));
-    if (event->table != NULL)
-        set_text(L, "table", event->table);
+    set_names(L, event);
     set_failure(L, event);
     return 2;
 }
 
-/* "log", level, message, { rows, suppressed } */
+/* "log", level, message, { rows, suppressed, name [, table] } */
 static int push_log(lua_State *L, const wb_event *event)
 {
     lua_pushliteral(L, "log");
     lua_pushstring(L, wb_level_name(event->level));
     lua_pushstring(L, event->text);
-    lua_createtable(L, 0, 2);
+    lua_createtable(L, 0, 4);
     set_count(L, "rows", event->rows);
     set_count(L, "suppressed", event->suppressed);
+    set_names(L, event);
     return 4;
 }
 

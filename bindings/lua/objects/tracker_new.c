@@ -5,19 +5,10 @@
 
 #include "lua/base/pipeline.h"
 
-/* The string in a field, or what stands where there is none. */
-static const char *text_field(lua_State *L, const char *name, const char *absent)
-{
-    lua_getfield(L, 1, name);
-    bool given = !lua_isnil(L, -1);
-    lua_pop(L, 1);
-    return given ? lwb_field_text(L, 1, name) : absent;
-}
-
 /* The type that a field names; no other than a column's is -1, which the core refuses. */
 static int type_field(lua_State *L, const char *name, int absent)
 {
-    const char *type = text_field(L, name, NULL);
+    const char *type = lwb_field_text_or(L, 1, name, NULL);
     return type == NULL ? absent : wb_type_find(type, strlen(type));
 }
 
@@ -26,10 +17,11 @@ static void read_options(lua_State *L, wb_tracker_options *options)
     lwb_store *store = lwb_field_object(L, 1, "native", &lwb_store_kind);
     wb_tracker_options_init(options);
     options->store = store == NULL ? NULL : store->store;
-    options->table = text_field(L, "table", NULL);
-    options->key = text_field(L, "key", options->key);
+    options->table = lwb_field_text_or(L, 1, "table", NULL);
+    options->name = lwb_field_text_or(L, 1, "name", NULL);
+    options->key = lwb_field_text_or(L, 1, "key", options->key);
     options->key_type = type_field(L, "key_type", options->key_type);
-    options->column = text_field(L, "column", options->column);
+    options->column = lwb_field_text_or(L, 1, "column", options->column);
     options->column_type = type_field(L, "column_type", options->column_type);
     options->clock = lwb_clock_field(L, 1);
     lwb_field_options(L, 1, wb_tracker_option_list, options);
@@ -57,6 +49,7 @@ int lwb_tracker_new(lua_State *L)
     pipeline->core = tracker;
     pipeline->key_type = options.key_type;
     pipeline->pipeline = wb_tracker_pipeline(tracker);
+    lwb_pipeline_named(L, pipeline);
     pipeline->driven = options.store == NULL || options.clock != NULL;
     pipeline->close_timeout_us = options.close_timeout_us;
     return 1;

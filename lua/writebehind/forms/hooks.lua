@@ -15,7 +15,8 @@ local MOST_AT_ONCE = 1024 -- so that a hook which makes events can't keep its ca
 -- Tells what is no answer to a call: by the log hook, or else on stderr, once an object.
 local function tell(options, text, hook)
     text = core.process.shown(text)
-    if hook ~= "log" and options.log and pcall(options.log, "error", text, { rows = 0, suppressed = 0 }) then
+    local fields = { rows = 0, suppressed = 0, name = options.name, table = options.table }
+    if hook ~= "log" and options.log and pcall(options.log, "error", text, fields) then
         return
     end
     if not options.complained then

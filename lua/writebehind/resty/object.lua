@@ -215,16 +215,16 @@ local function refuse(title, noun, message, level)
 end
 
 -- The options that the library takes, and those that are this module's.
-local function split(title, given)
+local function split(name, title, given)
     local copy = copy_of(given)
-    copy.log, copy.in_flight = copy.log or log.hook(title), nil
+    copy.name, copy.log, copy.in_flight = copy.name or name, copy.log or log.hook(title), nil
     return copy, given.in_flight
 end
 
--- make(noun, title, options, level, on_closed) → the object, or nil, message, code. Raises as the constructors do.
--- on_closed(object) is called once, when it is closed and drained.
-function object.make(noun, title, given, level, on_closed)
-    local copy, in_flight = split(title, given)
+-- make(noun, name, title, options, level, on_closed) → the object, or nil, message, code. Raises as the constructors
+-- do. on_closed(object) is called once, when it is closed and drained.
+function object.make(noun, name, title, given, level, on_closed)
+    local copy, in_flight = split(name, title, given)
     local called, self, message, code = pcall(writebehind[noun], copy)
     if not called then
         refuse(title, noun, self, level)
