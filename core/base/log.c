@@ -21,8 +21,9 @@ struct topic {
 
 /* A ring that drops its oldest. */
 struct queue {
-    size_t begin, used;
-    wb_event *events; /* WB_LOG_QUEUE of them, made with the first */
+    size_t begin, used, room;
+    uint64_t ids;     /* in its events */
+    wb_event *events; /* `room` of them, made with the first */
 };
 
 struct wb_log {
@@ -33,6 +34,7 @@ struct wb_log {
     atomic_bool unprinted; /* `lines` is not empty */
     struct topic topics[WB_TOPICS];
     uint64_t lost;
+    uint64_t most_ids;
     struct queue lines;  /* for stderr */
     struct queue events; /* for the owner's hooks */
 };
@@ -57,13 +59,27 @@ wb_log *wb_log_new(const char *name, bool queue_lines, bool queue_flushes)
         log->topics[i].quiet_until_us = INT64_MIN;
     atomic_init(&log->queue_lines, queue_lines);
     log->queue_flushes = queue_flushes;
+    log->most_ids = UINT64_MAX;
+    log->lines.room = log->events.room = WB_LOG_QUEUE;
     return log;
+}
+
+void wb_log_limit(wb_log *log, uint64_t events, uint64_t ids)
+{
+    wb_monitor_lock(&log->monitor);
+    if (log->events.events == NULL)
+        log->events.room = events;
+    log->most_ids = ids;
+    wb_monitor_unlock(&log->monitor);
 }
 
 void wb_log_free(wb_log *log)
 {
+    wb_event event = {.ids = NULL};
     if (log == NULL)
         return;
+    while (pop(&log->events, &event))
+        wb_free(event.ids);
     wb_monitor_fini(&log->monitor);
     wb_free(log->lines.events);
     wb_free(log->events.events);
@@ -128,21 +144,40 @@ void wb_log_flush(wb_log *log, const wb_event *event)
 {
     if (log->queue_flushes)
         push(log, &log->events, event);
+    else
+        wb_free(event->ids);
+}
+
+static uint64_t count_ids(const wb_event *event)
+{
+    return event->ids != NULL ? event->rows : 0;
+}
+
+/* Locked. The oldest give way to the event. */
+static void make_room(wb_log *log, struct queue *queue, const wb_event *event)
+{
+    wb_event oldest = {.ids = NULL};
+    while (queue->used == queue->room ||
+           (event->ids != NULL && queue->ids > 0 && queue->ids + event->rows > log->most_ids)) {
+        pop(queue, &oldest);
+        wb_free(oldest.ids);
+        log->lost++;
+    }
 }
 
 static void push(wb_log *log, struct queue *queue, const wb_event *event)
 {
     wb_monitor_lock(&log->monitor);
     if (queue->events == NULL)
-        queue->events = wb_alloc(WB_LOG_QUEUE * sizeof *queue->events);
-    if (queue->events == NULL || queue->used == WB_LOG_QUEUE)
+        queue->events = wb_alloc(queue->room * sizeof *queue->events);
+    if (queue->events == NULL) {
         log->lost++;
-    if (queue->used == WB_LOG_QUEUE) {
-        queue->begin = (queue->begin + 1) % WB_LOG_QUEUE;
-        queue->used--;
+        wb_free(event->ids);
+    } else {
+        make_room(log, queue, event);
+        queue->events[(queue->begin + queue->used++) % queue->room] = *event;
+        queue->ids += count_ids(event);
     }
-    if (queue->events != NULL)
-        queue->events[(queue->begin + queue->used++) % WB_LOG_QUEUE] = *event;
     wb_monitor_unlock(&log->monitor);
 }
 
@@ -151,8 +186,9 @@ static bool pop(struct queue *queue, wb_event *out)
     if (queue->used == 0)
         return false;
     *out = queue->events[queue->begin];
-    queue->begin = (queue->begin + 1) % WB_LOG_QUEUE;
+    queue->begin = (queue->begin + 1) % queue->room;
     queue->used--;
+    queue->ids -= count_ids(out);
     return true;
 }
 

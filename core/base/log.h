@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * Log lines and hook events of one batcher or tracker. A topic's first line goes out at once; later ones go out at most
- * once in WB_LOG_QUIET_US, with the count of those held back. A line waits in a queue of WB_LOG_QUEUE, which drops its
- * oldest: without a hook until wb_log_print writes it to stderr, with one, among the flush events, until wb_log_next.
+ * once in WB_LOG_QUIET_US, with the count of those held back. A line waits in a queue, which drops its oldest: without
+ * a hook in one of WB_LOG_QUEUE, until wb_log_print writes it to stderr; with one in that of the flush events, whose size
+ * is the owner's, until wb_log_next.
  * The log has its own lock. All but wb_log_print may be called with the caller's lock held. */
 #ifndef WB_LOG_H
 #define WB_LOG_H
@@ -33,13 +34,16 @@ typedef struct wb_log wb_log;
 /* `name` stands in front of every line: "batcher agent_stats". NULL: no memory. */
 wb_log *wb_log_new(const char *name, bool queue_lines, bool queue_flushes);
 void wb_log_free(wb_log *log);
+/* How many events wait at the most, by default WB_LOG_QUEUE, which does not change once there was one; and how many rows'
+ * ids in them, by default any number. The ids of the newest always do. */
+void wb_log_limit(wb_log *log, uint64_t events, uint64_t ids);
 void wb_log_line(wb_log *log, int topic, int level, int64_t now_us, uint64_t rows,
                  const char *format, ...) __attribute__((format(printf, 6, 7)));
 /* Writes the lines that wait to stderr, each in one write. Call it with no lock held. */
 void wb_log_print(wb_log *log);
-/* Queues a flush event where the owner asked for those. */
+/* Queues a flush event where the owner asked for those. Its ids are the log's from now on. */
 void wb_log_flush(wb_log *log, const wb_event *event);
-/* The next event for the hook; false: there is none. */
+/* The next event for the hook, with its ids; false: there is none. */
 bool wb_log_next(wb_log *log, wb_event *out);
 bool wb_log_waiting(wb_log *log);
 void wb_log_orphan(wb_log *log);   /* no hook is called from now on: lines go to stderr */

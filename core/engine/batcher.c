@@ -30,15 +30,6 @@ static const wb_pipeline_class class;
 
 /* ---- making one ---- */
 
-static int generated_column(const wb_schema *schema)
-{
-    for (size_t i = 0; i < wb_schema_count(schema); i++) {
-        if (wb_schema_column(schema, i)->generate != WB_GIVEN)
-            return (int)i;
-    }
-    return -1;
-}
-
 static wb_pipeline_options pipeline_options(const wb_batcher_options *options)
 {
     wb_pipeline_options pipeline = {
@@ -51,6 +42,8 @@ static wb_pipeline_options pipeline_options(const wb_batcher_options *options)
         .close_timeout_us = options->close_timeout_us,
         .log_events = options->log_events,
         .flush_events = options->flush_events,
+        .events = options->events,
+        .event_ids = options->max_pending_rows,
         .target =
             {
                 .table = options->table,
@@ -61,7 +54,7 @@ static wb_pipeline_options pipeline_options(const wb_batcher_options *options)
             },
     };
     if (pipeline.target.dedupe == WB_DEDUPE_COLUMN && pipeline.target.dedupe_column < 0)
-        pipeline.target.dedupe_column = generated_column(options->schema);
+        pipeline.target.dedupe_column = wb_schema_generated(options->schema);
     if (pipeline.target.dedupe == WB_DEDUPE_COLUMN && pipeline.target.dedupe_column < 0)
         pipeline.target.dedupe = WB_DEDUPE_NONE;
     return pipeline;

@@ -188,6 +188,13 @@ static int check_dedupe(const wb_batcher_options *options, wb_err *err)
     return WB_OK;
 }
 
+static int check_ids(const wb_batcher_options *options, wb_err *err)
+{
+    if (options->ids && wb_schema_generated(options->schema) < 0)
+        return wb_fail(err, WB_MISUSE, "ids: the schema has no generated column");
+    return WB_OK;
+}
+
 /* ---- batcher ---- */
 
 void wb_batcher_options_init(wb_batcher_options *options)
@@ -207,6 +214,8 @@ int wb_batcher_options_check(const wb_batcher_options *options, wb_err *err)
         code = check_ranges(wb_batcher_option_list, options, err);
     if (code == WB_OK)
         code = check_retry(&options->retry, err);
+    if (code == WB_OK)
+        code = check_ids(options, err);
     return code == WB_OK ? check_dedupe(options, err) : code;
 }
 

@@ -36,7 +36,10 @@ static wb_log *open_log(wb_pipeline *pipeline, const wb_pipeline_options *option
         return NULL;
     snprintf(title, sizeof title, "%s%s%s", wanted != NULL ? options->what : "",
              wanted != NULL ? " " : "", pipeline->name.text);
-    return wb_log_new(title, options->log_events, options->flush_events);
+    wb_log *log = wb_log_new(title, options->log_events, options->flush_events);
+    if (log != NULL)
+        wb_log_limit(log, options->events, options->event_ids);
+    return log;
 }
 
 int wb_pipeline_init(wb_pipeline *pipeline, const wb_pipeline_class *class, wb_backlog *backlog,

@@ -68,6 +68,7 @@ typedef struct wb_pipeline_options {
     int64_t interval_us;
     int64_t close_timeout_us;
     bool log_events, flush_events;
+    uint64_t events, event_ids; /* at the most, that wait for the owner: see wb_log_limit */
 } wb_pipeline_options;
 
 /* WB_MEMORY leaves nothing behind. The caller makes the backlog next: it is only pointed at. */

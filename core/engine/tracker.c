@@ -30,6 +30,7 @@ static wb_pipeline_options pipeline_options(const wb_tracker_options *options)
         .close_timeout_us = options->close_timeout_us,
         .log_events = options->log_events,
         .flush_events = options->flush_events,
+        .events = options->events,
         .target =
             {
                 .table = options->table,

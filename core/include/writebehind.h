@@ -161,8 +161,13 @@ typedef struct wb_event {
     int32_t reason;      /* enum wb_reason */
     uint32_t attempt;    /* 1 at the first */
     uint64_t rows;       /* of the write (of a tracker: ids); of a log line: that it is about */
-    double elapsed_s;    /* how long the write took */
-    const char *name;    /* of the batcher or tracker; lives as long as it, as `table` does */
+    uint64_t bytes;      /* of a batcher's write: of its tuples */
+    uint8_t id[16];      /* of the batch; of all else 0 */
+    uint8_t *
+        ids; /* of its rows, in order, 16 bytes each: of the first generated column, where the option `ids`
+                            asks for them; wb_free it. NULL: none */
+    double elapsed_s; /* how long the write took */
+    const char *name; /* of the batcher or tracker; lives as long as it, as `table` does */
     const char
         *table; /* where the rows of a write go; of a log line: its own. NULL: a script knows */
     uint64_t suppressed; /* log lines like this that were held back since the last */
@@ -210,7 +215,7 @@ WB_API int wb_pipeline_close(wb_pipeline *pipeline, int64_t deadline_us, wb_err 
  * May be NULL. */
 WB_API void wb_pipeline_detach(wb_pipeline *pipeline);
 WB_API int wb_pipeline_stats(wb_pipeline *pipeline, wb_stats *out, wb_err *err);
-/* The next event for the owner's hooks; false: there is none. */
+/* The next event for the owner's hooks, whose ids the caller frees; false: there is none. */
 WB_API bool wb_pipeline_event(wb_pipeline *pipeline, wb_event *out);
 /* Makes due what was accepted so far, and answers a ticket for it. `reason` is WB_REASON_FLUSH, WB_REASON_CLOSE or
  * WB_REASON_POLICY; the last leaves batches that wait for their next try to their time. */
@@ -263,7 +268,10 @@ typedef struct wb_batcher_options {
     bool dead_events;      /* keep dead rows for the owner's hook */
     bool log_events;   /* keep log lines for the owner's hook instead of writing them to stderr */
     bool flush_events; /* keep flush events for the owner's hook */
-    bool driven;       /* the caller writes to the store, by wb_batcher_write */
+    uint64_t
+        events;  /* that are kept at the most, of either kind; beyond that the oldest are lost */
+    bool ids;    /* flush events list the rows' ids, of max_pending_rows rows at the most */
+    bool driven; /* the caller writes to the store, by wb_batcher_write */
     wb_policy *policy; /* decides in the flusher's thread; NULL: none */
 } wb_batcher_options;
 
@@ -352,6 +360,7 @@ typedef struct wb_tracker_options {
     int64_t write_timeout_us;
     int64_t close_timeout_us;
     bool log_events, flush_events; /* as for a batcher */
+    uint64_t events;
 } wb_tracker_options;
 
 typedef struct wb_tracker wb_tracker;

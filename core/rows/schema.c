@@ -52,6 +52,15 @@ int wb_schema_find(const wb_schema *schema, const char *name, size_t bytes)
     return -1;
 }
 
+int wb_schema_generated(const wb_schema *schema)
+{
+    for (size_t i = 0; i < schema->count; i++) {
+        if (schema->columns[i].column.generate != WB_GIVEN)
+            return (int)i;
+    }
+    return -1;
+}
+
 size_t wb_schema_place(const wb_schema *schema, size_t index)
 {
     return schema->columns[index].place;

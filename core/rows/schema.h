@@ -37,4 +37,6 @@ struct wb_schema {
     wb_column_plan columns[];
 };
 
+int wb_schema_generated(const wb_schema *schema); /* the first such column; -1: there is none */
+
 #endif

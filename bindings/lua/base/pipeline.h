@@ -50,6 +50,7 @@ struct lwb_pipeline {
     bool driven;
     bool asks_retry; /* a policy says when a failed batch is tried again */
     bool lent;       /* `tuple` is in use */
+    uint8_t *ids;    /* of the event that is being told */
     wb_buffer tuple; /* a row's, from one row to the next */
     wb_buffer json;  /* what it has of tables: direct.c */
     wb_err said;     /* why the core refused a row: the same */
@@ -96,6 +97,7 @@ int lwb_pipeline_autoclose(lua_State *L); /* __close */
 void lwb_push_stats(lua_State *L, const wb_stats *stats);
 void lwb_push_last(lua_State *L, const wb_last *last); /* rows, nil for none; elapsed; ok */
 int lwb_push_event(lua_State *L, const wb_event *event);
+void lwb_event_told(lwb_pipeline *pipeline); /* frees its ids */
 
 int lwb_batcher_new(lua_State *L);
 int lwb_tracker_new(lua_State *L);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Statistics and hook events as Lua tables. Reads plain structs, so only a lack of memory raises. */
+#include <string.h>
+
 #include "lua/base/pipeline.h"
 
 static void set_count(lua_State *L, const char *name, uint64_t count)
@@ -73,11 +75,36 @@ static void set_names(lua_State *L, const wb_event *event)
         set_text(L, "table", event->table);
 }
 
-/* "flush", { ok, rows, reason, attempt, elapsed, name [, table] [, code, class, error] } */
+/* Of a batch's write: id, bytes [, ids] */
+static void set_batch(lua_State *L, const wb_event *event)
+{
+    static const uint8_t none[sizeof event->id];
+    if (memcmp(event->id, none, sizeof none) == 0)
+        return;
+    lwb_push_uuid(L, event->id);
+    lua_setfield(L, -2, "id");
+    set_count(L, "bytes", event->bytes);
+    if (event->ids == NULL)
+        return;
+    lua_createtable(L, (int)event->rows, 0);
+    for (int i = 0; i < (int)event->rows; i++) {
+        lwb_push_uuid(L, event->ids + (size_t)i * 16);
+        lua_rawseti(L, -2, i + 1);
+    }
+    lua_setfield(L, -2, "ids");
+}
+
+void lwb_event_told(lwb_pipeline *pipeline)
+{
+    wb_free(pipeline->ids);
+    pipeline->ids = NULL;
+}
+
+/* "flush", { ok, rows, reason, attempt, elapsed, name [, table] [, id, bytes [, ids]] [, code, class, error] } */
 static int push_flush(lua_State *L, const wb_event *event)
 {
     lua_pushliteral(L, "flush");
-    lua_createtable(L, 0, 10);
+    lua_createtable(L, 0, 13);
     lua_pushboolean(L, event->code == WB_OK);
     lua_setfield(L, -2, "ok");
     set_count(L, "rows", event->rows);
@@ -85,6 +112,7 @@ static int push_flush(lua_State *L, const wb_event *event)
     set_number(L, "elapsed", event->elapsed_s);
     set_text(L, "reason", wb_reason_name(event->reason));
     set_names(L, event);
+    set_batch(L, event);
     set_failure(L, event);
     return 2;
 }

@@ -173,6 +173,7 @@ int lwb_pipeline_gc(lua_State *L)
         wb_pipeline_detach(pipeline->pipeline);
         pipeline->core = NULL;
     }
+    lwb_event_told(pipeline);
     wb_buffer_fini(&pipeline->tuple);
     wb_buffer_fini(&pipeline->json);
     wb_schema_unref(pipeline->schema);

@@ -84,7 +84,13 @@ static int raw_event(lua_State *L)
 {
     wb_event event;
     lwb_pipeline *pipeline = lwb_pipeline_check(L, 1);
-    return wb_pipeline_event(pipeline->pipeline, &event) ? lwb_push_event(L, &event) : 0;
+    lwb_event_told(pipeline); /* where memory ran out for it */
+    if (!wb_pipeline_event(pipeline->pipeline, &event))
+        return 0;
+    pipeline->ids = event.ids;
+    int results = lwb_push_event(L, &event);
+    lwb_event_told(pipeline);
+    return results;
 }
 
 static int raw_close_timeout(lua_State *L)

@@ -107,7 +107,7 @@ void wb_outbox_complete(wb_outbox *outbox, wb_batch *batch, const wb_ending *end
     int64_t now_us = wb_backlog_now_us(backlog);
     size_t left = wb_batch_left(batch);
     wb_event event = wb_backlog_write_event(err, batch->reason, batch->attempt, left, elapsed_us);
-    event.table = batch->table != NULL ? batch->table : outbox->table;
+    wb_outbox_report(outbox, batch, &event);
     wb_histogram latency;
     measure_latency(batch, ending, backlog->env.tick_us(backlog->env.context), &latency);
 

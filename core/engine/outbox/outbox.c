@@ -50,6 +50,8 @@ void wb_outbox_init(wb_outbox *outbox, const wb_batcher_options *options, const 
     outbox->write_rows = outbox->most_write_rows;
     outbox->merge_rows = threaded ? outbox->most_write_rows : 0;
     wb_script_client_init(&outbox->script_client, options->policy, target, &outbox->backlog);
+    outbox->ids_column =
+        options->ids && options->flush_events ? wb_schema_generated(options->schema) : -1;
     outbox->keep_dead = options->dead_path != NULL || options->dead_events;
 }
 

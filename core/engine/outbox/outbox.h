@@ -57,6 +57,7 @@ typedef struct wb_outbox {
     wb_batch *dead;     /* settled batches that somebody wants to see: the oldest first */
     uint64_t dead_rows; /* in them */
     bool keep_dead;     /* somebody wants to */
+    int ids_column;     /* reports of writes list the ids in it; -1: they don't */
     wb_pool pool;       /* settled batches, kept for their memory */
     wb_uuid_source ids;
 
@@ -88,6 +89,8 @@ int wb_outbox_put(wb_outbox *outbox, const wb_value *values, size_t count, const
                   bool *due, wb_err *err);
 wb_batch *wb_outbox_take(wb_outbox *outbox);
 void wb_outbox_complete(wb_outbox *outbox, wb_batch *batch, const wb_ending *ending);
+/* Says in the event of a write what the taken batch is: report.c. */
+void wb_outbox_report(const wb_outbox *outbox, const wb_batch *batch, wb_event *event);
 /* See wb_batcher_route, wb_batcher_view. */
 int wb_outbox_route(wb_outbox *outbox, const char *table, uint32_t *out, wb_err *err);
 void wb_outbox_view(wb_outbox *outbox, const wb_batch *batch, wb_view *out);
