@@ -21,6 +21,8 @@ enum wb_topic {
     WB_TOPIC_WRITTEN, /* they are, after all */
     WB_TOPIC_DROP,
     WB_TOPIC_FULL,
+    WB_TOPIC_CROWDED, /* what is pending nears a limit */
+    WB_TOPIC_ROOM,    /* there is room again */
     WB_TOPIC_NOTICE,  /* what the server said */
     WB_TOPIC_REFUSED, /* ids whose rows the table refuses to make or to move */
     WB_TOPIC_LOST,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * The batcher: a pipeline whose backlog is an outbox. The outbox has the lock; nothing else changes after
- * wb_batcher_new. */
+ * wb_batcher_new, but what running.c does. */
 #include <string.h>
 
 #include "base/env.h"
@@ -82,6 +82,9 @@ static int begin(wb_batcher *batcher, const wb_batcher_options *options, wb_err 
         return code;
     wb_outbox_init(&batcher->outbox, options, &batcher->pipeline.env, &batcher->pipeline.target,
                    batcher->pipeline.threaded);
+    batcher->outbox.options.table = batcher->pipeline.target.table;
+    batcher->outbox.options.name = batcher->pipeline.name.text;
+    batcher->outbox.options.dead_path = batcher->dead_path;
     return WB_OK;
 }
 

@@ -6,6 +6,7 @@
 
 #include <math.h>
 #include <stddef.h>
+#include <string.h>
 
 #include "base/err.h"
 #include "rows/key.h"
@@ -41,12 +42,15 @@ typedef bool type_FLAG;
 #define NAMES_INDEX(member)  NULL
 #define NAMES_FLAG(member)   NULL
 
-#define ENTRY(struct, kind, text, member, measure, start, from, to)                                \
+enum { change_FIXED = false, change_LIVE = true };
+
+#define ENTRY(struct, change, kind, text, member, measure, start, from, to)                        \
     {.name = text,                                                                                 \
      .unit = measure,                                                                              \
      .choices = NAMES_##kind(member),                                                              \
      .offset = _Generic(((struct *)0)->member, type_##kind                                         \
                         : offsetof(struct, member)),                                               \
+     .live = change_##change,                                                                      \
      .type = WB_OPTION_##kind,                                                                     \
      .initial = start,                                                                             \
      .least = from,                                                                                \
@@ -73,7 +77,7 @@ const wb_option wb_tracker_option_list[] = {
 
 void wb_option_set(const wb_option *option, void *options, double value)
 {
-    const double largest = 9e15; /* which a double holds exactly */
+    const double largest = (double)WB_NO_LIMIT;
     void *member = (char *)options + option->offset;
     switch (option->type) {
     case WB_OPTION_COUNT:
@@ -193,6 +197,47 @@ static int check_ids(const wb_batcher_options *options, wb_err *err)
     if (options->ids && wb_schema_generated(options->schema) < 0)
         return wb_fail(err, WB_MISUSE, "ids: the schema has no generated column");
     return WB_OK;
+}
+
+static bool is_same_text(const char *one, const char *other)
+{
+    return one == other || (one != NULL && other != NULL && strcmp(one, other) == 0);
+}
+
+static int refuse_change(const char *name, wb_err *err)
+{
+    return wb_fail(err, WB_MISUSE, "%s: can't change while the batcher runs", name);
+}
+
+static int check_unlisted(const wb_batcher_options *now, const wb_batcher_options *wanted,
+                          wb_err *err)
+{
+    if (wanted->store != now->store)
+        return refuse_change("store", err);
+    if (wanted->schema != now->schema)
+        return refuse_change("schema", err);
+    if (wanted->clock != now->clock)
+        return refuse_change("clock", err);
+    if (wanted->policy != now->policy)
+        return refuse_change("policy", err);
+    if (!is_same_text(wanted->table, now->table))
+        return refuse_change("table", err);
+    if (!is_same_text(wanted->name, now->name))
+        return refuse_change("name", err);
+    return is_same_text(wanted->dead_path, now->dead_path) ? WB_OK
+                                                           : refuse_change("dead_path", err);
+}
+
+int wb_batcher_options_check_change(const wb_batcher_options *now, const wb_batcher_options *wanted,
+                                    wb_err *err)
+{
+    int code = check_unlisted(now, wanted, err);
+    for (const wb_option *option = wb_batcher_option_list; code == WB_OK && option->name != NULL;
+         option++) {
+        if (!option->live && value_of(option, wanted) != value_of(option, now))
+            code = refuse_change(option->name, err);
+    }
+    return code == WB_OK ? wb_batcher_options_check(wanted, err) : code;
 }
 
 /* ---- batcher ---- */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * The ground of a pipeline: what it is made of, and how what is due is delivered. No lock of its own: `used`,
- * `started` and `process` are atomic, the session belongs to who delivers, the rest does not change. Fails with
+ * `started`, `process` and the timeouts are atomic, the session and the target's timeout belong to who delivers, the
+ * interval is locked by the backlog, the rest does not change. Fails with
  * WB_MEMORY, WB_FORK or WB_MISUSE. */
 #include "engine/pipeline.h"
 
@@ -56,7 +57,8 @@ int wb_pipeline_init(wb_pipeline *pipeline, const wb_pipeline_class *class, wb_b
     pipeline->clock = options->clock != NULL ? wb_clock_ref(options->clock) : NULL;
     pipeline->store = options->store != NULL ? wb_store_ref(options->store) : NULL;
     pipeline->interval_us = options->interval_us;
-    pipeline->close_timeout_us = options->close_timeout_us;
+    atomic_init(&pipeline->close_timeout_us, options->close_timeout_us);
+    atomic_init(&pipeline->write_timeout_us, options->target.write_timeout_us);
     pipeline->flusher.cancel.fd = -1;
     pipeline->threaded = options->store != NULL && options->clock == NULL && !options->driven;
     pipeline->target = options->target;
@@ -140,8 +142,19 @@ bool wb_pipeline_outcome(const wb_outcome *outcome, wb_err *err)
 
 /* ---- delivering ---- */
 
+/* A session keeps what its target says. */
+static void heed_timeout(wb_pipeline *pipeline)
+{
+    int64_t timeout_us = atomic_load_explicit(&pipeline->write_timeout_us, memory_order_relaxed);
+    if (pipeline->target.write_timeout_us == timeout_us)
+        return;
+    wb_pipeline_end_session(pipeline);
+    pipeline->target.write_timeout_us = timeout_us;
+}
+
 int wb_pipeline_session(wb_pipeline *pipeline, wb_session **out, wb_err *err)
 {
+    heed_timeout(pipeline);
     if (pipeline->session == NULL)
         pipeline->session = pipeline->store->class->session(pipeline->store, &pipeline->target);
     if (pipeline->session == NULL)

@@ -41,15 +41,15 @@ struct wb_pipeline {
     atomic_bool used;    /* a row was accepted or a thread started, or soon will be */
     atomic_bool started; /* used, and the thread, where there is one, runs */
     atomic_uint process; /* the fork generation that it belongs to */
-    int64_t interval_us; /* the age at which what was accepted is due */
-    int64_t close_timeout_us;
+    int64_t interval_us; /* the age at which what was accepted is due; locked */
+    _Atomic int64_t close_timeout_us, write_timeout_us;
     wb_env env;
     wb_clock *clock; /* a reference, or NULL */
     wb_store *store; /* a reference; NULL: the caller delivers */
     bool threaded;   /* a flusher delivers: there is a store, no manual clock, and nobody drives */
     wb_name name;
     wb_log *log;
-    wb_target target;    /* owns its names, and a reference to its schema */
+    wb_target target;    /* owns its names, and a reference to its schema; of who delivers */
     wb_session *session; /* of who delivers: the thread, or the caller */
     int64_t used_us;     /* when that was last */
     wb_flusher flusher;
@@ -88,7 +88,7 @@ bool wb_pipeline_outcome(const wb_outcome *outcome, wb_err *err);
 
 /* ---- for who delivers ---- */
 
-/* The session, made when it is first asked for. */
+/* The session, made when it is first asked for, and anew where write_timeout_us has changed. */
 int wb_pipeline_session(wb_pipeline *pipeline, wb_session **out, wb_err *err);
 void wb_pipeline_end_session(wb_pipeline *pipeline);
 /* When the session is to be ended because nobody uses it; WB_NEVER where it is not. */

@@ -319,6 +319,20 @@ WB_API int wb_batcher_read(wb_batcher *batcher, wb_reader *reader, const wb_choi
                            uint64_t most, wb_reading *out, wb_err *err);
 /* The number of a table ("table" or "schema.table") for wb_choice, the same at each call. WB_INVALID, WB_MEMORY. */
 WB_API int wb_batcher_route(wb_batcher *batcher, const char *table, uint32_t *out, wb_err *err);
+/* The options as they are, with names that live as long as the batcher. */
+WB_API void wb_batcher_options_of(wb_batcher *batcher, wb_batcher_options *out);
+/* Changes options of a batcher, all or none, at once: `options` is what wb_batcher_options_of said, with other values. May
+ * change: batch_size to max_pending_bytes, overflow and the timeouts (block, write, close), retry. What waits for its next
+ * try waits as long as it was told. A lower limit drops nothing: it refuses what is new. WB_MISUSE names what is wrong, or
+ * can't change; WB_FORK. */
+WB_API int wb_batcher_configure(wb_batcher *batcher, const wb_batcher_options *options,
+                                wb_err *err);
+/* Drops all rows that wait, in whatever state, but those that are being written; they count as dropped. Who waits for room
+ * or for these rows is woken. *rows (may be NULL) is how many they were. WB_FORK. */
+WB_API int wb_batcher_purge(wb_batcher *batcher, uint64_t *rows, wb_err *err);
+/* How many rows, and how many bytes of them, until max_pending_rows and max_pending_bytes; UINT64_MAX where there is no
+ * limit: 9e15 or more. A row takes its tuple and 12 bytes. WB_FORK. */
+WB_API int wb_batcher_room(wb_batcher *batcher, uint64_t *rows, uint64_t *bytes, wb_err *err);
 /* Describes a taken batch, or the open one where batch is NULL. */
 WB_API void wb_batcher_view(wb_batcher *batcher, const wb_batch *batch, wb_view *out);
 /* Counts and logs that a policy's decision ("route", …) failed, so that the built-in rule decided. */

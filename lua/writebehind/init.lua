@@ -116,6 +116,7 @@ end
 local NATIVE = { write = write_native, touch = write_native }
 
 require("writebehind.forms.intake").set(core.raw.methods "batcher")
+require("writebehind.forms.running").set(core.raw.methods "batcher")
 
 local make_form = {}
 
@@ -183,7 +184,7 @@ local function make(noun, given)
         end
         return object
     elseif code == "misuse" then
-        error(('%s: option %s'):format(noun, (text:gsub("^([%w_]+)", '"%1"', 1))), 3)
+        error(options.refused(noun, text), 3)
     end
     return nil, text, code
 end

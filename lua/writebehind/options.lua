@@ -65,32 +65,33 @@ local LISTED = {
     choice = function(entry) return one_of(in_order(core.choices[entry.name])) end,
 }
 
--- → the checkers of a noun's options, those of its `retry`, and the defaults, by name
+-- → the checkers of a noun's options, those of its `retry`, the defaults by name, and the names that may change
 local function listed(noun)
-    local checkers, retry, defaults = {}, {}, {}
+    local checkers, retry, defaults, live = {}, {}, {}, {}
     for _, entry in ipairs(core.options[noun]) do
         local part = entry.name:match "^retry%.(.*)"
         local to = part and retry or checkers
         to[part or entry.name] = entry.unit and LISTED[entry.type](entry)
         defaults[entry.name] = entry.default
+        live[part and "retry" or entry.name] = entry.live
     end
-    return checkers, retry, defaults
+    return checkers, retry, defaults, live
 end
 
-local BATCHER, RETRY, DEFAULTS = listed "batcher"
+local BATCHER, RETRY, DEFAULTS, LIVE = listed "batcher"
 local TRACKER = listed "tracker"
 
 -- ---- retry: the same of both ----
 
--- Where only one of the two ceilings is given, the default of the other gives way to it.
-local function flatten_retry(noun, retry, flat)
+-- Where only one of the two ceilings is given, the other gives way to it: the default, or what was so far.
+local function flatten_retry(noun, retry, flat, before)
     local message = check.all(noun .. ': option "retry"', retry, RETRY, {})
     if message then
         return message
     end
     local shortest = options.SHORTEST_DELAY
-    local longest = max(retry.max or max(DEFAULTS["retry.max"], retry.initial or 0), shortest)
-    local initial = max(retry.initial or min(DEFAULTS["retry.initial"], longest), shortest)
+    local longest = max(retry.max or max(before["retry.max"], retry.initial or 0), shortest)
+    local initial = max(retry.initial or min(before["retry.initial"], longest), shortest)
     if initial > longest then
         return ('%s: option "retry": initial (%s) is above max (%s)'):format(noun, initial, longest)
     end
@@ -128,7 +129,7 @@ local function flatten(noun, given, checkers, required)
     for name, value in pairs(given) do
         flat[name] = value
     end
-    message = flatten_retry(noun, given.retry or {}, flat)
+    message = flatten_retry(noun, given.retry or {}, flat, DEFAULTS)
     if message then
         return nil, message
     end
@@ -145,6 +146,14 @@ add_checkers(BATCHER, {
     store = store_with "write", schema = of_kind "schema", dedupe = name_text, dead_letter = path_or_function,
     policy = table_or_worker,
 })
+
+local function flatten_overflow(noun, flat, inline)
+    if flat.overflow == "block" and inline == false then
+        return noun .. ': option "inline": false leaves nobody who makes room for overflow = "block"'
+    elseif flat.overflow then
+        flat.block, flat.overflow = flat.overflow == "block", OVERFLOW[flat.overflow]
+    end
+end
 
 local function dedupe_column(schema, name)
     for index, column in ipairs(schema:columns()) do
@@ -201,14 +210,41 @@ function options.batcher(given)
     if message then
         return nil, message
     end
-    if flat.overflow == "block" and flat.inline == false then
-        return nil, 'batcher: option "inline": false leaves nobody who makes room for overflow = "block"'
+    message = flatten_overflow("batcher", flat, flat.inline)
+    if message then
+        return nil, message
     end
     flat.dead_events = type(flat.dead_letter) == "function"
     flat.dead_path = not flat.dead_events and flat.dead_letter or nil
-    flat.block = flat.overflow == "block"
-    flat.overflow = flat.overflow and OVERFLOW[flat.overflow] or DEFAULTS.overflow
+    flat.overflow = flat.overflow or DEFAULTS.overflow
     return flat
+end
+
+-- What configure is given, for a batcher that has the option table `own`.
+function options.changes(own, given)
+    local noun, flat = "batcher:configure", {}
+    for name in pairs(type(given) == "table" and given or {}) do
+        if BATCHER[name] and not LIVE[name] then
+            return nil, ('%s: option "%s": can\'t change while the batcher runs'):format(noun, name)
+        end
+    end
+    local message = check.all(noun, given, BATCHER, {})
+    if message then
+        return nil, message
+    end
+    for name, value in pairs(given) do
+        flat[name] = value
+    end
+    message = given.retry and flatten_retry(noun, given.retry, flat, own) or flatten_overflow(noun, flat, own.inline)
+    if message then
+        return nil, message
+    end
+    return flat
+end
+
+-- What the core says of an option, whose name comes first there.
+function options.refused(noun, text)
+    return ("%s: option %s"):format(noun, (text:gsub("^([%w_.]+)", '"%1"', 1)))
 end
 
 -- ---- tracker ----

@@ -138,6 +138,53 @@ describe("named objects in nginx", function()
         assert.matches('batcher "c": expected a table of options from the function at .-, got nothing', ask "/nothing")
     end)
 
+    -- The interval is an hour, and nobody calls the batcher after it was configured: the worker's coroutine, or the
+    -- thread, has to be told.
+    for _, store in ipairs { "app.store", "writebehind.memory()" } do
+        it("are purged, configured and asked for room: with " .. store, function()
+            start { run = ([[
+                local batcher = assert(resty.batcher("a", app.options { store = %s, interval = 3600,
+                    max_pending_rows = 100 }))
+                for n = 1, 5 do assert(batcher:add { n = n }) end
+                ngx.sleep(0.05)
+                local room, dropped = tonumber((batcher:room())), tonumber(batcher:purge())
+                for n = 6, 7 do assert(batcher:add { n = n }) end
+                ngx.sleep(0.05)
+                assert(batcher:configure { interval = 0.01 })
+                for _ = 1, 1000 do
+                    if tonumber(batcher:stats().pending) == 0 then break end
+                    ngx.sleep(0.02)
+                end
+                local stats = batcher:stats()
+                return room, dropped, tonumber(stats.stored), tonumber(stats.dropped),
+                    select(2, pcall(batcher.configure, batcher, { table = "other" }))]]):format(store) }
+            local answers = { ask "/run" }
+            assert.matches('batcher:configure: option "table": can\'t change while the batcher runs', answers[5])
+            answers[5] = nil
+            assert.same({ 95, 5, 2, 5 }, answers)
+        end)
+    end
+
+    it("end a flush that waits when they are purged, and carry their name", function()
+        start { run = [[
+            local reports = {}
+            local batcher = assert(resty.batcher("a", app.options {
+                store = { write = function() return nil, "down" end }, log = function() end,
+                retry = { initial = 3600, max = 3600 },
+                on_flush = function(report) reports[#reports + 1] = report.name .. " " .. report.table end }))
+            assert(batcher:add { n = 1 })
+            local flushing = ngx.thread.spawn(function() return batcher:flush(600) end)
+            for _ = 1, 1000 do
+                if tonumber(batcher:stats().failures) > 0 then break end
+                ngx.sleep(0.01)
+            end
+            local dropped = tonumber(batcher:purge())
+            local _, ok = ngx.thread.wait(flushing)
+            batcher:close()
+            return dropped, ok, reports[1] ]] }
+        assert.same({ 1, true, "a t" }, { ask "/run" })
+    end)
+
     it("are one also where the function that makes their options waits, and several are first", function()
         start { race = [[
             local threads, found = {}, {}

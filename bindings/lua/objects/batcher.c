@@ -31,6 +31,7 @@ void lwb_open_batcher(lua_State *L)
                                        {"add_read", lwb_batcher_add_read},
                                        {"add_some", lwb_batcher_add_some},
                                        {"take", batcher_take},
+                                       {"room", lwb_batcher_room},
                                        {NULL, NULL}};
     static const luaL_Reg meta[] = {
         {"__gc", lwb_pipeline_gc}, {"__close", lwb_pipeline_autoclose}, {NULL, NULL}};

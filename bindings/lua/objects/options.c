@@ -19,7 +19,9 @@ static void set_number(lua_State *L, const wb_option *option, const char *name, 
 
 static void push_option(lua_State *L, const wb_option *option)
 {
-    lua_createtable(L, 0, 6);
+    lua_createtable(L, 0, 7);
+    lua_pushboolean(L, option->live);
+    lua_setfield(L, -2, "live");
     lua_pushstring(L, option->name);
     lua_setfield(L, -2, "name");
     lua_pushstring(L, option->unit);
@@ -41,8 +43,8 @@ static void set_list(lua_State *L, const char *noun, const wb_option *list)
     lua_setfield(L, -2, noun);
 }
 
-/* Pushes { batcher = list, tracker = list } of { name, type, default, least, most [, unit] }: in the units of the
- * Lua API. What has no unit is given in another form there. */
+/* Pushes { batcher = list, tracker = list } of { name, live, type, default, least, most [, unit] }: in the
+ * units of the Lua API. What has no unit is given in another form there. */
 void lwb_push_options(lua_State *L)
 {
     lua_createtable(L, 0, 2);

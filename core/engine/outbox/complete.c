@@ -118,6 +118,7 @@ void wb_outbox_complete(wb_outbox *outbox, wb_batch *batch, const wb_ending *end
     wb_batch_list_remove(&outbox->taken, batch);
     outbox->taken_count--;
     end(outbox, batch, ending, now_us);
+    wb_outbox_look_for_room(outbox);
     wb_log_flush(backlog->log, &event);
     wb_backlog_ended(backlog);
     wb_batch *rubbish = wb_pool_rubbish(&outbox->pool);

@@ -79,23 +79,67 @@ static void tell_reason(const wb_batch *batch, const char *why, char *text, size
     snprintf(text, bytes, "%s%s", doubt, batch->error != NULL ? batch->error : why);
 }
 
-void wb_outbox_give_up_all(wb_outbox *outbox, const char *why)
+static void give_up_one(wb_outbox *outbox, wb_batch *batch, const char *why, int64_t now_us)
 {
-    int64_t now_us = wb_backlog_now_us(&outbox->backlog);
     char reason[512];
-    wb_monitor_lock(&outbox->backlog.monitor);
+    tell_reason(batch, why, reason, sizeof reason);
+    wb_outbox_give_up(outbox, batch, reason, now_us);
+}
+
+/* A trial that loses all parts that wait goes on with the one that is taken, if there is one. */
+static void drop_one(wb_outbox *outbox, wb_batch *batch, const char *why, int64_t now_us)
+{
+    (void)why, (void)now_us;
+    wb_metrics *metrics = &outbox->backlog.metrics;
+    metrics->dropped += wb_batch_left(batch);
+    metrics->pending -= wb_batch_left(batch);
+    metrics->pending_bytes -= wb_batch_weight(batch);
+    wb_outbox_settle(outbox, batch);
+}
+
+/* Locked. All batches that nobody has taken meet one end. A thread that was to deliver them looks what is left. */
+static void end_all(wb_outbox *outbox, const char *why, int64_t now_us,
+                    void (*end_one)(wb_outbox *, wb_batch *, const char *, int64_t))
+{
     wb_outbox_seal_open(outbox, WB_REASON_CLOSE);
     while (outbox->sealed.first != NULL) {
         wb_batch *batch = outbox->sealed.first;
-        tell_reason(batch, why, reason, sizeof reason);
         wb_batch_list_remove(&outbox->sealed, batch);
-        wb_outbox_give_up(outbox, batch, reason, now_us);
+        end_one(outbox, batch, why, now_us);
     }
+    wb_outbox_look_for_room(outbox);
+    wb_monitor_wake_by(&outbox->backlog.monitor, WB_NOW);
     wb_backlog_ended(&outbox->backlog);
+}
+
+static void unlock(wb_outbox *outbox)
+{
     wb_batch *rubbish = wb_pool_rubbish(&outbox->pool);
     wb_monitor_unlock(&outbox->backlog.monitor);
     wb_batch_free_list(rubbish);
     wb_log_print(outbox->backlog.log);
+}
+
+void wb_outbox_give_up_all(wb_outbox *outbox, const char *why)
+{
+    wb_monitor_lock(&outbox->backlog.monitor);
+    end_all(outbox, why, wb_backlog_now_us(&outbox->backlog), give_up_one);
+    unlock(outbox);
+}
+
+uint64_t wb_outbox_purge(wb_outbox *outbox)
+{
+    wb_monitor_lock(&outbox->backlog.monitor);
+    int64_t now_us = wb_backlog_now_us(&outbox->backlog);
+    uint64_t before = outbox->backlog.metrics.dropped;
+    end_all(outbox, NULL, now_us, drop_one);
+    uint64_t dropped = outbox->backlog.metrics.dropped - before;
+    if (dropped > 0)
+        wb_log_line(outbox->backlog.log, WB_TOPIC_DROP, WB_WARN, now_us, dropped,
+                    "purged: dropped all %llu rows that waited", (unsigned long long)dropped);
+    wb_backlog_changed(&outbox->backlog);
+    unlock(outbox);
+    return dropped;
 }
 
 wb_batch *wb_outbox_next_dead(wb_outbox *outbox)

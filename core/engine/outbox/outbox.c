@@ -28,6 +28,38 @@ static uint64_t rows_of_a_write(const wb_batcher_options *options, bool threaded
                                                              : UINT64_MAX;
 }
 
+/* Where the store's speed has made writes smaller, they stay so. */
+static void set_write_rows(wb_outbox *outbox, const wb_batcher_options *options)
+{
+    bool threaded = outbox->backlog.threaded;
+    bool at_most = outbox->write_rows == outbox->most_write_rows;
+    outbox->most_write_rows = rows_of_a_write(options, threaded);
+    outbox->merge_rows = threaded ? outbox->most_write_rows : 0;
+    if (at_most || outbox->write_rows > outbox->most_write_rows)
+        outbox->write_rows = outbox->most_write_rows;
+}
+
+void wb_outbox_set_calm(wb_outbox *outbox)
+{
+    outbox->calm_rows = outbox->max_rows - (outbox->crowded ? 0 : outbox->max_rows / 5);
+    outbox->calm_bytes = outbox->max_bytes - (outbox->crowded ? 0 : outbox->max_bytes / 5);
+}
+
+void wb_outbox_set_options(wb_outbox *outbox, const wb_batcher_options *options)
+{
+    outbox->options = *options;
+    outbox->backlog.retry = options->retry;
+    outbox->pool.most_bytes = options->batch_bytes;
+    outbox->thresholds = wb_thresholds_of(options);
+    outbox->max_rows = options->max_pending_rows;
+    outbox->max_bytes = options->max_pending_bytes;
+    outbox->overflow = options->overflow;
+    outbox->block_timeout_us = options->block_timeout_us;
+    outbox->write_timeout_us = has_deadline(options) ? options->write_timeout_us : WB_NEVER;
+    set_write_rows(outbox, options);
+    wb_outbox_set_calm(outbox);
+}
+
 void wb_outbox_init(wb_outbox *outbox, const wb_batcher_options *options, const wb_env *env,
                     const wb_target *target, bool threaded)
 {
@@ -36,19 +68,10 @@ void wb_outbox_init(wb_outbox *outbox, const wb_batcher_options *options, const 
     wb_uuid_source_init(&outbox->ids, env);
     outbox->schema = target->schema;
     outbox->table = target->table;
-    outbox->pool.most_bytes = options->batch_bytes;
     outbox->ask_us = WB_NEVER;
     outbox->asking = outbox->routing = options->policy != NULL;
     outbox->one_shape = options->store != NULL && options->store->class->one_shape;
-    outbox->thresholds = wb_thresholds_of(options);
-    outbox->max_rows = options->max_pending_rows;
-    outbox->max_bytes = options->max_pending_bytes;
-    outbox->overflow = options->overflow;
-    outbox->block_timeout_us = options->block_timeout_us;
-    outbox->write_timeout_us = has_deadline(options) ? options->write_timeout_us : WB_NEVER;
-    outbox->most_write_rows = rows_of_a_write(options, threaded);
-    outbox->write_rows = outbox->most_write_rows;
-    outbox->merge_rows = threaded ? outbox->most_write_rows : 0;
+    wb_outbox_set_options(outbox, options);
     wb_script_client_init(&outbox->script_client, options->policy, target, &outbox->backlog);
     outbox->ids_column =
         options->ids && options->flush_events ? wb_schema_generated(options->schema) : -1;

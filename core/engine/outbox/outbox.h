@@ -16,6 +16,7 @@
 #include "engine/outbox/routes.h"
 #include "engine/outbox/script_client.h"
 #include "engine/outbox/trial_list.h"
+#include "engine/options.h"
 #include "engine/thresholds.h"
 
 #define WB_ASK_EVERY_US INT64_C(10000) /* while a batch is open */
@@ -33,13 +34,16 @@ typedef struct wb_outbox {
     wb_backlog backlog;
     wb_schema *schema;
     const char *table;
+    wb_batcher_options options; /* as they are now; its owner sees to the names in it */
     wb_thresholds thresholds;
-    uint64_t max_rows, max_bytes; /* pending, at the most */
-    uint64_t merge_rows;          /* batches that wait are merged up to so many rows; 0: never */
-    uint64_t write_rows;          /* rows that the next write has at the most: see size.c */
-    uint64_t most_write_rows;     /* what write_rows never passes */
-    int64_t write_timeout_us;     /* WB_NEVER: a write has no deadline */
-    int overflow;                 /* enum wb_overflow */
+    uint64_t max_rows, max_bytes;   /* pending, at the most */
+    uint64_t calm_rows, calm_bytes; /* what may be pending before anything is to be said: room.c */
+    bool crowded;                   /* it was said */
+    uint64_t merge_rows;            /* batches that wait are merged up to so many rows; 0: never */
+    uint64_t write_rows;            /* rows that the next write has at the most: see size.c */
+    uint64_t most_write_rows;       /* what write_rows never passes */
+    int64_t write_timeout_us;       /* WB_NEVER: a write has no deadline */
+    int overflow;                   /* enum wb_overflow */
     int64_t block_timeout_us;
 
     wb_trial *trials;     /* batches that were refused: see trial.h */
@@ -102,8 +106,10 @@ int64_t wb_outbox_ask_retry_us(wb_outbox *outbox, const wb_batch *batch, const w
 wb_batch *wb_outbox_next_dead(wb_outbox *outbox); /* the caller frees it; NULL: there is none */
 /* Puts the last of those back, in its place. */
 void wb_outbox_dead_again(wb_outbox *outbox, wb_batch *batch);
-/* All that waits is dead: see wb_batcher_give_up. What is taken is left as it is. */
+/* All that waits is dead: see wb_batcher_give_up; or dropped: see wb_batcher_purge. What is taken is left as it is. */
 void wb_outbox_give_up_all(wb_outbox *outbox, const char *why);
+uint64_t wb_outbox_purge(wb_outbox *outbox);
+void wb_outbox_room(wb_outbox *outbox, uint64_t *rows, uint64_t *bytes); /* see wb_batcher_room */
 
 /* Locked; between the outbox's own parts. */
 int64_t wb_outbox_next_due_us(wb_backlog *backlog);
@@ -119,6 +125,17 @@ void wb_outbox_put_back(wb_outbox *outbox, wb_batch *batch, int64_t now_us);
 /* Unlocked. Makes one batch of one table of what was taken: merges what was taken together, and puts rows of other
  * tables, or other shapes, back, sealed. NULL: no memory, all is back; or a policy refused each row. */
 wb_batch *wb_outbox_to_one_table(wb_outbox *outbox, wb_batch *batch, bool routing);
+/* Takes what may change of the options. The second also has it count for what is there: configure.c. */
+void wb_outbox_set_options(wb_outbox *outbox, const wb_batcher_options *options);
+void wb_outbox_configure(wb_outbox *outbox, const wb_batcher_options *options);
+
+/* ---- the limits of what is pending: room.c. Locked ---- */
+
+void wb_outbox_set_calm(wb_outbox *outbox); /* after a change of the limits, or of `crowded` */
+/* A row of that weight is past the calm limits. Says so, the first time; is there room all the same? */
+bool wb_outbox_fits_crowded(wb_outbox *outbox, size_t weight);
+void wb_outbox_look_for_room(wb_outbox *outbox); /* says that there is room again */
+
 /* ---- how many rows a write has: size.c ---- */
 
 /* Locked. A write of so many rows was stored after that time; or had no time to be, and is known to have failed:

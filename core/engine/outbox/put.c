@@ -38,6 +38,12 @@ static bool fits(const wb_outbox *outbox, size_t weight)
            outbox->backlog.metrics.pending_bytes + weight <= outbox->max_bytes;
 }
 
+static bool fits_calmly(const wb_outbox *outbox, size_t weight)
+{
+    return outbox->backlog.metrics.pending < outbox->calm_rows &&
+           outbox->backlog.metrics.pending_bytes + weight <= outbox->calm_bytes;
+}
+
 /* The next time to ask the policy about what is open; one that is set stays. */
 static void ask_later(wb_outbox *outbox, int64_t now_us)
 {
@@ -101,7 +107,7 @@ static inline __attribute__((always_inline)) int put_locked(wb_outbox *outbox,
         if (choice->route > outbox->routes.count)
             return wb_fail(err, WB_MISUSE, "route %u: the last that was given out is %u",
                            (unsigned)choice->route, (unsigned)outbox->routes.count);
-        if (fits(outbox, weight)) {
+        if (fits_calmly(outbox, weight) || wb_outbox_fits_crowded(outbox, weight)) {
             wb_batch *batch = open_batch(outbox, tuple->bytes);
             if (batch == NULL)
                 return wb_fail(err, WB_MEMORY, "out of memory for a row");
@@ -120,10 +126,10 @@ static inline __attribute__((always_inline)) int put_locked(wb_outbox *outbox,
 int wb_outbox_put_tuple(wb_outbox *outbox, const wb_tuple *tuple, const wb_choice *choice,
                         bool *due, wb_err *err)
 {
+    wb_monitor_lock(&outbox->backlog.monitor);
     const wb_choice built_in = {.overflow = outbox->overflow};
     if (choice == NULL)
         choice = &built_in;
-    wb_monitor_lock(&outbox->backlog.monitor);
     int64_t now_us = tick_us(outbox);
     int code = put_locked(outbox, tuple, choice, &now_us, err);
     if (code != WB_OK && (code != WB_FULL || choice->overflow != WB_OVERFLOW_ASK))
@@ -140,11 +146,11 @@ int wb_outbox_put_tuple(wb_outbox *outbox, const wb_tuple *tuple, const wb_choic
 int wb_outbox_put_tuples(wb_outbox *outbox, const wb_tuple *tuples, size_t count, size_t *added,
                          bool *due, wb_err *err)
 {
-    const wb_choice built_in = {.overflow = outbox->overflow};
     int code = WB_OK;
     size_t done = 0;
     bool stop = false;
     wb_monitor_lock(&outbox->backlog.monitor);
+    const wb_choice built_in = {.overflow = outbox->overflow};
     int64_t now_us = tick_us(outbox);
     while (code == WB_OK && !stop && done < count) {
         code = put_locked(outbox, &tuples[done], &built_in, &now_us, err);

@@ -452,6 +452,8 @@ static void test_descriptor_tells_of_a_refused_row(void **state)
     flush(&backlog);
     wb_batch *batch = wb_outbox_take(&backlog.outbox);
     assert_non_null(batch);
+    wb_event nearly_full;
+    assert_true(wb_backlog_event(&backlog.outbox.backlog, &nearly_full));
     assert_false(wb_log_waiting(backlog.log));
     assert_false(is_readable(fd, 0));
     assert_int_equal(put(&backlog, NULL), WB_FULL);

@@ -1,0 +1,50 @@
+-- SPDX-License-Identifier: MIT
+-- What is done to a batcher of any form while it runs: purge and configure. Whoever delivers in a loop is told, since
+-- what it waits for may be settled, or due, by now.
+
+local core = require "writebehind.core"
+local hooks = require "writebehind.forms.hooks"
+local options = require "writebehind.options"
+
+local raw = core.raw
+
+local running = {}
+
+local function tell_driver(own)
+    if own.driver then
+        own.driver.loop.signal(own.driver)
+    end
+end
+
+local function purge(self)
+    local own = hooks.options_of(self, "batcher", "purge")
+    local rows, message, code = raw.purge(self)
+    tell_driver(own)
+    return rows, message, code
+end
+
+-- The option table of the object says what counts now, for those who look there.
+local function configure(self, changes)
+    local own = hooks.options_of(self, "batcher", "configure")
+    local flat, message = options.changes(own, changes)
+    if not flat then
+        error(message, 2)
+    end
+    local ok, text, code = raw.configure(self, flat)
+    if code == "misuse" then
+        error(options.refused("batcher:configure", text), 2)
+    elseif ok then
+        for name, value in pairs(flat) do
+            own[name] = value
+        end
+        tell_driver(own)
+    end
+    return ok, text, code
+end
+
+-- Puts them among the methods of all batchers.
+function running.set(methods)
+    methods.purge, methods.configure = purge, configure
+end
+
+return running
