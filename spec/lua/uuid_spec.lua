@@ -32,10 +32,13 @@ describe("a new uuid", function()
 
     it("is one that a uuid column takes", function()
         local batcher = assert(writebehind.batcher { store = writebehind.memory(), table = "t",
-            schema = writebehind.schema { { "id", "uuid", generate = "uuidv7" }, { "n", "int8" } } })
-        assert.is_true(batcher:add { id = writebehind.uuidv7(), n = 1 })
-        assert.is_true(batcher:add { id = writebehind.uuidv4(), n = 2 })
+            schema = writebehind.schema { { "id", "uuid", generate = "uuidv7" } } })
+        assert.is_true(batcher:add { id = writebehind.uuidv7() })
+        assert.is_true(batcher:add { id = writebehind.uuidv4() })
+        assert.is_true(batcher:add {})
+        assert.is_true(batcher:add_values())
         assert.is_true(batcher:close())
+        assert.equal(4, tonumber(batcher:stats().stored))
     end)
 
     it("is never one of the parent's in a child of fork", function()

@@ -271,7 +271,9 @@ function direct.install(batcher, methods)
     c.add_some = methods.add_some
     methods.add_some = load_add(batcher, methods.add, batcher, {}, 0, MANY)
     methods.add = load_add(batcher, methods.add, batcher, {}, 0, "return add")
-    methods.add_values = load_add(batcher, methods.add_values, batcher, places, nil, ANY_NUMBER)
+    if #places > 0 then
+        methods.add_values = load_add(batcher, methods.add_values, batcher, places, nil, ANY_NUMBER)
+    end
 end
 
 -- A method of `object`, which stands before the batcher: add(object, value of each name, row); the names are those of
