@@ -36,23 +36,31 @@ end
 
 local READS = {}
 
-function READS.rows(work, watch)
-    local following, index = work:rows(), 0
-    return function()
-        check_open(watch, "rows")
-        index = index + 1
-        if watch.breaks_at == index then
-            trip(watch, "rows")
+for _, name in ipairs { "rows", "lines" } do
+    READS[name] = function(work, watch)
+        local following, index = work[name](work), 0
+        return function()
+            check_open(watch, name)
+            index = index + 1
+            if watch.breaks_at == index then
+                trip(watch, name)
+            end
+            return following()
         end
-        return following()
     end
 end
 
-function READS.row(work, watch, index)
-    if watch.breaks_at and type(index) == "number" and index >= watch.breaks_at then
-        trip(watch, "row")
+for _, name in ipairs { "row", "unix_ns" } do
+    READS[name] = function(work, watch, index, ...)
+        if watch.breaks_at and type(index) == "number" and index >= watch.breaks_at then
+            trip(watch, name)
+        end
+        return work[name](work, index, ...)
     end
-    return work:row(index)
+end
+
+function READS.columns(work)
+    return work:columns()
 end
 
 for _, name in ipairs { "column", "ids", "times" } do
