@@ -118,7 +118,8 @@ static int health(const wb_backlog *backlog)
         return WB_HEALTH_CLOSED;
     if (backlog->holding)
         return WB_HEALTH_HOLDING;
-    return backlog->metrics.consecutive_failures > 0 ? WB_HEALTH_RETRYING : WB_HEALTH_OK;
+    bool failing = backlog->troubled || backlog->metrics.consecutive_failures > 0;
+    return failing ? WB_HEALTH_RETRYING : WB_HEALTH_OK;
 }
 
 void wb_backlog_stats(wb_backlog *backlog, wb_stats *out)

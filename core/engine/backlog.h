@@ -40,6 +40,7 @@ struct wb_backlog {
     bool threaded;   /* a flusher does what is due: the descriptor is for events alone */
     bool closing;    /* nothing new is accepted */
     bool holding;    /* the last failure was systemic */
+    bool troubled;   /* a part of it fails, whatever gets through besides */
     bool active;     /* a write ended since wb_backlog_rests was last asked */
     int64_t gate_us; /* nothing is taken before */
     wb_metrics metrics;

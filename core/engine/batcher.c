@@ -320,6 +320,12 @@ void wb_batcher_view(wb_batcher *batcher, const wb_batch *batch, wb_view *out)
         memset(out, 0, sizeof *out);
 }
 
+int wb_batcher_tables(wb_batcher *batcher, wb_table_stats **out, size_t *count, wb_err *err)
+{
+    int code = wb_pipeline_enter(&batcher->pipeline, err);
+    return code == WB_OK ? wb_outbox_tables(&batcher->outbox, out, count, err) : code;
+}
+
 void wb_batcher_undecided(wb_batcher *batcher, const char *decision, const char *why)
 {
     if (wb_pipeline_enter(&batcher->pipeline, NULL) == WB_OK)

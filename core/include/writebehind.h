@@ -335,6 +335,15 @@ WB_API int wb_batcher_purge(wb_batcher *batcher, uint64_t *rows, wb_err *err);
 WB_API int wb_batcher_room(wb_batcher *batcher, uint64_t *rows, uint64_t *bytes, wb_err *err);
 /* Describes a taken batch, or the open one where batch is NULL. */
 WB_API void wb_batcher_view(wb_batcher *batcher, const wb_batch *batch, wb_view *out);
+/* What is known of a table that rows are routed to. */
+typedef struct wb_table_stats {
+    const char *table; /* lives as long as the batcher */
+    uint64_t pending;  /* rows */
+    uint64_t consecutive_failures;
+    char last_error[256]; /* empty: none yet */
+} wb_table_stats;
+/* The tables that have rows pending, or whose last write failed, where rows are routed; else none. wb_free them. */
+WB_API int wb_batcher_tables(wb_batcher *batcher, wb_table_stats **out, size_t *count, wb_err *err);
 /* Counts and logs that a policy's decision ("route", …) failed, so that the built-in rule decided. */
 WB_API void wb_batcher_undecided(wb_batcher *batcher, const char *decision, const char *why);
 /* The next dead rows, for the owner's hook, which frees them with wb_batch_free; NULL: there are none. At most

@@ -92,6 +92,12 @@ bool wb_batch_reserve(wb_batch *batch, size_t bytes)
     return (compact(batch) && has_room(batch, bytes)) || grow(batch, bytes);
 }
 
+bool wb_batch_fit(wb_batch *batch, size_t bytes)
+{
+    return has_room(batch, bytes) || (compact(batch) && has_room(batch, bytes)) ||
+           wb_batch_prepare(batch, 1, bytes);
+}
+
 /* Moves the rows that are left over those that are gone, where more are gone: a batch that loses rows at its front
  * while others come must not grow for ever. */
 static bool compact(wb_batch *batch)

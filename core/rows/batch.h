@@ -29,6 +29,7 @@ struct wb_batch {
     bool in_doubt;        /* a write's fate is unknown */
     int64_t opened_us;    /* monotonic: when its first row came */
     int64_t due_us;       /* sealed: nobody takes it before */
+    int64_t own_due_us;   /* what due_us is where nothing else holds it back: see batch_list.h */
     int64_t taken_us;     /* when it was last taken */
     struct wb_trial
         *trial;      /* what adds up of its failures: see engine/outbox/trial.h; NULL: none */
@@ -64,6 +65,8 @@ static inline uint8_t *wb_batch_end(wb_batch *batch)
     return batch->tuples + batch->bytes;
 }
 void wb_batch_push(wb_batch *batch, size_t bytes, int64_t now_us);
+/* The same as wb_batch_reserve for a batch that is made to measure: it has no room to spare before it doubles. */
+bool wb_batch_fit(wb_batch *batch, size_t bytes);
 /* Makes room for so many more rows, of so many bytes together. False: as above. */
 bool wb_batch_prepare(wb_batch *batch, size_t rows, size_t bytes);
 /* Copies a run of another batch's rows to the end: `rows` of those that are left, from number `from` on; ages are
@@ -89,6 +92,11 @@ static inline size_t wb_batch_begin_of(const wb_batch *batch, size_t index)
 static inline size_t wb_batch_begin(const wb_batch *batch)
 {
     return wb_batch_begin_of(batch, 0);
+}
+/* When the first row that is left came, or the most that its age shows. */
+static inline int64_t wb_batch_since_us(const wb_batch *batch)
+{
+    return batch->opened_us + batch->rows[batch->first].age_us;
 }
 /* The memory of the rows that are left, by tuples and overhead. */
 static inline size_t wb_batch_weight(const wb_batch *batch)

@@ -58,7 +58,7 @@ describe("retry_delay", function()
                 return row.n <= 3 and "low" or "high"
             end,
         }, {
-            batch_size = 5,
+            batch_size = 3, interval = 1,
             answer = function(_, call)
                 if call.table == "low" and call.attempt <= 2 then
                     return nil, "down at " .. call.attempt, call.attempt == 2 and "hold" or nil

@@ -169,7 +169,7 @@ describe("route", function()
 
     it("shows in a batch that is lent", function()
         local tables = {}
-        local play = policy.play({ route = by_rest(2) }, { inline = false, batch_size = 2 })
+        local play = policy.play({ route = by_rest(2) }, { inline = false, batch_size = 1 })
         play:add(1, 2)
         for _ = 1, 2 do
             local batch = assert(play.batcher:take())

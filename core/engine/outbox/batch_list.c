@@ -17,6 +17,7 @@ void wb_batch_list_put(wb_batch_list *list, wb_batch *batch)
         link = &list->last->next;
     while (*link != NULL && goes_before(*link, batch))
         link = &(*link)->next;
+    batch->own_due_us = batch->due_us;
     batch->next = *link;
     *link = batch;
     if (batch->next == NULL)
@@ -53,11 +54,22 @@ int64_t wb_batch_list_due_us(wb_batch_list *list)
     return list->due_us;
 }
 
-void wb_batch_list_delay(wb_batch_list *list, wb_batch *batch, int64_t due_us)
+static void set_due(wb_batch_list *list, wb_batch *batch, int64_t due_us)
 {
     if (batch->due_us <= list->due_us)
         list->due_known = false;
     batch->due_us = due_us;
     if (due_us < list->due_us)
         list->due_us = due_us;
+}
+
+void wb_batch_list_delay(wb_batch_list *list, wb_batch *batch, int64_t due_us)
+{
+    batch->own_due_us = due_us;
+    set_due(list, batch, due_us);
+}
+
+void wb_batch_list_hold_back(wb_batch_list *list, wb_batch *batch, int64_t until_us)
+{
+    set_due(list, batch, batch->own_due_us > until_us ? batch->own_due_us : until_us);
 }

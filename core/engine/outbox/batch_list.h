@@ -18,5 +18,7 @@ void wb_batch_list_remove(wb_batch_list *list, wb_batch *batch);
 int64_t wb_batch_list_due_us(wb_batch_list *list); /* WB_NEVER: there are none, or none ever is */
 /* Of a batch that is in the list: the only way to change it. */
 void wb_batch_list_delay(wb_batch_list *list, wb_batch *batch, int64_t due_us);
+/* Is not due before that time, whatever its own is. */
+void wb_batch_list_hold_back(wb_batch_list *list, wb_batch *batch, int64_t until_us);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Completing taken batches: a batch is stored, or goes back with a due time, or is divided, or is dead. What was
  * stored of a batch is gone from it before it goes back, so that nothing is sent twice that is known to be in. */
+#include "engine/outbox/gate.h"
 #include "engine/outbox/trial.h"
 #include "engine/outbox/verdict.h"
 
@@ -33,6 +34,7 @@ static void succeed(wb_outbox *outbox, wb_batch *batch, int64_t elapsed_us, int6
     wb_outbox_write_took(outbox, rows, elapsed_us);
     count_stored(outbox, batch, rows);
     wb_backlog_succeeded(&outbox->backlog, rows, now_us);
+    wb_gate_succeeded(outbox, batch->route);
     wb_trial_witness(outbox, batch, rows, now_us);
     wb_outbox_settle(outbox, batch);
 }
@@ -72,6 +74,7 @@ static void fail(wb_outbox *outbox, wb_batch *batch, const wb_ending *ending, in
     uint64_t stored = ending->stored < left ? ending->stored : left;
     wb_err err = refusal_of(ending->err, stored);
     wb_backlog_failed(&outbox->backlog, &err, left, stored > 0, now_us);
+    wb_gate_failed(outbox, batch->route, &err, stored > 0);
     count_stored(outbox, batch, stored);
     batch->in_doubt = batch->in_doubt || err.in_doubt;
     if (stored > 0)
@@ -117,7 +120,9 @@ void wb_outbox_complete(wb_outbox *outbox, wb_batch *batch, const wb_ending *end
     outbox->last = (wb_last){.rows = left, .elapsed_us = elapsed_us, .ok = err == NULL};
     wb_batch_list_remove(&outbox->taken, batch);
     outbox->taken_count--;
+    uint32_t route = batch->route;
     end(outbox, batch, ending, now_us);
+    wb_gate_returned(outbox, route);
     wb_outbox_look_for_room(outbox);
     wb_log_flush(backlog->log, &event);
     wb_backlog_ended(backlog);

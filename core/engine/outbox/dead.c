@@ -101,7 +101,7 @@ static void drop_one(wb_outbox *outbox, wb_batch *batch, const char *why, int64_
 static void end_all(wb_outbox *outbox, const char *why, int64_t now_us,
                     void (*end_one)(wb_outbox *, wb_batch *, const char *, int64_t))
 {
-    wb_outbox_seal_open(outbox, WB_REASON_CLOSE);
+    wb_outbox_seal_all(outbox, WB_REASON_CLOSE);
     while (outbox->sealed.first != NULL) {
         wb_batch *batch = outbox->sealed.first;
         wb_batch_list_remove(&outbox->sealed, batch);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * See hold.h. */
+#include "engine/outbox/gate.h"
 #include "engine/outbox/hold.h"
 
 #include "base/env.h"
@@ -66,14 +67,16 @@ uint64_t wb_trial_patience(const wb_trial *trial)
     return trial->stored > sample ? trial->stored : sample;
 }
 
-/* Where a fair sample of what there is was refused, all else waits. */
-bool wb_trial_shut_gate(wb_outbox *outbox, int64_t now_us)
+/* Where a fair sample of what a table has was refused, all else of it waits. */
+bool wb_trial_shut_gate(wb_outbox *outbox, uint32_t route, int64_t now_us)
 {
-    if (outbox->refused < sample_rows(outbox->holds))
+    wb_lane *lane = wb_lane_of(&outbox->lanes, route);
+    if (lane->refused < sample_rows(lane->holds))
         return false;
-    outbox->refused = 0;
-    outbox->holds++;
-    outbox->backlog.gate_us = delay_us(outbox, outbox->holds, now_us);
+    lane->refused = 0;
+    lane->holds++;
+    int64_t until_us = delay_us(outbox, lane->holds, now_us);
+    wb_gate_shut(outbox, route, until_us, until_us);
     return true;
 }
 
@@ -84,7 +87,7 @@ static void hold(wb_outbox *outbox, wb_trial *trial, int64_t now_us)
     backlog->holding = true;
     trial->refused = 0;
     trial->holds++;
-    if (wb_trial_shut_gate(outbox, now_us))
+    if (wb_trial_shut_gate(outbox, trial->route, now_us))
         forget_witnesses(outbox, trial->route);
     merge_parts(outbox, trial, true);
     int64_t due_us = delay_us(outbox, trial->holds, now_us);
@@ -107,8 +110,8 @@ static void wait_together(wb_outbox *outbox, const wb_batch *group)
 {
     for (wb_batch *batch = outbox->sealed.first; batch != NULL; batch = batch->next) {
         if (batch != group && batch->standing == WB_WAITING && batch->route == group->route &&
-            batch->due_us < group->due_us)
-            wb_batch_list_delay(&outbox->sealed, batch, group->due_us);
+            batch->own_due_us < group->own_due_us)
+            wb_batch_list_delay(&outbox->sealed, batch, group->own_due_us);
     }
 }
 
@@ -168,7 +171,7 @@ static void pause_trial(wb_outbox *outbox, wb_trial *trial, int64_t now_us)
     {
         if (batch->standing == WB_SUSPECT)
             wb_trial_set_due(outbox, batch, WB_TRIED, due_us);
-        else if (batch->due_us < due_us)
+        else if (batch->own_due_us < due_us)
             wb_batch_list_delay(&outbox->sealed, batch, due_us);
     }
 }

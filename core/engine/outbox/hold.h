@@ -33,8 +33,8 @@ static inline void wb_trial_set_due(wb_outbox *outbox, wb_batch *batch, int stan
 
 /* Lone rows that may be refused in a row before the trial stops. */
 uint64_t wb_trial_patience(const wb_trial *trial);
-/* Where a fair sample of all that there is was refused, all else waits; false: others may get through. */
-bool wb_trial_shut_gate(wb_outbox *outbox, int64_t now_us);
+/* Where a fair sample of all that a table has was refused, all else of it waits; false: others may get through. */
+bool wb_trial_shut_gate(wb_outbox *outbox, uint32_t route, int64_t now_us);
 /* Nothing is left but suspects, or a sample was refused; all_barred: of a fault of the table. */
 void wb_trial_stop(wb_outbox *outbox, wb_trial *trial, bool all_barred, int64_t now_us);
 

@@ -1,99 +1,10 @@
 /* SPDX-License-Identifier: MIT
- * The outbox's ground: its lists, and every move of a batch between them. Putting, taking, completing, rejecting
- * and giving up stand on it, each in a file of its own. See outbox.h for the invariants. */
+ * The outbox's ground: moving batches, and what is open. Rows gather until they are due, each table's in a batch of its
+ * own. The batcher's own table fills outbox->open, and so do the rows of which only a worker's policy will say where
+ * they go; all others fill their lanes. Sealing moves a batch and copies no row. Putting, taking, completing, rejecting and
+ * giving up stand on it, each in a file of its own. Locked, all of it, by the outbox's lock; only memory fails, and then
+ * nothing is changed. See outbox.h for the invariants. */
 #include "engine/outbox/outbox.h"
-
-#include <assert.h>
-#include <string.h>
-
-/* What waits goes out in writes of up to so many batches, within batch_bytes: the fewer commits, the less the server
- * waits for its disk. */
-enum { MERGED_BATCHES = 16 };
-
-static const wb_backlog_class class;
-
-/* A script's write ends when it likes. */
-static bool has_deadline(const wb_batcher_options *options)
-{
-    return options->store != NULL && !options->store->class->scripted;
-}
-
-static uint64_t rows_of_a_write(const wb_batcher_options *options, bool threaded)
-{
-    if (!threaded || options->store->class->scripted)
-        return options->batch_size;
-    if (options->merge_rows > 0)
-        return options->merge_rows;
-    return options->batch_size < UINT64_MAX / MERGED_BATCHES ? options->batch_size * MERGED_BATCHES
-                                                             : UINT64_MAX;
-}
-
-/* Where the store's speed has made writes smaller, they stay so. */
-static void set_write_rows(wb_outbox *outbox, const wb_batcher_options *options)
-{
-    bool threaded = outbox->backlog.threaded;
-    bool at_most = outbox->write_rows == outbox->most_write_rows;
-    outbox->most_write_rows = rows_of_a_write(options, threaded);
-    outbox->merge_rows = threaded ? outbox->most_write_rows : 0;
-    if (at_most || outbox->write_rows > outbox->most_write_rows)
-        outbox->write_rows = outbox->most_write_rows;
-}
-
-void wb_outbox_set_calm(wb_outbox *outbox)
-{
-    outbox->calm_rows = outbox->max_rows - (outbox->crowded ? 0 : outbox->max_rows / 5);
-    outbox->calm_bytes = outbox->max_bytes - (outbox->crowded ? 0 : outbox->max_bytes / 5);
-}
-
-void wb_outbox_set_options(wb_outbox *outbox, const wb_batcher_options *options)
-{
-    outbox->options = *options;
-    outbox->backlog.retry = options->retry;
-    outbox->pool.most_bytes = options->batch_bytes;
-    outbox->thresholds = wb_thresholds_of(options);
-    outbox->max_rows = options->max_pending_rows;
-    outbox->max_bytes = options->max_pending_bytes;
-    outbox->overflow = options->overflow;
-    outbox->block_timeout_us = options->block_timeout_us;
-    outbox->write_timeout_us = has_deadline(options) ? options->write_timeout_us : WB_NEVER;
-    set_write_rows(outbox, options);
-    wb_outbox_set_calm(outbox);
-}
-
-void wb_outbox_init(wb_outbox *outbox, const wb_batcher_options *options, const wb_env *env,
-                    const wb_target *target, bool threaded)
-{
-    memset(outbox, 0, sizeof *outbox);
-    wb_backlog_init(&outbox->backlog, &class, env, &options->retry, target->log, threaded);
-    wb_uuid_source_init(&outbox->ids, env);
-    outbox->schema = target->schema;
-    outbox->table = target->table;
-    outbox->ask_us = WB_NEVER;
-    outbox->asking = outbox->routing = options->policy != NULL;
-    outbox->one_shape = options->store != NULL && options->store->class->one_shape;
-    wb_outbox_set_options(outbox, options);
-    wb_script_client_init(&outbox->script_client, options->policy, target, &outbox->backlog);
-    outbox->ids_column =
-        options->ids && options->flush_events ? wb_schema_generated(options->schema) : -1;
-    outbox->keep_dead = options->dead_path != NULL || options->dead_events;
-}
-
-void wb_outbox_fini(wb_outbox *outbox)
-{
-    assert(outbox->taken.first == NULL);
-    wb_batch_free(outbox->open);
-    wb_batch_free_list(outbox->sealed.first);
-    wb_pool_fini(&outbox->pool);
-    wb_batch_free_list(outbox->dead);
-    wb_script_client_fini(&outbox->script_client);
-    while (outbox->trials != NULL) {
-        wb_trial *trial = outbox->trials;
-        outbox->trials = trial->next;
-        wb_free(trial);
-    }
-    wb_routes_fini(&outbox->routes);
-    wb_backlog_fini(&outbox->backlog);
-}
 
 /* ---- lists and states ---- */
 
@@ -109,22 +20,6 @@ void wb_outbox_take_new(wb_outbox *outbox, wb_batch *batch)
     wb_batch_list_put(&outbox->taken, batch);
 }
 
-/* Rows that were dropped from the open batch leave it empty: it stays open then. */
-void wb_outbox_seal_open(wb_outbox *outbox, int reason)
-{
-    wb_batch *open = outbox->open;
-    if (open == NULL || wb_batch_left(open) == 0)
-        return;
-    outbox->open = NULL;
-    open->serial = ++outbox->serial;
-    open->reason = reason;
-    open->due_us = INT64_MIN;
-    wb_outbox_new_id(outbox, open);
-    wb_batch_become(open, WB_BATCH_SEALED);
-    wb_pool_learn(&outbox->pool, open);
-    wb_batch_list_put(&outbox->sealed, open);
-}
-
 void wb_outbox_settle(wb_outbox *outbox, wb_batch *batch)
 {
     wb_trial_leave(&outbox->trials, batch);
@@ -132,79 +27,201 @@ void wb_outbox_settle(wb_outbox *outbox, wb_batch *batch)
     wb_pool_put(&outbox->pool, batch);
 }
 
-/* One draw for both delays: a lone batch waits once, not for the later of two draws. */
-void wb_outbox_delay(wb_outbox *outbox, wb_batch *batch, int64_t now_us)
+/* ---- sealing ---- */
+
+/* The batch may not take a row of so many bytes: it is sealed first, for this reason. */
+static int is_full(const wb_outbox *outbox, const wb_batch *open, size_t bytes)
 {
-    wb_backlog *backlog = &outbox->backlog;
-    double fraction = wb_backlog_fraction(backlog);
-    batch->due_us = wb_after_us(now_us, wb_backlog_delay_us(backlog, batch->attempt, fraction));
-    backlog->gate_us = wb_after_us(
-        now_us, wb_backlog_delay_us(backlog, backlog->metrics.consecutive_failures, fraction));
+    const wb_thresholds *thresholds = &outbox->thresholds;
+    if (open == NULL || wb_batch_left(open) == 0)
+        return WB_REASON_NONE;
+    if (wb_batch_left(open) >= thresholds->batch_size)
+        return WB_REASON_SIZE;
+    return open->bytes + bytes > thresholds->batch_bytes ? WB_REASON_BYTES : WB_REASON_NONE;
 }
 
-void wb_outbox_put_back(wb_outbox *outbox, wb_batch *batch, int64_t now_us)
+static void seal(wb_outbox *outbox, wb_batch *open, int reason)
 {
-    wb_outbox_delay(outbox, batch, now_us);
-    wb_batch_become(batch, WB_BATCH_SEALED);
-    wb_batch_list_put(&outbox->sealed, batch);
+    open->serial = ++outbox->serial;
+    open->reason = reason;
+    open->due_us = INT64_MIN;
+    wb_outbox_new_id(outbox, open);
+    wb_batch_become(open, WB_BATCH_SEALED);
 }
 
-/* ---- what the backlog asks ---- */
+/* Rows that were dropped from the open batch leave it empty: it stays open then. */
+void wb_outbox_seal_open(wb_outbox *outbox, int reason)
+{
+    wb_batch *open = outbox->open;
+    if (open == NULL || wb_batch_left(open) == 0)
+        return;
+    outbox->open = NULL;
+    seal(outbox, open, reason);
+    open->routed = outbox->script_client.policy == NULL;
+    wb_pool_learn(&outbox->pool, open);
+    wb_batch_list_put(&outbox->sealed, open);
+    if (open->routed && outbox->lanes.own.held_back)
+        wb_batch_list_hold_back(&outbox->sealed, open, outbox->lanes.own.gate_us);
+}
 
-static int64_t open_due_us(const wb_outbox *outbox)
+static void seal_lane(wb_outbox *outbox, uint32_t route, int reason)
+{
+    wb_lane *lane = wb_lane_of(&outbox->lanes, route);
+    wb_batch *open = lane->open;
+    wb_lanes_remove(&outbox->lanes, route);
+    if (open == NULL || wb_batch_left(open) == 0)
+        return;
+    lane->open = NULL;
+    outbox->lanes.rows -= wb_batch_left(open);
+    outbox->lanes.bytes -= open->bytes - wb_batch_begin(open);
+    seal(outbox, open, reason);
+    open->routed = true;
+    open->route = route;
+    open->table = route > 0 ? outbox->routes.names[route - 1] : NULL;
+    lane->busy = reason == WB_REASON_SIZE || reason == WB_REASON_BYTES;
+    if (lane->busy)
+        wb_pool_learn(&outbox->pool, open);
+    else
+        wb_batch_shrink(open); /* there may be many */
+    wb_batch_list_put(&outbox->sealed, open);
+    if (lane->held_back)
+        wb_batch_list_hold_back(&outbox->sealed, open, lane->gate_us);
+}
+
+void wb_outbox_seal_all(wb_outbox *outbox, int reason)
+{
+    wb_outbox_seal_open(outbox, reason);
+    while (outbox->lanes.count > 0)
+        seal_lane(outbox, outbox->lanes.heap[0], reason);
+}
+
+/* ---- filling ---- */
+
+wb_batch *wb_outbox_open_batch(wb_outbox *outbox, size_t bytes)
+{
+    int reason = is_full(outbox, outbox->open, bytes);
+    if (reason != WB_REASON_NONE)
+        wb_outbox_seal_open(outbox, reason);
+    if (outbox->open == NULL)
+        outbox->open = wb_pool_get(&outbox->pool, outbox->schema);
+    if (outbox->open == NULL || !wb_batch_reserve(outbox->open, bytes))
+        return NULL;
+    return outbox->open;
+}
+
+wb_batch *wb_outbox_open_lane(wb_outbox *outbox, uint32_t route, size_t bytes)
+{
+    wb_lane *lane = wb_lane_of(&outbox->lanes, route);
+    int reason = is_full(outbox, lane->open, bytes);
+    if (reason != WB_REASON_NONE)
+        seal_lane(outbox, route, reason);
+    if (lane->open == NULL)
+        lane->open =
+            lane->busy ? wb_pool_get(&outbox->pool, outbox->schema) : wb_batch_new(outbox->schema);
+    return lane->open != NULL && wb_batch_fit(lane->open, bytes) ? lane->open : NULL;
+}
+
+/* Where its gate is shut the rows gather on: were they sealed, a table that is down would be a heap of small batches. */
+void wb_outbox_lane_changed(wb_outbox *outbox, uint32_t route)
+{
+    wb_lane *lane = wb_lane_of(&outbox->lanes, route);
+    if (lane->open == NULL || wb_batch_left(lane->open) == 0) {
+        wb_lanes_remove(&outbox->lanes, route);
+        return;
+    }
+    int64_t since_us = wb_batch_since_us(lane->open), gate_us = lane->gate_us;
+    if (gate_us > since_us && gate_us - outbox->thresholds.interval_us > since_us)
+        since_us = gate_us - outbox->thresholds.interval_us;
+    wb_lanes_set(&outbox->lanes, route, since_us);
+}
+
+void wb_outbox_lane_grew(wb_outbox *outbox, uint32_t route, size_t bytes)
+{
+    const wb_batch *open = wb_lane_of(&outbox->lanes, route)->open;
+    outbox->lanes.rows++;
+    outbox->lanes.bytes += bytes;
+    if (wb_batch_left(open) == 1)
+        wb_outbox_lane_changed(outbox, route);
+    int reason = wb_thresholds_due(&outbox->thresholds, wb_batch_left(open), open->bytes, 0);
+    if (reason != WB_REASON_NONE)
+        seal_lane(outbox, route, reason);
+}
+
+/* The rows of a batch, each with its route, go where they gather. Answers how many did before memory ended. */
+size_t wb_outbox_gather(wb_outbox *outbox, const wb_batch *batch)
+{
+    size_t rows = wb_lanes_prepare(&outbox->lanes, outbox->routes.count) ? wb_batch_left(batch) : 0;
+    for (size_t i = 0; i < rows; i++) {
+        uint32_t route = batch->rows[batch->first + i].route;
+        size_t bytes = wb_batch_begin_of(batch, i + 1) - wb_batch_begin_of(batch, i);
+        wb_batch *open = wb_outbox_open_lane(outbox, route, bytes);
+        if (open == NULL || !wb_batch_merge_run(open, batch, i, 1))
+            return i;
+        wb_outbox_lane_grew(outbox, route, bytes);
+    }
+    return rows;
+}
+
+/* ---- what is due, and what is the oldest ---- */
+
+static int64_t own_due_us(const wb_outbox *outbox)
 {
     const wb_batch *open = outbox->open;
     if (open == NULL || wb_batch_left(open) == 0)
         return WB_NEVER;
-    if (wb_thresholds_due(&outbox->thresholds, wb_batch_left(open), open->bytes, 0) !=
-        WB_REASON_NONE)
-        return INT64_MIN;
-    return wb_after_us(open->opened_us, outbox->thresholds.interval_us);
+    bool full = wb_thresholds_due(&outbox->thresholds, wb_batch_left(open), open->bytes, 0) !=
+                WB_REASON_NONE;
+    int64_t due_us =
+        full ? INT64_MIN : wb_after_us(open->opened_us, outbox->thresholds.interval_us);
+    bool routed = outbox->script_client.policy == NULL && outbox->routes.count > 0;
+    if (routed && outbox->lanes.own.gate_us > due_us) /* see gate.h */
+        return outbox->lanes.own.gate_us;
+    return due_us;
 }
 
-int64_t wb_outbox_next_due_us(wb_backlog *backlog)
+static int64_t lanes_due_us(wb_outbox *outbox)
 {
-    wb_outbox *outbox = (wb_outbox *)backlog;
-    if (outbox->backlog.metrics.consecutive_failures > 0 && outbox->taken_count > 0)
-        return WB_NEVER; /* one at a time until one gets through */
-    int64_t due_us = wb_batch_list_due_us(&outbox->sealed);
-    int64_t open_us = open_due_us(outbox);
-    if (open_us < due_us)
-        due_us = open_us;
-    if (outbox->ask_us < due_us)
-        due_us = outbox->ask_us;
-    return due_us > outbox->backlog.gate_us ? due_us : outbox->backlog.gate_us;
+    if (outbox->lanes.count == 0)
+        return WB_NEVER;
+    const wb_lane *lane = wb_lane_of(&outbox->lanes, outbox->lanes.heap[0]);
+    return wb_after_us(lane->since_us, outbox->thresholds.interval_us);
 }
 
-static uint64_t seal(wb_backlog *backlog, int reason)
+int64_t wb_outbox_open_due_us(wb_outbox *outbox)
 {
-    wb_outbox *outbox = (wb_outbox *)backlog;
-    wb_outbox_seal_open(outbox, reason);
-    for (wb_batch *batch = outbox->sealed.first;
-         batch != NULL && batch->serial <= outbox->lent_serial; batch = batch->next) {
-        if (reason != WB_REASON_POLICY && !wb_trial_rests(batch))
-            wb_batch_list_delay(&outbox->sealed, batch, INT64_MIN);
+    int64_t own_us = own_due_us(outbox), lanes_us = lanes_due_us(outbox);
+    return own_us < lanes_us ? own_us : lanes_us;
+}
+
+void wb_outbox_seal_due(wb_outbox *outbox, int64_t now_us)
+{
+    const wb_batch *open = outbox->open;
+    if (open != NULL && own_due_us(outbox) <= now_us) {
+        int reason = wb_thresholds_due(&outbox->thresholds, wb_batch_left(open), open->bytes,
+                                       now_us - open->opened_us);
+        if (reason != WB_REASON_NONE)
+            wb_outbox_seal_open(outbox, reason);
     }
-    return outbox->serial;
+    if (outbox->lanes.count > 0 && lanes_due_us(outbox) <= now_us)
+        seal_lane(outbox, outbox->lanes.heap[0], WB_REASON_AGE);
 }
 
-static bool settled(const wb_backlog *backlog, uint64_t ticket)
+bool wb_outbox_has_open(const wb_outbox *outbox)
 {
-    const wb_outbox *outbox = (const wb_outbox *)backlog;
-    if (outbox->sealed.first != NULL && outbox->sealed.first->serial <= ticket)
-        return false;
-    return outbox->taken.first == NULL || outbox->taken.first->serial > ticket;
+    return outbox->lanes.count > 0 || (outbox->open != NULL && wb_batch_left(outbox->open) > 0);
 }
 
-static bool unread(const wb_backlog *backlog)
+size_t wb_outbox_skip_oldest_open(wb_outbox *outbox)
 {
-    return ((const wb_outbox *)backlog)->dead != NULL;
+    wb_batch *open = outbox->open;
+    uint32_t route = outbox->lanes.count > 0 ? outbox->lanes.heap[0] : 0;
+    wb_lane *lane = wb_lane_of(&outbox->lanes, route);
+    bool own = open != NULL && wb_batch_left(open) > 0;
+    if (outbox->lanes.count == 0 || (own && wb_batch_since_us(open) <= lane->since_us))
+        return wb_batch_skip(open, 1);
+    size_t weight = wb_batch_skip(lane->open, 1);
+    outbox->lanes.rows--;
+    outbox->lanes.bytes -= weight - WB_ROW_OVERHEAD;
+    wb_outbox_lane_changed(outbox, route);
+    return weight;
 }
-
-static const wb_backlog_class class = {
-    .unit = "rows",
-    .next_due_us = wb_outbox_next_due_us,
-    .seal = seal,
-    .settled = settled,
-    .unread = unread,
-};

@@ -3,15 +3,20 @@
  * and of the lock. Rows are put in one by one; batches are taken out, delivered by whoever took them, and
  * completed, each exactly once.
  *
- * Invariants, under the backlog's lock: a batch is in exactly one of `open`, `sealed`, `taken`. Only the one who took
- * a batch reads or changes its rows; others, who have the lock, only look at how many they are.
+ * Invariants, under the backlog's lock: a batch is in exactly one of `open`, a lane, `sealed`, `taken`. Only the one who
+ * took a batch reads or changes its rows; others, who have the lock, only look at how many they are.
  * Of the batches that are due the least tried is taken first, then the oldest, so that a batch that always fails
- * can't stop the others. After a failure nothing is taken before `gate_us`, and one at a time. */
+ * can't stop the others. After a failure nothing of its table is taken before the table's gate, and one batch at a time;
+ * where several tables fail in a row, or there is one only, nothing at all is before `gate_us`: see gate.h.
+ * A table's rows gather in its lane until they are due by themselves: see lanes.h. The rows of which only a
+ * worker's policy can say where they go are in `open`, and sealed they are not `routed`; before anything is written they
+ * are routed. */
 #ifndef WB_OUTBOX_H
 #define WB_OUTBOX_H
 
 #include "engine/backlog.h"
 #include "engine/outbox/batch_list.h"
+#include "engine/outbox/lanes.h"
 #include "engine/outbox/pool.h"
 #include "engine/outbox/routes.h"
 #include "engine/outbox/script_client.h"
@@ -47,15 +52,15 @@ typedef struct wb_outbox {
     int64_t block_timeout_us;
 
     wb_trial *trials;     /* batches that were refused: see trial.h */
-    uint64_t refused;     /* lone rows in a row, since a write was stored or the gate was shut */
-    unsigned holds;       /* in a row, since a write was stored */
     int64_t unix_skew;    /* wall clock less monotonic clock, read with each new open batch */
     uint64_t serial;      /* of the last sealed batch */
     uint64_t lent_serial; /* the highest that was ever taken */
+    uint64_t ticket;      /* the last that was given out: what is up to it is not to gather */
     size_t taken_count;
     wb_last last;         /* write that ended */
     unsigned passed_over; /* batches taken in a row while one that failed was due */
     wb_batch *open;       /* NULL until a row comes */
+    wb_lanes lanes;       /* of the tables that rows go to */
     wb_batch_list sealed;
     wb_batch_list taken;
     wb_batch *dead;     /* settled batches that somebody wants to see: the oldest first */
@@ -67,8 +72,7 @@ typedef struct wb_outbox {
 
     wb_routes
         routes; /* the tables, besides its own, that rows go to: their routes are counted from 1 */
-    bool routing;   /* rows may be of several tables: batches are divided when they are taken */
-    bool one_shape; /* the store wants rows of one shape: the same */
+    bool one_shape; /* the store wants rows of one shape: batches are divided when they are taken */
     int64_t ask_us; /* when a policy is to be asked about the open batch; WB_NEVER */
     bool asking;    /* it has a say in it */
     wb_script_client script_client; /* of who delivers, not locked */
@@ -98,6 +102,8 @@ void wb_outbox_report(const wb_outbox *outbox, const wb_batch *batch, wb_event *
 /* See wb_batcher_route, wb_batcher_view. */
 int wb_outbox_route(wb_outbox *outbox, const char *table, uint32_t *out, wb_err *err);
 void wb_outbox_view(wb_outbox *outbox, const wb_batch *batch, wb_view *out);
+/* See wb_batcher_tables. */
+int wb_outbox_tables(wb_outbox *outbox, wb_table_stats **out, size_t *count, wb_err *err);
 /* For who delivers, where a worker's script decides: whether to flush, where it is time to ask, sealing what is open;
  * and when to try a batch again (as wb_outcome.retry_us). */
 void wb_outbox_ask_flush(wb_outbox *outbox);
@@ -113,7 +119,6 @@ void wb_outbox_room(wb_outbox *outbox, uint64_t *rows, uint64_t *bytes); /* see 
 
 /* Locked; between the outbox's own parts. */
 int64_t wb_outbox_next_due_us(wb_backlog *backlog);
-void wb_outbox_seal_open(wb_outbox *outbox, int reason);
 void wb_outbox_new_id(wb_outbox *outbox, wb_batch *batch);   /* what a piece has, too */
 void wb_outbox_take_new(wb_outbox *outbox, wb_batch *batch); /* made by the taker: it is taken */
 void wb_outbox_settle(wb_outbox *outbox, wb_batch *batch);
@@ -122,9 +127,11 @@ void wb_outbox_settle(wb_outbox *outbox, wb_batch *batch);
 void wb_outbox_delay(wb_outbox *outbox, wb_batch *batch, int64_t now_us);
 /* Puts a taken batch back among the sealed, with that delay. */
 void wb_outbox_put_back(wb_outbox *outbox, wb_batch *batch, int64_t now_us);
-/* Unlocked. Makes one batch of one table of what was taken: merges what was taken together, and puts rows of other
- * tables, or other shapes, back, sealed. NULL: no memory, all is back; or a policy refused each row. */
-wb_batch *wb_outbox_to_one_table(wb_outbox *outbox, wb_batch *batch, bool routing);
+/* Unlocked. Makes one batch of what was taken: merges what was taken together, and puts rows of other shapes back, sealed.
+ * NULL: no memory, all is back. */
+wb_batch *wb_outbox_to_one_write(wb_outbox *outbox, wb_batch *batch);
+/* Unlocked. Where something is due and a worker's policy says where rows go, asks it of all that it was not asked of. */
+void wb_outbox_ask_routes(wb_outbox *outbox);
 /* Takes what may change of the options. The second also has it count for what is there: configure.c. */
 void wb_outbox_set_options(wb_outbox *outbox, const wb_batcher_options *options);
 void wb_outbox_configure(wb_outbox *outbox, const wb_batcher_options *options);
@@ -135,6 +142,27 @@ void wb_outbox_set_calm(wb_outbox *outbox); /* after a change of the limits, or 
 /* A row of that weight is past the calm limits. Says so, the first time; is there room all the same? */
 bool wb_outbox_fits_crowded(wb_outbox *outbox, size_t weight);
 void wb_outbox_look_for_room(wb_outbox *outbox); /* says that there is room again */
+
+/* ---- what is open ---- */
+
+/* Locked. The batch that rows of the batcher's own table fill, or those that are not routed, and that of a route: with
+ * room for a row of so many bytes; NULL: no memory. */
+wb_batch *wb_outbox_open_batch(wb_outbox *outbox, size_t bytes);
+wb_batch *wb_outbox_open_lane(wb_outbox *outbox, uint32_t route, size_t bytes);
+/* A row came into the lane's: it may be sealed by that. */
+void wb_outbox_lane_grew(wb_outbox *outbox, uint32_t route, size_t bytes);
+/* Rows of the lane's left it, or its gate did something. */
+void wb_outbox_lane_changed(wb_outbox *outbox, uint32_t route);
+/* The rows of a taken batch that was asked about go where they gather. Answers how many did before memory ended. */
+size_t wb_outbox_gather(wb_outbox *outbox, const wb_batch *batch);
+void wb_outbox_seal_open(wb_outbox *outbox, int reason);
+void wb_outbox_seal_all(wb_outbox *outbox, int reason); /* and the lanes */
+/* Seals what is due: of the lanes, the first. */
+void wb_outbox_seal_due(wb_outbox *outbox, int64_t now_us);
+int64_t wb_outbox_open_due_us(wb_outbox *outbox); /* WB_NEVER: nothing is open */
+bool wb_outbox_has_open(const wb_outbox *outbox);
+/* Drops the oldest row of all that is open, which there is. Answers what the weight lost. */
+size_t wb_outbox_skip_oldest_open(wb_outbox *outbox);
 
 /* ---- how many rows a write has: size.c ---- */
 

@@ -39,10 +39,10 @@ size_t wb_class_around_far(const wb_batch *batch, size_t index, const void *cont
 
 /* ---- dividing ---- */
 
-/* Where rows are routed, a part goes where its first row does. */
+/* A part of a batch that was not routed goes where its first row does. */
 static void label(const wb_outbox *outbox, wb_batch *part)
 {
-    if (!outbox->routing)
+    if (part->routed)
         return;
     part->route = (uint32_t)wb_class_route(part, 0, NULL);
     part->table = part->route > 0 ? outbox->routes.names[part->route - 1] : NULL;

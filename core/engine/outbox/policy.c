@@ -3,7 +3,10 @@
  * decides for it. See script_client.h for what happens where a decision fails. */
 #include "engine/outbox/outbox.h"
 
+#include <stdio.h>
 #include <string.h>
+
+#include "base/env.h"
 
 enum { TABLE_BYTES = 255 };
 
@@ -15,8 +18,8 @@ int wb_outbox_route(wb_outbox *outbox, const char *table, uint32_t *out, wb_err 
     uint32_t number = 0;
     if (strcmp(table, outbox->table) != 0) {
         wb_monitor_lock(&outbox->backlog.monitor);
-        bool found = wb_routes_find(&outbox->routes, table, &number);
-        outbox->routing = outbox->routing || found;
+        bool found = wb_lanes_prepare(&outbox->lanes, outbox->routes.count + 1) &&
+                     wb_routes_find(&outbox->routes, table, &number);
         wb_monitor_unlock(&outbox->backlog.monitor);
         if (!found)
             return wb_fail(err, WB_MEMORY, "out of memory for the table \"%s\"", table);
@@ -26,31 +29,101 @@ int wb_outbox_route(wb_outbox *outbox, const char *table, uint32_t *out, wb_err 
     return WB_OK;
 }
 
+static int64_t age_of(const wb_batch *batch, int64_t now_us)
+{
+    int64_t since_us = wb_batch_since_us(batch);
+    return now_us > since_us ? now_us - since_us : 0;
+}
+
 static void describe(const wb_outbox *outbox, const wb_batch *batch, int64_t now_us, wb_view *out)
 {
     *out = (wb_view){.last = outbox->last};
     if (batch == NULL || wb_batch_left(batch) == 0)
         return;
-    int64_t oldest_us = batch->opened_us + batch->rows[batch->first].age_us;
     const char *table = batch->table != NULL ? batch->table : outbox->table;
     *out = (wb_view){
         .rows = wb_batch_left(batch),
         .bytes = batch->bytes - wb_batch_begin(batch),
-        .age_us = now_us > oldest_us ? now_us - oldest_us : 0,
+        .age_us = age_of(batch, now_us),
         .attempt = batch->attempt,
-        .table = batch->state == WB_BATCH_OPEN ? NULL : table,
+        .table = table,
         .last = outbox->last,
     };
     if (batch->state == WB_BATCH_TAKEN)
         out->last = (wb_last){.rows = out->rows, .elapsed_us = now_us - batch->taken_us};
 }
 
+/* All that is open, of whatever table. */
+static void describe_open(wb_outbox *outbox, int64_t now_us, wb_view *out)
+{
+    describe(outbox, outbox->open, now_us, out);
+    out->table = NULL;
+    if (outbox->lanes.count == 0)
+        return;
+    const wb_lane *lane = wb_lane_of(&outbox->lanes, outbox->lanes.heap[0]);
+    int64_t age_us = age_of(lane->open, now_us);
+    out->rows += outbox->lanes.rows;
+    out->bytes += outbox->lanes.bytes;
+    out->age_us = age_us > out->age_us ? age_us : out->age_us;
+}
+
 void wb_outbox_view(wb_outbox *outbox, const wb_batch *batch, wb_view *out)
 {
     wb_monitor_lock(&outbox->backlog.monitor);
-    describe(outbox, batch != NULL ? batch : outbox->open, wb_backlog_now_us(&outbox->backlog),
-             out);
+    int64_t now_us = wb_backlog_now_us(&outbox->backlog);
+    if (batch != NULL)
+        describe(outbox, batch, now_us, out);
+    else
+        describe_open(outbox, now_us, out);
     wb_monitor_unlock(&outbox->backlog.monitor);
+}
+
+/* ---- what is known of each table ---- */
+
+static void count_pending(const wb_outbox *outbox, wb_table_stats *tables)
+{
+    const wb_batch *lists[] = {outbox->sealed.first, outbox->taken.first, outbox->open};
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
+        for (const wb_batch *batch = lists[i]; batch != NULL; batch = batch->next)
+            tables[batch->route].pending += wb_batch_left(batch);
+    }
+}
+
+static void describe_table(wb_outbox *outbox, uint32_t route, wb_table_stats *out)
+{
+    const wb_lane *lane = wb_lane_of(&outbox->lanes, route);
+    out->table = route > 0 ? outbox->routes.names[route - 1] : outbox->table;
+    out->pending += lane->open != NULL ? wb_batch_left(lane->open) : 0;
+    out->consecutive_failures = lane->failures;
+    if (lane->error != NULL)
+        snprintf(out->last_error, sizeof out->last_error, "%s", lane->error);
+}
+
+/* Those that have rows pending, or fail, move to the front. */
+static size_t tables_locked(wb_outbox *outbox, wb_table_stats *tables)
+{
+    size_t count = 0;
+    count_pending(outbox, tables);
+    for (uint32_t route = 0; route <= outbox->routes.count; route++) {
+        describe_table(outbox, route, &tables[route]);
+        if (tables[route].pending > 0 || tables[route].consecutive_failures > 0)
+            tables[count++] = tables[route];
+    }
+    return count;
+}
+
+int wb_outbox_tables(wb_outbox *outbox, wb_table_stats **out, size_t *count, wb_err *err)
+{
+    wb_monitor_lock(&outbox->backlog.monitor);
+    uint32_t routes = outbox->routes.count;
+    wb_table_stats *tables = wb_alloc_zeroed((routes + 1) * sizeof *tables);
+    size_t known = tables != NULL && routes > 0 ? tables_locked(outbox, tables) : 0;
+    wb_monitor_unlock(&outbox->backlog.monitor);
+    if (tables == NULL)
+        return wb_fail(err, WB_MEMORY, "out of memory for %u tables", (unsigned)routes + 1);
+    *out = tables;
+    *count = known;
+    return WB_OK;
 }
 
 /* ---- what a worker's script decides ---- */
@@ -59,7 +132,7 @@ static bool is_time_to_ask(wb_outbox *outbox, wb_view *view)
 {
     wb_monitor_lock(&outbox->backlog.monitor);
     int64_t now_us = wb_backlog_now_us(&outbox->backlog);
-    describe(outbox, outbox->open, now_us, view);
+    describe_open(outbox, now_us, view);
     bool now = outbox->ask_us <= now_us;
     if (now)
         outbox->ask_us = view->rows > 0 ? wb_after_us(now_us, WB_ASK_EVERY_US) : WB_NEVER;

@@ -14,24 +14,6 @@ static int make_room(wb_outbox *outbox, size_t weight, int overflow, int64_t *gi
 static int drop_oldest(wb_outbox *outbox, size_t weight, wb_err *err);
 static int drop_newest(wb_outbox *outbox);
 
-/* The open batch, with room for a row of so many bytes; NULL: no memory. */
-static wb_batch *open_batch(wb_outbox *outbox, size_t bytes)
-{
-    const wb_thresholds *thresholds = &outbox->thresholds;
-    wb_batch *open = outbox->open;
-    if (open != NULL && wb_batch_left(open) > 0) {
-        if (wb_batch_left(open) >= thresholds->batch_size)
-            wb_outbox_seal_open(outbox, WB_REASON_SIZE);
-        else if (open->bytes + bytes > thresholds->batch_bytes)
-            wb_outbox_seal_open(outbox, WB_REASON_BYTES);
-    }
-    if (outbox->open == NULL)
-        outbox->open = wb_pool_get(&outbox->pool, outbox->schema);
-    if (outbox->open == NULL || !wb_batch_reserve(outbox->open, bytes))
-        return NULL;
-    return outbox->open;
-}
-
 static bool fits(const wb_outbox *outbox, size_t weight)
 {
     return outbox->backlog.metrics.pending < outbox->max_rows &&
@@ -71,7 +53,6 @@ static void accept_row(wb_outbox *outbox, wb_batch *batch, const wb_tuple *tuple
     uint8_t *at = memcpy(wb_batch_end(batch), tuple->at, tuple->bytes);
     wb_row_generate(outbox->schema, &outbox->ids, now_us + outbox->unix_skew, at);
     wb_batch_push(batch, tuple->bytes, now_us);
-    batch->rows[batch->count - 1].route = route;
     if (outbox->asking)
         ask_later(outbox, now_us);
     metrics->accepted++;
@@ -79,6 +60,8 @@ static void accept_row(wb_outbox *outbox, wb_batch *batch, const wb_tuple *tuple
     metrics->pending_bytes += tuple->bytes + WB_ROW_OVERHEAD;
     metrics->cleaned += tuple->cleaned;
     int reason = wb_thresholds_due(&outbox->thresholds, wb_batch_left(batch), batch->bytes, 0);
+    if (route > 0)
+        wb_outbox_lane_grew(outbox, route, tuple->bytes);
     if (reason != WB_REASON_NONE)
         wb_monitor_wake_by(&outbox->backlog.monitor, now_us);
     else if (first)
@@ -108,7 +91,9 @@ static inline __attribute__((always_inline)) int put_locked(wb_outbox *outbox,
             return wb_fail(err, WB_MISUSE, "route %u: the last that was given out is %u",
                            (unsigned)choice->route, (unsigned)outbox->routes.count);
         if (fits_calmly(outbox, weight) || wb_outbox_fits_crowded(outbox, weight)) {
-            wb_batch *batch = open_batch(outbox, tuple->bytes);
+            wb_batch *batch = choice->route == 0
+                                  ? wb_outbox_open_batch(outbox, tuple->bytes)
+                                  : wb_outbox_open_lane(outbox, choice->route, tuple->bytes);
             if (batch == NULL)
                 return wb_fail(err, WB_MEMORY, "out of memory for a row");
             accept_row(outbox, batch, tuple, choice->route, *now_us);
@@ -251,6 +236,16 @@ static int wait_for_room(wb_outbox *outbox, int64_t *give_up_us, wb_err *err)
     return WB_OK;
 }
 
+/* Nothing else makes room but what is open. A table that waits for its next try is no hope for the others. */
+static bool is_idle(wb_outbox *outbox, int64_t now_us)
+{
+    if (outbox->taken.first != NULL)
+        return false;
+    if (outbox->routes.count == 0)
+        return outbox->sealed.first == NULL;
+    return outbox->backlog.gate_us <= now_us && wb_batch_list_due_us(&outbox->sealed) > now_us;
+}
+
 /* Room for `weight` more bytes, or WB_FULL. WB_OK means: try again. */
 static int make_room(wb_outbox *outbox, size_t weight, int overflow, int64_t *give_up_us,
                      wb_err *err)
@@ -262,9 +257,8 @@ static int make_room(wb_outbox *outbox, size_t weight, int overflow, int64_t *gi
     if (overflow == WB_OVERFLOW_ASK)
         return full(outbox, err);
     int64_t now_us = wb_backlog_now_us(&outbox->backlog);
-    bool idle = outbox->sealed.first == NULL && outbox->taken.first == NULL;
-    if (idle && overflow != WB_OVERFLOW_DROP_OLDEST) { /* nothing else makes room */
-        wb_outbox_seal_open(outbox, WB_REASON_SIZE);
+    if (is_idle(outbox, now_us) && overflow != WB_OVERFLOW_DROP_OLDEST) {
+        wb_outbox_seal_all(outbox, WB_REASON_SIZE);
         wb_monitor_wake_by(&outbox->backlog.monitor, WB_NOW);
         wb_backlog_changed(&outbox->backlog);
     }
@@ -317,16 +311,16 @@ static int drop_oldest(wb_outbox *outbox, size_t weight, wb_err *err)
         return full(outbox, err);
     uint64_t dropped = 0;
     while (!fits(outbox, weight)) {
-        wb_batch *oldest = outbox->sealed.first != NULL ? outbox->sealed.first : outbox->open;
-        if (oldest == NULL || wb_batch_left(oldest) == 0)
+        wb_batch *oldest = outbox->sealed.first;
+        if (oldest == NULL && !wb_outbox_has_open(outbox))
             return full(outbox, err);
-        outbox->backlog.metrics.pending_bytes -= wb_batch_skip(oldest, 1);
+        outbox->backlog.metrics.pending_bytes -=
+            oldest != NULL ? wb_batch_skip(oldest, 1) : wb_outbox_skip_oldest_open(outbox);
         outbox->backlog.metrics.pending--;
         outbox->backlog.metrics.dropped++;
         dropped++;
-        if (wb_batch_left(oldest) == 0 && oldest == outbox->sealed.first) {
+        if (oldest != NULL && wb_batch_left(oldest) == 0)
             settle_oldest(outbox);
-        }
     }
     wb_log_line(outbox->backlog.log, WB_TOPIC_DROP, WB_ERROR, wb_backlog_now_us(&outbox->backlog),
                 dropped, "full: dropped the oldest rows, %llu so far",

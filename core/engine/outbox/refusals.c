@@ -93,10 +93,6 @@ bool wb_refusals_bury(wb_outbox *outbox, const wb_refusals *refusals, wb_batch *
     if (pieces != NULL)
         wb_batch_keep_rest(*batch, class_refused, NULL);
     *batch = bury_pieces(outbox, refusals, *batch, pieces);
-    if (*batch == NULL) {
-        outbox->taken_count--;
-        outbox->backlog.metrics.batches--; /* the store has seen none of it */
-    }
     wb_backlog_ended(&outbox->backlog);
     wb_batch *rubbish = wb_pool_rubbish(&outbox->pool);
     wb_monitor_unlock(&outbox->backlog.monitor);

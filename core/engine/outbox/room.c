@@ -5,6 +5,12 @@
  * true ones, until there is room again. So an add in a calm costs what it would without any of this. Locked. */
 #include "engine/outbox/outbox.h"
 
+void wb_outbox_set_calm(wb_outbox *outbox)
+{
+    outbox->calm_rows = outbox->max_rows - (outbox->crowded ? 0 : outbox->max_rows / 5);
+    outbox->calm_bytes = outbox->max_bytes - (outbox->crowded ? 0 : outbox->max_bytes / 5);
+}
+
 static void warn(wb_outbox *outbox)
 {
     wb_backlog *backlog = &outbox->backlog;

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT
- * What was taken becomes one batch, of rows of one table. Batches that were taken together are merged. Where a policy
- * routes rows, they are divided by table: one table is written now, the others go back, due. So they are by shape, for
- * a store that wants rows of one. The rows belong to the taker, so that they are read without the lock. Without memory
- * nothing is changed. */
+ * What was taken becomes one write. Batches that were taken together are merged; for a store that wants rows of one shape
+ * they are divided by it: one shape is written now, the others go back, due. And before anything is taken, rows of which
+ * only a worker's policy says where they go are taken from what is open, to be asked about. The rows belong to the
+ * taker, so that they are read without the lock. Without memory nothing is changed. */
 #include <string.h>
 
 #include "base/env.h"
+#include "engine/outbox/gate.h"
 #include "engine/outbox/pieces.h"
 #include "engine/outbox/refusals.h"
 #include "rows/shape.h"
@@ -95,8 +96,75 @@ static wb_batch *merge(wb_outbox *outbox, wb_batch *batch)
 
 /* ---- one table ---- */
 
+static void give_back(wb_outbox *outbox, wb_batch *batch)
+{
+    wb_monitor_lock(&outbox->backlog.monitor);
+    wb_batch_list_remove(&outbox->taken, batch);
+    outbox->taken_count--;
+    wb_outbox_put_back(outbox, batch, wb_backlog_now_us(&outbox->backlog));
+    wb_gate_returned(outbox, batch->route);
+    wb_backlog_ended(&outbox->backlog);
+    wb_monitor_unlock(&outbox->backlog.monitor);
+}
+
+static wb_batch *first_shape(wb_outbox *outbox, wb_batch *batch)
+{
+    wb_shapes shapes;
+    wb_batch *first = NULL;
+    if (wb_shapes_of(batch, &shapes)) {
+        bool differ = shapes.count > 1 && shapes.count <= WB_SHAPES;
+        first = differ ? wb_outbox_divide_taken(outbox, batch, wb_class_shape, &shapes) : batch;
+        wb_shapes_fini(&shapes);
+    }
+    if (first == NULL)
+        give_back(outbox, batch);
+    return first;
+}
+
+/* Whoever wrote a batch in doubt had it in this form. */
+wb_batch *wb_outbox_to_one_write(wb_outbox *outbox, wb_batch *batch)
+{
+    if (batch->merge_next != NULL)
+        batch = merge(outbox, batch);
+    if (outbox->one_shape && !batch->in_doubt)
+        batch = first_shape(outbox, batch);
+    return batch;
+}
+
+/* ---- rows that a worker's policy routes ---- */
+
+/* Nobody can be asked: all go to the batcher's own table, and stay there, as an earlier write of them may have been
+ * committed without an answer. */
+static void leave_unrouted(wb_outbox *outbox)
+{
+    for (wb_batch *batch = outbox->sealed.first; batch != NULL; batch = batch->next)
+        batch->routed = true;
+}
+
+/* The oldest batch that was not routed and is due, taken; where something else is due, that of the rows that are open:
+ * so they come along with older ones. NULL: there is none. */
+static wb_batch *take_unrouted(wb_outbox *outbox)
+{
+    int64_t now_us = wb_backlog_now_us(&outbox->backlog);
+    if (wb_outbox_next_due_us(&outbox->backlog) > now_us)
+        return NULL;
+    wb_batch *batch = outbox->sealed.first;
+    while (batch != NULL && (batch->routed || batch->due_us > now_us))
+        batch = batch->next;
+    if (batch == NULL && outbox->open != NULL && wb_batch_left(outbox->open) > 0) {
+        wb_outbox_seal_open(outbox, WB_REASON_AGE);
+        batch = outbox->sealed.last;
+    }
+    if (batch == NULL)
+        return NULL;
+    wb_batch_list_remove(&outbox->sealed, batch);
+    wb_batch_become(batch, WB_BATCH_TAKEN);
+    wb_batch_list_put(&outbox->taken, batch);
+    return batch;
+}
+
 /* Asks the policy of a worker for each row's table. */
-static void ask_routes(wb_outbox *outbox, wb_batch *batch, wb_refusals *refusals)
+static void ask_about(wb_outbox *outbox, wb_batch *batch, wb_refusals *refusals)
 {
     wb_err err = {0};
     for (size_t i = 0; i < wb_batch_left(batch); i++) {
@@ -115,57 +183,53 @@ static void ask_routes(wb_outbox *outbox, wb_batch *batch, wb_refusals *refusals
 static bool route_rows(wb_outbox *outbox, wb_batch **batch)
 {
     wb_refusals refusals = {.any = false};
-    ask_routes(outbox, *batch, &refusals);
+    ask_about(outbox, *batch, &refusals);
     bool done = wb_refusals_bury(outbox, &refusals, batch);
     wb_refusals_fini(&refusals);
     return done;
 }
 
-static void give_back(wb_outbox *outbox, wb_batch *batch)
+static void put_back_later(wb_outbox *outbox, wb_batch *batch)
 {
-    wb_monitor_lock(&outbox->backlog.monitor);
+    const wb_backlog *backlog = &outbox->backlog;
+    batch->due_us = wb_after_us(wb_backlog_now_us(backlog), wb_backlog_delay_us(backlog, 1, 0.5));
+    wb_batch_become(batch, WB_BATCH_SEALED);
+    wb_batch_list_put(&outbox->sealed, batch);
+}
+
+/* What a flush waits for goes out now, under the flush's ticket; all else gathers. Without memory what is left goes back,
+ * and is asked about again. */
+static bool sort_out(wb_outbox *outbox, wb_batch *batch, bool asked)
+{
+    bool flushed = batch->serial <= outbox->ticket, done = false;
     wb_batch_list_remove(&outbox->taken, batch);
-    outbox->taken_count--;
-    wb_outbox_put_back(outbox, batch, wb_backlog_now_us(&outbox->backlog));
-    wb_backlog_ended(&outbox->backlog);
-    wb_monitor_unlock(&outbox->backlog.monitor);
-}
-
-/* Where nobody can be asked, rows go to the batcher's own table, and stay there: an earlier write of them may have
- * been committed without an answer. */
-static wb_batch *first_table(wb_outbox *outbox, wb_batch *batch)
-{
-    bool done = !wb_script_client_routes(&outbox->script_client) || route_rows(outbox, &batch);
-    if (batch == NULL)
-        return NULL;
-    wb_batch *first = done ? wb_outbox_divide_taken(outbox, batch, wb_class_route, NULL) : NULL;
-    if (first == NULL)
-        give_back(outbox, batch);
-    return first;
-}
-
-static wb_batch *first_shape(wb_outbox *outbox, wb_batch *batch)
-{
-    wb_shapes shapes;
-    wb_batch *first = NULL;
-    if (wb_shapes_of(batch, &shapes)) {
-        bool differ = shapes.count > 1 && shapes.count <= WB_SHAPES;
-        first = differ ? wb_outbox_divide_taken(outbox, batch, wb_class_shape, &shapes) : batch;
-        wb_shapes_fini(&shapes);
+    if (asked && flushed) {
+        done = wb_outbox_divide(outbox, batch, wb_class_route, NULL);
+    } else if (asked) {
+        wb_batch_skip(batch, wb_outbox_gather(outbox, batch));
+        done = wb_batch_left(batch) == 0;
     }
-    if (first == NULL)
-        give_back(outbox, batch);
-    return first;
+    if (!done)
+        put_back_later(outbox, batch);
+    else if (!flushed)
+        wb_outbox_settle(outbox, batch);
+    wb_backlog_changed(&outbox->backlog);
+    return done;
 }
 
-/* Whoever wrote a batch in doubt had it in this form. */
-wb_batch *wb_outbox_to_one_table(wb_outbox *outbox, wb_batch *batch, bool routing)
+void wb_outbox_ask_routes(wb_outbox *outbox)
 {
-    if (batch->merge_next != NULL)
-        batch = merge(outbox, batch);
-    if (routing && !batch->routed)
-        batch = first_table(outbox, batch);
-    if (batch != NULL && outbox->one_shape && !batch->in_doubt)
-        batch = first_shape(outbox, batch);
-    return batch;
+    bool routes = wb_script_client_routes(&outbox->script_client);
+    wb_monitor_lock(&outbox->backlog.monitor);
+    if (!routes)
+        leave_unrouted(outbox);
+    for (wb_batch *batch; routes && (batch = take_unrouted(outbox)) != NULL;) {
+        wb_monitor_unlock(&outbox->backlog.monitor);
+        bool asked = route_rows(outbox, &batch);
+        wb_monitor_lock(&outbox->backlog.monitor);
+        routes = batch == NULL || sort_out(outbox, batch, asked);
+    }
+    wb_batch *rubbish = wb_pool_rubbish(&outbox->pool);
+    wb_monitor_unlock(&outbox->backlog.monitor);
+    wb_batch_free_list(rubbish);
 }

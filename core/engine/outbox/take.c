@@ -1,20 +1,21 @@
 /* SPDX-License-Identifier: MIT
  * Taking what is due: which batch is next, and which others go out in the same write. See outbox.h for the
  * invariants. */
-#include "engine/outbox/outbox.h"
+#include "engine/outbox/gate.h"
 
 enum { PATIENCE = 8 };
 
 /* What is to be written before all others, by 2 or by 1: where the store takes nothing, what was never refused; the row
  * that a trial has drawn. */
-static int precedence(const wb_outbox *outbox, const wb_batch *batch)
+static int precedence(wb_outbox *outbox, const wb_batch *batch)
 {
-    if (outbox->holds > 0 && batch->attempt == 0 && batch->trial == NULL)
+    if (wb_lane_of(&outbox->lanes, batch->route)->holds > 0 && batch->attempt == 0 &&
+        batch->trial == NULL)
         return 2;
     return batch->standing == WB_DRAWN;
 }
 
-static bool is_better(const wb_outbox *outbox, const wb_batch *batch, const wb_batch *best)
+static bool is_better(wb_outbox *outbox, const wb_batch *batch, const wb_batch *best)
 {
     if (best == NULL)
         return true;
@@ -29,7 +30,7 @@ static wb_batch *choose(wb_outbox *outbox, int64_t now_us)
 {
     wb_batch *best = NULL, *waiting = NULL;
     for (wb_batch *batch = outbox->sealed.first; batch != NULL; batch = batch->next) {
-        bool due = batch->due_us <= now_us;
+        bool due = batch->due_us <= now_us && batch->routed;
         if (due && is_better(outbox, batch, best))
             best = batch;
         if (due && batch->attempt > 0 && (waiting == NULL || batch->due_us < waiting->due_us))
@@ -42,18 +43,6 @@ static wb_batch *choose(wb_outbox *outbox, int64_t now_us)
         return best;
     outbox->passed_over = 0;
     return waiting;
-}
-
-/* An open batch that is due is sealed, so that it may go out in the same write. */
-static void seal_due(wb_outbox *outbox, int64_t now_us)
-{
-    const wb_batch *open = outbox->open;
-    if (open == NULL)
-        return;
-    int reason = wb_thresholds_due(&outbox->thresholds, wb_batch_left(open), open->bytes,
-                                   now_us - open->opened_us);
-    if (reason != WB_REASON_NONE)
-        wb_outbox_seal_open(outbox, reason);
 }
 
 static void lend(wb_outbox *outbox, wb_batch *batch)
@@ -98,13 +87,14 @@ static wb_batch *take_locked(wb_outbox *outbox)
     int64_t now_us = wb_backlog_now_us(&outbox->backlog);
     if (wb_outbox_next_due_us(&outbox->backlog) > now_us)
         return NULL;
-    seal_due(outbox, now_us);
+    wb_outbox_seal_due(outbox, now_us); /* it may go out in the same write */
     wb_batch *batch = choose(outbox, now_us);
     if (batch == NULL)
         return NULL;
     lend(outbox, batch);
     if (batch->attempt == 0 && batch->trial == NULL && outbox->merge_rows > 0)
         merge_along(outbox, batch);
+    wb_gate_lent(outbox, batch->route);
     outbox->taken_count++;
     batch->taken_us = now_us;
     if (batch->attempt++ == 0)
@@ -117,15 +107,16 @@ static wb_batch *take_locked(wb_outbox *outbox)
 
 wb_batch *wb_outbox_take(wb_outbox *outbox)
 {
+    if (outbox->script_client.policy != NULL)
+        wb_outbox_ask_routes(outbox);
     wb_monitor_lock(&outbox->backlog.monitor);
     wb_batch *batch = take_locked(outbox);
-    bool routing = outbox->routing;
     if (batch == NULL && outbox->backlog.metrics.pending == 0)
         wb_pool_rest(&outbox->pool, !outbox->backlog.threaded);
     wb_batch *rubbish = wb_pool_rubbish(&outbox->pool);
     wb_monitor_unlock(&outbox->backlog.monitor);
     wb_batch_free_list(rubbish);
     if (batch != NULL)
-        batch = wb_outbox_to_one_table(outbox, batch, routing);
+        batch = wb_outbox_to_one_write(outbox, batch);
     return batch != NULL ? wb_outbox_cut(outbox, batch) : NULL;
 }

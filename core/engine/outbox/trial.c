@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "base/env.h"
+#include "engine/outbox/gate.h"
 #include "engine/outbox/hold.h"
 #include "engine/outbox/pieces.h"
 
@@ -128,7 +129,7 @@ static void refuse_lone(wb_outbox *outbox, wb_batch *batch, const wb_err *err, i
     bool right_after = trial->witnessed && trial->refused == 0;
     bool was_tried = trial->witnessed && batch->standing == WB_TRIED;
     trial->refused++;
-    outbox->refused++;
+    wb_lane_of(&outbox->lanes, batch->route)->refused++;
     batch->standing = err->some_rows ? WB_BARRED : WB_SUSPECT;
     batch->due_us = WB_NEVER;
     wb_free(batch->error);
@@ -138,6 +139,7 @@ static void refuse_lone(wb_outbox *outbox, wb_batch *batch, const wb_err *err, i
     if (batch->standing != WB_SUSPECT || !(right_after || was_tried))
         return;
     outbox->backlog.metrics.consecutive_failures = 0; /* the row is bad, the store is well */
+    wb_gate_succeeded(outbox, batch->route);
     give_up(outbox, batch, now_us);
 }
 
@@ -174,7 +176,7 @@ static void refuse(wb_outbox *outbox, wb_batch *batch, const wb_err *err, int64_
     trial->batches++;
     resume_group(trial, batch);
     begin_dividing(trial, err);
-    outbox->backlog.gate_us = INT64_MIN;
+    wb_gate_open_at(outbox, batch->route, INT64_MIN);
     if (wb_batch_left(batch) == 1)
         refuse_lone(outbox, batch, err, now_us);
     else if (!divide(outbox, batch, err))
@@ -202,9 +204,9 @@ bool wb_trial_failed(wb_outbox *outbox, wb_batch *batch, const wb_err *err, int6
         return true;
     }
     wb_outbox_put_back(outbox, batch, now_us);
-    outbox->refused++;
-    if (!wb_trial_shut_gate(outbox, now_us))
-        outbox->backlog.gate_us = INT64_MIN; /* others may get through */
+    wb_lane_of(&outbox->lanes, batch->route)->refused++;
+    if (!wb_trial_shut_gate(outbox, batch->route, now_us))
+        wb_gate_open_at(outbox, batch->route, INT64_MIN); /* others may get through */
     return true;
 }
 
@@ -252,7 +254,8 @@ static void look_at_thinned(wb_outbox *outbox, int64_t now_us)
 void wb_trial_witness(wb_outbox *outbox, const wb_batch *batch, uint64_t rows, int64_t now_us)
 {
     bool groups = batch->standing == WB_WAITING;
-    outbox->refused = outbox->holds = 0;
+    wb_lane *lane = wb_lane_of(&outbox->lanes, batch->route);
+    lane->refused = lane->holds = 0;
     if (outbox->trials == NULL && !groups)
         return;
     for (wb_trial *trial = outbox->trials; trial != NULL; trial = trial->next) {

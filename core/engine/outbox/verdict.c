@@ -4,6 +4,7 @@
 #include "engine/outbox/verdict.h"
 
 #include "base/env.h"
+#include "engine/outbox/gate.h"
 #include "engine/outbox/trial.h"
 #include "rows/divide.h"
 
@@ -21,8 +22,8 @@ void wb_outbox_try_again(wb_outbox *outbox, wb_batch *batch, const wb_ending *en
         int64_t due_us =
             wb_after_us(now_us, wb_backlog_bounded_us(&outbox->backlog, ending->retry_us));
         wb_batch_list_delay(&outbox->sealed, batch, due_us);
-        if (due_us < outbox->backlog.gate_us)
-            outbox->backlog.gate_us = due_us; /* the policy's delay is this batch's alone */
+        wb_gate_open_at(outbox, batch->route,
+                        due_us); /* the policy's delay is this batch's alone */
     }
 }
 
@@ -185,7 +186,9 @@ void wb_outbox_judge(wb_outbox *outbox, wb_batch *batch, const wb_ending *ending
     size_t left = wb_batch_left(batch);
     size_t stored = rows_of(batch, ending->verdicts, WB_FATE_STORED);
     bool rejects = rows_of(batch, ending->verdicts, WB_FATE_REJECT) > 0;
+    uint32_t route = batch->route;
     wb_backlog_failed(&outbox->backlog, ending->err, left - stored, stored > 0, now_us);
+    wb_gate_failed(outbox, route, ending->err, stored > 0);
     batch->in_doubt = false;
     if (stored > 0)
         wb_trial_witness(outbox, batch, stored, now_us);
@@ -195,6 +198,7 @@ void wb_outbox_judge(wb_outbox *outbox, wb_batch *batch, const wb_ending *ending
         wb_outbox_try_again(outbox, batch, ending, now_us);
     if (stored > 0) { /* the store is well */
         outbox->backlog.metrics.consecutive_failures = 0;
-        outbox->backlog.gate_us = INT64_MIN;
+        wb_gate_succeeded(outbox, route);
+        wb_gate_open_at(outbox, route, INT64_MIN);
     }
 }

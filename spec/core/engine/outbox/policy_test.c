@@ -240,6 +240,299 @@ static void what_waits_is_small(void **state)
     shut_box(&backlog);
 }
 
+/* ---- each table by itself ---- */
+
+static int put_named(struct backlog *backlog, int table)
+{
+    char name[16];
+    snprintf(name, sizeof name, "p%d", table);
+    return put_to(backlog, name);
+}
+
+static void hundred_rows(wb_batcher_options *options)
+{
+    options->batch_size = 100;
+    options->flush_at = 1;
+}
+
+static void a_table_fills_by_itself(void **state)
+{
+    (void)state;
+    struct backlog backlog;
+    open_box(&backlog, hundred_rows);
+    size_t writes = 0;
+    for (int i = 0; i < 10000; i++) {
+        assert_ok(put_named(&backlog, i % 50));
+        for (wb_batch *batch; (batch = wb_outbox_take(&backlog.outbox)) != NULL; writes++) {
+            assert_int_equal(wb_batch_rows(batch), 100);
+            assert_int_equal(batch->reason, WB_REASON_SIZE);
+            store_batch(&backlog, batch);
+        }
+    }
+    assert_int_equal(writes, 100);
+    assert_int_equal(stats_of(&backlog).pending_bytes, 0);
+    shut_box(&backlog);
+}
+
+static void little_bytes(wb_batcher_options *options)
+{
+    options->batch_bytes = 1000;
+    options->flush_at = 1;
+}
+
+static void bytes_count_for_each_table(void **state)
+{
+    (void)state;
+    struct backlog backlog;
+    open_box(&backlog, little_bytes);
+    for (int i = 0; i < 200; i++) {
+        assert_ok(put_named(&backlog, i % 10));
+        assert_null(wb_outbox_take(&backlog.outbox)); /* of none of them are there 1,000 bytes */
+    }
+    for (int i = 0; i < 40; i++)
+        assert_ok(put_named(&backlog, 3));
+    wb_batch *batch = wb_outbox_take(&backlog.outbox);
+    assert_int_equal(batch->reason, WB_REASON_BYTES);
+    assert_string_equal(batch->table, "p3");
+    store_batch(&backlog, batch);
+    assert_null(wb_outbox_take(&backlog.outbox));
+    shut_box(&backlog);
+}
+
+/* Each waits for the age of its own oldest row. */
+static void ages_count_for_each_table(void **state)
+{
+    (void)state;
+    struct backlog backlog;
+    open_box(&backlog, hundred_rows);
+    for (int table = 20; table > 0; table--) {
+        assert_ok(put_named(&backlog, table));
+        wb_clock_advance(backlog.clock, SECOND / 100);
+        assert_ok(put_named(&backlog, 20));
+    }
+    wb_clock_advance(backlog.clock, SECOND - SECOND / 5);
+    for (int table = 20; table > 0; table--) {
+        char name[16];
+        snprintf(name, sizeof name, "p%d", table);
+        wb_batch *batch = wb_outbox_take(&backlog.outbox);
+        assert_non_null(batch);
+        assert_string_equal(batch->table, name);
+        assert_int_equal(batch->reason, WB_REASON_AGE);
+        assert_int_equal(wb_batch_rows(batch), table == 20 ? 21 : 1);
+        store_batch(&backlog, batch);
+        assert_null(wb_outbox_take(&backlog.outbox));
+        wb_clock_advance(backlog.clock, SECOND / 100);
+    }
+    shut_box(&backlog);
+}
+
+static void the_oldest_of_all_tables_is_dropped(void **state)
+{
+    (void)state;
+    struct backlog backlog;
+    wb_choice choice = {.overflow = WB_OVERFLOW_DROP_OLDEST};
+    bool kept[200] = {false};
+    open_box(&backlog, ten_pending);
+    for (int i = 0; i < 200; i++) {
+        char name[16];
+        wb_value values[2] = {int_value(i), text_value("x")};
+        snprintf(name, sizeof name, "p%d", i * 7 % 5);
+        assert_ok(wb_outbox_route(&backlog.outbox, i % 3 > 0 ? name : "t", &choice.route, NULL));
+        assert_ok(wb_outbox_put(&backlog.outbox, values, 2, &choice, NULL, NULL));
+        wb_clock_advance(backlog.clock, 1);
+    }
+    assert_int_equal(stats_of(&backlog).dropped, 190);
+    seal(&backlog);
+    for (wb_batch *batch; (batch = wb_outbox_take(&backlog.outbox)) != NULL;) {
+        for (size_t row = 0; row < wb_batch_rows(batch); row++)
+            kept[n_at(batch, row)] = true;
+        store_batch(&backlog, batch);
+    }
+    for (int i = 0; i < 200; i++)
+        assert_int_equal(kept[i], i >= 190);
+    shut_box(&backlog);
+}
+
+static void much_room(wb_batcher_options *options)
+{
+    options->max_pending_rows = 1 << 20;
+}
+
+/* A thousand tables are no thousand buffers. */
+static void memory_follows_the_rows(void **state)
+{
+    (void)state;
+    struct backlog backlog;
+    open_box(&backlog, much_room);
+    for (int i = 0; i < 37000; i++)
+        assert_ok(put_named(&backlog, i % 1000));
+    size_t room = 0;
+    for (uint32_t route = 1; route <= 1000; route++) {
+        const wb_batch *open = wb_lane_of(&backlog.outbox.lanes, route)->open;
+        room += open->capacity + open->room * WB_ROW_OVERHEAD;
+    }
+    assert_true(room <= 2 * stats_of(&backlog).pending_bytes);
+    seal(&backlog);
+    for (wb_batch *batch; (batch = wb_outbox_take(&backlog.outbox)) != NULL;)
+        store_batch(&backlog, batch);
+    assert_int_equal(stats_of(&backlog).stored, 37000);
+    shut_box(&backlog);
+}
+
+static void without_memory_a_row_is_refused(void **state)
+{
+    (void)state;
+    for (size_t nth = 0; nth < 12; nth++) {
+        struct backlog backlog;
+        wb_choice choice = {.overflow = WB_OVERFLOW_REJECT};
+        wb_value values[2] = {int_value(1), text_value("x")};
+        open_box(&backlog, NULL);
+        wb_alloc_fail_after(nth);
+        int code = wb_outbox_route(&backlog.outbox, "a", &choice.route, NULL);
+        if (code == WB_OK)
+            code = wb_outbox_put(&backlog.outbox, values, 2, &choice, NULL, NULL);
+        wb_alloc_fail_after(SIZE_MAX);
+        assert_true(code == WB_OK || code == WB_MEMORY);
+        assert_int_equal(stats_of(&backlog).pending, code == WB_OK);
+        assert_ok(put_to(&backlog, "a"));
+        seal(&backlog);
+        store_batch(&backlog, wb_outbox_take(&backlog.outbox));
+        shut_box(&backlog);
+    }
+}
+
+static wb_batch *fail_next(struct backlog *backlog, int class)
+{
+    wb_batch *batch = wb_outbox_take(&backlog->outbox);
+    if (batch != NULL)
+        fail_batch(backlog, batch, class, 0);
+    return batch;
+}
+
+/* One table that is down waits by itself, and is tried as seldom as a store that is. */
+static void a_table_has_its_own_gate(void **state)
+{
+    (void)state;
+    static const int classes[] = {WB_RETRY, WB_HOLD, WB_REJECT};
+    for (size_t i = 0; i < 3; i++) {
+        struct backlog backlog;
+        open_box(&backlog, hundred_rows);
+        size_t failures = 0;
+        for (int n = 0; n < 100; n++) {
+            assert_ok(put_named(&backlog, 0));
+            assert_ok(put_named(&backlog, 1));
+            wb_clock_advance(backlog.clock, SECOND);
+            bool stored = false;
+            for (wb_batch *batch; (batch = wb_outbox_take(&backlog.outbox)) != NULL;) {
+                bool down = strcmp(batch->table, "p0") == 0;
+                stored = stored || !down;
+                failures += down;
+                if (down)
+                    fail_batch(&backlog, batch, classes[i], 0);
+                else
+                    store_batch(&backlog, batch);
+            }
+            assert_true(stored); /* at once, in each second */
+        }
+        assert_true(failures > 3 && failures < (classes[i] == WB_REJECT ? 2000 : 40));
+        assert_int_equal(stats_of(&backlog).health, WB_HEALTH_RETRYING);
+        wb_clock_advance(backlog.clock, 31 * SECOND);
+        seal(&backlog);
+        for (wb_batch *batch; (batch = wb_outbox_take(&backlog.outbox)) != NULL;)
+            store_batch(&backlog, batch);
+        assert_int_equal(stats_of(&backlog).stored, 200);
+        assert_int_equal(stats_of(&backlog).health, WB_HEALTH_OK);
+        shut_box(&backlog);
+    }
+}
+
+/* A server that is down is not tried once for each table. */
+static void many_tables_that_fail_are_a_store_that_does(void **state)
+{
+    (void)state;
+    struct backlog backlog;
+    open_box(&backlog, hundred_rows);
+    for (int i = 0; i < 1000; i++)
+        assert_ok(put_named(&backlog, i));
+    wb_clock_advance(backlog.clock, SECOND);
+    int tries = 0;
+    for (int second = 0; second < 60; second++) {
+        for (int n = 0; n < 100; n++) {
+            tries += fail_next(&backlog, WB_RETRY) != NULL;
+            wb_clock_advance(backlog.clock, SECOND / 100);
+        }
+    }
+    assert_true(tries >= 3 && tries < 60);
+    wb_clock_advance(backlog.clock, 31 * SECOND);
+    store_batch(&backlog, wb_outbox_take(&backlog.outbox));
+    for (int i = 0; i < 990; i++)
+        store_batch(&backlog, wb_outbox_take(&backlog.outbox)); /* all the others, at once */
+    shut_box(&backlog);
+}
+
+/* What failed before says nothing of a table that did not. */
+static void old_failures_hold_up_nobody(void **state)
+{
+    (void)state;
+    struct backlog backlog;
+    open_box(&backlog, hundred_rows);
+    for (int i = 0; i < 10; i++) { /* each breaks while another is well */
+        assert_ok(put_named(&backlog, i));
+        assert_ok(put_named(&backlog, 100));
+        wb_clock_advance(backlog.clock, SECOND);
+        for (wb_batch *batch; (batch = wb_outbox_take(&backlog.outbox)) != NULL;) {
+            if (strcmp(batch->table, "p100") == 0)
+                store_batch(&backlog, batch);
+            else
+                fail_batch(&backlog, batch, WB_HOLD, 0);
+        }
+    }
+    for (int n = 0; n < 1000; n++) {
+        wb_clock_advance(backlog.clock, SECOND / 10);
+        fail_next(&backlog, WB_HOLD);
+    }
+    assert_ok(put_named(&backlog, 101));
+    wb_clock_advance(backlog.clock, SECOND);
+    wb_batch *batch;
+    for (int n = 0;
+         (batch = wb_outbox_take(&backlog.outbox)) != NULL && strcmp(batch->table, "p101") != 0;
+         n++)
+        fail_batch(&backlog, batch, WB_HOLD, 0);
+    store_batch(&backlog, batch);
+    shut_box(&backlog);
+}
+
+static void tables_are_told_apart(void **state)
+{
+    (void)state;
+    struct backlog backlog;
+    wb_table_stats *told;
+    size_t count;
+    open_box(&backlog, hundred_rows);
+    put_rows(&backlog, 1);
+    assert_ok(wb_outbox_tables(&backlog.outbox, &told, &count, NULL));
+    assert_int_equal(count, 0); /* no rows are routed */
+    wb_free(told);
+    for (int i = 0; i < 3; i++)
+        assert_ok(put_named(&backlog, i));
+    seal(&backlog);
+    store_batch(&backlog, wb_outbox_take(&backlog.outbox));
+    assert_non_null(fail_next(&backlog, WB_HOLD));
+    wb_batch *batch = wb_outbox_take(&backlog.outbox);
+    assert_ok(put_named(&backlog, 2));
+    assert_ok(wb_outbox_tables(&backlog.outbox, &told, &count, NULL));
+    assert_int_equal(count, 3);
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(told[i].table[1], '0' + (int)i);
+        assert_int_equal(told[i].pending, i == 2 ? 2 : 1);
+        assert_int_equal(told[i].consecutive_failures, i == 0);
+        assert_string_equal(told[i].last_error, i == 0 ? "down" : "");
+    }
+    wb_free(told);
+    store_batch(&backlog, batch);
+    shut_box(&backlog);
+}
+
 /* ---- decisions of one add, and of one failure ---- */
 
 static void asks_before_it_refuses(void **state)
@@ -596,6 +889,16 @@ int main(void)
         T(one_table_down),
         T(a_bad_row_of_one_table),
         T(without_memory_all_is_back),
+        T(a_table_fills_by_itself),
+        T(bytes_count_for_each_table),
+        T(ages_count_for_each_table),
+        T(the_oldest_of_all_tables_is_dropped),
+        T(memory_follows_the_rows),
+        T(without_memory_a_row_is_refused),
+        T(a_table_has_its_own_gate),
+        T(many_tables_that_fail_are_a_store_that_does),
+        T(old_failures_hold_up_nobody),
+        T(tables_are_told_apart),
         T(asks_before_it_refuses),
         T(a_decided_delay),
         T(closing_waits_a_second_at_most),
