@@ -342,7 +342,7 @@ typedef struct wb_table_stats {
     uint64_t consecutive_failures;
     char last_error[256]; /* empty: none yet */
 } wb_table_stats;
-/* The tables that have rows pending, or whose last write failed, where rows are routed; else none. wb_free them. */
+/* The tables that have rows pending, or whose last write failed; NULL where no rows are routed. wb_free them. */
 WB_API int wb_batcher_tables(wb_batcher *batcher, wb_table_stats **out, size_t *count, wb_err *err);
 /* Counts and logs that a policy's decision ("route", …) failed, so that the built-in rule decided. */
 WB_API void wb_batcher_undecided(wb_batcher *batcher, const char *decision, const char *why);

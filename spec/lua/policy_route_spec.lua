@@ -219,6 +219,96 @@ describe("route", function()
         process.remove(dir)
     end)
 
+    it("lets each table fill by itself: twenty thousand rows of a hundred tables are a hundred writes", function()
+        local play = policy.play({ route = by_rest(100) }, { batch_size = 200, max_pending_rows = 1e6 })
+        for n = 1, 20000 do
+            assert(play.batcher:add { n = n })
+        end
+        assert.equal(100, #play.store.calls)
+        for index, call in ipairs(play.store.calls) do
+            assert.same({ 200, "size" }, { #call.numbers, call.reason })
+            assert.equal("t" .. index % 100, call.table)
+        end
+        assert.equal(20000, play:close().stored)
+    end)
+
+    it("counts flush_at, batch_bytes and interval for each table", function()
+        local play = policy.play({ route = by_rest(2) }, { batch_size = 10, flush_at = 0.5, interval = 3 })
+        play:add(1, 8)
+        assert.same({}, play.store:told())
+        play:add(9)
+        play:pass(1)
+        play:add(11)
+        play:pass(2)
+        play:pass(1)
+        assert.same({ "5 size", "4 age", "1 age" }, play.store:told())
+        play:close()
+        play = policy.play({ route = by_rest(10) }, { batch_bytes = 400 })
+        play:add(1, 60)
+        assert.same({}, play.store:told())
+        for n = 1, 100, 10 do
+            play:add(n)
+        end
+        assert.equal(1, #play.store.calls)
+        assert.same({ "t1", "bytes" }, { play.store.calls[1].table, play.store.calls[1].reason })
+        assert.equal(70, play:close().stored)
+    end)
+
+    it("counts the limits in total", function()
+        local play = policy.play({ route = by_rest(10) }, { max_pending_rows = 25, inline = false })
+        play:add(1, 25)
+        local ok, message, code = play.batcher:add { n = 26 }
+        assert.same({ nil, "full" }, { ok, code })
+        assert.truthy(message:find("25 rows are pending", 1, true))
+        assert.equal(25, play:close().stored)
+    end)
+
+    it("gives each table its own retry: one that fails holds up no other, and stats() tell which", function()
+        local play = policy.play({ route = by_rest(4) }, {
+            batch_size = 5, interval = 1,
+            answer = function(_, call)
+                return call.table ~= "t3" or nil, "no such table", "hold"
+            end,
+        })
+        for n = 1, 400 do
+            play:add(n)
+            play:pass(0.25)
+            local seen = play.batcher:stats().tables
+            for name, told in pairs(seen) do
+                assert.is_true(name == "t3" or told.pending <= 2, name)
+            end
+        end
+        play:pass(1)
+        local stats = scripted.conserved(play.batcher)
+        assert.same({ 300, 100, "retrying" }, { stats.stored, stats.pending, stats.health })
+        assert.same({ "t3" }, (function(names)
+            for name in pairs(stats.tables) do
+                names[#names + 1] = name
+            end
+            return names
+        end) {})
+        assert.equal(100, stats.tables.t3.pending)
+        assert.is_true(stats.tables.t3.consecutive_failures > 3)
+        assert.truthy(stats.tables.t3.last_error:find("no such table", 1, true))
+        play.store.answer = nil
+        stats = play:close()
+        assert.same({ 400, {} }, { stats.stored, stats.tables })
+        for rest = 0, 3 do
+            assert.equal(100, #play.store.tables["t" .. rest])
+        end
+        assert.is_nil(policy.play({ should_flush = policy.always(false) }).batcher:stats().tables)
+    end)
+
+    it("does not try a store that is down once for each table", function()
+        local play = policy.play({ route = by_rest(1000) }, { interval = 1, answer = policy.always(nil) })
+        play:add(1, 1000)
+        play:pass(1)
+        assert.is_true(#play.store.calls >= 3 and #play.store.calls < 20)
+        play.store.answer = nil
+        play:pass(60)
+        assert.equal(1000, play:close().stored)
+    end)
+
     local WRONG = { number = 7, boolean = true, table = {}, ["empty text"] = "", ["text with NUL"] = "a\0b" }
     for name, wrong in pairs(WRONG) do
         it("that answers with " .. name .. " leaves the row to the batcher's own table", function()

@@ -96,6 +96,7 @@ int lwb_pipeline_gc(lua_State *L);
 int lwb_pipeline_autoclose(lua_State *L); /* __close */
 void lwb_push_stats(lua_State *L, const wb_stats *stats);
 void lwb_push_last(lua_State *L, const wb_last *last); /* rows, nil for none; elapsed; ok */
+void lwb_push_tables(lua_State *L, const wb_table_stats *tables, size_t count);
 int lwb_push_event(lua_State *L, const wb_event *event);
 void lwb_event_told(lwb_pipeline *pipeline); /* frees its ids */
 

@@ -58,6 +58,20 @@ void lwb_push_stats(lua_State *L, const wb_stats *stats)
     set_latency(L, "write", &stats->write);
 }
 
+/* { [table] = { pending =, consecutive_failures = [, last_error =] } } */
+void lwb_push_tables(lua_State *L, const wb_table_stats *tables, size_t count)
+{
+    lua_createtable(L, 0, (int)count);
+    for (size_t i = 0; i < count; i++) {
+        lua_createtable(L, 0, 3);
+        set_count(L, "pending", tables[i].pending);
+        set_count(L, "consecutive_failures", tables[i].consecutive_failures);
+        if (tables[i].last_error[0] != '\0')
+            set_text(L, "last_error", tables[i].last_error);
+        lua_setfield(L, -2, tables[i].table);
+    }
+}
+
 static void set_failure(lua_State *L, const wb_event *event)
 {
     if (event->code == WB_OK)

@@ -84,6 +84,20 @@ int lwb_add_answer(lua_State *L, const lwb_pipeline *pipeline, int code, const w
     return 2;
 }
 
+/* Into the statistics on top, where rows are routed. */
+static void set_tables(lua_State *L, const lwb_pipeline *pipeline)
+{
+    size_t count;
+    wb_table_stats *tables;
+    void **anchor = lwb_anchor(L);
+    if (wb_batcher_tables(pipeline->core, &tables, &count, NULL) == WB_OK && tables != NULL) {
+        *anchor = tables;
+        lwb_push_tables(L, tables, count);
+        lua_setfield(L, -3, "tables");
+    }
+    lua_pop(L, 1);
+}
+
 static int pipeline_stats(lua_State *L)
 {
     wb_err err;
@@ -94,6 +108,8 @@ static int pipeline_stats(lua_State *L)
         return lwb_result(L, code, &err);
     stats.rejected += pipeline->refused;
     lwb_push_stats(L, &stats);
+    if (pipeline->kind == &lwb_batcher_kind)
+        set_tables(L, pipeline);
     return 1;
 }
 

@@ -116,10 +116,11 @@ int wb_outbox_tables(wb_outbox *outbox, wb_table_stats **out, size_t *count, wb_
 {
     wb_monitor_lock(&outbox->backlog.monitor);
     uint32_t routes = outbox->routes.count;
-    wb_table_stats *tables = wb_alloc_zeroed((routes + 1) * sizeof *tables);
-    size_t known = tables != NULL && routes > 0 ? tables_locked(outbox, tables) : 0;
+    wb_table_stats *tables =
+        routes > 0 ? wb_alloc_zeroed(((size_t)routes + 1) * sizeof *tables) : NULL;
+    size_t known = tables != NULL ? tables_locked(outbox, tables) : 0;
     wb_monitor_unlock(&outbox->backlog.monitor);
-    if (tables == NULL)
+    if (tables == NULL && routes > 0)
         return wb_fail(err, WB_MEMORY, "out of memory for %u tables", (unsigned)routes + 1);
     *out = tables;
     *count = known;
