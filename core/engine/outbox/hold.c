@@ -115,11 +115,13 @@ static void wait_together(wb_outbox *outbox, const wb_batch *group)
     }
 }
 
+/* No younger one: a flush waits for the rows by their serial. */
 static wb_batch *group_to_join(const wb_outbox *outbox, const wb_batch *batch)
 {
     wb_batch *group = outbox->sealed.first;
     while (group != NULL &&
            !(group->standing == WB_WAITING && group->route == batch->route && !group->in_doubt &&
+             group->serial <= batch->serial &&
              wb_batch_left(group) + wb_batch_left(batch) <= outbox->most_write_rows &&
              group->bytes + batch->bytes <= outbox->thresholds.batch_bytes))
         group = group->next;
