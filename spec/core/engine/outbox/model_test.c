@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: MIT
  * A model of what a store may do to an outbox, in virtual time. A seed gives a store with a nature: bad rows anywhere
  * and in any number, of an error that names the row, a wrong one or none, or that says nothing; groups that the table
- * bars for a while; a cost for each row and a limit of time; replies that are lost; outages in between. Whatever comes:
+ * bars for a while; a cost for each row and a limit of time; replies that are lost; outages in between; several tables,
+ * of which some are missing or refuse everything for a while. Whatever comes:
  *   - every good row is stored once, and every bad one is dead;
  *   - no row is dead of anything but its own fault;
  *   - once the last cause has ended, all is settled within SETTLE_US;
  *   - there are at most WRITES_A_ROW writes for each row, and WRITES_A_SECOND more for each second in which any waits;
- *   - what is in doubt goes out again with the same id and the same rows.
+ *   - what is in doubt goes out again with the same id and the same rows;
+ *   - a write has rows of one table, and no more than it may have, whoever routes them: add or a worker's policy;
+ *   - once a flush's ticket is settled, so is each row that was added before it;
+ *   - where nothing but a table fails, no row of another waits longer than its interval.
  *
  * `model_test N FIRST` plays N seeds from FIRST on (`make sim SEEDS=N FIRST=…`). The first that fails is played again and
  * told, write by write; so is one that is played alone. */
@@ -20,7 +24,15 @@
 
 #define MILLISECOND INT64_C(1000)
 
-enum { SEEDS = 300, MOST_ROWS = 1200, GROUPS = 4, CAUSES = 6, FLIGHTS = 3, REFRESH_ROWS = 80 };
+enum {
+    SEEDS = 300,
+    MOST_ROWS = 1200,
+    GROUPS = 4,
+    TABLES = GROUPS,
+    CAUSES = 6,
+    FLIGHTS = 3,
+    REFRESH_ROWS = 80
+};
 
 #define SETTLE_US (1800 * SECOND)
 
@@ -30,12 +42,24 @@ enum { WRITES_A_ROW = 6, WRITES_A_SECOND = 120 };
 
 enum naming { NAMED, MISNAMED, NAMELESS, SPEECHLESS, NAMINGS };
 
-enum cause_kind { OUTAGE, HOLD_ALL, REFUSE_ALL, SPEECHLESS_ALL, BARRED_GROUP, SLOW, CAUSE_KINDS };
+enum cause_kind {
+    OUTAGE,
+    HOLD_ALL,
+    REFUSE_ALL,
+    SPEECHLESS_ALL,
+    BARRED_GROUP,
+    SLOW,
+    TABLE_DOWN,
+    TABLE_REFUSES,
+    CAUSE_KINDS
+};
+
+static const char *const the_tables[TABLES] = {"t", "a", "b", "c"};
 
 struct cause {
     int kind;
     int64_t from_us, until_us;
-    int group;
+    int group; /* or the table */
     bool began;
 };
 
@@ -45,6 +69,11 @@ struct world {
     bool told;
     int rows; /* added so far */
     int planned;
+    int tables;
+    bool calm; /* nothing but one table fails */
+    bool by_worker;
+    uint64_t ticket;
+    int ticket_rows;
     int naming;
     int group_known; /* the error says by which column groups are */
     int bad_share, bad_head, bad_tail, lost_share;
@@ -53,7 +82,8 @@ struct world {
     int cause_count;
     int64_t last_end_us;
     bool bad[MOST_ROWS], dead[MOST_ROWS];
-    uint8_t group[MOST_ROWS];
+    uint8_t group[MOST_ROWS], table[MOST_ROWS];
+    int64_t added_us[MOST_ROWS];
     int stored[MOST_ROWS];
     uint8_t doubt[MOST_ROWS][16]; /* the id of the write whose reply was lost */
     bool doubted[MOST_ROWS];
@@ -96,8 +126,8 @@ static void plan_causes(struct world *world)
     world->cause_count = (int)below(world, CAUSES + 1);
     for (int i = 0; i < world->cause_count; i++) {
         struct cause *cause = &world->causes[i];
-        cause->kind = (int)below(world, CAUSE_KINDS);
-        cause->group = (int)below(world, GROUPS);
+        cause->kind = world->calm ? TABLE_DOWN : (int)below(world, CAUSE_KINDS);
+        cause->group = world->calm ? 1 : (int)below(world, GROUPS);
         cause->from_us = 1000 * SECOND + (int64_t)below(world, 30 * SECOND);
         cause->until_us = cause->from_us + (int64_t)below(world, 60 * SECOND);
         if (cause->until_us > world->last_end_us)
@@ -116,6 +146,11 @@ static void plan(struct world *world)
     world->lost_share = ONE_OF(world, 0, 0, 20, 200);
     world->cost_us = ONE_OF(world, 0, 0, 10, 1000, 50000);
     world->limit_us = 10 * SECOND;
+    world->tables = ONE_OF(world, 1, 1, 2, TABLES);
+    world->by_worker = chance(world, 300);
+    world->calm = world->tables > 1 && chance(world, 300);
+    if (world->calm)
+        world->bad_share = world->bad_head = world->bad_tail = world->lost_share = 0;
     plan_causes(world);
 }
 
@@ -150,7 +185,7 @@ static bool is_any_on(const struct world *world, int kind)
 /* A store that begins to refuse every row in the middle of a trial can't be told from bad rows: not before it ended. */
 static bool may_begin(const struct world *world, const struct cause *cause)
 {
-    if (cause->kind != REFUSE_ALL && cause->kind != SPEECHLESS_ALL)
+    if (cause->kind != REFUSE_ALL && cause->kind != SPEECHLESS_ALL && cause->kind != TABLE_REFUSES)
         return true;
     for (const wb_trial *trial = world->backlog.outbox.trials; trial != NULL; trial = trial->next) {
         if (trial->divides)
@@ -206,6 +241,26 @@ static bool blame(struct world *world, const wb_batch *batch, wb_err *err)
     return false;
 }
 
+static int table_of(const wb_batch *batch)
+{
+    int table = 0;
+    while (batch->table != NULL && strcmp(batch->table, the_tables[table]) != 0)
+        table++;
+    return table;
+}
+
+static bool fail_table(struct world *world, const wb_batch *batch, wb_err *err)
+{
+    int table = table_of(batch);
+    if (is_on(world, TABLE_DOWN, table))
+        wb_fail_store(err, WB_HOLD, "no such table");
+    else if (is_on(world, TABLE_REFUSES, table))
+        wb_fail_store(err, WB_REJECT, "the table refuses every row");
+    else
+        return false;
+    return true;
+}
+
 static bool fail_whole(struct world *world, const wb_batch *batch, wb_err *err)
 {
     if (is_any_on(world, OUTAGE)) {
@@ -238,6 +293,17 @@ static void keep_rows(struct world *world, const wb_batch *batch)
             fail_world(world, "a row is stored twice", n);
         if (world->bad[n])
             fail_world(world, "a bad row is stored", n);
+    }
+}
+
+static void check_table(struct world *world, const wb_batch *batch)
+{
+    size_t rows = wb_batch_rows(batch);
+    if (rows > world->backlog.outbox.most_write_rows)
+        fail_world(world, "a write has too many rows", (int64_t)rows);
+    for (size_t row = 0; row < rows; row++) {
+        if (world->table[n_at(batch, row)] != table_of(batch))
+            fail_world(world, "a row goes to another table", n_at(batch, row));
     }
 }
 
@@ -295,7 +361,9 @@ static void write_one(struct world *world, wb_batch *batch)
     size_t rows = wb_batch_rows(batch);
     world->writes++;
     check_doubt(world, batch);
-    bool failed = fail_whole(world, batch, &err) || blame(world, batch, &err);
+    check_table(world, batch);
+    bool failed = fail_whole(world, batch, &err) || fail_table(world, batch, &err) ||
+                  blame(world, batch, &err);
     bool outage = failed && err.error_class == WB_RETRY && !err.timed_out;
     bool lost = !failed && chance(world, world->lost_share);
     if (!failed && (!lost || chance(world, 500)))
@@ -340,8 +408,14 @@ static void add_row(struct world *world, bool bad)
         return;
     world->bad[n] = bad;
     world->group[n] = (uint8_t)below(world, GROUPS);
+    world->table[n] = (uint8_t)below(world, (uint64_t)world->tables);
+    world->added_us[n] = now_us(world);
     wb_value values[2] = {int_value(n), text_value(names[world->group[n]])};
-    assert_ok(wb_outbox_put(&world->backlog.outbox, values, 2, NULL, NULL, NULL));
+    wb_choice choice = {.overflow = WB_OVERFLOW_REJECT};
+    const char *table = the_tables[world->table[n]];
+    if (!world->by_worker)
+        assert_ok(wb_outbox_route(&world->backlog.outbox, table, &choice.route, NULL));
+    assert_ok(wb_outbox_put(&world->backlog.outbox, values, 2, &choice, NULL, NULL));
     world->rows++;
 }
 
@@ -356,27 +430,58 @@ static void add_some(struct world *world)
     }
 }
 
+static void check_ticket(struct world *world)
+{
+    if (!wb_backlog_settled(&world->backlog.outbox.backlog, world->ticket))
+        return;
+    for (int n = 0; n < world->ticket_rows; n++) {
+        if (world->stored[n] == 0 && !world->dead[n])
+            fail_world(world, "a flush ended before a row of it", n);
+    }
+}
+
+/* All that was due was taken. */
+static void check_calm(struct world *world, int64_t began_us)
+{
+    int64_t interval_us = world->backlog.outbox.thresholds.interval_us;
+    for (int n = 0; n < world->rows && world->calm; n++) {
+        if (world->table[n] != 1 && world->stored[n] == 0 &&
+            began_us - world->added_us[n] >= interval_us)
+            fail_world(world, "a row waits for another table", n);
+    }
+}
+
 /* Several writes at once, which end in any order. */
 static void deliver_due(struct world *world)
 {
     wb_batch *flight[FLIGHTS] = {NULL};
     size_t most = below(world, FLIGHTS) + 1;
+    int64_t began_us = now_us(world);
     for (;;) {
         size_t taken = 0;
         while (taken < most && (flight[taken] = wb_outbox_take(&world->backlog.outbox)) != NULL)
             taken++;
-        if (taken == 0)
+        if (taken == 0) {
+            check_calm(world, began_us);
             return;
+        }
         for (; taken > 0; taken--) {
             size_t at = below(world, taken);
             wb_batch *batch = flight[at];
             flight[at] = flight[taken - 1];
             write_one(world, batch);
             read_dead(world);
+            check_ticket(world);
         }
         if (world->failed[0] != '\0')
             return;
     }
+}
+
+static void flush(struct world *world)
+{
+    world->ticket = wb_backlog_seal(&world->backlog.outbox.backlog, WB_REASON_FLUSH);
+    world->ticket_rows = world->rows;
 }
 
 static void step(struct world *world)
@@ -387,7 +492,7 @@ static void step(struct world *world)
         break;
     case 1:
         if (chance(world, 200))
-            wb_backlog_seal(&world->backlog.outbox.backlog, WB_REASON_FLUSH);
+            flush(world);
         break;
     case 2:
         pass_time(world, (int64_t)below(world, 5 * SECOND));
@@ -448,6 +553,59 @@ static void draw_bytes(void *context, void *bytes, size_t count)
         ((uint8_t *)bytes)[i] = (uint8_t)random_below(&the_draws, 256);
 }
 
+/* ---- a worker's policy ---- */
+
+static struct world the_world;
+
+static int open_script(wb_script *script, wb_err *err)
+{
+    (void)err;
+    script->route = true;
+    return WB_OK;
+}
+
+/* A row may come while the policy is asked, and so may a flush. */
+static int route_row(wb_script *script, const wb_batch *batch, size_t index, const char **table,
+                     wb_err *err)
+{
+    struct world *world = &the_world;
+    (void)script, (void)err;
+    int at = world->table[n_at(batch, index)];
+    *table = at > 0 ? the_tables[at] : NULL;
+    if (world->rows < world->planned && chance(world, 10))
+        add_row(world, false);
+    if (chance(world, 5))
+        flush(world);
+    return WB_OK;
+}
+
+static void end_script(wb_script *script)
+{
+    (void)script;
+}
+
+static wb_script *make_script(wb_policy *policy, const wb_target *target)
+{
+    static const wb_script_class class = {
+        .open = open_script, .route = route_row, .end = end_script};
+    static wb_script script = {.class = &class};
+    (void)policy, (void)target;
+    return &script;
+}
+
+static void count_policy(wb_policy *policy)
+{
+    (void)policy;
+}
+
+static void let_worker_route(struct backlog *backlog)
+{
+    static const wb_policy_class class = {make_script, count_policy, count_policy};
+    static wb_policy policy = {&class};
+    wb_script_client_init(&backlog->outbox.script_client, &policy, &backlog->target,
+                          &backlog->outbox.backlog);
+}
+
 static void open_world(struct world *world)
 {
     wb_batcher_options options;
@@ -461,6 +619,8 @@ static void open_world(struct world *world)
     backlog->outbox.keep_dead = true;
     the_draws = world->random;
     backlog->outbox.backlog.env.random = draw_bytes;
+    if (world->by_worker)
+        let_worker_route(backlog);
     if (chance(world, 700))
         merge_up_to(backlog, options.batch_size * (1 + below(world, 16)));
 }
@@ -485,8 +645,6 @@ static bool play(uint64_t seed, bool told, struct world *world)
     check_writes(world);
     return world->failed[0] == '\0';
 }
-
-static struct world the_world;
 
 static int play_seeds(uint64_t count, uint64_t first)
 {
