@@ -325,6 +325,19 @@ describe("writebehind.resty in nginx", function()
         end))
     end)
 
+    it("brings again the rows that a store names, and those alone that it rejects", function()
+        start { write = [[
+            ngx.sleep(0.001)
+            if call == 1 then return false, "some", { reject = { [1] = "one" }, retry = { 2, 3, 4 } } end
+        ]] }
+        add(1, 4)
+        assert.equal("true\n", ask "/flush")
+        assert.same(range(1, 4), rows_when(4))
+        local stats = cjson.decode(ask "/stats")
+        assert.same({ 4, 0, 1 }, { stats.stored, stats.dead, stats.failures })
+        assert.equal("3", ask "/calls") -- all, those that come again, and the one that was rejected
+    end)
+
     it("goes on after a store ended the worker's coroutine, and loses nothing", function()
         start { write = "if call == 1 then ngx.exit(0) end" }
         add(1, 5)
