@@ -71,6 +71,18 @@ static void accept_row(wb_outbox *outbox, wb_batch *batch, const wb_tuple *tuple
         wb_backlog_changed(&outbox->backlog);
 }
 
+/* The batch for a row of that route and size; mostly the open one has room. NULL: no memory. */
+static inline wb_batch *batch_for(wb_outbox *outbox, uint32_t route, size_t bytes)
+{
+    wb_batch *open = outbox->open;
+    if (route > 0)
+        return wb_outbox_open_lane(outbox, route, bytes);
+    if (open == NULL || wb_batch_left(open) >= outbox->thresholds.batch_size ||
+        open->bytes + bytes > outbox->thresholds.batch_bytes)
+        return wb_outbox_open_batch(outbox, bytes);
+    return wb_batch_reserve(open, bytes) ? open : NULL;
+}
+
 static int refuse_closed(wb_err *err)
 {
     return wb_fail(err, WB_CLOSED, "closed: no new rows");
@@ -91,9 +103,7 @@ static inline __attribute__((always_inline)) int put_locked(wb_outbox *outbox,
             return wb_fail(err, WB_MISUSE, "route %u: the last that was given out is %u",
                            (unsigned)choice->route, (unsigned)outbox->routes.count);
         if (fits_calmly(outbox, weight) || wb_outbox_fits_crowded(outbox, weight)) {
-            wb_batch *batch = choice->route == 0
-                                  ? wb_outbox_open_batch(outbox, tuple->bytes)
-                                  : wb_outbox_open_lane(outbox, choice->route, tuple->bytes);
+            wb_batch *batch = batch_for(outbox, choice->route, tuple->bytes);
             if (batch == NULL)
                 return wb_fail(err, WB_MEMORY, "out of memory for a row");
             accept_row(outbox, batch, tuple, choice->route, *now_us);
