@@ -388,7 +388,6 @@ describe("a store's answer", function()
         local cases = {
             { {}, "nothing" },
             { { false }, "false" },
-            { { false, "err" }, "false" },
             { { "ok" }, "ok" },
             { { nil, "err", "never" }, "never" },
             { { nil, "err", "retry", 5 }, "5 of 4" },

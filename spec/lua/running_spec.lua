@@ -65,8 +65,10 @@ for form in pairs(FORMS) do
             rows, bytes = batcher:room()
             assert.equal(huge, rows)
             assert.equal(huge, bytes)
-            batcher:configure { max_pending_rows = 1 }
-            assert.equal(0, tonumber((batcher:room())))
+            batcher:configure { max_pending_rows = 1 } -- what waits is due then: a thread may have it
+            if form:find "driven" then
+                assert.equal(0, tonumber((batcher:room())))
+            end
             assert.is_true(batcher:close())
             assert.equal(1, tonumber((batcher:room())))
         end)
