@@ -150,6 +150,17 @@ static void test_no_memory(void **state)
     assert_int_equal(code, WB_OK);
     assert_true(n > 3);
     wb_free(text);
+    text = NULL;
+    for (n = 1; text == NULL; n++) {
+        wb_alloc_fail_after(n);
+        code = wb_batch_line(batch, 99, &text, &bytes, NULL);
+        wb_alloc_fail_after(0);
+        assert_int_equal(code, text != NULL ? WB_OK : WB_MEMORY);
+    }
+    assert_true(n > 2);
+    assert_int_equal(bytes, strlen(text));
+    assert_int_equal(text[bytes - 1], '}');
+    wb_free(text);
     wb_batch_free(batch);
 }
 

@@ -473,6 +473,35 @@ static void test_closed_refuses(void **state)
     shut_box(&backlog);
 }
 
+/* Those that were added are in, and no other. */
+static void test_many_at_once_without_memory(void **state)
+{
+    (void)state;
+    for (size_t n = 1; n < 20; n++) {
+        struct backlog backlog;
+        wb_value values[2] = {int_value(7), text_value("x")};
+        uint8_t bytes[64];
+        wb_tuple tuple = {.at = bytes};
+        wb_tuple tuples[50];
+        size_t added = 99;
+        open_box(&backlog, no_early);
+        assert_ok(wb_row_encode(backlog.schema, values, 2, bytes, &tuple.bytes, NULL));
+        for (size_t i = 0; i < 50; i++)
+            tuples[i] = tuple;
+        wb_alloc_fail_after(n);
+        int code = wb_outbox_put_tuples(&backlog.outbox, tuples, 50, &added, NULL, NULL);
+        wb_alloc_fail_after(0);
+        assert_int_equal(code, added == 50 ? WB_OK : WB_MEMORY);
+        assert_int_equal(stats_of(&backlog).accepted, added);
+        assert_int_equal(stats_of(&backlog).rejected, added < 50);
+        wb_backlog_seal(&backlog.outbox.backlog, WB_REASON_FLUSH);
+        for (wb_batch *batch; (batch = wb_outbox_take(&backlog.outbox)) != NULL;)
+            store_batch(&backlog, batch);
+        assert_int_equal(stats_of(&backlog).stored, added);
+        shut_box(&backlog);
+    }
+}
+
 static void keeping_dead(wb_batcher_options *options)
 {
     no_early(options);
@@ -661,6 +690,7 @@ int main(void)
         cmocka_unit_test(test_overflow_drops_newest),
         cmocka_unit_test(test_row_larger_than_the_limit_is_invalid),
         cmocka_unit_test(test_closed_refuses),
+        cmocka_unit_test(test_many_at_once_without_memory),
         cmocka_unit_test(test_what_waits_is_given_up_and_what_is_taken_is_not),
         cmocka_unit_test(test_no_memory_loses_nothing),
         cmocka_unit_test(test_rows_are_conserved_whatever_happens),

@@ -653,7 +653,7 @@ static void a_view_tells(void **state)
 
 typedef struct scripted {
     wb_script base;
-    bool missing, broken, flush;
+    bool missing, broken, flush, refuses;
     int opened, asked, ended;
 } scripted;
 
@@ -684,6 +684,8 @@ static int scripted_route(wb_script *base, const wb_batch *batch, size_t index, 
 {
     if (((scripted *)base)->broken && n_at(batch, index) % TABLES == 0)
         return wb_fail_store(err, WB_RETRY, "boom");
+    if (((scripted *)base)->refuses && n_at(batch, index) % 4 == 1)
+        return wb_fail(err, WB_INVALID, n_at(batch, index) % 8 == 1 ? "odd" : "odder");
     *table = tables[n_at(batch, index) % TABLES];
     return WB_OK;
 }
@@ -776,6 +778,44 @@ static void decided(void **state)
     assert_int_equal(script.opened, 1);
     shut_box(&backlog);
     assert_int_equal(script.ended, 1);
+}
+
+static void with_policy_and_dead(wb_batcher_options *options)
+{
+    with_policy(options);
+    options->dead_events = true;
+}
+
+/* Rows that the script refuses die for that reason, whatever memory there is; the others are stored. */
+static void refused_by_the_script(void **state)
+{
+    (void)state;
+    for (size_t n = 0; n < 40; n++) {
+        struct backlog backlog;
+        scripted script = {.base.class = &scripted_class, .refuses = true};
+        policy.script = &script;
+        open_box(&backlog, with_policy_and_dead);
+        put_rows(&backlog, 32);
+        wb_clock_advance(backlog.clock, SECOND);
+        for (int i = 0; i < 20 && stats_of(&backlog).pending > 0; i++) {
+            wb_alloc_fail_after(i == 0 ? n : 0);
+            wb_batch *batch = wb_outbox_take(&backlog.outbox);
+            wb_alloc_fail_after(0);
+            if (batch != NULL)
+                store_batch(&backlog, batch);
+            else
+                wb_clock_advance(backlog.clock, SECOND);
+        }
+        assert_int_equal(stats_of(&backlog).stored, 24);
+        assert_int_equal(stats_of(&backlog).dead, 8);
+        for (wb_batch *dead; (dead = wb_outbox_next_dead(&backlog.outbox)) != NULL;) {
+            for (size_t row = 0; row < wb_batch_rows(dead); row++)
+                assert_int_equal(n_at(dead, row) % 4, 1);
+            assert_non_null(strstr(wb_batch_error(dead), n > 0 ? "" : "odd"));
+            wb_batch_free(dead);
+        }
+        shut_box(&backlog);
+    }
 }
 
 static void undecided(void **state)
@@ -905,6 +945,7 @@ int main(void)
         T(a_policy_does_not_hurry_what_failed),
         T(a_view_tells),
         T(decided),
+        T(refused_by_the_script),
         T(undecided),
         T(not_to_be_opened),
         T(unrouted_rows_stay_where_they_were_written_to),
