@@ -64,8 +64,8 @@ describe("what is given up", function()
         local database = dir .. "/" .. process.unique() .. ".db"
         sqlite.sql(database, [[CREATE TABLE t (n int8);
 CREATE TRIGGER no BEFORE INSERT ON t WHEN new.n > 40 BEGIN SELECT raise(fail, 'nope'); END;]])
-        local result = load("sqlite:" .. database, "t", 80, "--give-up 1",
-            "(head -41 FILE; sleep 1; tail -n +42 FILE; sleep 3)")
+        local result = load("sqlite:" .. database, "t", 80, "--give-up 2",
+            "(head -41 FILE; sleep 1; tail -n +42 FILE; sleep 4)")
         assert.equal(1, result.code)
         local stored = numbers(sqlite.sql(database, "SELECT n FROM t;"))
         assert.equal(40, #stored)

@@ -17,6 +17,7 @@ local process, raw = core.process, core.raw
 local SLICE_S = 0.25 -- the longest wait between two looks at the terminal and at the interrupt
 local SAMPLE = 1000 -- records from which columns are inferred
 local REFUSAL_S = 5 -- how long to wait for a store that answers but takes nothing
+local INTERVAL_S = 0.2 -- how long a row waits for others, of an input that is slow
 local EXIT_S = 1 -- how long the process's exit waits for rows that were given up
 local INTERRUPTED = 130
 
@@ -58,7 +59,7 @@ local function watch(self, state)
         self.waited_s = self.waited_s + math.min(now_s - self.looked_s, 1)
     end
     self.looked_s = now_s
-    if self.waited_s > patience_s(self) then
+    if self.waited_s > INTERVAL_S + patience_s(self) then
         self.failure = gave_up(self, state)
     end
 end
@@ -245,7 +246,7 @@ local function new_batcher(self, store, schema)
     local batcher = writebehind.batcher {
         store = store, schema = schema, table = args.table, batch_size = args.batch_size,
         max_pending_rows = math.max(65536, 4 * args.batch_size), overflow = "block", block_timeout = SLICE_S,
-        close_timeout = EXIT_S, retry = { initial = 0.1, max = 2 },
+        interval = INTERVAL_S, close_timeout = EXIT_S, retry = { initial = 0.1, max = 2 },
         dead_letter = function() end,
         on_flush = function(flush)
             self.failed_class = flush.class
