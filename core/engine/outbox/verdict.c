@@ -80,6 +80,8 @@ static void come_again(wb_outbox *outbox, wb_batch *piece, const wb_batch *batch
     wb_trial_join(piece, batch);
     piece->attempt = batch->attempt;
     wb_outbox_new_id(outbox, piece);
+    wb_batch_become(piece, WB_BATCH_SEALED);
+    wb_batch_become(piece, WB_BATCH_TAKEN); /* as the batch was: it waits again, or is dead */
     wb_outbox_try_again(outbox, piece, ending, now_us);
 }
 
