@@ -46,11 +46,15 @@ static wb_batch *merge_rows(const wb_batch *batch, wb_batch *whole)
     return whole;
 }
 
+/* It was never tried. Where its gate holds it back, that ends with the write of the batch that it came along with. */
 static void unlend(wb_outbox *outbox, wb_batch *batch)
 {
     wb_batch_list_remove(&outbox->taken, batch);
     wb_batch_become(batch, WB_BATCH_SEALED);
+    batch->due_us = INT64_MIN;
     wb_batch_list_put(&outbox->sealed, batch);
+    if (wb_lane_of(&outbox->lanes, batch->route)->held_back)
+        wb_batch_list_hold_back(&outbox->sealed, batch, WB_NEVER);
 }
 
 static void unlend_others(wb_outbox *outbox, wb_batch *batch)

@@ -66,9 +66,11 @@ static void draw_from(wb_outbox *outbox, wb_batch *batch)
     if (wb_batch_left(batch) > 1) {
         if (batch->in_doubt)
             return;
+        int64_t own_due_us = batch->own_due_us;
         wb_batch_list_remove(&outbox->sealed, batch);
         if (!wb_outbox_divide(outbox, batch, wb_class_around, &row)) {
             wb_batch_list_put(&outbox->sealed, batch);
+            batch->own_due_us = own_due_us; /* its gate may hold it back */
             return;
         }
     }

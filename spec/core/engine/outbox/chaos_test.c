@@ -281,7 +281,7 @@ static void check_write(struct chaos *chaos, const wb_batch *batch)
         flaw(chaos, "a write has too many rows", (int64_t)rows);
     for (size_t row = 0; row < rows; row++) {
         int64_t n = n_at(batch, row);
-        if (chaos->table[n] != table && !(chaos->by_worker && chaos->no_memory))
+        if (chaos->table[n] != table && !(chaos->by_worker && table == 0)) /* without memory */
             flaw(chaos, "a row goes to another table", n);
         if (chaos->doubted[n] && (!batch->in_doubt || memcmp(chaos->id[n], batch->id, 16) != 0))
             flaw(chaos, "what is in doubt comes back as something else", n);
