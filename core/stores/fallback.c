@@ -142,8 +142,8 @@ static int fallback_write(wb_session *base, const wb_batch *batch, const wb_dead
     int code = chosen->class->write(chosen, batch, deadline, err);
     base->stored = chosen->stored;
     base->verdicts = chosen->verdicts;
-    if (second)
-        set_doubt(session, batch, code != WB_OK && err->in_doubt);
+    if (second) /* that a later write failed says nothing of the first of them */
+        set_doubt(session, batch, code != WB_OK && (batch->in_doubt || err->in_doubt));
     else
         note_first(session, table, code == WB_OK || took_some(chosen, batch));
     return code;

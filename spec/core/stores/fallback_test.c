@@ -148,6 +148,26 @@ static void test_a_doubt_goes_back_to_who_may_have_it(void **state)
     close_two(&t);
 }
 
+static void test_a_later_failure_ends_no_doubt(void **state)
+{
+    (void)state;
+    two t;
+    open_two(&t);
+    wb_batch *batch = batch_of(&t, 1);
+    t.second.in_doubt = true;
+    go_to_second(&t, batch);
+    assert_true(batch->in_doubt);
+    t.second.in_doubt = t.first.fails = false;
+    t.second.fails = true; /* it can't even be reached */
+    assert_int_equal(write_to(&t, batch), WB_STORE);
+    int first = t.first.writes;
+    t.second.fails = false;
+    assert_ok(write_to(&t, batch));
+    assert_int_equal(t.first.writes, first);
+    wb_batch_free(batch);
+    close_two(&t);
+}
+
 static void test_the_first_is_tried_before_its_time_is_over(void **state)
 {
     (void)state;
@@ -191,6 +211,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_doubt_goes_back_to_who_may_have_it),
+        cmocka_unit_test(test_a_later_failure_ends_no_doubt),
         cmocka_unit_test(test_the_first_is_tried_before_its_time_is_over),
         cmocka_unit_test(test_without_memory_the_first_is_asked),
     };
