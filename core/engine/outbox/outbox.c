@@ -147,6 +147,21 @@ void wb_outbox_lane_grew(wb_outbox *outbox, uint32_t route, size_t bytes)
         seal_lane(outbox, route, reason);
 }
 
+void wb_outbox_lanes_configured(wb_outbox *outbox)
+{
+    for (uint32_t route = 0; route <= outbox->routes.count; route++) {
+        const wb_lane *lane = wb_lane_of(&outbox->lanes, route);
+        if (lane->place == 0)
+            continue;
+        int reason = wb_thresholds_due(&outbox->thresholds, wb_batch_left(lane->open),
+                                       lane->open->bytes, 0);
+        if (reason != WB_REASON_NONE)
+            seal_lane(outbox, route, reason);
+        else
+            wb_outbox_lane_changed(outbox, route);
+    }
+}
+
 /* The rows of a batch, each with its route, go where they gather. Answers how many did before memory ended. */
 size_t wb_outbox_gather(wb_outbox *outbox, const wb_batch *batch)
 {

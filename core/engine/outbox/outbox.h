@@ -153,6 +153,8 @@ wb_batch *wb_outbox_open_lane(wb_outbox *outbox, uint32_t route, size_t bytes);
 void wb_outbox_lane_grew(wb_outbox *outbox, uint32_t route, size_t bytes);
 /* Rows of the lane's left it, or its gate did something. */
 void wb_outbox_lane_changed(wb_outbox *outbox, uint32_t route);
+/* The thresholds are others: what has reached them is sealed. */
+void wb_outbox_lanes_configured(wb_outbox *outbox);
 /* The rows of a taken batch that was asked about go where they gather. Answers how many did before memory ended. */
 size_t wb_outbox_gather(wb_outbox *outbox, const wb_batch *batch);
 void wb_outbox_seal_open(wb_outbox *outbox, int reason);

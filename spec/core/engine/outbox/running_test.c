@@ -183,6 +183,27 @@ static void test_a_shorter_interval_counts_at_once(void **state)
     shut_box(&backlog);
 }
 
+static void test_a_smaller_batch_counts_for_what_gathers(void **state)
+{
+    (void)state;
+    struct backlog backlog;
+    wb_choice choice = {.overflow = WB_OVERFLOW_REJECT};
+    open_box(&backlog, ten_in_an_hour);
+    assert_ok(wb_outbox_route(&backlog.outbox, "other", &choice.route, NULL));
+    wb_value values[2] = {int_value(1), text_value("x")};
+    for (int i = 0; i < 3; i++)
+        assert_ok(wb_outbox_put(&backlog.outbox, values, 2, &choice, NULL, NULL));
+    assert_null(wb_outbox_take(&backlog.outbox));
+    configure(&backlog, ten_in_an_hour, small);
+    wb_batch *batch = wb_outbox_take(&backlog.outbox);
+    assert_non_null(batch);
+    assert_int_equal(wb_batch_rows(batch), 2);
+    store_batch(&backlog, batch);
+    store_batch(&backlog, wb_outbox_take(&backlog.outbox));
+    assert_int_equal(stats_of(&backlog).pending, 0);
+    shut_box(&backlog);
+}
+
 static void test_lower_limits_drop_nothing(void **state)
 {
     (void)state;
@@ -385,6 +406,7 @@ int main(void)
         cmocka_unit_test(test_limits_are_said_once),
         cmocka_unit_test(test_bytes_are_said_too),
         cmocka_unit_test(test_a_shorter_interval_counts_at_once),
+        cmocka_unit_test(test_a_smaller_batch_counts_for_what_gathers),
         cmocka_unit_test(test_lower_limits_drop_nothing),
         cmocka_unit_test(test_configure_is_all_or_nothing),
         cmocka_unit_test(test_changes_while_threads_add),
