@@ -66,6 +66,26 @@ static void test_rows_part_by_what_is_said_of_them(void **state)
     shut_box(&backlog);
 }
 
+static void try_once(wb_batcher_options *options)
+{
+    keeping_dead(options);
+    options->retry.attempts = 1;
+}
+
+static void test_what_is_to_come_again_dies_of_a_last_attempt(void **state)
+{
+    (void)state;
+    const wb_verdict verdicts[ROWS] = {[4] = {WB_FATE_RETRY, NULL}, [9] = {WB_FATE_RETRY, NULL}};
+    struct backlog backlog;
+    open_box(&backlog, try_once);
+    put_rows(&backlog, ROWS);
+    say(&backlog, wb_outbox_take(&backlog.outbox), verdicts);
+    wb_stats stats = stats_of(&backlog);
+    assert_true(stats.stored == 8 && stats.dead == 2 && stats.pending == 0);
+    free_dead(&backlog);
+    shut_box(&backlog);
+}
+
 static void test_what_is_to_come_again_whole_is_the_same_batch(void **state)
 {
     (void)state;
@@ -162,6 +182,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rows_part_by_what_is_said_of_them),
+        cmocka_unit_test(test_what_is_to_come_again_dies_of_a_last_attempt),
         cmocka_unit_test(test_what_is_to_come_again_whole_is_the_same_batch),
         cmocka_unit_test(test_without_memory_what_is_stored_is_stored),
         cmocka_unit_test(test_any_mixture_conserves_rows),
