@@ -43,6 +43,7 @@ void wb_gate_shut(wb_outbox *outbox, uint32_t route, int64_t own_us, int64_t com
         lane->shut = lane->failures > 0;
         lane->gate_us = own_us;
         lane->held_back = true;
+        lane->held_us = own_us;
     }
     if (wb_gate_is_common(outbox))
         outbox->backlog.gate_us = common_us;
@@ -73,6 +74,7 @@ void wb_gate_lent(wb_outbox *outbox, uint32_t route)
     if (outbox->routes.count == 0 || lane->failures == 0)
         return;
     lane->held_back = true;
+    lane->held_us = WB_NEVER;
     hold_back(outbox, route, WB_NEVER);
 }
 
@@ -82,6 +84,7 @@ void wb_gate_returned(wb_outbox *outbox, uint32_t route)
     if (!lane->held_back)
         return;
     lane->held_back = lane->failures > 0;
+    lane->held_us = lane->gate_us;
     hold_back(outbox, route, lane->gate_us);
 }
 
@@ -89,7 +92,7 @@ void wb_gate_open_all(wb_outbox *outbox)
 {
     for (uint32_t route = 0; route <= outbox->routes.count; route++) {
         wb_lane *lane = lane_of(outbox, route);
-        lane->gate_us = INT64_MIN;
+        lane->gate_us = lane->held_us = INT64_MIN;
         if (lane->place > 0)
             wb_outbox_lane_changed(outbox, route);
     }

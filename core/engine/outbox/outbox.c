@@ -61,7 +61,7 @@ void wb_outbox_seal_open(wb_outbox *outbox, int reason)
     wb_pool_learn(&outbox->pool, open);
     wb_batch_list_put(&outbox->sealed, open);
     if (open->routed && outbox->lanes.own.held_back)
-        wb_batch_list_hold_back(&outbox->sealed, open, outbox->lanes.own.gate_us);
+        wb_batch_list_hold_back(&outbox->sealed, open, outbox->lanes.own.held_us);
 }
 
 static void seal_lane(wb_outbox *outbox, uint32_t route, int reason)
@@ -85,7 +85,7 @@ static void seal_lane(wb_outbox *outbox, uint32_t route, int reason)
         wb_batch_shrink(open); /* there may be many */
     wb_batch_list_put(&outbox->sealed, open);
     if (lane->held_back)
-        wb_batch_list_hold_back(&outbox->sealed, open, lane->gate_us);
+        wb_batch_list_hold_back(&outbox->sealed, open, lane->held_us);
 }
 
 void wb_outbox_seal_all(wb_outbox *outbox, int reason)
@@ -153,8 +153,8 @@ void wb_outbox_lanes_configured(wb_outbox *outbox)
         const wb_lane *lane = wb_lane_of(&outbox->lanes, route);
         if (lane->place == 0)
             continue;
-        int reason = wb_thresholds_due(&outbox->thresholds, wb_batch_left(lane->open),
-                                       lane->open->bytes, 0);
+        int reason =
+            wb_thresholds_due(&outbox->thresholds, wb_batch_left(lane->open), lane->open->bytes, 0);
         if (reason != WB_REASON_NONE)
             seal_lane(outbox, route, reason);
         else

@@ -59,6 +59,9 @@ static void seal_part(wb_outbox *outbox, wb_batch *part, uint32_t attempt)
     wb_outbox_new_id(outbox, part);
     wb_batch_become(part, WB_BATCH_SEALED);
     wb_batch_list_put(&outbox->sealed, part);
+    const wb_lane *lane = wb_lane_of(&outbox->lanes, part->route);
+    if (lane->held_back)
+        wb_batch_list_hold_back(&outbox->sealed, part, lane->held_us);
 }
 
 static void seal_pieces(wb_outbox *outbox, wb_batch *pieces, const wb_batch *batch,

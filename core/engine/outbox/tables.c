@@ -53,8 +53,9 @@ static void unlend(wb_outbox *outbox, wb_batch *batch)
     wb_batch_become(batch, WB_BATCH_SEALED);
     batch->due_us = INT64_MIN;
     wb_batch_list_put(&outbox->sealed, batch);
-    if (wb_lane_of(&outbox->lanes, batch->route)->held_back)
-        wb_batch_list_hold_back(&outbox->sealed, batch, WB_NEVER);
+    const wb_lane *lane = wb_lane_of(&outbox->lanes, batch->route);
+    if (lane->held_back)
+        wb_batch_list_hold_back(&outbox->sealed, batch, lane->held_us);
 }
 
 static void unlend_others(wb_outbox *outbox, wb_batch *batch)

@@ -5,6 +5,7 @@
  *   - each row is in one place, or settled; the counters say how many, and how many bytes;
  *   - the lanes' sums, their heap, the trials' references and the earliest due time are what they should be;
  *   - nothing waits for ever but suspects, and what a write that is under way holds up;
+ *   - of a table that fails one batch is under way, but where a flush hurries;
  *   - a settled ticket has no row left; no row is dead that no write refused;
  *   - once the store is well all is settled within some steps.
  * `chaos_test N FIRST` plays N seeds from FIRST on. */
@@ -31,6 +32,7 @@ struct chaos {
     int ticket_rows;
     uint64_t dead_seen, acked;
     wb_batch *flight[FLIGHTS];
+    bool lent[TABLES]; /* while it failed, and no flush came */
     bool accepted[MOST], settled[MOST], dead[MOST], refused[MOST], doubted[MOST], present[MOST];
     uint8_t table[MOST], id[MOST][16];
     char failed[200];
@@ -239,6 +241,7 @@ static void flush(struct chaos *chaos)
     int reason = chance(chaos, 800) ? WB_REASON_FLUSH : WB_REASON_POLICY;
     chaos->ticket = wb_backlog_seal(&chaos->backlog.outbox.backlog, reason);
     chaos->ticket_rows = chaos->rows;
+    memset(chaos->lent, 0, sizeof chaos->lent);
 }
 
 static void configure(struct chaos *chaos)
@@ -366,6 +369,16 @@ static void complete(struct chaos *chaos, wb_batch *batch)
     wb_outbox_complete(&chaos->backlog.outbox, batch, &ending);
 }
 
+static void check_gate(struct chaos *chaos, const wb_batch *batch)
+{
+    wb_outbox *outbox = &chaos->backlog.outbox;
+    if (outbox->routes.count == 0 || wb_lane_of(&outbox->lanes, batch->route)->failures == 0)
+        return;
+    if (chaos->lent[batch->route])
+        flaw(chaos, "two batches of a table that fails are under way", batch->route);
+    chaos->lent[batch->route] = true;
+}
+
 static bool take(struct chaos *chaos, int at)
 {
     if (chaos->flight[at] == NULL) {
@@ -373,9 +386,11 @@ static bool take(struct chaos *chaos, int at)
         if (chaos->flight[at] == NULL)
             return false;
         check_write(chaos, chaos->flight[at]);
+        check_gate(chaos, chaos->flight[at]);
     } else {
         wb_batch *batch = chaos->flight[at];
         chaos->flight[at] = NULL;
+        chaos->lent[batch->route] = false;
         complete(chaos, batch);
     }
     return true;
@@ -430,8 +445,7 @@ static void drain(struct chaos *chaos)
         if (take(chaos, 0)) {
             idle = 0;
             take(chaos, 0);
-        } else if (wb_outbox_next_due_us(&outbox->backlog) >
-                   wb_backlog_now_us(&outbox->backlog)) {
+        } else if (wb_outbox_next_due_us(&outbox->backlog) > wb_backlog_now_us(&outbox->backlog)) {
             wb_clock_advance(chaos->backlog.clock, SECOND / 2);
         } else if (++idle > IDLE_TAKES) {
             flaw(chaos, "something is due and can't be taken", idle);
