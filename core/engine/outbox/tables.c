@@ -147,8 +147,9 @@ static void leave_unrouted(wb_outbox *outbox)
 }
 
 /* The oldest batch that was not routed and is due, taken; where something else is due, that of the rows that are open:
- * so they come along with older ones. NULL: there is none. */
-static wb_batch *take_unrouted(wb_outbox *outbox)
+ * so they come along with older ones. None that is younger than that serial: rows may come as fast as the policy answers.
+ * NULL: there is none. */
+static wb_batch *take_unrouted(wb_outbox *outbox, uint64_t last)
 {
     int64_t now_us = wb_backlog_now_us(&outbox->backlog);
     if (wb_outbox_next_due_us(&outbox->backlog) > now_us)
@@ -156,11 +157,12 @@ static wb_batch *take_unrouted(wb_outbox *outbox)
     wb_batch *batch = outbox->sealed.first;
     while (batch != NULL && (batch->routed || batch->due_us > now_us))
         batch = batch->next;
-    if (batch == NULL && outbox->open != NULL && wb_batch_left(outbox->open) > 0) {
+    if (batch == NULL && outbox->serial < last && outbox->open != NULL &&
+        wb_batch_left(outbox->open) > 0) {
         wb_outbox_seal_open(outbox, WB_REASON_AGE);
         batch = outbox->sealed.last;
     }
-    if (batch == NULL)
+    if (batch == NULL || batch->serial > last)
         return NULL;
     wb_batch_list_remove(&outbox->sealed, batch);
     wb_batch_become(batch, WB_BATCH_TAKEN);
@@ -226,9 +228,10 @@ void wb_outbox_ask_routes(wb_outbox *outbox)
 {
     bool routes = wb_script_client_routes(&outbox->script_client);
     wb_monitor_lock(&outbox->backlog.monitor);
+    uint64_t last = outbox->serial + 1; /* that of the rows that are open */
     if (!routes)
         leave_unrouted(outbox);
-    for (wb_batch *batch; routes && (batch = take_unrouted(outbox)) != NULL;) {
+    for (wb_batch *batch; routes && (batch = take_unrouted(outbox, last)) != NULL;) {
         wb_monitor_unlock(&outbox->backlog.monitor);
         bool asked = route_rows(outbox, &batch);
         wb_monitor_lock(&outbox->backlog.monitor);
