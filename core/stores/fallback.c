@@ -23,6 +23,7 @@ typedef struct known_table {
     wb_recent recent;
     int64_t failing_since_us; /* WB_NEVER: the first takes its rows, as far as is known */
     int64_t try_first_us;     /* while it does not: when it is to be tried next */
+    bool second_next;         /* it was tried: the second has its turn, however late it comes */
 } known_table;
 
 /* A batch that the second may have. */
@@ -98,7 +99,8 @@ static bool has_refused_long(const fallback_session *session, const known_table 
 static bool is_for_second(const fallback_session *session, const known_table *table)
 {
     int64_t now_us = wb_now_us();
-    return has_refused_long(session, table, now_us) && now_us < table->try_first_us;
+    return has_refused_long(session, table, now_us) &&
+           (table->second_next || now_us < table->try_first_us);
 }
 
 /* Has a write that failed stored some rows? */
@@ -113,6 +115,12 @@ static bool took_some(const wb_session *session, const wb_batch *batch)
     return false;
 }
 
+static void note_second(known_table *table)
+{
+    if (table != NULL)
+        table->second_next = false;
+}
+
 /* How a call to the first ended. */
 static void note_first(const fallback_session *session, known_table *table, bool took)
 {
@@ -125,7 +133,8 @@ static void note_first(const fallback_session *session, known_table *table, bool
     }
     if (table->failing_since_us == WB_NEVER)
         table->failing_since_us = now_us;
-    if (has_refused_long(session, table, now_us))
+    table->second_next = has_refused_long(session, table, now_us);
+    if (table->second_next)
         table->try_first_us = wb_after_us(now_us, session->store->after_us);
 }
 
@@ -142,6 +151,8 @@ static int fallback_write(wb_session *base, const wb_batch *batch, const wb_dead
     int code = chosen->class->write(chosen, batch, deadline, err);
     base->stored = chosen->stored;
     base->verdicts = chosen->verdicts;
+    if (second && !batch->in_doubt)
+        note_second(table);
     if (second) /* that a later write failed says nothing of the first of them */
         set_doubt(session, batch, code != WB_OK && (batch->in_doubt || err->in_doubt));
     else
@@ -157,7 +168,9 @@ static int fallback_touch(wb_session *base, const wb_marks *marks, const wb_dead
     bool second = is_for_second(session, table);
     wb_session *chosen = second ? session->second : session->first;
     int code = chosen->class->touch(chosen, marks, deadline, out, err);
-    if (!second)
+    if (second)
+        note_second(table);
+    else
         note_first(session, table, code == WB_OK);
     return code;
 }

@@ -90,6 +90,17 @@ describe("a fallback of scripted stores", function()
         assert(batcher:close())
     end)
 
+    it("goes to the second though tries are farther apart than the time", function()
+        first = store_that(function() return nil, "down" end)
+        second = store_that(function() return true end)
+        local batcher = batcher_of { store = writebehind.fallback { first, second, after = 5, clock = clock },
+            retry = { initial = 1000, max = 1000 } }
+        batcher:add { n = 1 }
+        assert(batcher:flush(1e5))
+        assert.same({ 1 }, ns(second.rows))
+        assert.is_true(#first.writes <= 30) -- a delay is from 0 to 1,000 s
+    end)
+
     it("counts what throws as refused, and what takes some rows as well", function()
         first = { write = function(_, batch)
             if #batch == 1 then

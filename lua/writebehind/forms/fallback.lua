@@ -34,16 +34,18 @@ local function finish(self, name, work, ...)
     return ...
 end
 
--- The first, unless it has refused for long; then that once a while. It fails until it succeeds: it may throw.
+-- The first, unless it has refused for long; then that once a while, and the second between, however late it comes. It
+-- fails until it succeeds: it may throw.
 local function deliver(self, entry, work)
     local name, now = work.table or "", self.now()
     local state = self.failing[name] or { since = now, try_first = 0 }
     local long = now - state.since >= self.after
-    if long and now < state.try_first then
+    if long and (state.second_next or now < state.try_first) then
+        state.second_next = false
         return self.second[entry](self.second, work)
     end
     self.failing[name] = state
-    state.try_first = long and now + self.after or 0
+    state.try_first, state.second_next = long and now + self.after or 0, long
     return finish(self, name, work, self.first[entry](self.first, work))
 end
 
