@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * A store of two. The second takes what the first has refused for some time, table by table; meanwhile the first is tried
- * once in that time, and takes all again from its first success on.
+ * A store of two. The second takes what the first has refused for some time, table by table. Meanwhile the first is tried
+ * at most once in that time, never twice without the second's turn between, and takes all again from its first success on.
  * A batch whose fate is unknown belongs to the one that may have it, and goes there until it is settled: ids of batches are
  * the same for both.
  * A session has a session of each, and belongs to its thread: no locks. Without memory for what it remembers of a table

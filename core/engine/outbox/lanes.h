@@ -14,8 +14,8 @@ typedef struct wb_lane {
     uint32_t place;    /* in the heap, from 1; 0: nowhere */
     bool busy;         /* its last batch was full: the next one opens with the usual room */
     bool shut;         /* a write failed since one was stored: it is no news if another does */
-    bool held_back;    /* its batches may wait for more than their turn */
-    int64_t held_us;   /* until then; WB_NEVER: a batch of it is lent, which ends it */
+    bool held_back;    /* the gate has put off due times of its batches */
+    int64_t held_us;   /* until when; WB_NEVER: until the batch of it that is lent comes back */
     int64_t since_us;  /* in the heap: when its oldest row came, or later, where its gate is shut */
     int64_t gate_us;   /* nothing of it is due before */
     uint64_t failures; /* in a row */
