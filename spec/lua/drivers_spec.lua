@@ -313,17 +313,18 @@ describe("the plain loop", function()
 
     it("ends when its tasks have, in the order of their times", function()
         local loop = require("writebehind.drivers.plain").loop()
-        local order = {}
+        local order, again = {}, 0
         for _, ms in ipairs { 60, 20, 40, 0 } do
             loop:spawn(function()
                 loop:sleep(ms / 1000)
                 order[#order + 1] = ms
-                loop:sleep(0)
-                order[#order + 1] = ms
+                loop:sleep(0) -- on a busy machine, to after others whose time has come
+                again = again + 1
             end)
         end
         loop:run()
-        assert.same({ 0, 0, 20, 20, 40, 40, 60, 60 }, order)
+        assert.same({ 0, 20, 40, 60 }, order)
+        assert.equal(4, again)
         loop:run()
     end)
 
