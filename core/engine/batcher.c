@@ -113,7 +113,7 @@ int wb_batcher_new(const wb_batcher_options *options, wb_batcher **out, wb_err *
 static int bury(wb_batcher *batcher, const wb_batch *batch, wb_err *err)
 {
     int64_t unix_us = batcher->pipeline.env.unix_us(batcher->pipeline.env.context);
-    const char *table = batch->table != NULL ? batch->table : batcher->pipeline.target.table;
+    const char *table = wb_target_table(&batcher->pipeline.target, batch);
     return wb_dead_letter_append(batcher->dead_path, table, unix_us, batch, err);
 }
 
@@ -304,12 +304,6 @@ int wb_batcher_read(wb_batcher *batcher, wb_reader *reader, const wb_choice *cho
         return code;
     return wb_outbox_read(&batcher->outbox, reader, choice, most, !batcher->pipeline.threaded, out,
                           err);
-}
-
-int wb_batcher_route(wb_batcher *batcher, const char *table, uint32_t *out, wb_err *err)
-{
-    int code = wb_pipeline_enter(&batcher->pipeline, err);
-    return code == WB_OK ? wb_outbox_route(&batcher->outbox, table, out, err) : code;
 }
 
 void wb_batcher_view(wb_batcher *batcher, const wb_batch *batch, wb_view *out)

@@ -4,6 +4,7 @@
 #include "engine/lifecycle.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 #include "base/err.h"
 #include "engine/exit.h"
@@ -110,8 +111,8 @@ bool wb_pipeline_event(wb_pipeline *pipeline, wb_event *out)
     if (wb_pipeline_enter(pipeline, NULL) != WB_OK || !wb_backlog_event(pipeline->backlog, out))
         return false;
     out->name = pipeline->name.text;
-    if (out->table == NULL)
-        out->table = pipeline->target.table;
+    if (out->table[0] == '\0' && pipeline->target.table != NULL)
+        snprintf(out->table, sizeof out->table, "%s", pipeline->target.table);
     return true;
 }
 

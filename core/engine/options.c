@@ -169,6 +169,15 @@ static int check_given(const char *name, const char *what, wb_err *err)
     return WB_OK;
 }
 
+static int check_table_name(const char *table, wb_err *err)
+{
+    int code = check_given(table, "table", err);
+    if (code == WB_OK && strlen(table) > WB_TABLE_BYTES)
+        return wb_fail(err, WB_MISUSE, "table: must have up to %d bytes, has %zu", WB_TABLE_BYTES,
+                       strlen(table));
+    return code;
+}
+
 static int check_name(const char *name, wb_err *err)
 {
     return name == NULL ? WB_OK : check_given(name, "name", err);
@@ -252,7 +261,7 @@ int wb_batcher_options_check(const wb_batcher_options *options, wb_err *err)
 {
     if (options->schema == NULL)
         return wb_fail(err, WB_MISUSE, "schema: is required");
-    int code = check_given(options->table, "table", err);
+    int code = check_table_name(options->table, err);
     if (code == WB_OK)
         code = check_name(options->name, err);
     if (code == WB_OK)
@@ -302,9 +311,8 @@ static bool is_scripted(const wb_tracker_options *options)
 /* Only a native store has a table to name. */
 static int check_table(const wb_tracker_options *options, wb_err *err)
 {
-    return is_scripted(options) && options->table == NULL
-               ? WB_OK
-               : check_given(options->table, "table", err);
+    return is_scripted(options) && options->table == NULL ? WB_OK
+                                                          : check_table_name(options->table, err);
 }
 
 int wb_tracker_options_check(const wb_tracker_options *options, wb_err *err)

@@ -39,7 +39,7 @@ WB_API size_t wb_batch_rows(const wb_batch *batch);
 WB_API const uint8_t *wb_batch_id(const wb_batch *batch); /* 16 bytes; the same at every attempt */
 WB_API uint32_t wb_batch_attempt(const wb_batch *batch);  /* 1 at the first */
 WB_API int wb_batch_reason(const wb_batch *batch);
-/* The table that a policy sent its rows to; NULL: the batcher's own. Lives as long as the batcher. */
+/* The table that a policy sent its rows to; NULL: the batcher's own. Lives as long as the batch. */
 WB_API const char *wb_batch_table(const wb_batch *batch);
 /* Row `index`, from 0: one tuple of PostgreSQL's binary COPY. */
 WB_API const uint8_t *wb_batch_row(const wb_batch *batch, size_t index, size_t *bytes);
@@ -110,10 +110,11 @@ typedef struct wb_event {
         ids; /* of its rows, in order, 16 bytes each: of the first generated column, where the option `ids`
                             asks for them; wb_free it. NULL: none */
     double elapsed_s; /* how long the write took */
-    const char *name; /* of the batcher or tracker; lives as long as it, as `table` does */
-    const char
-        *table; /* where the rows of a write go; of a log line: its own. NULL: a script knows */
-    uint64_t suppressed; /* log lines like this that were held back since the last */
+    const char *name; /* of the batcher or tracker; lives as long as it */
+    char
+        table[WB_TABLE_BYTES + 1]; /* where the rows of a write go; of a log line: its own. Empty: a
+                                       script knows */
+    uint64_t suppressed;           /* log lines like this that were held back since the last */
     char text[256];
 } wb_event;
 
@@ -190,7 +191,7 @@ typedef struct wb_policy wb_policy;
 typedef struct wb_batcher_options {
     wb_store *store;     /* NULL: the batcher is driven; so it is with a clock or with `driven` */
     wb_schema *schema;   /* required */
-    const char *table;   /* required; "table" or "schema.table" */
+    const char *table;   /* required; "table" or "schema.table", of up to WB_TABLE_BYTES bytes */
     const char *name;    /* in logs and events; NULL: the table's */
     wb_clock *clock;     /* NULL: the system's */
     uint64_t batch_size; /* rows that a batch has at the most, and all that a worker sees of one */
@@ -222,7 +223,8 @@ typedef struct wb_batcher wb_batcher;
 
 /* What a policy decided about one row. */
 typedef struct wb_choice {
-    uint32_t route;   /* of wb_batcher_route; 0: the batcher's own table */
+    const char *
+        table; /* "table" or "schema.table", of 1 to WB_TABLE_BYTES bytes; NULL: the batcher's own */
     int32_t overflow; /* enum wb_overflow */
 } wb_choice;
 
@@ -239,7 +241,7 @@ typedef struct wb_view {
     uint64_t bytes;    /* of its tuples */
     int64_t age_us;    /* of its oldest row */
     uint32_t attempt;  /* writes of it so far; 0: it is open */
-    const char *table; /* where it goes; NULL: it is open. Lives as long as the batcher */
+    const char *table; /* where it goes; NULL: it is open. Lives as long as the batch */
     wb_last
         last; /* of all writes the last; of a batch that is taken its own, which failed by now */
 } wb_view;
@@ -260,8 +262,6 @@ WB_API int wb_batcher_add_as(wb_batcher *batcher, const wb_value *values, size_t
  * wb_batcher_add_as: then the row was not taken, and comes first at the next call. The choice is that of all these rows. */
 WB_API int wb_batcher_read(wb_batcher *batcher, wb_reader *reader, const wb_choice *choice,
                            uint64_t most, wb_reading *out, wb_err *err);
-/* The number of a table ("table" or "schema.table") for wb_choice, the same at each call. WB_INVALID, WB_MEMORY. */
-WB_API int wb_batcher_route(wb_batcher *batcher, const char *table, uint32_t *out, wb_err *err);
 /* The options as they are, with names that live as long as the batcher. */
 WB_API void wb_batcher_options_of(wb_batcher *batcher, wb_batcher_options *out);
 /* Changes options of a batcher, all or none, at once: `options` is what wb_batcher_options_of said, with other values. May
@@ -280,8 +280,8 @@ WB_API int wb_batcher_room(wb_batcher *batcher, uint64_t *rows, uint64_t *bytes,
 WB_API void wb_batcher_view(wb_batcher *batcher, const wb_batch *batch, wb_view *out);
 /* What is known of a table that rows are routed to. */
 typedef struct wb_table_stats {
-    const char *table; /* lives as long as the batcher */
-    uint64_t pending;  /* rows */
+    char table[WB_TABLE_BYTES + 1];
+    uint64_t pending; /* rows */
     uint64_t consecutive_failures;
     char last_error[256]; /* empty: none yet */
 } wb_table_stats;

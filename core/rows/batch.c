@@ -38,6 +38,7 @@ void wb_batch_free(wb_batch *batch)
     if (!batch)
         return;
     wb_schema_unref(batch->schema);
+    wb_shared_text_unref(batch->table);
     wb_free(batch->error);
     wb_block_free(batch->tuples, batch->capacity);
     wb_block_free(batch->rows, batch->room * sizeof *batch->rows);
@@ -64,8 +65,18 @@ void wb_batch_clear(wb_batch *batch)
         .rows = batch->rows,
     };
     assert(batch->state != WB_BATCH_TAKEN);
+    wb_shared_text_unref(batch->table);
     wb_free(batch->error);
     *batch = empty;
+}
+
+void wb_batch_goes_to(wb_batch *batch, uint32_t route, wb_shared_text *table)
+{
+    wb_shared_text *before = batch->table;
+    batch->routed = true;
+    batch->route = route;
+    batch->table = wb_shared_text_ref(table);
+    wb_shared_text_unref(before);
 }
 
 void wb_batch_become(wb_batch *batch, int state)
@@ -271,7 +282,7 @@ uint32_t wb_batch_attempt(const wb_batch *batch)
 
 const char *wb_batch_table(const wb_batch *batch)
 {
-    return batch->table;
+    return batch->table != NULL ? batch->table->text : NULL;
 }
 
 int wb_batch_reason(const wb_batch *batch)

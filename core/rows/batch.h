@@ -9,28 +9,29 @@
 #ifndef WB_BATCH_H
 #define WB_BATCH_H
 
+#include "base/shared_text.h"
 #include "rows/row.h"
 
 enum wb_batch_state { WB_BATCH_OPEN, WB_BATCH_SEALED, WB_BATCH_TAKEN, WB_BATCH_SETTLED };
 
 struct wb_batch {
-    wb_batch *next;       /* in the owner's list */
-    wb_batch *merge_next; /* taken with it, for one write */
-    wb_schema *schema;    /* a reference */
-    const char *table;    /* where its rows go; NULL: to the target's. Borrowed from its batcher */
-    int state;            /* enum wb_batch_state; set by wb_batch_become */
-    int reason;           /* enum wb_reason, set when sealed */
-    uint8_t id[16];       /* given when sealed; the same at every attempt */
-    uint64_t serial;      /* of the outbox; a merged batch keeps its oldest part's */
-    uint32_t route;       /* the number of `table`; 0 for the target's */
-    uint64_t rank;        /* the place of its first row in the batch before it was divided */
-    bool routed;          /* all rows are of `route`; else each row says its own */
-    uint32_t attempt;     /* writes begun */
-    bool in_doubt;        /* a write's fate is unknown */
-    int64_t opened_us;    /* monotonic: when its first row came */
-    int64_t due_us;       /* sealed: nobody takes it before */
-    int64_t own_due_us;   /* what due_us is where nothing else holds it back: see batch_list.h */
-    int64_t taken_us;     /* when it was last taken */
+    wb_batch *next;        /* in the owner's list */
+    wb_batch *merge_next;  /* taken with it, for one write */
+    wb_schema *schema;     /* a reference */
+    wb_shared_text *table; /* where its rows go, a reference; NULL: to the target's */
+    int state;             /* enum wb_batch_state; set by wb_batch_become */
+    int reason;            /* enum wb_reason, set when sealed */
+    uint8_t id[16];        /* given when sealed; the same at every attempt */
+    uint64_t serial;       /* of the outbox; a merged batch keeps its oldest part's */
+    uint32_t route;        /* the number of `table`; 0 for the target's */
+    uint64_t rank;         /* the place of its first row in the batch before it was divided */
+    bool routed;           /* all rows are of `route`; else each row says its own */
+    uint32_t attempt;      /* writes begun */
+    bool in_doubt;         /* a write's fate is unknown */
+    int64_t opened_us;     /* monotonic: when its first row came */
+    int64_t due_us;        /* sealed: nobody takes it before */
+    int64_t own_due_us;    /* what due_us is where nothing else holds it back: see batch_list.h */
+    int64_t taken_us;      /* when it was last taken */
     struct wb_trial
         *trial;      /* what adds up of its failures: see engine/outbox/trial.h; NULL: none */
     int standing;    /* enum wb_standing, in its trial */
@@ -56,6 +57,8 @@ wb_batch *wb_batch_new(wb_schema *schema); /* empty and open; NULL: no memory */
 void wb_batch_free_list(wb_batch *batch);         /* frees it and all that follow by `next` */
 void wb_batch_clear(wb_batch *batch);             /* makes it empty and open; keeps its memory */
 void wb_batch_become(wb_batch *batch, int state); /* asserts that the change is allowed */
+/* All its rows go to that table. */
+void wb_batch_goes_to(wb_batch *batch, uint32_t route, wb_shared_text *table);
 /* Makes room for one more row of up to `bytes`. May squeeze out the rows that are gone, which lowers `first` and
  * `count` by as many. False: no memory, or the batch would pass 1 GiB. */
 bool wb_batch_reserve(wb_batch *batch, size_t bytes);

@@ -47,8 +47,7 @@ wb_batch *wb_batch_piece(const wb_batch *batch, size_t first_row)
     piece->serial = batch->serial;
     piece->rank = batch->rank + first_row;
     piece->reason = batch->reason;
-    piece->route = batch->route;
-    piece->table = batch->table;
+    wb_batch_goes_to(piece, batch->route, batch->table);
     piece->routed = batch->routed;
     piece->in_doubt = batch->in_doubt;
     piece->taken_us = batch->taken_us;

@@ -60,7 +60,7 @@ struct wb_session {
 /* The table that a batch goes to. The name lives as long as both do. */
 static inline const char *wb_target_table(const wb_target *target, const wb_batch *batch)
 {
-    return batch->table != NULL ? batch->table : target->table;
+    return wb_batch_table(batch) != NULL ? wb_batch_table(batch) : target->table;
 }
 
 /* How many ids a touch moved forward or made a row of, and how many have no row, or one that the table refused to make or to

@@ -201,7 +201,7 @@ local function flatten_policy(flat)
     flat.policy_worker = given.worker
     flat.policy = next(decisions) and decisions
     flat.asks_retry = decisions.retry_delay ~= nil
-    flat.driven, flat.routes = flat.asks_retry, {}
+    flat.driven = flat.asks_retry
 end
 
 function options.batcher(given)

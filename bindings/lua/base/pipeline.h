@@ -69,12 +69,12 @@ typedef struct lwb_claim {
     size_t count; /* of rows, ids */
     uint32_t attempt;
     int reason;
-    const char *table; /* where its rows go; NULL: to the batcher's own table */
-    bool in_doubt;     /* its last write's fate is unknown */
-    bool timed_out;    /* its last write's time was up while the store was at work */
+    bool in_doubt;  /* its last write's fate is unknown */
+    bool timed_out; /* its last write's time was up while the store was at work */
     uint8_t id[16];
-    int64_t at_us;               /* marks: the time of the flush */
-    uint64_t updated, unmatched; /* marks: the answer */
+    int64_t at_us;                  /* marks: the time of the flush */
+    uint64_t updated, unmatched;    /* marks: the answer */
+    char table[WB_TABLE_BYTES + 1]; /* where its rows go; empty: to the batcher's own table */
 } lwb_claim;
 
 lwb_pipeline *lwb_pipeline_check(lua_State *L, int index); /* either kind, alive */
@@ -104,6 +104,7 @@ int lwb_batcher_new(lua_State *L);
 int lwb_tracker_new(lua_State *L);
 /* Pushes a claim that holds nothing yet; who lends it is at `lender`. */
 lwb_claim *lwb_claim_blank(lua_State *L, const lwb_kind *kind, int lender);
+void lwb_claim_goes_to(lwb_claim *claim, const char *table); /* NULL: its own */
 void lwb_claim_link(lwb_claim *claim, lwb_pipeline *pipeline, void *work);
 void lwb_claim_answer(lwb_claim *claim, const wb_outcome *outcome); /* completes it */
 void lwb_claim_drop(lwb_claim *claim); /* uncompleted: counts as a failed try */
@@ -141,6 +142,13 @@ int lwb_add_tuple(lua_State *L, lwb_pipeline *pipeline, const wb_choice *choice,
 int lwb_adder(lua_State *L);  /* raw.adder */
 int lwb_direct(lua_State *L); /* raw.direct */
 int lwb_refuse_count(lua_State *L, lwb_pipeline *pipeline, const char *method, int count);
+/* What a policy decided about a row, out of the arguments of an add: at 2 the table's name (nil: the batcher's own), at 3
+ * the number of the overflow mode. Raises. */
+typedef struct lwb_decision {
+    wb_choice choice; /* points into `table` */
+    char table[WB_TABLE_BYTES + 1];
+} lwb_decision;
+void lwb_decision_take(lua_State *L, lwb_decision *decision);
 /* The methods, and the same as functions of core.raw that take a policy's choice. */
 int lwb_batcher_add(lua_State *L);
 int lwb_batcher_add_values(lua_State *L);

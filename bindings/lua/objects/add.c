@@ -2,6 +2,8 @@
  * Adding rows, the hot path. A usual row is encoded straight from the stack (encode.c), others value by value
  * (add_any.c). A row that is refused here never gets to the core: `refused` counts it. A driven batcher's add answers true, due; its public face, in
  * Lua, acts on `due`. */
+#include <string.h>
+
 #include "engine/batcher.h"
 #include "lua/base/pipeline.h"
 
@@ -67,33 +69,37 @@ int lwb_batcher_add_mixed(lua_State *L)
     return add_table(L, NULL);
 }
 
-/* Takes the route's number and the overflow mode's out of the arguments. */
-static wb_choice take_choice(lua_State *L)
+void lwb_decision_take(lua_State *L, lwb_decision *decision)
 {
-    wb_choice choice = {
-        .route = (uint32_t)luaL_checknumber(L, 2),
-        .overflow = (int32_t)luaL_checknumber(L, 3),
-    };
+    size_t bytes = 0;
+    const char *table = luaL_optlstring(L, 2, NULL, &bytes);
+    luaL_argcheck(L, bytes < sizeof decision->table && (table == NULL || strlen(table) == bytes), 2,
+                  "no name of a table");
+    decision->choice = (wb_choice){.overflow = (int32_t)luaL_checknumber(L, 3)};
+    if (table != NULL)
+        decision->choice.table = memcpy(decision->table, table, bytes + 1);
     lua_remove(L, 3);
     lua_remove(L, 2);
-    return choice;
 }
 
 int lwb_batcher_add_as(lua_State *L)
 {
-    wb_choice choice = take_choice(L);
+    lwb_decision decision;
+    lwb_decision_take(L, &decision);
     lua_settop(L, 2);
-    return add_table(L, &choice);
+    return add_table(L, &decision.choice);
 }
 
 int lwb_batcher_add_mixed_as(lua_State *L)
 {
-    wb_choice choice = take_choice(L);
-    return add_table(L, &choice);
+    lwb_decision decision;
+    lwb_decision_take(L, &decision);
+    return add_table(L, &decision.choice);
 }
 
 int lwb_batcher_add_values_as(lua_State *L)
 {
-    wb_choice choice = take_choice(L);
-    return add_values(L, &choice);
+    lwb_decision decision;
+    lwb_decision_take(L, &decision);
+    return add_values(L, &decision.choice);
 }

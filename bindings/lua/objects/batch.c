@@ -137,16 +137,16 @@ static int batch_len(lua_State *L)
     return 1;
 }
 
-/* Where the rows go: to the table that a policy chose, whose name lives as long as the batcher, or to the batcher's
- * own, which its options name. A finalizer may look at a claim whose batcher is gone. */
+/* Where the rows go: to the table that a policy chose, or to the batcher's own, which its options name. A finalizer may look
+ * at a claim whose batcher is gone. */
 static void push_table(lua_State *L, const lwb_claim *claim)
 {
     lwb_getuservalue(L, 1);
     lua_rawgeti(L, -1, 1);
     const lwb_pipeline *pipeline = lwb_test(L, -1, &lwb_batcher_kind);
-    if (claim->table != NULL && (pipeline == NULL || pipeline->core != NULL)) {
+    if (claim->table[0] != '\0') {
         lua_pushstring(L, claim->table);
-    } else if (pipeline == NULL || claim->table != NULL) {
+    } else if (pipeline == NULL) {
         lua_pushnil(L);
     } else {
         lwb_getuservalue(L, -1);

@@ -18,7 +18,7 @@ static int batcher_take(lua_State *L)
     claim->count = wb_batch_rows(batch);
     claim->attempt = wb_batch_attempt(batch);
     claim->reason = wb_batch_reason(batch);
-    claim->table = wb_batch_table(batch);
+    lwb_claim_goes_to(claim, wb_batch_table(batch));
     memcpy(claim->id, wb_batch_id(batch), sizeof claim->id);
     return 1;
 }

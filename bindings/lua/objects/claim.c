@@ -2,6 +2,7 @@
  * Claims: what a batch and marks have in common.
  * Invariant: a claim is lent by a pipeline and completed exactly once: by its complete method, or as a failed try
  * where it or its pipeline is collected before. Wrong use of complete raises and completes nothing. */
+#include <stdio.h>
 #include <string.h>
 
 #include "lua/base/pipeline.h"
@@ -14,6 +15,11 @@ lwb_claim *lwb_claim_blank(lua_State *L, const lwb_kind *kind, int lender)
     lua_rawseti(L, -2, 1);
     lwb_setuservalue(L, -2);
     return claim;
+}
+
+void lwb_claim_goes_to(lwb_claim *claim, const char *table)
+{
+    snprintf(claim->table, sizeof claim->table, "%s", table != NULL ? table : "");
 }
 
 void lwb_claim_link(lwb_claim *claim, lwb_pipeline *pipeline, void *work)

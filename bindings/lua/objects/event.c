@@ -85,7 +85,7 @@ static void set_failure(lua_State *L, const wb_event *event)
 static void set_names(lua_State *L, const wb_event *event)
 {
     set_text(L, "name", event->name);
-    if (event->table != NULL)
+    if (event->table[0] != '\0')
         set_text(L, "table", event->table);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * What a scripted policy needs of core.raw: adding with a decision, looking at a batch, naming a route, counting a
- * decision that failed; and `ask`, the overflow mode of an add whose decision comes later. Lua calls the policy
+ * What a scripted policy needs of core.raw: adding with a decision, looking at a batch, counting a decision that
+ * failed; `ask`, the overflow mode of an add whose decision comes later; and
+ * `table_bytes`, that a table's name has at the most. Lua calls the policy
  * itself, protected: what it throws never gets here. */
 #include "lua/objects/reader.h"
 
@@ -32,19 +33,6 @@ static int raw_last(lua_State *L)
     wb_view view = view_of(L);
     lwb_push_last(L, &view.last);
     return 3;
-}
-
-/* route(batcher, table) → its number; or nil, message, code */
-static int raw_route(lua_State *L)
-{
-    wb_err err;
-    uint32_t route;
-    lwb_pipeline *pipeline = lwb_batcher_check(L);
-    int code = wb_batcher_route(pipeline->core, lwb_check_text(L, 2), &route, &err);
-    if (code != WB_OK)
-        return lwb_refused(L, code, &err);
-    lua_pushnumber(L, route);
-    return 1;
 }
 
 /* undecided(batcher, decision, why) */
@@ -80,7 +68,6 @@ void lwb_raw_policy(lua_State *L)
     static const luaL_Reg functions[] = {
         {"view", raw_view},
         {"last", raw_last},
-        {"route", raw_route},
         {"undecided", raw_undecided},
         {"refuse", raw_refuse},
         {"flush_open", raw_flush_open},
@@ -93,4 +80,6 @@ void lwb_raw_policy(lua_State *L)
     lwb_setfuncs(L, functions);
     lua_pushinteger(L, WB_OVERFLOW_ASK);
     lua_setfield(L, -2, "ask");
+    lua_pushinteger(L, WB_TABLE_BYTES);
+    lua_setfield(L, -2, "table_bytes");
 }

@@ -184,13 +184,9 @@ int lwb_batcher_add_read(lua_State *L)
 /* One row, as a policy decided. */
 int lwb_batcher_add_read_as(lua_State *L)
 {
-    wb_choice choice = {
-        .route = (uint32_t)luaL_checknumber(L, 2),
-        .overflow = (int32_t)luaL_checknumber(L, 3),
-    };
-    lua_remove(L, 3);
-    lua_remove(L, 2);
-    return add_read(L, &choice, 1);
+    lwb_decision decision;
+    lwb_decision_take(L, &decision);
+    return add_read(L, &decision.choice, 1);
 }
 
 void lwb_raw_reader(lua_State *L)

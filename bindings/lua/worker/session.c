@@ -95,7 +95,7 @@ void lwb_worker_end(wb_session *base)
 
 static void describe_batch(lwb_claim *claim, const wb_target *target, const wb_batch *batch)
 {
-    claim->table = wb_target_table(target, batch);
+    lwb_claim_goes_to(claim, wb_target_table(target, batch));
     claim->count = wb_batch_rows(batch);
     claim->attempt = wb_batch_attempt(batch);
     claim->reason = wb_batch_reason(batch);

@@ -29,6 +29,7 @@ void wb_gate_shut(wb_outbox *outbox, uint32_t route, int64_t own_us, int64_t com
 /* Whatever failed, others may get through at that time. */
 void wb_gate_open_at(wb_outbox *outbox, uint32_t route, int64_t at_us);
 void wb_gate_open_all(wb_outbox *outbox);
+void wb_gate_forget(wb_outbox *outbox, uint32_t route); /* the table is known no more */
 /* A batch of the table was lent; the outbox has it again, whatever became of it. */
 void wb_gate_lent(wb_outbox *outbox, uint32_t route);
 void wb_gate_returned(wb_outbox *outbox, uint32_t route);

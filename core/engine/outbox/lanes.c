@@ -7,10 +7,19 @@
 
 enum { FIRST_ROOM = 8 };
 
+static const wb_lane unused = {.gate_us = INT64_MIN};
+
 static void free_lane(wb_lane *lane)
 {
     wb_batch_free(lane->open);
     wb_free(lane->error);
+}
+
+void wb_lanes_forget(wb_lanes *lanes, uint32_t route)
+{
+    wb_lane *lane = wb_lane_of(lanes, route);
+    free_lane(lane);
+    *lane = unused;
 }
 
 void wb_lanes_fini(wb_lanes *lanes)
@@ -32,7 +41,7 @@ static bool grow(wb_lanes *lanes, uint32_t room)
     if (others == NULL)
         return false;
     for (uint32_t i = lanes->room; i < room; i++)
-        others[i] = (wb_lane){.gate_us = INT64_MIN};
+        others[i] = unused;
     lanes->others = others;
     lanes->room = room;
     return true;

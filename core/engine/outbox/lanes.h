@@ -22,6 +22,7 @@ typedef struct wb_lane {
     uint64_t refused;  /* lone rows in a row, since a write was stored or the gate was shut */
     unsigned holds;    /* in a row, since a write was stored */
     char *error;       /* of the last failure; NULL: none, or no memory */
+    int64_t used_us;   /* when a row last came */
 } wb_lane;
 
 typedef struct wb_lanes {
@@ -42,6 +43,7 @@ bool wb_lanes_prepare(wb_lanes *lanes, uint32_t routes);
 void wb_lanes_set(wb_lanes *lanes, uint32_t route, int64_t since_us);
 void wb_lanes_remove(wb_lanes *lanes,
                      uint32_t route); /* nothing is open in it; it may be gone already */
+void wb_lanes_forget(wb_lanes *lanes, uint32_t route); /* nothing is open in it */
 
 static inline wb_lane *wb_lane_of(wb_lanes *lanes, uint32_t route)
 {

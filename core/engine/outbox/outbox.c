@@ -75,9 +75,7 @@ static void seal_lane(wb_outbox *outbox, uint32_t route, int reason)
     outbox->lanes.rows -= wb_batch_left(open);
     outbox->lanes.bytes -= open->bytes - wb_batch_begin(open);
     seal(outbox, open, reason);
-    open->routed = true;
-    open->route = route;
-    open->table = route > 0 ? outbox->routes.names[route - 1] : NULL;
+    wb_batch_goes_to(open, route, wb_outbox_table_of(outbox, route));
     lane->busy = reason == WB_REASON_SIZE || reason == WB_REASON_BYTES;
     if (lane->busy)
         wb_pool_learn(&outbox->pool, open);
@@ -86,6 +84,8 @@ static void seal_lane(wb_outbox *outbox, uint32_t route, int reason)
     wb_batch_list_put(&outbox->sealed, open);
     if (lane->held_back)
         wb_batch_list_hold_back(&outbox->sealed, open, lane->held_us);
+    if (route > 0)
+        wb_outbox_forget_tables(outbox, wb_backlog_now_us(&outbox->backlog));
 }
 
 void wb_outbox_seal_all(wb_outbox *outbox, int reason)

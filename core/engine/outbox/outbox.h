@@ -72,6 +72,9 @@ typedef struct wb_outbox {
 
     wb_routes
         routes; /* the tables, besides its own, that rows go to: their routes are counted from 1 */
+    uint32_t last_route;   /* that was looked up */
+    uint32_t next_look;    /* the route that was last looked at, whether it is to be forgotten */
+    unsigned asking_where; /* batches that are asked about: their rows refer to routes */
     bool one_shape; /* the store wants rows of one shape: batches are divided when they are taken */
     int64_t ask_us; /* when a policy is to be asked about the open batch; WB_NEVER */
     bool asking;    /* it has a say in it */
@@ -99,8 +102,7 @@ wb_batch *wb_outbox_take(wb_outbox *outbox);
 void wb_outbox_complete(wb_outbox *outbox, wb_batch *batch, const wb_ending *ending);
 /* Says in the event of a write what the taken batch is: report.c. */
 void wb_outbox_report(const wb_outbox *outbox, const wb_batch *batch, wb_event *event);
-/* See wb_batcher_route, wb_batcher_view. */
-int wb_outbox_route(wb_outbox *outbox, const char *table, uint32_t *out, wb_err *err);
+/* See wb_batcher_view. */
 void wb_outbox_view(wb_outbox *outbox, const wb_batch *batch, wb_view *out);
 /* See wb_batcher_tables. */
 int wb_outbox_tables(wb_outbox *outbox, wb_table_stats **out, size_t *count, wb_err *err);
@@ -142,6 +144,24 @@ void wb_outbox_set_calm(wb_outbox *outbox); /* after a change of the limits, or 
 /* A row of that weight is past the calm limits. Says so, the first time; is there room all the same? */
 bool wb_outbox_fits_crowded(wb_outbox *outbox, size_t weight);
 void wb_outbox_look_for_room(wb_outbox *outbox); /* says that there is room again */
+
+/* ---- the tables that are known: known_tables.c. Locked ---- */
+
+/* The route of a table, which is used now. WB_INVALID, WB_MEMORY. */
+int wb_outbox_find_table(wb_outbox *outbox, const char *table, int64_t now_us, uint32_t *out,
+                         wb_err *err);
+/* Looks at some: those that were not used for long are forgotten. There is one. */
+void wb_outbox_forget_tables(wb_outbox *outbox, int64_t now_us);
+/* NULL: the batcher's own. */
+static inline wb_shared_text *wb_outbox_table_of(const wb_outbox *outbox, uint32_t route)
+{
+    return route > 0 ? wb_routes_name(&outbox->routes, route - 1) : NULL;
+}
+/* Where the batch goes. */
+static inline const char *wb_outbox_table_name(const wb_outbox *outbox, const wb_batch *batch)
+{
+    return batch->table != NULL ? batch->table->text : outbox->table;
+}
 
 /* ---- what is open ---- */
 

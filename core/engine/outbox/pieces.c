@@ -44,9 +44,8 @@ static void label(const wb_outbox *outbox, wb_batch *part)
 {
     if (part->routed)
         return;
-    part->route = (uint32_t)wb_class_route(part, 0, NULL);
-    part->table = part->route > 0 ? outbox->routes.names[part->route - 1] : NULL;
-    part->routed = true;
+    uint32_t route = (uint32_t)wb_class_route(part, 0, NULL);
+    wb_batch_goes_to(part, route, wb_outbox_table_of(outbox, route));
 }
 
 /* A piece that was just made, or the rest of what was taken. */

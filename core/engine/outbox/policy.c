@@ -1,33 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * What a policy asks of the outbox (the numbers of routes, what is known of a batch), and what a worker's script
- * decides for it. See script_client.h for what happens where a decision fails. */
+ * What a policy asks of the outbox: what is known of a batch; and what a worker's script decides for it. See script_client.h for what happens where a decision fails. */
 #include "engine/outbox/outbox.h"
 
-#include <stdio.h>
 #include <string.h>
-
-#include "base/env.h"
-
-enum { TABLE_BYTES = 255 };
-
-int wb_outbox_route(wb_outbox *outbox, const char *table, uint32_t *out, wb_err *err)
-{
-    if (table[0] == '\0' || strlen(table) > TABLE_BYTES)
-        return wb_fail(err, WB_INVALID, "a table's name has 1 to %d bytes, this one has %zu",
-                       TABLE_BYTES, strlen(table));
-    uint32_t number = 0;
-    if (strcmp(table, outbox->table) != 0) {
-        wb_monitor_lock(&outbox->backlog.monitor);
-        bool found = wb_lanes_prepare(&outbox->lanes, outbox->routes.count + 1) &&
-                     wb_routes_find(&outbox->routes, table, &number);
-        wb_monitor_unlock(&outbox->backlog.monitor);
-        if (!found)
-            return wb_fail(err, WB_MEMORY, "out of memory for the table \"%s\"", table);
-        number++;
-    }
-    *out = number;
-    return WB_OK;
-}
 
 static int64_t age_of(const wb_batch *batch, int64_t now_us)
 {
@@ -40,13 +15,12 @@ static void describe(const wb_outbox *outbox, const wb_batch *batch, int64_t now
     *out = (wb_view){.last = outbox->last};
     if (batch == NULL || wb_batch_left(batch) == 0)
         return;
-    const char *table = batch->table != NULL ? batch->table : outbox->table;
     *out = (wb_view){
         .rows = wb_batch_left(batch),
         .bytes = batch->bytes - wb_batch_begin(batch),
         .age_us = age_of(batch, now_us),
         .attempt = batch->attempt,
-        .table = table,
+        .table = wb_outbox_table_name(outbox, batch),
         .last = outbox->last,
     };
     if (batch->state == WB_BATCH_TAKEN)
@@ -76,55 +50,6 @@ void wb_outbox_view(wb_outbox *outbox, const wb_batch *batch, wb_view *out)
     else
         describe_open(outbox, now_us, out);
     wb_monitor_unlock(&outbox->backlog.monitor);
-}
-
-/* ---- what is known of each table ---- */
-
-static void count_pending(const wb_outbox *outbox, wb_table_stats *tables)
-{
-    const wb_batch *lists[] = {outbox->sealed.first, outbox->taken.first, outbox->open};
-    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
-        for (const wb_batch *batch = lists[i]; batch != NULL; batch = batch->next)
-            tables[batch->route].pending += wb_batch_left(batch);
-    }
-}
-
-static void describe_table(wb_outbox *outbox, uint32_t route, wb_table_stats *out)
-{
-    const wb_lane *lane = wb_lane_of(&outbox->lanes, route);
-    out->table = route > 0 ? outbox->routes.names[route - 1] : outbox->table;
-    out->pending += lane->open != NULL ? wb_batch_left(lane->open) : 0;
-    out->consecutive_failures = lane->failures;
-    if (lane->error != NULL)
-        snprintf(out->last_error, sizeof out->last_error, "%s", lane->error);
-}
-
-/* Those that have rows pending, or fail, move to the front. */
-static size_t tables_locked(wb_outbox *outbox, wb_table_stats *tables)
-{
-    size_t count = 0;
-    count_pending(outbox, tables);
-    for (uint32_t route = 0; route <= outbox->routes.count; route++) {
-        describe_table(outbox, route, &tables[route]);
-        if (tables[route].pending > 0 || tables[route].consecutive_failures > 0)
-            tables[count++] = tables[route];
-    }
-    return count;
-}
-
-int wb_outbox_tables(wb_outbox *outbox, wb_table_stats **out, size_t *count, wb_err *err)
-{
-    wb_monitor_lock(&outbox->backlog.monitor);
-    uint32_t routes = outbox->routes.count;
-    wb_table_stats *tables =
-        routes > 0 ? wb_alloc_zeroed(((size_t)routes + 1) * sizeof *tables) : NULL;
-    size_t known = tables != NULL ? tables_locked(outbox, tables) : 0;
-    wb_monitor_unlock(&outbox->backlog.monitor);
-    if (tables == NULL && routes > 0)
-        return wb_fail(err, WB_MEMORY, "out of memory for %u tables", (unsigned)routes + 1);
-    *out = tables;
-    *count = known;
-    return WB_OK;
 }
 
 /* ---- what a worker's script decides ---- */

@@ -99,17 +99,20 @@ static inline __attribute__((always_inline)) int put_locked(wb_outbox *outbox,
     for (;;) {
         if (outbox->backlog.closing)
             return refuse_closed(err);
-        if (choice->route > outbox->routes.count)
-            return wb_fail(err, WB_MISUSE, "route %u: the last that was given out is %u",
-                           (unsigned)choice->route, (unsigned)outbox->routes.count);
+        uint32_t route = 0;
+        int code = choice->table != NULL
+                       ? wb_outbox_find_table(outbox, choice->table, *now_us, &route, err)
+                       : WB_OK;
+        if (code != WB_OK)
+            return code;
         if (fits_calmly(outbox, weight) || wb_outbox_fits_crowded(outbox, weight)) {
-            wb_batch *batch = batch_for(outbox, choice->route, tuple->bytes);
+            wb_batch *batch = batch_for(outbox, route, tuple->bytes);
             if (batch == NULL)
                 return wb_fail(err, WB_MEMORY, "out of memory for a row");
-            accept_row(outbox, batch, tuple, choice->route, *now_us);
+            accept_row(outbox, batch, tuple, route, *now_us);
             return WB_OK;
         }
-        int code = make_room(outbox, weight, choice->overflow, &give_up_us, err);
+        code = make_room(outbox, weight, choice->overflow, &give_up_us, err);
         if (code == WB_FULL && choice->overflow == WB_OVERFLOW_DROP_NEWEST)
             return drop_newest(outbox);
         if (code != WB_OK)

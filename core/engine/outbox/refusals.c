@@ -12,7 +12,7 @@ static const uint32_t REFUSED = UINT32_C(1) << 31; /* plus 1 and the number of t
 void wb_refusals_put(wb_refusals *refusals, wb_batch *batch, size_t index, const char *why)
 {
     uint32_t number;
-    bool kept = wb_routes_find(&refusals->reasons, why, &number);
+    bool is_new, kept = wb_routes_find(&refusals->reasons, why, &number, &is_new);
     batch->rows[batch->first + index].route = kept ? REFUSED + 1 + number : REFUSED;
     refusals->any = true;
 }
@@ -37,7 +37,7 @@ static const char *reason_of(const wb_refusals *refusals, const wb_batch *batch)
     if (route < REFUSED)
         return NULL;
     return route == REFUSED ? "the policy refused it"
-                            : refusals->reasons.names[route - REFUSED - 1];
+                            : wb_routes_name(&refusals->reasons, route - REFUSED - 1)->text;
 }
 
 /* They go to no table. */

@@ -3,6 +3,7 @@
  * Without memory for the ids there are none. */
 #include "engine/outbox/outbox.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/env.h"
@@ -21,7 +22,7 @@ static uint8_t *ids_of(const wb_batch *batch, size_t column)
 
 void wb_outbox_report(const wb_outbox *outbox, const wb_batch *batch, wb_event *event)
 {
-    event->table = batch->table != NULL ? batch->table : outbox->table;
+    snprintf(event->table, sizeof event->table, "%s", wb_outbox_table_name(outbox, batch));
     event->bytes = batch->bytes - wb_batch_begin(batch);
     memcpy(event->id, batch->id, sizeof event->id);
     if (outbox->ids_column >= 0)

@@ -40,8 +40,7 @@ static wb_batch *merge_rows(const wb_batch *batch, wb_batch *whole)
         return NULL;
     }
     inherit(whole, batch);
-    whole->route = batch->route;
-    whole->table = batch->table;
+    wb_batch_goes_to(whole, batch->route, batch->table);
     whole->routed = batch->routed;
     return whole;
 }
@@ -170,6 +169,15 @@ static wb_batch *take_unrouted(wb_outbox *outbox, uint64_t last)
     return batch;
 }
 
+static int find_table(wb_outbox *outbox, const char *table, uint32_t *out, wb_err *err)
+{
+    wb_monitor_lock(&outbox->backlog.monitor);
+    int64_t now_us = wb_backlog_now_us(&outbox->backlog);
+    int code = wb_outbox_find_table(outbox, table, now_us, out, err);
+    wb_monitor_unlock(&outbox->backlog.monitor);
+    return code;
+}
+
 /* Asks the policy of a worker for each row's table. */
 static void ask_about(wb_outbox *outbox, wb_batch *batch, wb_refusals *refusals)
 {
@@ -178,7 +186,7 @@ static void ask_about(wb_outbox *outbox, wb_batch *batch, wb_refusals *refusals)
         uint32_t route = 0;
         const char *table = NULL;
         bool taken = wb_script_client_route(&outbox->script_client, batch, i, &table, &err);
-        if (table != NULL && wb_outbox_route(outbox, table, &route, &err) != WB_OK)
+        if (table != NULL && find_table(outbox, table, &route, &err) != WB_OK)
             wb_backlog_undecided(&outbox->backlog, "route", err.text);
         batch->rows[batch->first + i].route = route;
         if (!taken)
@@ -232,10 +240,12 @@ void wb_outbox_ask_routes(wb_outbox *outbox)
     if (!routes)
         leave_unrouted(outbox);
     for (wb_batch *batch; routes && (batch = take_unrouted(outbox, last)) != NULL;) {
+        outbox->asking_where++;
         wb_monitor_unlock(&outbox->backlog.monitor);
         bool asked = route_rows(outbox, &batch);
         wb_monitor_lock(&outbox->backlog.monitor);
         routes = batch == NULL || sort_out(outbox, batch, asked);
+        outbox->asking_where--;
     }
     wb_batch *rubbish = wb_pool_rubbish(&outbox->pool);
     wb_monitor_unlock(&outbox->backlog.monitor);

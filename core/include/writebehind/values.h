@@ -14,6 +14,8 @@ extern "C" {
 #define WB_API   __attribute__((visibility("default")))
 #define WB_NEVER INT64_MAX
 
+#define WB_TABLE_BYTES 255 /* that the name of a table has at the most */
+
 /* ---- errors ---- */
 
 enum wb_code {

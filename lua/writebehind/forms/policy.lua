@@ -12,10 +12,9 @@ local raw, text_of = core.raw, hooks.text_of
 
 local policy = {}
 
-local huge, max = math.huge, math.max
+local huge, max, find = math.huge, math.max, string.find
 local SHORTEST = require("writebehind.options").SHORTEST_DELAY
 local OVERFLOW, ASK = core.choices.overflow, raw.ask
-local OWN_TABLE = 0
 
 -- ---- the view ----
 
@@ -83,28 +82,43 @@ function policy.refusal(why)
     return why == nil and "the policy's route refused the row" or text_of(why)
 end
 
--- The number of the table for a row, and its name where it is not the batcher's own; nil and why: it is refused.
-local function route_of(batcher, options, row)
+-- What is wrong with the name of a table; nil: nothing.
+local function wrong_name(name)
+    if type(name) ~= "string" or find(name, "\0", 1, true) then
+        return policy.wrong(name, "the name of a table")
+    elseif #name == 0 or #name > raw.table_bytes then
+        return ("a table's name has 1 to %d bytes, this one has %d"):format(raw.table_bytes, #name)
+    end
+end
+
+-- Names that were looked at need not be again; of those the last MOST_NAMES, at the most, are remembered.
+local MOST_NAMES = 1000
+local names, names_count = {}, 0
+
+local function remember(name)
+    if names_count == MOST_NAMES then
+        names, names_count = {}, 0
+    end
+    names[name], names_count = true, names_count + 1
+end
+
+-- The table for a row: nil is the batcher's own. False and why: the row is refused.
+local function table_for(batcher, options, row)
     local ok, name, why = ask(batcher, options, "route", row)
     if not ok or name == nil then
-        return OWN_TABLE
-    end
-    local known = options.routes[name]
-    if known then
-        return known, name
+        return nil
+    elseif names[name] then
+        return name
     elseif name == false then
-        return nil, policy.refusal(why)
-    elseif type(name) ~= "string" or name:find("\0", 1, true) then
-        raw.undecided(batcher, "route", policy.wrong(name, "the name of a table"))
-        return OWN_TABLE
+        return false, policy.refusal(why)
     end
-    local number, message = raw.route(batcher, name)
-    if not number then
-        raw.undecided(batcher, "route", message)
-        return OWN_TABLE
+    local wrong = wrong_name(name)
+    if wrong then
+        raw.undecided(batcher, "route", wrong)
+        return nil
     end
-    options.routes[name] = number
-    return number, name
+    remember(name)
+    return name
 end
 
 -- ---- on_full ----
@@ -183,8 +197,8 @@ end
 -- ---- the methods ----
 
 -- Adds with the table and the mode that were decided.
-local function add_as(add, batcher, options, own, route, mode, ...)
-    local ok, due, code = add(batcher, route, mode, ...)
+local function add_as(add, batcher, options, own, to, mode, ...)
+    local ok, due, code = add(batcher, to, mode, ...)
     if ok and asks_flush(batcher, options, own) then
         due = true
     end
@@ -192,36 +206,36 @@ local function add_as(add, batcher, options, own, route, mode, ...)
 end
 
 -- A row that waits for room in a driven batcher is added by options.again: as was decided, without asking again.
-local function wait_for_room(add, options, own, route, mode)
+local function wait_for_room(add, options, own, to, mode)
     options.block = mode == OVERFLOW.block and options.inline ~= false and options.take ~= nil
     options.again = options.block and function(batcher, ...)
-        return add_as(add, batcher, options, own, route, mode, ...)
+        return add_as(add, batcher, options, own, to, mode, ...)
     end or nil
 end
 
 -- What on_full sees of the row that finds no room: what is known of it, or the values of add_values.
-local function seen_when_full(options, own, name, ...)
-    return { row = own and own.row, table = name or options.table,
+local function seen_when_full(options, own, to, ...)
+    return { row = own and own.row, table = to or options.table,
         [VALUES] = own and own[VALUES] or not own and { n = select("#", ...), ... } or nil }
 end
 
 local function add_decided(add, batcher, options, own, ...)
-    local decides, route, name = not is_asked(options), OWN_TABLE, nil
+    local decides, to, why = not is_asked(options), nil, nil
     if decides and options.policy.route then
-        route, name = route_of(batcher, options, own.row)
-        if not route then
-            return raw.refuse(batcher, name, own.reader)
+        to, why = table_for(batcher, options, own.row)
+        if to == false then
+            return raw.refuse(batcher, why, own.reader)
         end
     end
     local asks = decides and options.policy.on_full ~= nil
     local mode = asks and ASK or options.overflow
-    local ok, due, code = add_as(add, batcher, options, own, route, mode, ...)
+    local ok, due, code = add_as(add, batcher, options, own, to, mode, ...)
     if asks and code == "full" then
-        mode = mode_when_full(batcher, options, seen_when_full(options, own, name, ...))
-        ok, due, code = add_as(add, batcher, options, own, route, mode, ...)
+        mode = mode_when_full(batcher, options, seen_when_full(options, own, to, ...))
+        ok, due, code = add_as(add, batcher, options, own, to, mode, ...)
     end
     if code == "full" then
-        wait_for_room(add, options, own, route, mode)
+        wait_for_room(add, options, own, to, mode)
     end
     return ok, due, code
 end
@@ -259,7 +273,7 @@ local function add_read(self, options, reader)
         if row then
             ok, due, code = add_decided(raw.add_read, self, options, { row = row, reader = reader }, reader)
         else
-            ok, due, code = raw.add_read(self, OWN_TABLE, options.overflow, reader)
+            ok, due, code = raw.add_read(self, nil, options.overflow, reader)
         end
     until not ok or due or raw.accepted(reader) == accepted
     return ok, due, code

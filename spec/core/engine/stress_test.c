@@ -98,7 +98,7 @@ static void insert(struct faulty_store *store, const wb_batch *batch)
 
 static void count_strays(struct faulty_store *store, const wb_batch *batch)
 {
-    const char *table = batch->table != NULL ? batch->table : "t";
+    const char *table = wb_batch_table(batch) != NULL ? wb_batch_table(batch) : "t";
     for (size_t i = 0; i < wb_batch_rows(batch); i++)
         store->strays += strcmp(table, table_of(row_n(batch, i))) != 0;
 }
@@ -326,10 +326,9 @@ static wb_batcher *new_batcher(wb_schema *schema)
 static int add_row(wb_batcher *batcher, int64_t n)
 {
     wb_value values[2] = {int_value(n), text_value("a row")};
-    wb_choice choice = {.overflow = WB_OVERFLOW_BLOCK};
+    wb_choice choice = {.table = table_of(n), .overflow = WB_OVERFLOW_BLOCK};
     if (the_store.routing != BY_CALLER)
         return wb_batcher_add(batcher, values, 2, NULL, NULL);
-    assert_ok(wb_batcher_route(batcher, table_of(n), &choice.route, NULL));
     return wb_batcher_add_as(batcher, values, 2, &choice, NULL, NULL);
 }
 

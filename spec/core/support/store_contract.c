@@ -231,11 +231,18 @@ static void make(const store_probe *probe, const char *table, wb_schema *schema)
         probe->make(probe->context, table, schema);
 }
 
+void contract_goes_to(wb_batch *batch, const char *table)
+{
+    wb_shared_text *name = table != NULL ? wb_shared_text_new(table) : NULL;
+    wb_batch_goes_to(batch, name != NULL, name);
+    wb_shared_text_unref(name);
+}
+
 static void write_to(wb_session *session, const char *table, unsigned from, unsigned count)
 {
     wb_schema *schema = contract_notes();
     wb_batch *batch = contract_note_rows(schema, from, count);
-    batch->table = table;
+    contract_goes_to(batch, table);
     contract_write(session, batch);
     wb_batch_free(batch);
     wb_schema_unref(schema);
@@ -288,7 +295,7 @@ void contract_write_tables(const store_probe *probe)
 
     wb_session *session = contract_session(probe->store, &target);
     wb_batch *unfit = contract_note_rows(schema, 0, 1);
-    unfit->table = "other";
+    contract_goes_to(unfit, "other");
     for (unsigned round = 0; round < ROUNDS; round++) {
         for (unsigned i = 0; i < TABLES; i++) {
             snprintf(name, sizeof name, "Notes of day %u", (i + round) % TABLES);

@@ -51,6 +51,8 @@ wb_schema *contract_notes(void);
 wb_batch *contract_note_rows(wb_schema *schema, unsigned from, unsigned count);
 wb_session *contract_session(wb_store *store, const wb_target *target);
 wb_deadline contract_until(int64_t ms); /* so long from now */
+/* The batch goes to that table; NULL: to the target's. */
+void contract_goes_to(wb_batch *batch, const char *table);
 /* Writes, or fails the test with the store's words. */
 void contract_write(wb_session *session, const wb_batch *batch);
 /* The write fails with that class and has `text` in its words. */

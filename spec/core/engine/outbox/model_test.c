@@ -244,7 +244,7 @@ static bool blame(struct world *world, const wb_batch *batch, wb_err *err)
 static int table_of(const wb_batch *batch)
 {
     int table = 0;
-    while (batch->table != NULL && strcmp(batch->table, the_tables[table]) != 0)
+    while (batch->table != NULL && strcmp(batch->table->text, the_tables[table]) != 0)
         table++;
     return table;
 }
@@ -412,9 +412,8 @@ static void add_row(struct world *world, bool bad)
     world->added_us[n] = now_us(world);
     wb_value values[2] = {int_value(n), text_value(names[world->group[n]])};
     wb_choice choice = {.overflow = WB_OVERFLOW_REJECT};
-    const char *table = the_tables[world->table[n]];
     if (!world->by_worker)
-        assert_ok(wb_outbox_route(&world->backlog.outbox, table, &choice.route, NULL));
+        choice.table = the_tables[world->table[n]];
     assert_ok(wb_outbox_put(&world->backlog.outbox, values, 2, &choice, NULL, NULL));
     world->rows++;
 }

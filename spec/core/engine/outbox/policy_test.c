@@ -16,8 +16,7 @@ static void ten_pending(wb_batcher_options *options)
 static int put_to(struct backlog *backlog, const char *table)
 {
     wb_value values[2] = {int_value(backlog->next), text_value("x")};
-    wb_choice choice = {.overflow = WB_OVERFLOW_REJECT};
-    assert_ok(wb_outbox_route(&backlog->outbox, table, &choice.route, NULL));
+    wb_choice choice = {.table = table, .overflow = WB_OVERFLOW_REJECT};
     int code = wb_outbox_put(&backlog->outbox, values, 2, &choice, NULL, NULL);
     backlog->next += code == WB_OK;
     return code;
@@ -32,7 +31,7 @@ static void put_round(struct backlog *backlog, int count)
 
 static const char *table_of(const wb_batch *batch)
 {
-    return batch->table != NULL ? batch->table : "t";
+    return batch->table != NULL ? batch->table->text : "t";
 }
 
 /* All rows of the batch belong where it goes, in the order in which they were put. */
@@ -81,30 +80,6 @@ static void one_table_a_batch(void **state)
     assert_null(take(&backlog));
     assert_int_equal(stats_of(&backlog).batches, TABLES);
     assert_int_equal(stats_of(&backlog).pending_bytes, 0);
-    shut_box(&backlog);
-}
-
-static void a_name_has_one_number(void **state)
-{
-    (void)state;
-    struct backlog backlog;
-    uint32_t first, again;
-    char name[16], wide[300];
-    wb_err err;
-    open_box(&backlog, NULL);
-    assert_ok(wb_outbox_route(&backlog.outbox, "t", &first, NULL));
-    assert_int_equal(first, 0);
-    for (int i = 0; i < 2000; i++) {
-        snprintf(name, sizeof name, "p%d", i % 1000);
-        assert_ok(wb_outbox_route(&backlog.outbox, name, &again, NULL));
-        assert_int_equal(again, i % 1000 + 1);
-        assert_string_equal(backlog.outbox.routes.names[again - 1], name);
-    }
-    assert_int_equal(wb_outbox_route(&backlog.outbox, "", &again, &err), WB_INVALID);
-    memset(wide, 'x', sizeof wide);
-    wide[sizeof wide - 1] = '\0';
-    assert_int_equal(wb_outbox_route(&backlog.outbox, wide, &again, &err), WB_INVALID);
-    assert_non_null(strstr(err.text, "1 to 255 bytes"));
     shut_box(&backlog);
 }
 
@@ -208,18 +183,25 @@ static void without_memory_all_is_back(void **state)
     }
 }
 
-static void a_number_that_was_not_given_out(void **state)
+static void what_is_no_name_of_a_table(void **state)
 {
     (void)state;
     struct backlog backlog;
     wb_err err;
+    char name[WB_TABLE_BYTES + 2];
+    memset(name, 'a', sizeof name);
+    name[WB_TABLE_BYTES + 1] = '\0';
     wb_value values[2] = {int_value(0), text_value("x")};
-    wb_choice choice = {.route = 2, .overflow = WB_OVERFLOW_REJECT};
+    wb_choice choice = {.table = name, .overflow = WB_OVERFLOW_REJECT};
     open_box(&backlog, NULL);
-    assert_ok(wb_outbox_route(&backlog.outbox, "a", &(uint32_t){0}, NULL));
-    assert_int_equal(wb_outbox_put(&backlog.outbox, values, 2, &choice, NULL, &err), WB_MISUSE);
-    assert_string_equal(err.text, "route 2: the last that was given out is 1");
-    assert_int_equal(stats_of(&backlog).accepted, 0);
+    assert_int_equal(wb_outbox_put(&backlog.outbox, values, 2, &choice, NULL, &err), WB_INVALID);
+    assert_string_equal(err.text, "a table's name has 1 to 255 bytes, this one has 256");
+    choice.table = "";
+    assert_int_equal(wb_outbox_put(&backlog.outbox, values, 2, &choice, NULL, &err), WB_INVALID);
+    assert_string_equal(err.text, "a table's name has 1 to 255 bytes, this one has 0");
+    choice.table = name + 1;
+    assert_ok(wb_outbox_put(&backlog.outbox, values, 2, &choice, NULL, &err));
+    assert_int_equal(stats_of(&backlog).accepted, 1);
     shut_box(&backlog);
 }
 
@@ -293,7 +275,7 @@ static void bytes_count_for_each_table(void **state)
         assert_ok(put_named(&backlog, 3));
     wb_batch *batch = wb_outbox_take(&backlog.outbox);
     assert_int_equal(batch->reason, WB_REASON_BYTES);
-    assert_string_equal(batch->table, "p3");
+    assert_string_equal(batch->table->text, "p3");
     store_batch(&backlog, batch);
     assert_null(wb_outbox_take(&backlog.outbox));
     shut_box(&backlog);
@@ -316,7 +298,7 @@ static void ages_count_for_each_table(void **state)
         snprintf(name, sizeof name, "p%d", table);
         wb_batch *batch = wb_outbox_take(&backlog.outbox);
         assert_non_null(batch);
-        assert_string_equal(batch->table, name);
+        assert_string_equal(batch->table->text, name);
         assert_int_equal(batch->reason, WB_REASON_AGE);
         assert_int_equal(wb_batch_rows(batch), table == 20 ? 21 : 1);
         store_batch(&backlog, batch);
@@ -337,7 +319,7 @@ static void the_oldest_of_all_tables_is_dropped(void **state)
         char name[16];
         wb_value values[2] = {int_value(i), text_value("x")};
         snprintf(name, sizeof name, "p%d", i * 7 % 5);
-        assert_ok(wb_outbox_route(&backlog.outbox, i % 3 > 0 ? name : "t", &choice.route, NULL));
+        choice.table = i % 3 > 0 ? name : "t";
         assert_ok(wb_outbox_put(&backlog.outbox, values, 2, &choice, NULL, NULL));
         wb_clock_advance(backlog.clock, 1);
     }
@@ -384,13 +366,11 @@ static void without_memory_a_row_is_refused(void **state)
     (void)state;
     for (size_t nth = 0; nth < 12; nth++) {
         struct backlog backlog;
-        wb_choice choice = {.overflow = WB_OVERFLOW_REJECT};
+        wb_choice choice = {.table = "a", .overflow = WB_OVERFLOW_REJECT};
         wb_value values[2] = {int_value(1), text_value("x")};
         open_box(&backlog, NULL);
         wb_alloc_fail_after(nth);
-        int code = wb_outbox_route(&backlog.outbox, "a", &choice.route, NULL);
-        if (code == WB_OK)
-            code = wb_outbox_put(&backlog.outbox, values, 2, &choice, NULL, NULL);
+        int code = wb_outbox_put(&backlog.outbox, values, 2, &choice, NULL, NULL);
         wb_alloc_fail_after(SIZE_MAX);
         assert_true(code == WB_OK || code == WB_MEMORY);
         assert_int_equal(stats_of(&backlog).pending, code == WB_OK);
@@ -424,7 +404,7 @@ static void a_table_has_its_own_gate(void **state)
             wb_clock_advance(backlog.clock, SECOND);
             bool stored = false;
             for (wb_batch *batch; (batch = wb_outbox_take(&backlog.outbox)) != NULL;) {
-                bool down = strcmp(batch->table, "p0") == 0;
+                bool down = strcmp(batch->table->text, "p0") == 0;
                 stored = stored || !down;
                 failures += down;
                 if (down)
@@ -481,7 +461,7 @@ static void old_failures_hold_up_nobody(void **state)
         assert_ok(put_named(&backlog, 100));
         wb_clock_advance(backlog.clock, SECOND);
         for (wb_batch *batch; (batch = wb_outbox_take(&backlog.outbox)) != NULL;) {
-            if (strcmp(batch->table, "p100") == 0)
+            if (strcmp(batch->table->text, "p100") == 0)
                 store_batch(&backlog, batch);
             else
                 fail_batch(&backlog, batch, WB_HOLD, 0);
@@ -494,8 +474,8 @@ static void old_failures_hold_up_nobody(void **state)
     assert_ok(put_named(&backlog, 101));
     wb_clock_advance(backlog.clock, SECOND);
     wb_batch *batch;
-    for (int n = 0;
-         (batch = wb_outbox_take(&backlog.outbox)) != NULL && strcmp(batch->table, "p101") != 0;
+    for (int n = 0; (batch = wb_outbox_take(&backlog.outbox)) != NULL &&
+                    strcmp(batch->table->text, "p101") != 0;
          n++)
         fail_batch(&backlog, batch, WB_HOLD, 0);
     store_batch(&backlog, batch);
@@ -924,7 +904,6 @@ int main(void)
 #define T(name) cmocka_unit_test(name)
     const struct CMUnitTest tests[] = {
         T(one_table_a_batch),
-        T(a_name_has_one_number),
         T(merges_by_table),
         T(one_table_down),
         T(a_bad_row_of_one_table),
@@ -950,7 +929,7 @@ int main(void)
         T(not_to_be_opened),
         T(unrouted_rows_stay_where_they_were_written_to),
         T(nobody_to_ask),
-        T(a_number_that_was_not_given_out),
+        T(what_is_no_name_of_a_table),
         T(what_waits_is_small),
     };
     return cmocka_run_group_tests_name("outbox_policy", tests, NULL, NULL);

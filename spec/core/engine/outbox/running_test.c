@@ -187,9 +187,8 @@ static void test_a_smaller_batch_counts_for_what_gathers(void **state)
 {
     (void)state;
     struct backlog backlog;
-    wb_choice choice = {.overflow = WB_OVERFLOW_REJECT};
+    wb_choice choice = {.table = "other", .overflow = WB_OVERFLOW_REJECT};
     open_box(&backlog, ten_in_an_hour);
-    assert_ok(wb_outbox_route(&backlog.outbox, "other", &choice.route, NULL));
     wb_value values[2] = {int_value(1), text_value("x")};
     for (int i = 0; i < 3; i++)
         assert_ok(wb_outbox_put(&backlog.outbox, values, 2, &choice, NULL, NULL));

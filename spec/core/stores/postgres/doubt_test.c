@@ -4,6 +4,7 @@
  * rolls back), after the server has committed, or just after sending it, so that it is open which it will
  * be. However that ends, every row is in the table exactly once. */
 #include "support/relay.h"
+#include "support/store_contract.h"
 
 #include <errno.h>
 
@@ -252,7 +253,7 @@ static void own_table(void **state)
         bool in_both = cut == CUT_LOST;
         if (in_both)
             write_to_end(d, batch);
-        batch->table = day;
+        contract_goes_to(batch, day);
         write_cut_off(d, batch, cut);
         write_to_end(d, batch);
         write_to_end(d, batch);
@@ -273,14 +274,14 @@ static void index_of_own_table(void **state)
     wb_log *log = ((wb_pg_session *)d->session)->target.log = wb_log_new("batcher t", true, false);
     wb_batch *batch = numbered(d->schema, 0, 10);
     write_to_end(d, batch);
-    batch->table = in_space(f, "day");
+    contract_goes_to(batch, in_space(f, "day"));
     write_to_end(d, batch);
     batch->in_doubt = true;
     assert_false(wb_log_next(log, &event));
     write_to_end(d, batch);
     assert_true(wb_log_next(log, &event));
     assert_text_has(event.text, ".day\": no unique index goes by column \"id\"");
-    batch->table = NULL;
+    contract_goes_to(batch, NULL);
     write_to_end(d, batch);
     assert_false(wb_log_next(log, &event));
     assert_each_once(d, "10 10");

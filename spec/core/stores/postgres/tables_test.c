@@ -71,7 +71,7 @@ static wb_batch *row_of(wb_schema *schema, int64_t n, const char *table)
 {
     wb_value values[] = {int_value(n), text_value("")};
     wb_batch *batch = batch_of(schema, values, 1);
-    batch->table = table;
+    contract_goes_to(batch, table);
     return batch;
 }
 

@@ -33,7 +33,7 @@ static int connections(const struct fixture *fixture)
 static wb_batch *rows_for(struct writer *writer, const char *table, unsigned from, unsigned count)
 {
     wb_batch *batch = contract_note_rows(writer->schema, from, count);
-    batch->table = table;
+    contract_goes_to(batch, table);
     memset(batch->id, 0, sizeof batch->id);
     memcpy(batch->id, &from, sizeof from);
     return batch;
