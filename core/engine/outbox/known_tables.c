@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * The tables that the outbox knows: each gets a number and a lane when a row first goes to it. One that had no row for an
- * hour is forgotten. That takes no timer: whenever a table is new, or a batch of one is sealed, two that are known are
+ * hour is forgotten. That takes no timer: whenever a table is new, or a batch is taken, two that are known are
  * looked at, in turn; so there are never many more than had rows within the hour. A table is not forgotten while a row or
  * a batch refers to it: a batch holds the name. */
 #include <stdio.h>

@@ -84,8 +84,6 @@ static void seal_lane(wb_outbox *outbox, uint32_t route, int reason)
     wb_batch_list_put(&outbox->sealed, open);
     if (lane->held_back)
         wb_batch_list_hold_back(&outbox->sealed, open, lane->held_us);
-    if (route > 0)
-        wb_outbox_forget_tables(outbox, wb_backlog_now_us(&outbox->backlog));
 }
 
 void wb_outbox_seal_all(wb_outbox *outbox, int reason)

@@ -95,6 +95,8 @@ static wb_batch *take_locked(wb_outbox *outbox)
     if (batch->attempt == 0 && batch->trial == NULL && outbox->merge_rows > 0)
         merge_along(outbox, batch);
     wb_gate_lent(outbox, batch->route);
+    if (outbox->routes.count > 0)
+        wb_outbox_forget_tables(outbox, now_us);
     outbox->taken_count++;
     batch->taken_us = now_us;
     if (batch->attempt++ == 0)

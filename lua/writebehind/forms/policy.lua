@@ -220,8 +220,9 @@ local function seen_when_full(options, own, to, ...)
 end
 
 local function add_decided(add, batcher, options, own, ...)
-    local decides, to, why = not is_asked(options), nil, nil
+    local decides, to = not is_asked(options), nil
     if decides and options.policy.route then
+        local why
         to, why = table_for(batcher, options, own.row)
         if to == false then
             return raw.refuse(batcher, why, own.reader)
