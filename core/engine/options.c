@@ -22,7 +22,7 @@ static const char *const overflow_names[] = {
     [WB_OVERFLOW_DROP_NEWEST] = "drop_newest",
 };
 static const char *const dedupe_names[] = {
-    [WB_DEDUPE_NONE] = "none", [WB_DEDUPE_COLUMN] = "column"};
+    [WB_DEDUPE_NONE] = "none", [WB_DEDUPE_COLUMN] = "column", [WB_DEDUPE_LEDGER] = "ledger"};
 static const char *const unit_names[] = {
     [WB_UNIT_S] = "s", [WB_UNIT_MS] = "ms", [WB_UNIT_US] = "us"};
 

@@ -183,7 +183,34 @@ enum wb_overflow {
     WB_OVERFLOW_DROP_NEWEST,
     WB_OVERFLOW_ASK, /* for wb_choice: WB_FULL and nothing counted, so that the caller decides and adds again */
 };
-enum wb_dedupe { WB_DEDUPE_NONE, WB_DEDUPE_COLUMN };
+/* What tells whether the rows of a write whose fate is unknown are in: nothing, they are written again; the ids in a generated
+ * column; one row for each write in the table writebehind_ledger, in the rows' own transaction. */
+enum wb_dedupe { WB_DEDUPE_NONE, WB_DEDUPE_COLUMN, WB_DEDUPE_LEDGER };
+
+/* What becomes of a column where the key of a new row is there already. NULL says nothing: sum, min, max, first and last
+ * keep the value that there is. */
+enum wb_merge {
+    WB_MERGE_KEEP,  /* the value that there is; of the key */
+    WB_MERGE_SET,   /* the new one, NULL too; with `newest` only where the new row is no older */
+    WB_MERGE_SUM,   /* of numbers, intervals */
+    WB_MERGE_MIN,   /* what has an order that is the same everywhere: numbers, times, uuid */
+    WB_MERGE_MAX,   /* the same */
+    WB_MERGE_FIRST, /* the one that came first */
+    WB_MERGE_LAST,  /* the one that came last */
+    WB_MERGE_EXPRESSION, /* what the server makes of it: SQL, with t for the row that there is, excluded for the new one */
+};
+
+/* Rows that update those of their key. Columns are numbers of the schema's. */
+typedef struct wb_upsert {
+    const int32_t
+        *key; /* columns that are never NULL; the table has a unique index of exactly these */
+    size_t key_count;
+    int32_t
+        newest; /* a column that tells which of two rows is newer; -1: none, the one that came later */
+    const int32_t *merge;           /* enum wb_merge, of each column of the schema */
+    const char *const *expressions; /* of each column, where merge says so; NULL: there is none */
+    bool nothing;                   /* a row whose key is there changes nothing; no `merge` */
+} wb_upsert;
 
 /* A module that decides, made by a worker of a binding. Counted. */
 typedef struct wb_policy wb_policy;
@@ -204,6 +231,7 @@ typedef struct wb_batcher_options {
     int32_t overflow; /* enum wb_overflow */
     int32_t dedupe;   /* enum wb_dedupe */
     int32_t dedupe_column;
+    const wb_upsert *upsert; /* NULL: rows are inserted */
     int64_t block_timeout_us;
     wb_retry retry;
     int64_t write_timeout_us;

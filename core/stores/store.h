@@ -7,6 +7,9 @@
  * or to the target's if it names none (wb_target_table). What is wrong with one table leaves the others alone.
  * A write is atomic: after WB_OK all rows are committed; after an error none is in, unless the error is in_doubt or
  * the session's `stored` says that some are.
+ * With a ledger (WB_DEDUPE_LEDGER) the batch's id is the key of a write, put into the ledger in its transaction. So a batch
+ * in doubt is written under the same id as before, whole; where that fails otherwise than for now (WB_RETRY), the store has
+ * seen to it that the earlier write can't be in, and says so (settled): then the batch may be divided and gets another id.
  * Every call ends soon after its deadline, or after a request to stop, with WB_STORE (class WB_RETRY; in_doubt if
  * the commit had been sent).
  * Errors: code WB_STORE; class by enum wb_class; sqlstate where the server gave one. The text names the table and, if
@@ -31,8 +34,9 @@ typedef struct wb_target {
     wb_schema *schema; /* a batcher's, of all its tables; NULL for a tracker */
     int dedupe;        /* enum wb_dedupe */
     int dedupe_column;
-    const char *key; /* a tracker's, as all below that is not said to be everybody's */
-    int key_type;    /* enum wb_type */
+    const wb_upsert *upsert; /* NULL: rows are inserted */
+    const char *key;         /* a tracker's, as all below that is not said to be everybody's */
+    int key_type;            /* enum wb_type */
     const char *column;
     int column_type; /* enum wb_type */
     int64_t unit_us; /* what its values count */
@@ -55,6 +59,8 @@ struct wb_session {
     uint64_t stored;
     /* The same by row, in their order, up to the next write; NULL: `stored` says it. */
     const wb_verdict *verdicts;
+    /* After an upsert: rows whose values are not to be seen, as the table has newer ones. */
+    uint64_t superseded;
 };
 
 /* The table that a batch goes to. The name lives as long as both do. */
@@ -90,6 +96,8 @@ int wb_touch_refused(const wb_target *target, uint64_t updated, uint64_t ids, co
 struct wb_store_class {
     const char *kind; /* "postgresql" */
     bool scripted;    /* a script writes: it is never given more than batch_size rows at once */
+    bool ledger;      /* takes WB_DEDUPE_LEDGER */
+    bool upserts;     /* takes a target's upsert */
     bool one_shape;   /* a batch's rows are of one shape, or of more than WB_SHAPES: rows/shape.h */
     /* No I/O yet. NULL: no memory. */
     wb_session *(*session)(wb_store *store, const wb_target *target);

@@ -35,6 +35,7 @@ typedef struct wb_err {
     int32_t code;          /* enum wb_code */
     int32_t error_class;   /* enum wb_class, where code is WB_STORE */
     bool in_doubt;         /* the write was sent, and its fate is unknown */
+    bool settled;          /* of a batch in doubt: its earlier writes are known not to be in */
     bool timed_out;        /* the store was at work on the write when its time was up */
     bool some_rows;        /* a fault of the table that only some rows may show; theirs it is not */
     bool unsure;           /* nobody knows whether it is a row's fault or the table's */

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT
+ * What an upsert is (wb_upsert): checked against a schema, copied, and what follows from it. Pure, no locks. */
+#ifndef WB_UPSERT_H
+#define WB_UPSERT_H
+
+#include <writebehind.h>
+
+/* WB_MISUSE names the column that is wrong. */
+int wb_upsert_check(const wb_upsert *upsert, const wb_schema *schema, wb_err *err);
+wb_upsert *wb_upsert_copy(const wb_upsert *upsert, const wb_schema *schema); /* NULL: no memory */
+void wb_upsert_free(wb_upsert *upsert, const wb_schema *schema);
+
+static inline int wb_upsert_merge(const wb_upsert *upsert, size_t column)
+{
+    return upsert->merge[column];
+}
+bool wb_upsert_is_key(const wb_upsert *upsert, size_t column);
+/* May a write be repeated that was carried out already? */
+bool wb_upsert_repeats(const wb_upsert *upsert, const wb_schema *schema);
+/* Does the outcome depend on which of two rows is written first? */
+bool wb_upsert_ordered(const wb_upsert *upsert, const wb_schema *schema);
+/* Do two rows of a key make one before they are written? Else they are written one after the other. */
+bool wb_upsert_merges(const wb_upsert *upsert, const wb_schema *schema);
+
+#endif
