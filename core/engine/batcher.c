@@ -50,13 +50,15 @@ static wb_pipeline_options pipeline_options(const wb_batcher_options *options)
                 .schema = options->schema,
                 .dedupe = options->dedupe,
                 .dedupe_column = options->dedupe_column,
+                .upsert = options->upsert,
                 .write_timeout_us = options->write_timeout_us,
             },
     };
     if (pipeline.target.dedupe == WB_DEDUPE_COLUMN && pipeline.target.dedupe_column < 0)
         pipeline.target.dedupe_column = wb_schema_generated(options->schema);
-    if (pipeline.target.dedupe == WB_DEDUPE_COLUMN && pipeline.target.dedupe_column < 0)
-        pipeline.target.dedupe = WB_DEDUPE_NONE;
+    bool ids = pipeline.target.dedupe_column >= 0 && options->upsert == NULL;
+    if (pipeline.target.dedupe == WB_DEDUPE_COLUMN && !ids)
+        pipeline.target.dedupe = WB_DEDUPE_NONE; /* an upsert is repeated */
     return pipeline;
 }
 
@@ -198,7 +200,9 @@ static int write_batch(wb_batcher *batcher, const wb_batch *batch, const wb_canc
     if (code != WB_OK)
         return code;
     wb_deadline deadline = wb_pipeline_deadline(&batcher->pipeline, cancel);
+    session->superseded = 0;
     code = session->class->write(session, batch, &deadline, err);
+    ending->superseded = session->superseded;
     if (code != WB_OK) {
         ending->stored = session->stored;
         ending->verdicts = session->verdicts;
@@ -360,11 +364,15 @@ int wb_batcher_write(wb_batcher *batcher, const wb_batch *batch, wb_outcome *out
     int code = wb_pipeline_may_write(&batcher->pipeline, err);
     if (code == WB_OK)
         code = write_batch(batcher, batch, NULL, &ending, err);
-    *out = (wb_outcome){.code = code, .stored = ending.stored, .verdicts = ending.verdicts};
+    *out = (wb_outcome){.code = code,
+                        .stored = ending.stored,
+                        .superseded = ending.superseded,
+                        .verdicts = ending.verdicts};
     if (code != WB_OK) {
         out->error_class = err->error_class;
         out->in_doubt = err->in_doubt;
         out->timed_out = err->timed_out;
+        out->settled = err->settled;
         out->text = err == &own ? NULL : err->text;
     }
     return code;
@@ -378,6 +386,7 @@ void wb_batcher_complete(wb_batcher *batcher, wb_batch *batch, const wb_outcome 
     wb_ending ending = {
         .err = failed ? &err : NULL,
         .stored = outcome->stored,
+        .superseded = outcome->superseded,
         .verdicts = outcome->verdicts,
         .retry_us = outcome->retry_us,
         .elapsed_us = elapsed_us,

@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "rows/key.h"
 #include "rows/schema.h"
+#include "rows/upsert.h"
 #include "stores/store.h"
 
 /* ---- the lists ---- */
@@ -190,6 +191,40 @@ static int check_retry(const wb_retry *retry, wb_err *err)
     return WB_OK;
 }
 
+static int check_upsert(const wb_batcher_options *options, wb_err *err)
+{
+    const wb_upsert *upsert = options->upsert;
+    if (upsert == NULL)
+        return WB_OK;
+    int code = wb_upsert_check(upsert, options->schema, err);
+    if (code != WB_OK)
+        return code;
+    if (options->dedupe == WB_DEDUPE_COLUMN && options->dedupe_column >= 0)
+        return wb_fail(err, WB_MISUSE,
+                       "dedupe: a row of an upsert is known by its key: leave the column out");
+    if (options->dedupe == WB_DEDUPE_COLUMN && !wb_upsert_repeats(upsert, options->schema))
+        return wb_fail(err, WB_MISUSE,
+                       "upsert: a sum or an expression counts twice where a write is repeated: "
+                       "say dedupe = \"ledger\", or \"none\" if that does not matter");
+    return WB_OK;
+}
+
+/* A script decides itself what a row becomes. */
+static int check_store_takes(const wb_batcher_options *options, wb_err *err)
+{
+    const wb_store_class *class = options->store != NULL ? options->store->class : NULL;
+    if (options->dedupe == WB_DEDUPE_LEDGER && (class == NULL || !class->ledger))
+        return wb_fail(err, WB_MISUSE,
+                       "dedupe: %s%s keeps no ledger: a PostgreSQL or SQLite store does",
+                       class != NULL ? "a store of the kind " : "who delivers by hand",
+                       class != NULL ? class->kind : "");
+    if (options->upsert != NULL && (class == NULL || !class->upserts))
+        return wb_fail(err, WB_MISUSE, "upsert: %s%s makes none: a PostgreSQL or SQLite store does",
+                       class != NULL ? "a store of the kind " : "who delivers by hand",
+                       class != NULL ? class->kind : "");
+    return WB_OK;
+}
+
 static int check_dedupe(const wb_batcher_options *options, wb_err *err)
 {
     if (options->dedupe != WB_DEDUPE_COLUMN || options->dedupe_column < 0)
@@ -270,7 +305,11 @@ int wb_batcher_options_check(const wb_batcher_options *options, wb_err *err)
         code = check_retry(&options->retry, err);
     if (code == WB_OK)
         code = check_ids(options, err);
-    return code == WB_OK ? check_dedupe(options, err) : code;
+    if (code == WB_OK)
+        code = check_dedupe(options, err);
+    if (code == WB_OK)
+        code = check_store_takes(options, err);
+    return code == WB_OK ? check_upsert(options, err) : code;
 }
 
 /* ---- tracker ---- */

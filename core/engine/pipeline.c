@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "rows/upsert.h"
 
 /* False: no memory. */
 static bool copy_name(const char **to, const char *from)
@@ -22,7 +23,8 @@ static bool copy_names(wb_target *target, const wb_target *from)
     bool table = copy_name(&target->table, from->table);
     bool key = copy_name(&target->key, from->key);
     bool column = copy_name(&target->column, from->column);
-    return table && key && column;
+    target->upsert = from->upsert != NULL ? wb_upsert_copy(from->upsert, from->schema) : NULL;
+    return table && key && column && (from->upsert == NULL || target->upsert != NULL);
 }
 
 /* The log of a pipeline that gets its name; NULL: no memory. What has neither name nor table is called by its kind. */
@@ -80,6 +82,7 @@ void wb_pipeline_fini(wb_pipeline *pipeline)
     wb_free((void *)pipeline->target.table);
     wb_free((void *)pipeline->target.key);
     wb_free((void *)pipeline->target.column);
+    wb_upsert_free((wb_upsert *)pipeline->target.upsert, pipeline->target.schema);
     wb_schema_unref(pipeline->target.schema);
     wb_log_free(pipeline->log);
     wb_store_unref(pipeline->store);
@@ -137,6 +140,7 @@ bool wb_pipeline_outcome(const wb_outcome *outcome, wb_err *err)
                   outcome->text != NULL ? outcome->text : "the store failed");
     err->in_doubt = outcome->in_doubt;
     err->timed_out = outcome->timed_out;
+    err->settled = outcome->settled;
     return true;
 }
 

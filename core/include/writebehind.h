@@ -14,6 +14,7 @@
 
 #include "writebehind/reader.h"
 #include "writebehind/stores.h"
+#include "writebehind/upsert.h"
 #include "writebehind/values.h"
 
 #ifdef __cplusplus
@@ -134,8 +135,11 @@ typedef struct wb_outcome {
     int32_t code;        /* WB_OK, or WB_STORE */
     int32_t error_class; /* enum wb_class, of a failure */
     bool in_doubt;       /* of a failure: its fate is unknown */
+    bool settled;        /* of a failure: as wb_err has it */
     bool timed_out;      /* of a failure: its time was up while the store was at work on it */
     uint64_t stored;     /* of a failure: leading rows that are in */
+    uint64_t
+        superseded; /* of a success: rows of an upsert whose values the table has newer ones of */
     const wb_verdict
         *verdicts; /* of a failure, in the place of `stored`: a row each; NULL: there are none */
     /* Of a failure that is no rejection, how long until the next try. 0: as the options say. WB_NEVER: there is none,
@@ -186,31 +190,6 @@ enum wb_overflow {
 /* What tells whether the rows of a write whose fate is unknown are in: nothing, they are written again; the ids in a generated
  * column; one row for each write in the table writebehind_ledger, in the rows' own transaction. */
 enum wb_dedupe { WB_DEDUPE_NONE, WB_DEDUPE_COLUMN, WB_DEDUPE_LEDGER };
-
-/* What becomes of a column where the key of a new row is there already. NULL says nothing: sum, min, max, first and last
- * keep the value that there is. */
-enum wb_merge {
-    WB_MERGE_KEEP,  /* the value that there is; of the key */
-    WB_MERGE_SET,   /* the new one, NULL too; with `newest` only where the new row is no older */
-    WB_MERGE_SUM,   /* of numbers, intervals */
-    WB_MERGE_MIN,   /* what has an order that is the same everywhere: numbers, times, uuid */
-    WB_MERGE_MAX,   /* the same */
-    WB_MERGE_FIRST, /* the one that came first */
-    WB_MERGE_LAST,  /* the one that came last */
-    WB_MERGE_EXPRESSION, /* what the server makes of it: SQL, with t for the row that there is, excluded for the new one */
-};
-
-/* Rows that update those of their key. Columns are numbers of the schema's. */
-typedef struct wb_upsert {
-    const int32_t
-        *key; /* columns that are never NULL; the table has a unique index of exactly these */
-    size_t key_count;
-    int32_t
-        newest; /* a column that tells which of two rows is newer; -1: none, the one that came later */
-    const int32_t *merge;           /* enum wb_merge, of each column of the schema */
-    const char *const *expressions; /* of each column, where merge says so; NULL: there is none */
-    bool nothing;                   /* a row whose key is there changes nothing; no `merge` */
-} wb_upsert;
 
 /* A module that decides, made by a worker of a binding. Counted. */
 typedef struct wb_policy wb_policy;

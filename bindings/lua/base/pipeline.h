@@ -69,8 +69,7 @@ typedef struct lwb_claim {
     size_t count; /* of rows, ids */
     uint32_t attempt;
     int reason;
-    bool in_doubt;  /* its last write's fate is unknown */
-    bool timed_out; /* its last write's time was up while the store was at work */
+    wb_outcome written; /* what the core said of its last write, but for texts and verdicts */
     uint8_t id[16];
     int64_t at_us;                  /* marks: the time of the flush */
     uint64_t updated, unmatched;    /* marks: the answer */

@@ -194,8 +194,8 @@ static void ask_retry(lua_State *L, const lwb_claim *claim, wb_outcome *outcome)
 
 int lwb_claim_complete(lua_State *L)
 {
-    wb_outcome outcome = {.code = WB_OK};
     lwb_claim *claim = any_claim(L);
+    wb_outcome outcome = claim->written;
     luaL_checkany(L, 2);
     lua_settop(L, 5);
     bool some = lua_istable(L, 2) && claim->kind == &lwb_marks_kind;
@@ -203,8 +203,6 @@ int lwb_claim_complete(lua_State *L)
         success_check(L, claim);
     else
         failure_check(L, claim, &outcome);
-    outcome.in_doubt = claim->in_doubt;
-    outcome.timed_out = claim->timed_out;
     ask_retry(L, claim, &outcome);
     if (claim->work == NULL) /* an error's __tostring may complete it, or a policy */
         return luaL_error(L, "complete: completed meanwhile");

@@ -6,8 +6,8 @@
 /* Why a write failed, as a scripted store answers; *out says so. */
 static int push_failure(lua_State *L, lwb_claim *claim, const wb_outcome *out, const wb_err *err)
 {
-    claim->in_doubt = out->in_doubt;
-    claim->timed_out = out->timed_out;
+    claim->written = (wb_outcome){
+        .in_doubt = out->in_doubt, .settled = out->settled, .timed_out = out->timed_out};
     lua_pushnil(L);
     lua_pushstring(L, err->text);
     if (out->verdicts != NULL) {
@@ -26,6 +26,7 @@ static int write_batch(lua_State *L, lwb_claim *claim)
     int code = wb_batcher_write(claim->pipeline->core, claim->work, &out, &err);
     if (code != WB_OK)
         return push_failure(L, claim, &out, &err);
+    claim->written = (wb_outcome){.superseded = out.superseded};
     lua_pushboolean(L, 1);
     return 1;
 }

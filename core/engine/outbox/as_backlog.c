@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT
  * The outbox as a backlog: its making and its end, and what the backlog asks of it. See outbox.h for the invariants. */
 #include "engine/outbox/gate.h"
+#include "engine/outbox/order.h"
 
 #include <assert.h>
 #include <string.h>
+
+#include "rows/upsert.h"
 
 /* What waits goes out in writes of up to so many batches, within batch_bytes: the fewer commits, the less the server
  * waits for its disk. */
@@ -64,7 +67,9 @@ void wb_outbox_init(wb_outbox *outbox, const wb_batcher_options *options, const 
     outbox->ask_us = WB_NEVER;
     outbox->lanes.own.gate_us = INT64_MIN;
     outbox->asking = options->policy != NULL;
-    outbox->one_shape = options->store != NULL && options->store->class->one_shape;
+    outbox->ordered = target->upsert != NULL && wb_upsert_ordered(target->upsert, target->schema);
+    outbox->one_shape =
+        options->store != NULL && options->store->class->one_shape && target->upsert == NULL;
     wb_outbox_set_options(outbox, options);
     wb_script_client_init(&outbox->script_client, options->policy, target, &outbox->backlog);
     outbox->ids_column =
@@ -98,7 +103,7 @@ int64_t wb_outbox_next_due_us(wb_backlog *backlog)
     if (outbox->backlog.metrics.consecutive_failures > 0 && outbox->taken_count > 0 &&
         wb_gate_is_common(outbox))
         return WB_NEVER; /* one at a time until one gets through */
-    int64_t due_us = wb_batch_list_due_us(&outbox->sealed);
+    int64_t due_us = wb_order_due_us(outbox);
     int64_t open_us = wb_outbox_open_due_us(outbox);
     if (open_us < due_us)
         due_us = open_us;

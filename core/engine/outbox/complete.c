@@ -28,10 +28,11 @@ static void count_stored(wb_outbox *outbox, wb_batch *batch, size_t rows)
     metrics->pending_bytes -= wb_batch_skip(batch, rows);
 }
 
-static void succeed(wb_outbox *outbox, wb_batch *batch, int64_t elapsed_us, int64_t now_us)
+static void succeed(wb_outbox *outbox, wb_batch *batch, const wb_ending *ending, int64_t now_us)
 {
     size_t rows = wb_batch_left(batch);
-    wb_outbox_write_took(outbox, rows, elapsed_us);
+    outbox->backlog.metrics.superseded += ending->superseded;
+    wb_outbox_write_took(outbox, rows, ending->elapsed_us);
     count_stored(outbox, batch, rows);
     wb_backlog_succeeded(&outbox->backlog, rows, now_us);
     wb_gate_succeeded(outbox, batch->route);
@@ -76,7 +77,9 @@ static void fail(wb_outbox *outbox, wb_batch *batch, const wb_ending *ending, in
     wb_backlog_failed(&outbox->backlog, &err, left, stored > 0, now_us);
     wb_gate_failed(outbox, batch->route, &err, stored > 0);
     count_stored(outbox, batch, stored);
-    batch->in_doubt = batch->in_doubt || err.in_doubt;
+    batch->in_doubt = (batch->in_doubt && !err.settled) || err.in_doubt;
+    if (err.settled) /* its id is of a write that can't be in any more */
+        wb_outbox_new_id(outbox, batch);
     if (stored > 0)
         wb_trial_witness(outbox, batch, stored, now_us);
     if (wb_batch_left(batch) == 0)
@@ -93,7 +96,7 @@ static void end(wb_outbox *outbox, wb_batch *batch, const wb_ending *ending, int
     if (trial != NULL)
         trial->batches++;
     if (ending->err == NULL)
-        succeed(outbox, batch, ending->elapsed_us, now_us);
+        succeed(outbox, batch, ending, now_us);
     else if (ending->verdicts != NULL)
         wb_outbox_judge(outbox, batch, ending, now_us);
     else

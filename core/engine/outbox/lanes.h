@@ -22,6 +22,7 @@ typedef struct wb_lane {
     uint64_t refused;  /* lone rows in a row, since a write was stored or the gate was shut */
     unsigned holds;    /* in a row, since a write was stored */
     char *error;       /* of the last failure; NULL: none, or no memory */
+    uint64_t walk;     /* in which a batch of its table was met: order.c */
     int64_t used_us;   /* when a row last came */
 } wb_lane;
 

@@ -32,6 +32,7 @@ typedef struct wb_ending {
     uint64_t stored;            /* of a failure: leading rows that are in */
     const wb_verdict *verdicts; /* of a failure: a row each, in their order; NULL: see `stored` */
     int64_t retry_us;           /* of a failure: as wb_outcome has it */
+    uint64_t superseded;        /* of a success: rows whose values the table has newer ones of */
     int64_t elapsed_us;
 } wb_ending;
 
@@ -75,6 +76,8 @@ typedef struct wb_outbox {
     uint32_t last_route;   /* that was looked up */
     uint32_t next_look;    /* the route that was last looked at, whether it is to be forgotten */
     unsigned asking_where; /* batches that are asked about: their rows refer to routes */
+    bool ordered;          /* it matters which of two rows of a table is written first: order.h */
+    uint64_t walk;         /* over the sealed batches, for order.c: how many there were */
     bool one_shape; /* the store wants rows of one shape: batches are divided when they are taken */
     int64_t ask_us; /* when a policy is to be asked about the open batch; WB_NEVER */
     bool asking;    /* it has a say in it */

@@ -2,6 +2,7 @@
  * Taking what is due: which batch is next, and which others go out in the same write. See outbox.h for the
  * invariants. */
 #include "engine/outbox/gate.h"
+#include "engine/outbox/order.h"
 
 enum { PATIENCE = 8 };
 
@@ -29,8 +30,9 @@ static bool is_better(wb_outbox *outbox, const wb_batch *batch, const wb_batch *
 static wb_batch *choose(wb_outbox *outbox, int64_t now_us)
 {
     wb_batch *best = NULL, *waiting = NULL;
+    wb_order_begin(outbox);
     for (wb_batch *batch = outbox->sealed.first; batch != NULL; batch = batch->next) {
-        bool due = batch->due_us <= now_us && batch->routed;
+        bool due = wb_order_lets(outbox, batch) && batch->due_us <= now_us && batch->routed;
         if (due && is_better(outbox, batch, best))
             best = batch;
         if (due && batch->attempt > 0 && (waiting == NULL || batch->due_us < waiting->due_us))
@@ -70,8 +72,11 @@ static void merge_along(wb_outbox *outbox, wb_batch *batch)
     wb_batch **last = &batch->merge_next, *next;
     for (wb_batch *more = outbox->sealed.first; more != NULL; more = next) {
         next = more->next;
-        if (!may_merge(batch, more))
+        if (!may_merge(batch, more)) {
+            if (outbox->ordered && more->route == batch->route && !wb_trial_rests(more))
+                return;
             continue;
+        }
         rows += wb_batch_left(more);
         bytes += more->bytes;
         if (rows > most || bytes > outbox->thresholds.batch_bytes)

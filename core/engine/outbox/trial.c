@@ -86,7 +86,7 @@ static void look(wb_outbox *outbox, wb_trial *trial, int64_t now_us)
     bool sampled = trial->refused >= wb_trial_patience(trial);
     if (largest == NULL || sampled)
         wb_trial_stop(outbox, trial, sampled && trial->barred, now_us);
-    else if (trial->refused >= DRAW_AFTER && !is_drawn(outbox, trial))
+    else if (trial->refused >= DRAW_AFTER && !outbox->ordered && !is_drawn(outbox, trial))
         draw_from(outbox, largest);
 }
 
@@ -120,7 +120,8 @@ static bool divide(wb_outbox *outbox, wb_batch *batch, const wb_err *err)
     size_t left = wb_batch_left(batch), half = left / 2;
     if (err->some_rows && err->group_column > 0)
         wb_batch_sort(batch, err->group_column - 1); /* without memory groups cost more writes */
-    if (err->some_rows || err->row == 0 || err->row > left || batch->trial->misled)
+    bool named = err->row > 0 && err->row <= left && !batch->trial->misled;
+    if (err->some_rows || !named || outbox->ordered)
         return wb_outbox_divide(outbox, batch, wb_class_head, &half);
     return divide_by_name(outbox, batch, err->row - 1);
 }

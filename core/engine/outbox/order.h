@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT
+ * Strict order: where it matters which of two rows is written first (wb_upsert_ordered), nothing of a table is written past
+ * a batch of it that waits, or is being written. So of each table only the first of the sealed batches may be taken. One
+ * that was refused and waits for a verdict (wb_trial_rests) stands in nobody's way: it is bad, or its table is, and then
+ * nothing gets through. Not locked: the outbox's lock holds. */
+#ifndef WB_ORDER_H
+#define WB_ORDER_H
+
+#include "engine/outbox/outbox.h"
+
+/* Before a walk over the sealed batches, from the first on. */
+void wb_order_begin(wb_outbox *outbox);
+/* May the batch be taken, by the order? Once for each, in the walk. Where order does not matter, all may. */
+bool wb_order_lets(wb_outbox *outbox, const wb_batch *batch);
+/* The earliest due time of those; WB_NEVER: there are none. */
+int64_t wb_order_due_us(wb_outbox *outbox);
+
+#endif
