@@ -109,7 +109,7 @@ CREATE FUNCTION %s_slow() RETURNS trigger LANGUAGE plpgsql AS
 $$BEGIN PERFORM pg_sleep(0.01); RETURN new; END$$;
 CREATE TRIGGER slow BEFORE INSERT ON %s FOR EACH ROW EXECUTE FUNCTION %s_slow()]]):format(name, name, name, name))
         local result = load(postgres.conninfo(), name, 5000, "--close-timeout 1 --batch-size 50", nil,
-            "timeout --preserve-status -s INT 3")
+            "timeout --preserve-status -s INT 10")
         assert.equal(130, result.code)
         postgres.sql("DROP FUNCTION " .. name .. "_slow CASCADE")
         assert_parted(numbers(postgres.sql("SELECT n FROM " .. name)), 5000, "not stored: ")
