@@ -67,6 +67,7 @@ void wb_outbox_init(wb_outbox *outbox, const wb_batcher_options *options, const 
     outbox->ask_us = WB_NEVER;
     outbox->lanes.own.gate_us = INT64_MIN;
     outbox->asking = options->policy != NULL;
+    outbox->ledger = target->dedupe == WB_DEDUPE_LEDGER;
     outbox->ordered = target->upsert != NULL && wb_upsert_ordered(target->upsert, target->schema);
     outbox->one_shape =
         options->store != NULL && options->store->class->one_shape && target->upsert == NULL;

@@ -76,6 +76,7 @@ typedef struct wb_outbox {
     uint32_t last_route;   /* that was looked up */
     uint32_t next_look;    /* the route that was last looked at, whether it is to be forgotten */
     unsigned asking_where; /* batches that are asked about: their rows refer to routes */
+    bool ledger;           /* the id of a batch is the key of its write */
     bool ordered;          /* it matters which of two rows of a table is written first: order.h */
     uint64_t walk;         /* over the sealed batches, for order.c: how many there were */
     bool one_shape; /* the store wants rows of one shape: batches are divided when they are taken */

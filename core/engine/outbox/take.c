@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Taking what is due: which batch is next, and which others go out in the same write. See outbox.h for the
  * invariants. */
+#include "base/bigendian.h"
 #include "engine/outbox/gate.h"
 #include "engine/outbox/order.h"
 
@@ -87,6 +88,18 @@ static void merge_along(wb_outbox *outbox, wb_batch *batch)
     }
 }
 
+enum { KEY_AGE_MS = 24 * 3600 * 1000 };
+
+/* A ledger keeps the ids of batches for some days, and tells their age by their time (RFC 9562). One that waited for long
+ * gets another id, unless an earlier write of it is in doubt. */
+static void renew_key(wb_outbox *outbox, wb_batch *batch)
+{
+    const wb_env *env = &outbox->backlog.env;
+    int64_t made_ms = (int64_t)(wb_get64(batch->id) >> 16);
+    if (!batch->in_doubt && env->unix_us(env->context) / 1000 - made_ms > KEY_AGE_MS)
+        wb_outbox_new_id(outbox, batch);
+}
+
 static wb_batch *take_locked(wb_outbox *outbox)
 {
     int64_t now_us = wb_backlog_now_us(&outbox->backlog);
@@ -104,6 +117,8 @@ static wb_batch *take_locked(wb_outbox *outbox)
         wb_outbox_forget_tables(outbox, now_us);
     outbox->taken_count++;
     batch->taken_us = now_us;
+    if (outbox->ledger)
+        renew_key(outbox, batch);
     if (batch->attempt++ == 0)
         outbox->backlog.metrics.batches++;
     else

@@ -46,18 +46,19 @@ static int refuse(wb_pg_session *session, const wb_deadline *deadline, wb_err *e
 }
 
 /* From the query to the server's readiness for the stream. */
-static int begin(wb_pg_session *session, const uint64_t *shape, const wb_deadline *deadline,
-                 wb_err *err)
+static int begin(wb_pg_session *session, const wb_pg_rows *rows, const uint64_t *shape,
+                 const wb_deadline *deadline, wb_err *err)
 {
     wb_buffer sql = WB_BUFFER_EMPTY;
     PGresult *last = NULL;
     bool as_checked = false;
-    wb_pg_put_copy(&sql, session, shape);
+    wb_pg_put_copy(&sql, session, rows, shape);
     int code = wb_pg_send(session, &sql, deadline, err);
     if (code == WB_OK)
         code = read_answers(session, deadline, &as_checked, &last, err);
     if (code == WB_OK && PQresultStatus(last) != PGRES_COPY_IN) {
         code = wb_pg_fail(err, last);
+        wb_pg_ledger_refused(session, last);
         wb_pg_drain(session, deadline, NULL);
     } else if (code == WB_OK && !as_checked) {
         code = refuse(session, deadline, err);
@@ -103,7 +104,7 @@ static int end(wb_pg_session *session, const wb_pg_rows *rows, const wb_deadline
 int wb_pg_copy(wb_pg_session *session, const wb_pg_rows *rows, const uint64_t *shape,
                const wb_deadline *deadline, bool *begun, wb_err *err)
 {
-    int code = begin(session, shape, deadline, err);
+    int code = begin(session, rows, shape, deadline, err);
     if (code != WB_OK)
         return code;
     *begun = true;

@@ -53,12 +53,14 @@ static void put_question(wb_buffer *sql, const char *table)
     wb_buffer_printf(sql, "::pg_catalog.regclass::pg_catalog.oid, (NULL::%s).*; ", table);
 }
 
-void wb_pg_put_copy(wb_buffer *sql, const wb_pg_session *session, const uint64_t *shape)
+void wb_pg_put_copy(wb_buffer *sql, const wb_pg_session *session, const wb_pg_rows *rows,
+                    const uint64_t *shape)
 {
     const char *table = PQgetvalue(wb_pg_table_now(session)->columns, 0, WB_PG_FULL);
     wb_pg_put_settings(sql, session);
     put_lock(sql, session, shape);
     put_question(sql, table);
+    wb_pg_put_ledger(sql, session, rows->batch);
     wb_buffer_printf(sql, "SET LOCAL lock_timeout = %d; COPY %s (",
                      wb_pg_share_ms(session, ROW_LOCK_PERCENT), table);
     put_columns(sql, session->target.schema, shape);
@@ -84,6 +86,7 @@ void wb_pg_put_insert(wb_buffer *sql, const wb_pg_session *session, const wb_pg_
 {
     const char *before = "";
     wb_pg_put_settings(sql, session);
+    wb_pg_put_ledger(sql, session, rows->batch);
     wb_buffer_printf(sql, "SET LOCAL lock_timeout = %d; INSERT INTO %s (",
                      wb_pg_share_ms(session, ROW_LOCK_PERCENT),
                      PQgetvalue(wb_pg_table_now(session)->columns, 0, WB_PG_FULL));

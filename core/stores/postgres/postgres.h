@@ -62,6 +62,9 @@ typedef struct wb_pg_session {
     bool watched;       /* then: the server can look whether we are still there */
     uint64_t come, come_before; /* bytes from the server; when the last statement was sent */
     size_t host;                /* the one to try first: it worked last */
+    bool has_ledger;            /* there was one */
+    bool key_is_there;          /* the last write failed because its key is in the ledger */
+    uint64_t writes;            /* with a ledger */
 } wb_pg_session;
 
 /* Rows of a batch. */
@@ -233,9 +236,10 @@ bool wb_pg_is_as_checked(const PGresult *columns, const PGresult *now);
 
 /* ---- copy_sql.c, touch_sql.c: the texts of statements. Only the buffer fails ---- */
 
-/* The statements that write rows of a shape to the table in use: one asks what the table looks like now
+/* The statements that write rows, which are of a shape, to the table in use: one asks what the table looks like now
  * (wb_pg_is_as_checked), the last is the COPY. */
-void wb_pg_put_copy(wb_buffer *sql, const wb_pg_session *session, const uint64_t *shape);
+void wb_pg_put_copy(wb_buffer *sql, const wb_pg_session *session, const wb_pg_rows *rows,
+                    const uint64_t *shape);
 /* The statements that write rows of all shapes. */
 void wb_pg_put_insert(wb_buffer *sql, const wb_pg_session *session, const wb_pg_rows *rows);
 /* The statement that moves times where the key is unique, the column's type no domain, and nobody else at work on a row:
@@ -267,6 +271,16 @@ int wb_pg_describe(wb_pg_session *session, wb_describing *describing, const wb_d
 /* ---- touch*.c, copy.c, doubt.c: writes to the table in use, which is checked, on the connection there is. HOLD where it
  * is no longer as it was then ---- */
 
+/* ledger.c. What belongs to a write with a ledger. Before it: *in becomes true where its rows are in already. */
+int wb_pg_ledger_begin(wb_pg_session *session, const wb_batch *batch, const wb_deadline *deadline,
+                       bool *in, wb_err *err);
+/* In it: the statement that puts in its key, and a semicolon; nothing where there is no ledger. */
+void wb_pg_put_ledger(wb_buffer *sql, const wb_pg_session *session, const wb_batch *batch);
+/* The server refused a statement of it: perhaps this one. */
+void wb_pg_ledger_refused(wb_pg_session *session, const PGresult *result);
+/* After it, as it ended: what becomes of the batch. */
+int wb_pg_ledger_end(wb_pg_session *session, const wb_batch *batch, const wb_deadline *deadline,
+                     int code, wb_err *err);
 /* marks: one at least. An id whose row the table refuses is unmatched; one that there was no time for comes again. */
 int wb_pg_touch(wb_pg_session *session, const wb_marks *marks, const wb_deadline *deadline,
                 wb_touched *out, wb_err *err);

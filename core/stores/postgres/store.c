@@ -24,11 +24,24 @@ static bool asks_first(const wb_pg_session *session, const struct job *job)
     return job->batch != NULL && job->batch->in_doubt && session->target.dedupe == WB_DEDUPE_COLUMN;
 }
 
+static int write_with_ledger(wb_pg_session *session, const wb_batch *batch,
+                             const wb_deadline *deadline, bool *begun, wb_err *err)
+{
+    bool in = false;
+    int code = wb_pg_ledger_begin(session, batch, deadline, &in, err);
+    if (code != WB_OK || in)
+        return code;
+    code = wb_pg_write(session, &(wb_pg_rows){batch, NULL}, deadline, begun, err);
+    return wb_pg_ledger_end(session, batch, deadline, code, err);
+}
+
 static int do_checked(wb_pg_session *session, const struct job *job, const wb_deadline *deadline,
                       bool *begun, wb_err *err)
 {
     if (job->batch == NULL)
         return wb_pg_touch(session, job->marks, deadline, job->touched, err);
+    if (session->target.dedupe == WB_DEDUPE_LEDGER)
+        return write_with_ledger(session, job->batch, deadline, begun, err);
     return asks_first(session, job)
                ? wb_pg_copy_missing(session, job->batch, deadline, begun, err)
                : wb_pg_write(session, &(wb_pg_rows){job->batch, NULL}, deadline, begun, err);
@@ -178,6 +191,7 @@ static void store_free(wb_store *store)
 
 static const wb_store_class class = {
     .kind = "postgresql",
+    .ledger = true,
     .one_shape = true,
     .session = session_new,
     .write = session_write,

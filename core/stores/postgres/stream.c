@@ -172,6 +172,7 @@ int wb_pg_refused(wb_pg_session *session, const wb_pg_rows *rows, const PGresult
     size_t line;
     int code = wb_pg_fail_row(err, result, table->base.name, &line);
     err->row = row_in_line(rows, line);
+    wb_pg_ledger_refused(session, result);
     if (err->some_rows)
         err->group_column = wb_pg_group_column(table->columns, rows->batch->schema);
     if (strcmp(err->sqlstate, "22P02") ==
