@@ -6,6 +6,7 @@
 local check = require "writebehind.check"
 local core = require "writebehind.core"
 local tracked = require "writebehind.tracked"
+local upsert = require "writebehind.forms.upsert"
 
 local raw = core.raw
 
@@ -144,6 +145,7 @@ local OVERFLOW, DEDUPE = core.choices.overflow, core.choices.dedupe
 
 add_checkers(BATCHER, {
     store = store_with "write", schema = of_kind "schema", dedupe = name_text, dead_letter = path_or_function,
+    upsert = of_type "table",
     policy = table_or_worker,
 })
 
@@ -167,15 +169,28 @@ end
 local function flatten_dedupe(flat)
     local name = flat.dedupe
     flat.dedupe = nil
-    if name == "none" then
-        flat.dedupe = DEDUPE.none
+    if name == "none" or name == "ledger" then
+        flat.dedupe = DEDUPE[name]
     elseif name then
         flat.dedupe, flat.dedupe_column = DEDUPE.column, dedupe_column(flat.schema, name)
         if not flat.dedupe_column then
-            return ('batcher: option "dedupe": expected "none" or the name of a generated uuid column, got %s')
+            return ('batcher: option "dedupe": expected "none", "ledger" or the name of a ' ..
+                'generated uuid column, got %s')
                 :format(check.show(name))
         end
     end
+end
+
+local function flatten_upsert(flat)
+    local message
+    if flat.upsert and not flat.native then
+        return 'batcher: option "upsert": a scripted store decides itself what becomes of a row whose key is there'
+    elseif flat.dedupe == DEDUPE.ledger and not flat.native then
+        return 'batcher: option "dedupe": "ledger": a scripted store knows a batch by its id, batch.id'
+    elseif flat.upsert then
+        flat.upsert, message = upsert.flatten(flat.schema, flat.upsert)
+    end
+    return message
 end
 
 local is_function = of_type "function"
@@ -206,7 +221,7 @@ end
 
 function options.batcher(given)
     local flat, message = flatten("batcher", given, BATCHER, { "store", "schema", "table" })
-    message = message or flatten_dedupe(flat) or flatten_policy(flat)
+    message = message or flatten_dedupe(flat) or flatten_upsert(flat) or flatten_policy(flat)
     if message then
         return nil, message
     end

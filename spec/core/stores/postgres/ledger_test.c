@@ -84,8 +84,10 @@ static void hung_up(relay *r)
     proxy *p = (proxy *)r;
     memset(p->counters, 0, sizeof p->counters);
     p->counters[SERVER].greeted = true;
-    atomic_store(&p->messages[CLIENT], -1);
-    atomic_store(&p->messages[SERVER], -1);
+    for (int side = CLIENT; side <= SERVER; side++) {
+        int cut = 0; /* one cut is enough */
+        atomic_compare_exchange_strong(&p->messages[side], &cut, -1);
+    }
 }
 
 /* ---- what the tests share ---- */
