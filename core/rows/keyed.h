@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT
+ * A batch's rows as an upsert writes them. They go in rounds: one statement each, in order, of one transaction. A key is
+ * once in a round, and a round is sorted by key (rows/upsert_key.h), so that two writers never wait for each other in a
+ * circle. Rows of one key become one where the upsert merges (rows/merge_rows.h); where it does not, or two of them can't
+ * be one, the later one goes to a later round. Pure, no locks: its owner calls. Only memory fails. */
+#ifndef WB_KEYED_H
+#define WB_KEYED_H
+
+#include "rows/batch.h"
+
+typedef struct wb_keyed_row {
+    const uint8_t *at; /* the tuple, in the batch or in `merged` */
+    uint32_t bytes;
+    uint32_t row; /* of those that are left in the batch; of rows that became one, the first */
+} wb_keyed_row;
+
+/* Not empty. */
+typedef struct wb_keyed_round {
+    const wb_keyed_row *rows;
+    size_t count;
+} wb_keyed_round;
+
+/* It borrows from the batch, which has to stay as it is. */
+typedef struct wb_keyed {
+    size_t count; /* of rounds; 0: there are no rows */
+    wb_keyed_round *rounds;
+    size_t rows_count; /* of all rounds */
+    wb_keyed_row *rows;
+    /* Rows whose values are not to be seen after this write, as another of their key replaced them or came before. A row
+     * that went into a sum, a min, a max, a first or a last is seen, and so is what an expression is made of. */
+    size_t superseded;
+    char *merged; /* the tuples that are of no row alone */
+} wb_keyed;
+
+/* Fills *keyed, which needs wb_keyed_fini. there: of each row that is left, is it not to be written; NULL: all are. False:
+ * no memory, and nothing to free. */
+bool wb_keyed_of(const wb_batch *batch, const bool *there, const wb_upsert *upsert,
+                 wb_keyed *keyed);
+void wb_keyed_fini(wb_keyed *keyed);
+
+#endif
