@@ -8,20 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/bigendian.h"
 #include "base/calendar.h"
 #include "base/show.h"
 #include "base/words.h"
+#include "rows/decimal_form.h"
 
-enum {
-    HEADER_BYTES = 8,
-    SCALE_OFFSET = 6,
-    DIGIT_DECIMALS = 4,
-    MAX_WEIGHT = 32767,
-    MAX_SCALE = 16383
-};
-enum { POSITIVE = 0x0000, NEGATIVE = 0x4000, NOT_A_NUMBER = 0xC000 };
-enum { PLUS_INFINITY = 0xD000, MINUS_INFINITY = 0xF000, INFINITY_SCALE = 32 };
+enum { HEADER_BYTES = WB_DECIMAL_HEADER_BYTES, DIGIT_DECIMALS = 4, MAX_SCALE = 16383 };
 
 /* A double is looked for where there are no more digits, and its text has this room. */
 enum { FLOAT_DIGITS = 64, FLOAT_ROOM = FLOAT_DIGITS + 32 };
@@ -45,14 +37,6 @@ static bool read_special(const char *text, size_t bytes, uint8_t *to);
 static const char *find_parts(const char *text, size_t bytes, parts *p);
 static size_t write_digits(const parts *p, uint8_t *to);
 
-static void put_header(uint8_t *to, size_t digits, int64_t weight, unsigned sign, int64_t scale)
-{
-    to = wb_put16(to, (uint16_t)digits);
-    to = wb_put16(to, (uint16_t)weight);
-    to = wb_put16(to, (uint16_t)sign);
-    wb_put16(to, (uint16_t)scale);
-}
-
 /* Rounded down, for powers below zero too. */
 static int64_t weight_of(int64_t power)
 {
@@ -75,24 +59,24 @@ const char *wb_decimal_read(const char *text, size_t bytes, uint8_t *to, size_t 
     if (p.scale > MAX_SCALE)
         return "more than 16383 digits after the point";
     if (p.first == NULL) {
-        put_header(to, 0, 0, POSITIVE, p.scale);
+        wb_decimal_put_header(to, 0, 0, WB_DECIMAL_POSITIVE, p.scale);
         *written = HEADER_BYTES;
         return NULL;
     }
     int64_t weight = weight_of(p.top);
-    if (weight > MAX_WEIGHT)
+    if (weight > WB_DECIMAL_MAX_WEIGHT)
         return "more than 131072 digits before the point";
     size_t digits = write_digits(&p, to + HEADER_BYTES);
-    put_header(to, digits, weight, p.negative ? NEGATIVE : POSITIVE, p.scale);
+    wb_decimal_put_header(to, digits, weight,
+                          p.negative ? WB_DECIMAL_NEGATIVE : WB_DECIMAL_POSITIVE, p.scale);
     *written = HEADER_BYTES + 2 * digits;
     return NULL;
 }
 
-/* The header's scale of an infinity is what PostgreSQL sends; it does not look at it. */
 static bool read_special(const char *text, size_t bytes, uint8_t *to)
 {
     if (wb_is_word(text, bytes, "nan")) {
-        put_header(to, 0, 0, NOT_A_NUMBER, 0);
+        wb_decimal_put_header(to, 0, 0, WB_DECIMAL_NAN, 0);
         return true;
     }
     bool negative = bytes > 0 && *text == '-';
@@ -102,7 +86,8 @@ static bool read_special(const char *text, size_t bytes, uint8_t *to)
     }
     if (!wb_is_word(text, bytes, "infinity") && !wb_is_word(text, bytes, "inf"))
         return false;
-    put_header(to, 0, 0, negative ? MINUS_INFINITY : PLUS_INFINITY, INFINITY_SCALE);
+    wb_decimal_put_header(to, 0, 0, negative ? WB_DECIMAL_MINUS_INFINITY : WB_DECIMAL_PLUS_INFINITY,
+                          WB_DECIMAL_INFINITY_SCALE);
     return true;
 }
 
@@ -194,15 +179,6 @@ static size_t write_digits(const parts *p, uint8_t *to)
 
 /* ---- writing ---- */
 
-/* The digit at a weight; 0 outside those that are stored. */
-static unsigned digit_at(const uint8_t *data, int weight)
-{
-    int at = (int16_t)wb_get16(data + 2) - weight;
-    if (at < 0 || at >= wb_get16(data))
-        return 0;
-    return wb_get16(data + HEADER_BYTES + 2 * at);
-}
-
 static void put_four(char out[DIGIT_DECIMALS], unsigned digit)
 {
     out[0] = (char)('0' + digit / 1000);
@@ -215,17 +191,17 @@ static void put_four(char out[DIGIT_DECIMALS], unsigned digit)
 static void put_whole(wb_buffer *out, const uint8_t *data)
 {
     char four[DIGIT_DECIMALS];
-    int weight = (int16_t)wb_get16(data + 2), zeros = 0;
-    if (weight < 0 || wb_get16(data) == 0) {
+    int weight = wb_decimal_weight(data), zeros = 0;
+    if (weight < 0 || wb_decimal_count(data) == 0) {
         wb_buffer_put_char(out, '0');
         return;
     }
-    put_four(four, digit_at(data, weight));
+    put_four(four, wb_decimal_digit(data, weight));
     while (four[zeros] == '0')
         zeros++;
     wb_buffer_put(out, four + zeros, (size_t)(DIGIT_DECIMALS - zeros));
     while (--weight >= 0) {
-        put_four(four, digit_at(data, weight));
+        put_four(four, wb_decimal_digit(data, weight));
         wb_buffer_put(out, four, sizeof four);
     }
 }
@@ -234,12 +210,12 @@ static void put_fraction(wb_buffer *out, const uint8_t *data)
 {
     char four[DIGIT_DECIMALS];
     int weight = -1;
-    size_t left = wb_get16(data + 6);
+    size_t left = wb_decimal_scale(data);
     if (left > 0)
         wb_buffer_put_char(out, '.');
     for (; left > 0; weight--) {
         size_t bytes = left < sizeof four ? left : sizeof four;
-        put_four(four, digit_at(data, weight));
+        put_four(four, wb_decimal_digit(data, weight));
         wb_buffer_put(out, four, bytes);
         left -= bytes;
     }
@@ -247,17 +223,17 @@ static void put_fraction(wb_buffer *out, const uint8_t *data)
 
 void wb_decimal_put(wb_buffer *out, const uint8_t *data)
 {
-    switch (wb_get16(data + 4)) {
-    case NOT_A_NUMBER:
+    switch (wb_decimal_sign(data)) {
+    case WB_DECIMAL_NAN:
         wb_buffer_put_text(out, "NaN");
         return;
-    case PLUS_INFINITY:
+    case WB_DECIMAL_PLUS_INFINITY:
         wb_buffer_put_text(out, "Infinity");
         return;
-    case MINUS_INFINITY:
+    case WB_DECIMAL_MINUS_INFINITY:
         wb_buffer_put_text(out, "-Infinity");
         return;
-    case NEGATIVE:
+    case WB_DECIMAL_NEGATIVE:
         wb_buffer_put_char(out, '-');
         break;
     default:
@@ -271,23 +247,23 @@ void wb_decimal_put(wb_buffer *out, const uint8_t *data)
 
 bool wb_decimal_is_number(const uint8_t *data)
 {
-    unsigned sign = wb_get16(data + 4);
-    return sign == POSITIVE || sign == NEGATIVE;
+    unsigned sign = wb_decimal_sign(data);
+    return sign == WB_DECIMAL_POSITIVE || sign == WB_DECIMAL_NEGATIVE;
 }
 
 bool wb_decimal_int64(const uint8_t *data, int64_t *out)
 {
-    unsigned sign = wb_get16(data + 4);
-    int digits = wb_get16(data), weight = (int16_t)wb_get16(data + 2);
+    unsigned sign = wb_decimal_sign(data);
+    int digits = wb_decimal_count(data), weight = wb_decimal_weight(data);
     int64_t sum = 0;
     if (!wb_decimal_is_number(data) || (digits > 0 && digits > weight + 1))
         return false;
     if (weight > 4) /* 10000 ^ 5 is too large */
         return false;
     for (; digits > 0 && weight >= 0; weight--) {
-        int64_t digit = digit_at(data, weight);
+        int64_t digit = wb_decimal_digit(data, weight);
         if (__builtin_mul_overflow(sum, 10000, &sum) ||
-            __builtin_add_overflow(sum, sign == NEGATIVE ? -digit : digit, &sum))
+            __builtin_add_overflow(sum, sign == WB_DECIMAL_NEGATIVE ? -digit : digit, &sum))
             return false;
     }
     *out = sum;
@@ -297,8 +273,8 @@ bool wb_decimal_int64(const uint8_t *data, int64_t *out)
 /* Do two numbers differ in the display scale alone? */
 static bool is_same(const uint8_t *a, const uint8_t *b)
 {
-    size_t bytes = 2 * (size_t)wb_get16(a);
-    return memcmp(a, b, SCALE_OFFSET) == 0 &&
+    size_t bytes = 2 * (size_t)wb_decimal_count(a);
+    return memcmp(a, b, WB_DECIMAL_SCALE_OFFSET) == 0 &&
            memcmp(a + HEADER_BYTES, b + HEADER_BYTES, bytes) == 0;
 }
 
@@ -306,11 +282,11 @@ static bool is_same(const uint8_t *a, const uint8_t *b)
 double wb_decimal_nearest(const uint8_t *data)
 {
     char text[FLOAT_ROOM], *at = text;
-    int digits = wb_get16(data), weight = (int16_t)wb_get16(data + 2);
-    if (wb_get16(data + 4) == NEGATIVE)
+    int digits = wb_decimal_count(data), weight = wb_decimal_weight(data);
+    if (wb_decimal_sign(data) == WB_DECIMAL_NEGATIVE)
         *at++ = '-';
     for (int i = 0; i < digits; i++, at += DIGIT_DECIMALS)
-        put_four(at, digit_at(data, weight - i));
+        put_four(at, wb_decimal_digit(data, weight - i));
     sprintf(at, "e%d", (weight - digits + 1) * DIGIT_DECIMALS);
     return strtod(text, NULL);
 }
@@ -330,8 +306,10 @@ bool wb_decimal_float(const uint8_t *data, double *out)
     int count = wb_decimal_digits(data);
     double number = 0;
     if (!wb_decimal_is_number(data)) {
-        unsigned sign = wb_get16(data + 4);
-        number = sign == NOT_A_NUMBER ? NAN : sign == PLUS_INFINITY ? INFINITY : -INFINITY;
+        unsigned sign = wb_decimal_sign(data);
+        number = sign == WB_DECIMAL_NAN             ? NAN
+                 : sign == WB_DECIMAL_PLUS_INFINITY ? INFINITY
+                                                    : -INFINITY;
     } else if (count > FLOAT_DIGITS) {
         return false;
     } else if (count > 0) {
@@ -351,7 +329,7 @@ bool wb_decimal_is_float4(const uint8_t *data, float number)
 
 int wb_decimal_digits(const uint8_t *data)
 {
-    int digits = wb_get16(data);
+    int digits = wb_decimal_count(data);
     if (digits == 0)
         return 0;
     unsigned first = wb_get16(data + HEADER_BYTES);

@@ -37,4 +37,10 @@ bool wb_decimal_is_number(const uint8_t *data); /* no NaN, no infinity */
 /* How many decimal digits there are from the first to the last that is not zero: 2 for 0.0120, 0 for zero or no number. */
 int wb_decimal_digits(const uint8_t *data);
 
+/* Below, at or above 0, as PostgreSQL orders them: NaN is after the infinities, and equal to itself. */
+int wb_decimal_compare(const uint8_t *a, const uint8_t *b);
+/* Appends the sum, of as many digits after the point as the longer has; as PostgreSQL adds NaN and the infinities. False:
+ * it has more than 131072 digits before the point, and nothing is appended. */
+bool wb_decimal_add(wb_buffer *out, const uint8_t *a, const uint8_t *b);
+
 #endif

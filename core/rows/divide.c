@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/env.h"
+#include "rows/arith.h"
 #include "rows/row.h"
 
 /* ---- dividing ---- */
@@ -168,38 +169,10 @@ struct keyed_row {
     size_t index;
 };
 
-static int compare_texts(const wb_value *a, const wb_value *b)
-{
-    size_t bytes = a->bytes < b->bytes ? a->bytes : b->bytes;
-    int order = bytes > 0 ? memcmp(a->text, b->text, bytes) : 0;
-    return order != 0 ? order : (a->bytes > b->bytes) - (a->bytes < b->bytes);
-}
-
-/* NaN is after all numbers, as PostgreSQL has it. */
-static int compare_floats(double a, double b)
-{
-    bool a_is_nan = a != a, b_is_nan = b != b;
-    return a_is_nan || b_is_nan ? a_is_nan - b_is_nan : (a > b) - (a < b);
-}
-
-static int compare_values(const wb_value *a, const wb_value *b)
-{
-    if (a->kind != b->kind)
-        return (a->kind > b->kind) - (a->kind < b->kind);
-    switch (a->kind) {
-    case WB_TEXT:
-        return compare_texts(a, b);
-    case WB_FLOAT:
-        return compare_floats(a->f, b->f);
-    default:
-        return (a->i > b->i) - (a->i < b->i);
-    }
-}
-
 static int compare_rows(const void *a, const void *b)
 {
     const struct keyed_row *one = a, *other = b;
-    int order = compare_values(&one->key, &other->key);
+    int order = wb_value_compare(&one->key, &other->key);
     return order != 0 ? order : (one->index > other->index) - (one->index < other->index);
 }
 

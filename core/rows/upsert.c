@@ -199,23 +199,32 @@ static bool has(const wb_upsert *upsert, const wb_schema *schema, int word)
     return false;
 }
 
+bool wb_upsert_gathers(const wb_upsert *upsert, const wb_schema *schema)
+{
+    return has(upsert, schema, WB_MERGE_SUM) || has(upsert, schema, WB_MERGE_MIN) ||
+           has(upsert, schema, WB_MERGE_MAX) || has(upsert, schema, WB_MERGE_FIRST) ||
+           has(upsert, schema, WB_MERGE_LAST);
+}
+
+bool wb_upsert_expresses(const wb_upsert *upsert, const wb_schema *schema)
+{
+    return has(upsert, schema, WB_MERGE_EXPRESSION);
+}
+
 bool wb_upsert_repeats(const wb_upsert *upsert, const wb_schema *schema)
 {
-    return !has(upsert, schema, WB_MERGE_SUM) && !has(upsert, schema, WB_MERGE_EXPRESSION);
+    return !has(upsert, schema, WB_MERGE_SUM) && !wb_upsert_expresses(upsert, schema);
 }
 
 bool wb_upsert_ordered(const wb_upsert *upsert, const wb_schema *schema)
 {
     return upsert->nothing || (upsert->newest < 0 && has(upsert, schema, WB_MERGE_SET)) ||
            has(upsert, schema, WB_MERGE_FIRST) || has(upsert, schema, WB_MERGE_LAST) ||
-           has(upsert, schema, WB_MERGE_EXPRESSION);
+           wb_upsert_expresses(upsert, schema);
 }
 
 bool wb_upsert_merges(const wb_upsert *upsert, const wb_schema *schema)
 {
-    bool words = has(upsert, schema, WB_MERGE_SUM) || has(upsert, schema, WB_MERGE_MIN) ||
-                 has(upsert, schema, WB_MERGE_MAX) || has(upsert, schema, WB_MERGE_FIRST) ||
-                 has(upsert, schema, WB_MERGE_LAST);
-    return (words || upsert->newest >= 0 || upsert->nothing) &&
-           !has(upsert, schema, WB_MERGE_EXPRESSION);
+    return (wb_upsert_gathers(upsert, schema) || upsert->newest >= 0 || upsert->nothing) &&
+           !wb_upsert_expresses(upsert, schema);
 }

@@ -19,6 +19,10 @@ bool wb_upsert_is_key(const wb_upsert *upsert, size_t column);
 bool wb_upsert_repeats(const wb_upsert *upsert, const wb_schema *schema);
 /* Does the outcome depend on which of two rows is written first? */
 bool wb_upsert_ordered(const wb_upsert *upsert, const wb_schema *schema);
+/* Does the row that comes of several still tell of each: by a sum, a min, a max, a first or a last? */
+bool wb_upsert_gathers(const wb_upsert *upsert, const wb_schema *schema);
+/* Does an expression say what a column becomes? */
+bool wb_upsert_expresses(const wb_upsert *upsert, const wb_schema *schema);
 /* Do two rows of a key make one before they are written? Else they are written one after the other. */
 bool wb_upsert_merges(const wb_upsert *upsert, const wb_schema *schema);
 

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: MIT
+ * See keyed.h. The rows' keys are laid out one after another and sorted; rows of one key are neighbours then, in the order
+ * in which they came. They are folded from left to right, as far as two can be one. Invariant: the batch is only read. */
+#include "rows/keyed.h"
+
+#include "base/buffer.h"
+#include "base/env.h"
+#include "rows/keysort.h"
+#include "rows/merge_rows.h"
+#include "rows/upsert_key.h"
+
+/* A row that will be written, before it has its place. */
+typedef struct piece {
+    size_t merged; /* where its tuple is in `merged`; NOT_MERGED: it is the batch's */
+    uint32_t bytes;
+    uint32_t row;
+    uint32_t round;
+} piece;
+
+#define NOT_MERGED SIZE_MAX
+
+typedef struct making {
+    const wb_batch *batch;
+    const wb_upsert *upsert;
+    bool merges;
+    size_t count;   /* of marks: the rows to be written */
+    size_t *ends;   /* of the keys, of each row of the batch */
+    wb_mark *marks; /* and as many again, to sort them with */
+    wb_buffer keys;
+    wb_buffer merged;
+    wb_buffer sums[2]; /* the tuple that several rows have made so far, and the next one */
+    piece *pieces;     /* in the order of their keys; rounds ascend within a key */
+    size_t pieces_count;
+    size_t keys_count; /* distinct ones */
+} making;
+
+/* ---- the keys ---- */
+
+static bool read_keys(making *m, const bool *there)
+{
+    size_t left = wb_batch_left(m->batch), bytes;
+    for (size_t i = 0; i < left; i++) {
+        if (there == NULL || !there[i]) {
+            const uint8_t *tuple = wb_batch_row(m->batch, i, &bytes);
+            wb_upsert_key_put(m->upsert, m->batch->schema, tuple, &m->keys);
+            m->marks[m->count++].time_us = (int64_t)i;
+        }
+        m->ends[i] = m->keys.bytes;
+    }
+    return !m->keys.failed;
+}
+
+static bool sort_keys(making *m, const bool *there)
+{
+    size_t left = wb_batch_left(m->batch);
+    m->ends = wb_alloc(left * sizeof *m->ends);
+    m->marks = wb_alloc(2 * left * sizeof *m->marks);
+    m->pieces = wb_alloc(left * sizeof *m->pieces);
+    if (m->ends == NULL || m->marks == NULL || m->pieces == NULL || !read_keys(m, there))
+        return false;
+    const wb_key_list list = {m->keys.data, m->ends};
+    wb_keys_sort(&list, m->marks, m->marks + left, m->count);
+    return true;
+}
+
+/* ---- rows of one key ---- */
+
+/* A piece while rows are merged into it. */
+typedef struct fold {
+    piece piece;
+    const uint8_t *tuple; /* the batch's, or sums[side] */
+    int side;
+    bool merged;
+} fold;
+
+static fold begin(const making *m, const wb_mark *mark, uint32_t round)
+{
+    size_t row = (size_t)mark->time_us, bytes;
+    fold f = {.piece = {.merged = NOT_MERGED, .row = (uint32_t)row, .round = round}};
+    f.tuple = wb_batch_row(m->batch, row, &bytes);
+    f.piece.bytes = (uint32_t)bytes;
+    return f;
+}
+
+static bool merge(making *m, fold *f, const fold *next)
+{
+    wb_buffer *to = &m->sums[!f->side];
+    if (m->upsert->nothing)
+        return true;
+    to->bytes = 0;
+    if (!m->merges || !wb_rows_merge(m->upsert, m->batch->schema, f->tuple, next->tuple, to) ||
+        to->failed)
+        return false;
+    f->side = !f->side;
+    f->tuple = (const uint8_t *)to->data;
+    f->piece.bytes = (uint32_t)to->bytes;
+    f->merged = true;
+    return true;
+}
+
+static void put_piece(making *m, const fold *f)
+{
+    piece *p = &m->pieces[m->pieces_count++];
+    *p = f->piece;
+    if (!f->merged)
+        return;
+    p->merged = m->merged.bytes;
+    wb_buffer_put(&m->merged, f->tuple, f->piece.bytes);
+}
+
+static void fold_key(making *m, const wb_mark *marks, size_t count)
+{
+    uint32_t round = 0;
+    fold f = begin(m, &marks[0], round);
+    for (size_t i = 1; i < count; i++) {
+        fold next = begin(m, &marks[i], round + 1);
+        if (merge(m, &f, &next))
+            continue;
+        put_piece(m, &f);
+        f = next;
+        round++;
+    }
+    put_piece(m, &f);
+    m->keys_count++;
+}
+
+static bool fold_keys(making *m)
+{
+    const wb_key_list list = {m->keys.data, m->ends};
+    for (size_t start = 0, end; start < m->count; start = end) {
+        end = start + 1;
+        while (end < m->count && wb_keys_equal(&list, &m->marks[start], &m->marks[end]))
+            end++;
+        fold_key(m, m->marks + start, end - start);
+    }
+    return !m->merged.failed && !m->sums[0].failed && !m->sums[1].failed;
+}
+
+/* ---- rounds ---- */
+
+static size_t count_rounds(const making *m)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < m->pieces_count; i++)
+        if (m->pieces[i].round >= count)
+            count = m->pieces[i].round + 1;
+    return count;
+}
+
+/* Says where each round begins. Its count is 0 then. */
+static void begin_rounds(const making *m, wb_keyed *keyed)
+{
+    const wb_keyed_row *rows = keyed->rows;
+    for (size_t i = 0; i < m->pieces_count; i++)
+        keyed->rounds[m->pieces[i].round].count++;
+    for (size_t i = 0; i < keyed->count; i++) {
+        wb_keyed_round *round = &keyed->rounds[i];
+        round->rows = rows;
+        rows += round->count;
+        round->count = 0;
+    }
+}
+
+static const uint8_t *tuple_of(const making *m, const piece *p)
+{
+    if (p->merged != NOT_MERGED)
+        return (const uint8_t *)m->merged.data + p->merged;
+    return m->batch->tuples + wb_batch_begin_of(m->batch, p->row);
+}
+
+static void put_rows(const making *m, wb_keyed *keyed)
+{
+    for (size_t i = 0; i < m->pieces_count; i++) {
+        const piece *p = &m->pieces[i];
+        wb_keyed_round *round = &keyed->rounds[p->round];
+        size_t at = (size_t)(round->rows - keyed->rows) + round->count++;
+        keyed->rows[at] = (wb_keyed_row){tuple_of(m, p), p->bytes, p->row};
+    }
+}
+
+static size_t superseded(const making *m)
+{
+    const wb_schema *schema = m->batch->schema;
+    if (wb_upsert_gathers(m->upsert, schema) || wb_upsert_expresses(m->upsert, schema))
+        return 0;
+    return m->count - (m->merges ? m->pieces_count : m->keys_count);
+}
+
+static bool make_rounds(making *m, wb_keyed *keyed)
+{
+    *keyed = (wb_keyed){.count = count_rounds(m), .rows_count = m->pieces_count};
+    keyed->rounds = wb_alloc_zeroed((keyed->count + 1) * sizeof *keyed->rounds);
+    keyed->rows = wb_alloc((keyed->rows_count + 1) * sizeof *keyed->rows);
+    if (keyed->rounds == NULL || keyed->rows == NULL) {
+        wb_keyed_fini(keyed);
+        return false;
+    }
+    begin_rounds(m, keyed);
+    put_rows(m, keyed);
+    keyed->superseded = superseded(m);
+    keyed->merged = m->merged.data;
+    m->merged = WB_BUFFER_EMPTY;
+    return true;
+}
+
+/* ---- all of it ---- */
+
+static void free_making(making *m)
+{
+    wb_buffer_fini(&m->keys);
+    wb_buffer_fini(&m->merged);
+    wb_buffer_fini(&m->sums[0]);
+    wb_buffer_fini(&m->sums[1]);
+    wb_free(m->ends);
+    wb_free(m->marks);
+    wb_free(m->pieces);
+}
+
+bool wb_keyed_of(const wb_batch *batch, const bool *there, const wb_upsert *upsert, wb_keyed *keyed)
+{
+    making m = {.batch = batch, .upsert = upsert};
+    *keyed = (wb_keyed){0};
+    if (wb_batch_left(batch) == 0)
+        return true;
+    m.merges = wb_upsert_merges(upsert, batch->schema);
+    bool made = sort_keys(&m, there) && fold_keys(&m) && make_rounds(&m, keyed);
+    free_making(&m);
+    return made;
+}
+
+void wb_keyed_fini(wb_keyed *keyed)
+{
+    wb_free(keyed->rounds);
+    wb_free(keyed->rows);
+    wb_free(keyed->merged);
+    *keyed = (wb_keyed){0};
+}
