@@ -28,8 +28,8 @@ typedef struct making {
     wb_mark *marks; /* and as many again, to sort them with */
     wb_buffer keys;
     wb_buffer merged;
-    wb_buffer sums[2]; /* the tuple that several rows have made so far, and the next one */
-    piece *pieces;     /* in the order of their keys; rounds ascend within a key */
+    wb_merging merging;
+    piece *pieces; /* in the order of their keys; rounds ascend within a key */
     size_t pieces_count;
     size_t keys_count; /* distinct ones */
 } making;
@@ -65,63 +65,52 @@ static bool sort_keys(making *m, const bool *there)
 
 /* ---- rows of one key ---- */
 
-/* A piece while rows are merged into it. */
-typedef struct fold {
-    piece piece;
-    const uint8_t *tuple; /* the batch's, or sums[side] */
-    int side;
-    bool merged;
-} fold;
-
-static fold begin(const making *m, const wb_mark *mark, uint32_t round)
+static const uint8_t *tuple_at(const making *m, size_t row)
 {
-    size_t row = (size_t)mark->time_us, bytes;
-    fold f = {.piece = {.merged = NOT_MERGED, .row = (uint32_t)row, .round = round}};
-    f.tuple = wb_batch_row(m->batch, row, &bytes);
-    f.piece.bytes = (uint32_t)bytes;
-    return f;
+    return m->batch->tuples + wb_batch_begin_of(m->batch, row);
 }
 
-static bool merge(making *m, fold *f, const fold *next)
+static size_t row_of(const wb_mark *mark)
 {
-    wb_buffer *to = &m->sums[!f->side];
-    if (m->upsert->nothing)
-        return true;
-    to->bytes = 0;
-    if (!m->merges || !wb_rows_merge(m->upsert, m->batch->schema, f->tuple, next->tuple, to) ||
-        to->failed)
-        return false;
-    f->side = !f->side;
-    f->tuple = (const uint8_t *)to->data;
-    f->piece.bytes = (uint32_t)to->bytes;
-    f->merged = true;
-    return true;
+    return (size_t)mark->time_us;
 }
 
-static void put_piece(making *m, const fold *f)
+/* A row of the batch, as it is. */
+static piece *put_piece(making *m, size_t row, size_t round)
 {
     piece *p = &m->pieces[m->pieces_count++];
-    *p = f->piece;
-    if (!f->merged)
-        return;
+    size_t bytes = wb_batch_begin_of(m->batch, row + 1) - wb_batch_begin_of(m->batch, row);
+    *p = (piece){NOT_MERGED, (uint32_t)bytes, (uint32_t)row, (uint32_t)round};
+    return p;
+}
+
+/* As many rows as can be one, from the first on. Answers how many. */
+static size_t merge_rows(making *m, const wb_mark *marks, size_t count, size_t round)
+{
+    size_t merged = 1;
+    piece *p = put_piece(m, row_of(marks), round);
+    wb_merging_begin(&m->merging, tuple_at(m, p->row));
+    while (merged < count && wb_merging_add(&m->merging, tuple_at(m, row_of(&marks[merged]))))
+        merged++;
+    if (merged == 1 || m->upsert->nothing)
+        return merged;
     p->merged = m->merged.bytes;
-    wb_buffer_put(&m->merged, f->tuple, f->piece.bytes);
+    p->bytes = (uint32_t)m->merging.bytes;
+    wb_merging_put(&m->merging, &m->merged);
+    return merged;
 }
 
 static void fold_key(making *m, const wb_mark *marks, size_t count)
 {
-    uint32_t round = 0;
-    fold f = begin(m, &marks[0], round);
-    for (size_t i = 1; i < count; i++) {
-        fold next = begin(m, &marks[i], round + 1);
-        if (merge(m, &f, &next))
-            continue;
-        put_piece(m, &f);
-        f = next;
-        round++;
-    }
-    put_piece(m, &f);
     m->keys_count++;
+    if (!m->merges || count == 1) {
+        for (size_t i = 0; i < count; i++)
+            put_piece(m, row_of(&marks[i]), i);
+        return;
+    }
+    size_t round = 0;
+    for (size_t at = 0; at < count; round++)
+        at += merge_rows(m, marks + at, count - at, round);
 }
 
 static bool fold_keys(making *m)
@@ -133,7 +122,7 @@ static bool fold_keys(making *m)
             end++;
         fold_key(m, m->marks + start, end - start);
     }
-    return !m->merged.failed && !m->sums[0].failed && !m->sums[1].failed;
+    return !m->merged.failed && !wb_merging_failed(&m->merging);
 }
 
 /* ---- rounds ---- */
@@ -165,7 +154,7 @@ static const uint8_t *tuple_of(const making *m, const piece *p)
 {
     if (p->merged != NOT_MERGED)
         return (const uint8_t *)m->merged.data + p->merged;
-    return m->batch->tuples + wb_batch_begin_of(m->batch, p->row);
+    return tuple_at(m, p->row);
 }
 
 static void put_rows(const making *m, wb_keyed *keyed)
@@ -209,8 +198,7 @@ static void free_making(making *m)
 {
     wb_buffer_fini(&m->keys);
     wb_buffer_fini(&m->merged);
-    wb_buffer_fini(&m->sums[0]);
-    wb_buffer_fini(&m->sums[1]);
+    wb_merging_fini(&m->merging);
     wb_free(m->ends);
     wb_free(m->marks);
     wb_free(m->pieces);
@@ -223,7 +211,8 @@ bool wb_keyed_of(const wb_batch *batch, const bool *there, const wb_upsert *upse
     if (wb_batch_left(batch) == 0)
         return true;
     m.merges = wb_upsert_merges(upsert, batch->schema);
-    bool made = sort_keys(&m, there) && fold_keys(&m) && make_rounds(&m, keyed);
+    bool made = wb_merging_init(&m.merging, upsert, batch->schema) && sort_keys(&m, there) &&
+                fold_keys(&m) && make_rounds(&m, keyed);
     free_making(&m);
     return made;
 }

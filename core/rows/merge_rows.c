@@ -1,14 +1,52 @@
 /* SPDX-License-Identifier: MIT
- * See merge_rows.h. Both tuples are walked field by field, once; a field is one row's bytes, or a sum. No state. */
+ * See merge_rows.h. A row is walked once, and what stays of each column is put in the place of its own field. Sums are
+ * written anew for each row, into the buffer that those before are not in; so nothing is lost where a later column can't
+ * be merged. Invariant: every field of `fields` is whole, and `bytes` is that of all. */
 #include "rows/merge_rows.h"
 
+#include "base/env.h"
 #include "rows/arith.h"
 #include "rows/row.h"
 
-/* The two fields of a column. */
-typedef struct pair {
-    const uint8_t *older, *newer;
-} pair;
+bool wb_merging_init(wb_merging *merging, const wb_upsert *upsert, const wb_schema *schema)
+{
+    *merging = (wb_merging){.upsert = upsert, .schema = schema};
+    merging->fields = wb_alloc(schema->count * sizeof *merging->fields);
+    merging->came = wb_alloc(schema->count * sizeof *merging->came);
+    return merging->fields != NULL && merging->came != NULL;
+}
+
+void wb_merging_fini(wb_merging *merging)
+{
+    wb_free(merging->fields);
+    wb_free(merging->came);
+    wb_buffer_fini(&merging->sums[0]);
+    wb_buffer_fini(&merging->sums[1]);
+    *merging = (wb_merging){0};
+}
+
+static size_t bytes_of(const uint8_t *field)
+{
+    return (size_t)(wb_field_end(field) - field);
+}
+
+/* Answers the tuple's bytes. */
+static size_t find_fields(const wb_schema *schema, const uint8_t *tuple, const uint8_t **fields)
+{
+    const uint8_t *at = tuple + sizeof(uint16_t);
+    for (size_t i = 0; i < schema->count; i++) {
+        fields[i] = at;
+        at = wb_field_end(at);
+    }
+    return (size_t)(at - tuple);
+}
+
+void wb_merging_begin(wb_merging *merging, const uint8_t *tuple)
+{
+    merging->bytes = find_fields(merging->schema, tuple, merging->fields);
+}
+
+/* ---- adding a row ---- */
 
 static bool is_null(const uint8_t *field)
 {
@@ -20,86 +58,111 @@ static bool is_left(const uint8_t *field)
     return (int32_t)wb_get32(field) == WB_LEFT_LENGTH;
 }
 
-static int compare(const wb_column *column, pair at)
+static int compare(const wb_merging *merging, size_t column)
 {
+    const wb_column *of = &merging->schema->columns[column].column;
     wb_value older, newer;
-    wb_field_value(column, at.older, &older);
-    wb_field_value(column, at.newer, &newer);
-    return wb_value_rank(column->type, &older, &newer);
+    wb_field_value(of, merging->fields[column], &older);
+    wb_field_value(of, merging->came[column], &newer);
+    return wb_value_rank(of->type, &older, &newer);
 }
 
-/* Is the row that came later the older one by its `newest`? */
-static bool came_late(const wb_upsert *upsert, const wb_schema *schema, pair at)
+/* Is the row that came the older one by its `newest`? */
+static bool came_late(const wb_merging *merging)
 {
-    if (upsert->newest < 0)
-        return false;
-    for (int32_t i = 0; i < upsert->newest; i++) {
-        at.older = wb_field_end(at.older);
-        at.newer = wb_field_end(at.newer);
-    }
-    return compare(&schema->columns[upsert->newest].column, at) > 0;
+    int32_t newest = merging->upsert->newest;
+    return newest >= 0 && compare(merging, (size_t)newest) > 0;
 }
 
-/* The field that stays, where it is one of them; NULL: it is their sum. */
-static const uint8_t *choose(const wb_column *column, int word, bool late, pair at)
+/* The field that stays, where it is one of the two; NULL: it is their sum. */
+static const uint8_t *choose(const wb_merging *merging, size_t column, bool late)
 {
-    bool older_null = is_null(at.older), newer_null = is_null(at.newer);
+    const uint8_t *older = merging->fields[column], *newer = merging->came[column];
+    int word = wb_upsert_merge(merging->upsert, column);
     if (word == WB_MERGE_SET)
-        return late ? at.older : at.newer;
-    if (word == WB_MERGE_KEEP || newer_null)
-        return at.older;
-    if (word == WB_MERGE_LAST || older_null)
-        return at.newer;
+        return late ? older : newer;
+    if (word == WB_MERGE_KEEP || is_null(newer))
+        return older;
+    if (word == WB_MERGE_LAST || is_null(older))
+        return newer;
     if (word == WB_MERGE_MIN)
-        return compare(column, at) <= 0 ? at.older : at.newer;
+        return compare(merging, column) <= 0 ? older : newer;
     if (word == WB_MERGE_MAX)
-        return compare(column, at) >= 0 ? at.older : at.newer;
-    return word == WB_MERGE_FIRST ? at.older : NULL;
+        return compare(merging, column) >= 0 ? older : newer;
+    return word == WB_MERGE_FIRST ? older : NULL;
 }
 
-static bool merge_field(const wb_column *column, int word, bool late, pair at, wb_buffer *to)
+static bool is_summed(const wb_merging *merging, size_t column)
 {
-    if (is_left(at.older) != is_left(at.newer))
+    return wb_upsert_merge(merging->upsert, column) == WB_MERGE_SUM;
+}
+
+/* What is summed is written, also where it is one of the two: it would be lost with the other buffer. */
+static bool merge_column(wb_merging *merging, size_t column, bool late, wb_buffer *sums)
+{
+    const uint8_t *older = merging->fields[column], *newer = merging->came[column];
+    if (is_left(older) != is_left(newer))
         return false;
-    const uint8_t *field = choose(column, word, late, at);
+    const uint8_t *field = choose(merging, column, late);
     if (field == NULL)
-        return wb_field_add(column->type, at.older, at.newer, to);
-    wb_buffer_put(to, field, (size_t)(wb_field_end(field) - field));
+        return wb_field_add(merging->schema->columns[column].column.type, older, newer, sums);
+    merging->came[column] = field;
+    if (is_summed(merging, column))
+        wb_buffer_put(sums, field, bytes_of(field));
     return true;
 }
 
-static bool merge_fields(const wb_upsert *upsert, const wb_schema *schema, pair at, wb_buffer *to)
+/* Now that they are where they stay. Answers the tuple's bytes. */
+static size_t find_sums(wb_merging *merging, const wb_buffer *sums)
 {
-    bool late = came_late(upsert, schema, at), merged = true;
-    for (size_t i = 0; i < schema->count && merged; i++) {
-        merged = merge_field(&schema->columns[i].column, wb_upsert_merge(upsert, i), late, at, to);
-        at.older = wb_field_end(at.older);
-        at.newer = wb_field_end(at.newer);
+    const uint8_t *at = (const uint8_t *)sums->data;
+    size_t bytes = sizeof(uint16_t);
+    for (size_t i = 0; i < merging->schema->count; i++) {
+        if (is_summed(merging, i)) {
+            merging->came[i] = at;
+            at = wb_field_end(at);
+        }
+        bytes += bytes_of(merging->came[i]);
     }
-    return merged;
+    return bytes;
 }
 
-static void put_older(const wb_schema *schema, const uint8_t *older, wb_buffer *to)
+static void swap_fields(wb_merging *merging)
 {
-    const uint8_t *end = older + sizeof(uint16_t);
-    for (size_t i = 0; i < schema->count; i++)
-        end = wb_field_end(end);
-    wb_buffer_put(to, older, (size_t)(end - older));
+    const uint8_t **fields = merging->fields;
+    merging->fields = merging->came;
+    merging->came = fields;
+    merging->side = !merging->side;
 }
 
-bool wb_rows_merge(const wb_upsert *upsert, const wb_schema *schema, const uint8_t *older,
-                   const uint8_t *newer, wb_buffer *to)
+bool wb_merging_add(wb_merging *merging, const uint8_t *tuple)
 {
-    size_t start = to->bytes;
-    if (upsert->nothing) {
-        put_older(schema, older, to);
+    wb_buffer *sums = &merging->sums[!merging->side];
+    if (merging->upsert->nothing)
         return true;
-    }
-    wb_buffer_put(to, older, sizeof(uint16_t));
-    bool merged = merge_fields(upsert, schema,
-                               (pair){older + sizeof(uint16_t), newer + sizeof(uint16_t)}, to) &&
-                  to->bytes - start <= WB_TUPLE_MAX_BYTES;
-    if (!merged && !to->failed)
-        to->bytes = start;
-    return merged;
+    find_fields(merging->schema, tuple, merging->came);
+    bool late = came_late(merging);
+    sums->bytes = 0;
+    for (size_t i = 0; i < merging->schema->count; i++)
+        if (!merge_column(merging, i, late, sums))
+            return false;
+    if (wb_merging_failed(merging))
+        return false;
+    size_t bytes = find_sums(merging, sums);
+    if (bytes > WB_TUPLE_MAX_BYTES)
+        return false;
+    merging->bytes = bytes;
+    swap_fields(merging);
+    return true;
+}
+
+void wb_merging_put(const wb_merging *merging, wb_buffer *to)
+{
+    uint8_t count[sizeof(uint16_t)];
+    if (!wb_buffer_reserve(to, merging->bytes))
+        return;
+    wb_put16(count, merging->schema->count);
+    wb_buffer_put(to, count, sizeof count);
+    for (size_t i = 0; i < merging->schema->count; i++)
+        wb_buffer_put(to, merging->fields[i], bytes_of(merging->fields[i]));
 }

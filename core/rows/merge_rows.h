@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Two rows of one key become one, by what an upsert says of each column. Pure, no locks; only the buffer can fail for want
- * of memory. */
+ * Rows of one key become one, by what an upsert says of each column, in the order in which they came. The row so far is
+ * where the fields of each column are: none is copied before the end, so that a large value costs nothing while others are
+ * merged into its row. Pure, no locks: its owner calls. Only memory fails. */
 #ifndef WB_MERGE_ROWS_H
 #define WB_MERGE_ROWS_H
 
@@ -8,16 +9,39 @@
 #include "rows/schema.h"
 #include "rows/upsert.h"
 
-/* Appends the tuple of both. They awaited no ids; `newer` came later; the upsert is a wb_upsert_copy.
- *   nothing      the older row
+/* It borrows all tuples from wb_merging_begin on. */
+typedef struct wb_merging {
+    const wb_upsert *upsert; /* a wb_upsert_copy */
+    const wb_schema *schema;
+    const uint8_t **fields; /* of each column, in a tuple or in sums[side] */
+    const uint8_t **came;   /* the same of the row that is added */
+    wb_buffer sums[2];      /* of those columns that are summed */
+    int side;
+    size_t bytes; /* of the tuple that wb_merging_put writes */
+} wb_merging;
+
+/* Needs wb_merging_fini, also where it fails: no memory. One can be used for many keys. */
+bool wb_merging_init(wb_merging *merging, const wb_upsert *upsert, const wb_schema *schema);
+void wb_merging_fini(wb_merging *merging);
+
+/* The first row. No tuple awaits an id. */
+void wb_merging_begin(wb_merging *merging, const uint8_t *tuple);
+/* The next one, which came later. What becomes of a column:
+ *   nothing      the older row stays as it is
  *   keep         the older row's value
  *   set          that of the row whose `newest` is larger, NULL being the smallest; else the newer row's
  *   first, last  the older row's, the newer row's: not NULL where one is not
  *   min, max     in PostgreSQL's order, without NULL; of equal ones the older row's
  *   sum          without NULL
- * False: they have to stay two, and nothing is appended. A sum is out of its type's range, which the server is to say, or
- * they leave different columns to the server, or the tuple would be too large. */
-bool wb_rows_merge(const wb_upsert *upsert, const wb_schema *schema, const uint8_t *older,
-                   const uint8_t *newer, wb_buffer *to);
+ * False: they have to stay two, and nothing is changed. A sum is out of its type's range, which the server is to say, or
+ * they leave different columns to the server, or the tuple would be too large, or there is no memory. */
+bool wb_merging_add(wb_merging *merging, const uint8_t *tuple);
+/* Was there no memory? */
+static inline bool wb_merging_failed(const wb_merging *merging)
+{
+    return merging->sums[0].failed || merging->sums[1].failed;
+}
+/* Appends the tuple of all of them. */
+void wb_merging_put(const wb_merging *merging, wb_buffer *to);
 
 #endif
