@@ -156,13 +156,19 @@ bool wb_merging_add(wb_merging *merging, const uint8_t *tuple)
     return true;
 }
 
+/* Fields that lie one after another are copied at once. */
 void wb_merging_put(const wb_merging *merging, wb_buffer *to)
 {
+    size_t columns = merging->schema->count;
     uint8_t count[sizeof(uint16_t)];
     if (!wb_buffer_reserve(to, merging->bytes))
         return;
-    wb_put16(count, merging->schema->count);
+    wb_put16(count, (uint16_t)columns);
     wb_buffer_put(to, count, sizeof count);
-    for (size_t i = 0; i < merging->schema->count; i++)
-        wb_buffer_put(to, merging->fields[i], bytes_of(merging->fields[i]));
+    for (size_t i = 0; i < columns;) {
+        const uint8_t *first = merging->fields[i], *end = first;
+        while (i < columns && merging->fields[i] == end)
+            end = wb_field_end(merging->fields[i++]);
+        wb_buffer_put(to, first, (size_t)(end - first));
+    }
 }

@@ -518,6 +518,49 @@ static void shapes_differ(void **state)
     wb_schema_unref(schema);
 }
 
+/* A row that can't be merged changes nothing, wherever its columns stop; the next one can be. */
+static void goes_on(void **state)
+{
+    (void)state;
+    enum { MANY = 4 };
+    const wb_column columns[MANY] = {{.name = "key", .type = WB_TYPE_INT4},
+                                     {.name = "total", .type = WB_TYPE_NUMERIC, .null = true},
+                                     {.name = "text", .type = WB_TYPE_TEXT},
+                                     {.name = "small", .type = WB_TYPE_INT2}};
+    const int32_t key[] = {0}, merge[] = {WB_MERGE_KEEP, WB_MERGE_SUM, WB_MERGE_LAST, WB_MERGE_SUM};
+    const wb_upsert upsert = {.key = key, .key_count = 1, .newest = -1, .merge = merge};
+    const wb_value rows[][MANY] = {{int_value(1), TEXT("0.5"), TEXT("a"), int_value(30000)},
+                                   {int_value(1), null, TEXT("b"), int_value(2000)},
+                                   {int_value(1), TEXT("1e30"), TEXT("c"), int_value(768)},
+                                   {int_value(1), TEXT("2.25"), TEXT("d"), int_value(-1)},
+                                   {int_value(1), null, TEXT("e"), int_value(769)}};
+    const bool merges[] = {true, true, false, true, false};
+    const wb_value whole[MANY] = {int_value(1), TEXT("2.75"), TEXT("d"), int_value(31999)};
+    uint8_t tuples[5][ROOM], expected[ROOM];
+    size_t bytes;
+    wb_schema *schema = NULL;
+    wb_merging merging;
+    assert_ok(wb_schema_new(columns, MANY, &schema, NULL));
+    for (int i = 0; i < 5; i++)
+        assert_ok(wb_row_encode(schema, rows[i], MANY, tuples[i], &bytes, NULL));
+    assert_ok(wb_row_encode(schema, whole, MANY, expected, &bytes, NULL));
+    assert_true(wb_merging_init(&merging, &upsert, schema));
+    for (int time = 0; time < 2; time++) {
+        wb_buffer out = WB_BUFFER_EMPTY;
+        wb_merging_begin(&merging, tuples[0]);
+        for (int i = 1; i < 5; i++)
+            assert_int_equal(wb_merging_add(&merging, tuples[i]), merges[i]);
+        assert_false(wb_merging_failed(&merging));
+        assert_int_equal(merging.bytes, bytes);
+        wb_merging_put(&merging, &out);
+        assert_int_equal(out.bytes, bytes);
+        assert_memory_equal(out.data, expected, bytes);
+        wb_buffer_fini(&out);
+    }
+    wb_merging_fini(&merging);
+    wb_schema_unref(schema);
+}
+
 static void no_memory(void **state)
 {
     (void)state;
@@ -551,7 +594,8 @@ int main(void)
         cmocka_unit_test(newest_of_each_type), cmocka_unit_test(sums_of_ints),
         cmocka_unit_test(sums_of_floats),      cmocka_unit_test(sums_of_intervals),
         cmocka_unit_test(sums_of_numerics),    cmocka_unit_test(random_numerics),
-        cmocka_unit_test(shapes_differ),       cmocka_unit_test(no_memory),
+        cmocka_unit_test(shapes_differ),       cmocka_unit_test(goes_on),
+        cmocka_unit_test(no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
