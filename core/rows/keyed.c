@@ -10,12 +10,12 @@
 #include "rows/upsert_key.h"
 
 /* A row that will be written, before it has its place. */
-typedef struct piece {
+typedef struct entry {
     size_t merged; /* where its tuple is in `merged`; NOT_MERGED: it is the batch's */
     uint32_t bytes;
     uint32_t row;
     uint32_t round;
-} piece;
+} entry;
 
 #define NOT_MERGED SIZE_MAX
 
@@ -29,20 +29,24 @@ typedef struct making {
     wb_buffer keys;
     wb_buffer merged;
     wb_merging merging;
-    piece *pieces; /* in the order of their keys; rounds ascend within a key */
-    size_t pieces_count;
+    entry *entries; /* in the order of their keys; rounds ascend within a key */
+    size_t entries_count;
     size_t keys_count; /* distinct ones */
 } making;
 
 /* ---- the keys ---- */
 
+static const uint8_t *tuple_at(const making *m, size_t row)
+{
+    return m->batch->tuples + wb_batch_begin_of(m->batch, row);
+}
+
 static bool read_keys(making *m, const bool *there)
 {
-    size_t left = wb_batch_left(m->batch), bytes;
+    size_t left = wb_batch_left(m->batch);
     for (size_t i = 0; i < left; i++) {
         if (there == NULL || !there[i]) {
-            const uint8_t *tuple = wb_batch_row(m->batch, i, &bytes);
-            wb_upsert_key_put(m->upsert, m->batch->schema, tuple, &m->keys);
+            wb_upsert_key_put(m->upsert, m->batch->schema, tuple_at(m, i), &m->keys);
             m->marks[m->count++].time_us = (int64_t)i;
         }
         m->ends[i] = m->keys.bytes;
@@ -55,8 +59,8 @@ static bool sort_keys(making *m, const bool *there)
     size_t left = wb_batch_left(m->batch);
     m->ends = wb_alloc(left * sizeof *m->ends);
     m->marks = wb_alloc(2 * left * sizeof *m->marks);
-    m->pieces = wb_alloc(left * sizeof *m->pieces);
-    if (m->ends == NULL || m->marks == NULL || m->pieces == NULL || !read_keys(m, there))
+    m->entries = wb_alloc(left * sizeof *m->entries);
+    if (m->ends == NULL || m->marks == NULL || m->entries == NULL || !read_keys(m, there))
         return false;
     const wb_key_list list = {m->keys.data, m->ends};
     wb_keys_sort(&list, m->marks, m->marks + left, m->count);
@@ -65,37 +69,32 @@ static bool sort_keys(making *m, const bool *there)
 
 /* ---- rows of one key ---- */
 
-static const uint8_t *tuple_at(const making *m, size_t row)
-{
-    return m->batch->tuples + wb_batch_begin_of(m->batch, row);
-}
-
 static size_t row_of(const wb_mark *mark)
 {
     return (size_t)mark->time_us;
 }
 
 /* A row of the batch, as it is. */
-static piece *put_piece(making *m, size_t row, size_t round)
+static entry *put_entry(making *m, size_t row, size_t round)
 {
-    piece *p = &m->pieces[m->pieces_count++];
+    entry *e = &m->entries[m->entries_count++];
     size_t bytes = wb_batch_begin_of(m->batch, row + 1) - wb_batch_begin_of(m->batch, row);
-    *p = (piece){NOT_MERGED, (uint32_t)bytes, (uint32_t)row, (uint32_t)round};
-    return p;
+    *e = (entry){NOT_MERGED, (uint32_t)bytes, (uint32_t)row, (uint32_t)round};
+    return e;
 }
 
 /* As many rows as can be one, from the first on. Answers how many. */
 static size_t merge_rows(making *m, const wb_mark *marks, size_t count, size_t round)
 {
     size_t merged = 1;
-    piece *p = put_piece(m, row_of(marks), round);
-    wb_merging_begin(&m->merging, tuple_at(m, p->row));
+    entry *e = put_entry(m, row_of(marks), round);
+    wb_merging_begin(&m->merging, tuple_at(m, e->row));
     while (merged < count && wb_merging_add(&m->merging, tuple_at(m, row_of(&marks[merged]))))
         merged++;
     if (merged == 1 || m->upsert->nothing)
         return merged;
-    p->merged = m->merged.bytes;
-    p->bytes = (uint32_t)m->merging.bytes;
+    e->merged = m->merged.bytes;
+    e->bytes = (uint32_t)m->merging.bytes;
     wb_merging_put(&m->merging, &m->merged);
     return merged;
 }
@@ -105,7 +104,7 @@ static void fold_key(making *m, const wb_mark *marks, size_t count)
     m->keys_count++;
     if (!m->merges || count == 1) {
         for (size_t i = 0; i < count; i++)
-            put_piece(m, row_of(&marks[i]), i);
+            put_entry(m, row_of(&marks[i]), i);
         return;
     }
     size_t round = 0;
@@ -130,9 +129,9 @@ static bool fold_keys(making *m)
 static size_t count_rounds(const making *m)
 {
     size_t count = 0;
-    for (size_t i = 0; i < m->pieces_count; i++)
-        if (m->pieces[i].round >= count)
-            count = m->pieces[i].round + 1;
+    for (size_t i = 0; i < m->entries_count; i++)
+        if (m->entries[i].round >= count)
+            count = m->entries[i].round + 1;
     return count;
 }
 
@@ -140,8 +139,8 @@ static size_t count_rounds(const making *m)
 static void begin_rounds(const making *m, wb_keyed *keyed)
 {
     const wb_keyed_row *rows = keyed->rows;
-    for (size_t i = 0; i < m->pieces_count; i++)
-        keyed->rounds[m->pieces[i].round].count++;
+    for (size_t i = 0; i < m->entries_count; i++)
+        keyed->rounds[m->entries[i].round].count++;
     for (size_t i = 0; i < keyed->count; i++) {
         wb_keyed_round *round = &keyed->rounds[i];
         round->rows = rows;
@@ -150,20 +149,20 @@ static void begin_rounds(const making *m, wb_keyed *keyed)
     }
 }
 
-static const uint8_t *tuple_of(const making *m, const piece *p)
+static const uint8_t *tuple_of(const making *m, const entry *e)
 {
-    if (p->merged != NOT_MERGED)
-        return (const uint8_t *)m->merged.data + p->merged;
-    return tuple_at(m, p->row);
+    if (e->merged != NOT_MERGED)
+        return (const uint8_t *)m->merged.data + e->merged;
+    return tuple_at(m, e->row);
 }
 
 static void put_rows(const making *m, wb_keyed *keyed)
 {
-    for (size_t i = 0; i < m->pieces_count; i++) {
-        const piece *p = &m->pieces[i];
-        wb_keyed_round *round = &keyed->rounds[p->round];
+    for (size_t i = 0; i < m->entries_count; i++) {
+        const entry *e = &m->entries[i];
+        wb_keyed_round *round = &keyed->rounds[e->round];
         size_t at = (size_t)(round->rows - keyed->rows) + round->count++;
-        keyed->rows[at] = (wb_keyed_row){tuple_of(m, p), p->bytes, p->row};
+        keyed->rows[at] = (wb_keyed_row){tuple_of(m, e), e->bytes, e->row};
     }
 }
 
@@ -172,12 +171,12 @@ static size_t superseded(const making *m)
     const wb_schema *schema = m->batch->schema;
     if (wb_upsert_gathers(m->upsert, schema) || wb_upsert_expresses(m->upsert, schema))
         return 0;
-    return m->count - (m->merges ? m->pieces_count : m->keys_count);
+    return m->count - (m->merges ? m->entries_count : m->keys_count);
 }
 
 static bool make_rounds(making *m, wb_keyed *keyed)
 {
-    *keyed = (wb_keyed){.count = count_rounds(m), .rows_count = m->pieces_count};
+    *keyed = (wb_keyed){.count = count_rounds(m), .rows_count = m->entries_count};
     keyed->rounds = wb_alloc_zeroed((keyed->count + 1) * sizeof *keyed->rounds);
     keyed->rows = wb_alloc((keyed->rows_count + 1) * sizeof *keyed->rows);
     if (keyed->rounds == NULL || keyed->rows == NULL) {
@@ -201,7 +200,7 @@ static void free_making(making *m)
     wb_merging_fini(&m->merging);
     wb_free(m->ends);
     wb_free(m->marks);
-    wb_free(m->pieces);
+    wb_free(m->entries);
 }
 
 bool wb_keyed_of(const wb_batch *batch, const bool *there, const wb_upsert *upsert, wb_keyed *keyed)
