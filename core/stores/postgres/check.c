@@ -166,6 +166,8 @@ static int check_tracker(const PGresult *columns, const wb_target *target, wb_er
 /* What COPY refuses, whatever the columns are (PostgreSQL manual, "COPY", notes). */
 static int check_copy(wb_pg_session *session, const PGresult *columns, wb_err *err)
 {
+    if (session->target.upsert != NULL) /* an INSERT, which takes both */
+        return check_schema(columns, session->target.schema, err);
     if (wb_pg_true(columns, 0, WB_PG_SECURED))
         return wb_fail_store(err, WB_HOLD,
                              "row-level security applies to role \"%s\", and COPY can't write "
@@ -214,6 +216,8 @@ int wb_pg_check(wb_pg_session *session, const wb_deadline *deadline, wb_err *err
     table->columns = columns;
     if (code == WB_OK && session->target.schema != NULL)
         code = plan(table, session->target.schema, err);
+    if (code == WB_OK && session->target.upsert != NULL)
+        code = wb_pg_check_index(session, deadline, err);
     if (code != WB_OK)
         wb_pg_table_forget(table);
     return code;

@@ -19,6 +19,7 @@
 #include <libpq-fe.h>
 
 #include "base/buffer.h"
+#include "rows/keyed.h"
 #include "rows/quote.h"
 #include "stores/recent.h"
 #include "stores/store.h"
@@ -51,6 +52,7 @@ typedef struct wb_pg_table {
     /* Then, for each column of the schema: the OID of its elements, where it is not our type's, or 0. NULL: all 0. */
     uint32_t *elements;
     bool as_text; /* then: there is a cast, so rows go out as text */
+    bool folds;   /* then: keys of other bytes may be one key there (citext) */
 } wb_pg_table;
 
 typedef struct wb_pg_session {
@@ -93,6 +95,8 @@ int wb_pg_share_ms(const wb_pg_session *session, int percent);
 void wb_pg_put_limits(wb_buffer *sql, const wb_pg_session *session, int lock_ms);
 /* The same for any statement that may have to wait: the server looks meanwhile whether we are still there. */
 void wb_pg_put_settings(wb_buffer *sql, const wb_pg_session *session);
+/* The same as one statement, without SET LOCAL, which warns in a pipeline; lock_ms also bounds the wait for a row. */
+void wb_pg_put_config(wb_buffer *sql, const wb_pg_session *session, int lock_ms);
 /* For any statement that may take so long, and no longer. */
 void wb_pg_put_end(wb_buffer *sql, const wb_pg_session *session, int64_t left_us);
 /* Tries the setting that not every server's system allows. */
@@ -164,10 +168,19 @@ int wb_pg_copy_result(wb_pg_session *session, const wb_deadline *deadline, PGres
                       wb_err *err);
 /* Reads results up to the statement's end and throws them away. */
 int wb_pg_drain(wb_pg_session *session, const wb_deadline *deadline, wb_err *err);
+/* Before a statement is sent. */
+void wb_pg_listen(wb_pg_session *session);
 /* Sends statements, and empties the buffer. */
 int wb_pg_send(wb_pg_session *session, wb_buffer *sql, const wb_deadline *deadline, wb_err *err);
 /* Runs them, as one transaction unless they say otherwise, and throws away what they answer. */
 int wb_pg_run(wb_pg_session *session, wb_buffer *sql, const wb_deadline *deadline, wb_err *err);
+
+/* Parameters of a statement, in binary. */
+typedef struct wb_pg_parameters {
+    int count;
+    const char **values;
+    int *lengths, *formats;
+} wb_pg_parameters;
 
 /* What a server answers is not believed: these three, and the reader of numbers, let nothing else through than what was
  * asked for. So whoever reads a result reads no field that is not there. */
@@ -186,6 +199,32 @@ int wb_pg_change(wb_pg_session *session, wb_buffer *sql, const wb_deadline *dead
 int wb_pg_deviates(wb_pg_session *session, const char *what, wb_err *err);
 /* Reads digits alone, 18 at most; false: that is no such number. */
 bool wb_pg_number(const char *text, uint64_t *number);
+
+/* ---- pipeline.c: several statements, which may have parameters, as one transaction. What is sent is answered only after
+ * wb_pg_pipe_ask, and nothing is committed before wb_pg_pipe_commit. Whoever opened a pipeline ends it by commit or by
+ * close; what fails on the wire drops the connection, and the pipeline with it ---- */
+
+/* HOLD: libpq is too old. */
+int wb_pg_pipe_open(wb_pg_session *session, wb_err *err);
+/* A statement without parameters. */
+int wb_pg_pipe_put(wb_pg_session *session, wb_buffer *sql, const wb_deadline *deadline,
+                   wb_err *err);
+/* The statement that the next runs are of. It is answered on its own. */
+int wb_pg_pipe_prepare(wb_pg_session *session, wb_buffer *sql, const wb_deadline *deadline,
+                       wb_err *err);
+int wb_pg_pipe_run(wb_pg_session *session, const wb_pg_parameters *parameters,
+                   const wb_deadline *deadline, wb_err *err);
+/* Asks for the answers to all that was sent. */
+int wb_pg_pipe_ask(wb_pg_session *session, const wb_deadline *deadline, wb_err *err);
+/* The answer to the next statement, which may be an error; never NULL. */
+int wb_pg_pipe_answer(wb_pg_session *session, const wb_deadline *deadline, PGresult **out,
+                      wb_err *err);
+/* The transaction's end, once all was answered well. *in_doubt: whether it was committed is not known. *refusal becomes
+ * the error that the server gave, which then is what counts; else *err is filled. */
+int wb_pg_pipe_commit(wb_pg_session *session, const wb_deadline *deadline, PGresult **refusal,
+                      bool *in_doubt, wb_err *err);
+/* Rolls back, after an answer that was an error, or anything else that makes it worthless. */
+void wb_pg_pipe_close(wb_pg_session *session, const wb_deadline *deadline);
 
 /* ---- connect.c: one connection ---- */
 
@@ -218,6 +257,7 @@ enum wb_pg_table_field {
     WB_PG_MAX,       /* characters, at the most; NULL: any number */
     WB_PG_REFERS,    /* t: to another table's key */
     WB_PG_MAY,       /* t: this role may insert into it, or into no column at all */
+    WB_PG_BASE_NAME, /* the name of WB_PG_BASE with its schema, quoted */
     WB_PG_TABLE_FIELDS
 };
 /* The columns of the table in use, in their order, a row each, with the fields above as text. */
@@ -257,10 +297,22 @@ void wb_pg_put_touch_kept(wb_buffer *sql, const wb_pg_session *session, const wb
  * row it did not make, the mark's number and WB_PG_NO_ROW. */
 void wb_pg_put_touch_insert(wb_buffer *sql, const wb_pg_session *session, const wb_marks *marks);
 
+/* ---- upsert_sql.c: the text of an upsert. Only the buffer fails ---- */
+
+/* The statement that writes rows of a shape, with an array for each column that it gives. */
+void wb_pg_put_upsert(wb_buffer *sql, const wb_pg_session *session, const uint64_t *shape);
+/* Does it change nothing where the row in the table is to stay, so that its command tag tells of how many rows? */
+bool wb_pg_upsert_skips(const wb_upsert *upsert, const wb_schema *schema);
+
 /* ---- check.c: does the table fit? ---- */
 
 /* Reads the columns of the table in use anew. HOLD, naming the column, where the session's target does not fit. */
 int wb_pg_check(wb_pg_session *session, const wb_deadline *deadline, wb_err *err);
+
+/* ---- upsert_index.c: the index that an upsert goes by ---- */
+
+/* Sees to it that the table in use has one, and how it compares keys. HOLD, saying what is there instead. */
+int wb_pg_check_index(wb_pg_session *session, const wb_deadline *deadline, wb_err *err);
 
 /* ---- describe.c ---- */
 
@@ -305,6 +357,22 @@ int wb_pg_put_rows(wb_pg_session *session, const wb_pg_rows *rows, const wb_dead
 /* Fills *err from the answer of a server that refused rows. Is it in doubt whether they are in? */
 int wb_pg_refused(wb_pg_session *session, const wb_pg_rows *rows, const PGresult *result,
                   bool *in_doubt, wb_err *err);
+/* upsert_rows.c. Rows of one shape as arrays, one for each column that the shape gives. */
+typedef struct wb_pg_arrays {
+    wb_pg_parameters parameters;
+    wb_buffer *columns; /* of each column of the schema */
+} wb_pg_arrays;
+bool wb_pg_arrays_init(wb_pg_arrays *arrays, const wb_schema *schema); /* false: no memory */
+void wb_pg_arrays_fini(wb_pg_arrays *arrays, const wb_schema *schema);
+/* Fills them anew. False: no memory. */
+bool wb_pg_arrays_fill(wb_pg_arrays *arrays, const wb_pg_session *session, const wb_keyed_row *rows,
+                       size_t count);
+/* OID of an array's elements: those of a column, as they are sent. */
+uint32_t wb_pg_sent_oid(const wb_pg_session *session, size_t column);
+
+/* upsert.c. Inserts rows, or updates those that are there. */
+int wb_pg_upsert(wb_pg_session *session, const wb_pg_rows *rows, const wb_deadline *deadline,
+                 bool *begun, wb_err *err);
 /* Of a batch in doubt: writes what is not there yet. */
 int wb_pg_copy_missing(wb_pg_session *session, const wb_batch *batch, const wb_deadline *deadline,
                        bool *begun, wb_err *err);

@@ -37,6 +37,18 @@ void wb_pg_put_settings(wb_buffer *sql, const wb_pg_session *session)
     wb_pg_put_limits(sql, session, wb_pg_share_ms(session, TABLE_LOCK_PERCENT));
 }
 
+void wb_pg_put_config(wb_buffer *sql, const wb_pg_session *session, int lock_ms)
+{
+    wb_buffer_printf(sql,
+                     "SELECT pg_catalog.set_config('statement_timeout', '%d', true), "
+                     "pg_catalog.set_config('lock_timeout', '%d', true)",
+                     wb_pg_share_ms(session, STATEMENT_PERCENT), lock_ms);
+    if (session->watched)
+        wb_buffer_printf(sql,
+                         ", pg_catalog.set_config('client_connection_check_interval', '%d', true)",
+                         CHECK_INTERVAL_MS);
+}
+
 void wb_pg_put_end(wb_buffer *sql, const wb_pg_session *session, int64_t left_us)
 {
     int64_t ms = left_us / 1000;

@@ -21,7 +21,16 @@ struct job {
 
 static bool asks_first(const wb_pg_session *session, const struct job *job)
 {
-    return job->batch != NULL && job->batch->in_doubt && session->target.dedupe == WB_DEDUPE_COLUMN;
+    return job->batch != NULL && job->batch->in_doubt &&
+           session->target.dedupe == WB_DEDUPE_COLUMN && session->target.upsert == NULL;
+}
+
+static int write_rows(wb_pg_session *session, const wb_batch *batch, const wb_deadline *deadline,
+                      bool *begun, wb_err *err)
+{
+    const wb_pg_rows rows = {batch, NULL};
+    return session->target.upsert != NULL ? wb_pg_upsert(session, &rows, deadline, begun, err)
+                                          : wb_pg_write(session, &rows, deadline, begun, err);
 }
 
 static int write_with_ledger(wb_pg_session *session, const wb_batch *batch,
@@ -31,7 +40,7 @@ static int write_with_ledger(wb_pg_session *session, const wb_batch *batch,
     int code = wb_pg_ledger_begin(session, batch, deadline, &in, err);
     if (code != WB_OK || in)
         return code;
-    code = wb_pg_write(session, &(wb_pg_rows){batch, NULL}, deadline, begun, err);
+    code = write_rows(session, batch, deadline, begun, err);
     return wb_pg_ledger_end(session, batch, deadline, code, err);
 }
 
@@ -44,7 +53,7 @@ static int do_checked(wb_pg_session *session, const struct job *job, const wb_de
         return write_with_ledger(session, job->batch, deadline, begun, err);
     return asks_first(session, job)
                ? wb_pg_copy_missing(session, job->batch, deadline, begun, err)
-               : wb_pg_write(session, &(wb_pg_rows){job->batch, NULL}, deadline, begun, err);
+               : write_rows(session, job->batch, deadline, begun, err);
 }
 
 /* A table that was found to fit some time ago and is refused now may have changed: it is checked again, which either
@@ -192,6 +201,7 @@ static void store_free(wb_store *store)
 static const wb_store_class class = {
     .kind = "postgresql",
     .ledger = true,
+    .upserts = true,
     .one_shape = true,
     .session = session_new,
     .write = session_write,

@@ -224,13 +224,18 @@ static void forget_notifications(PGconn *conn)
         PQfreemem(notification);
 }
 
+void wb_pg_listen(wb_pg_session *session)
+{
+    session->come_before = session->come = bytes_come(session);
+    forget_notifications(session->conn);
+}
+
 int wb_pg_send(wb_pg_session *session, wb_buffer *sql, const wb_deadline *deadline, wb_err *err)
 {
     char *text = wb_buffer_take(sql, NULL);
     if (text == NULL)
         return wb_fail_store(err, WB_RETRY, "out of memory for a statement");
-    session->come_before = session->come = bytes_come(session);
-    forget_notifications(session->conn);
+    wb_pg_listen(session);
     int code = PQsendQuery(session->conn, text) ? wb_pg_flush(session, deadline, err)
                                                 : wb_pg_lost(session, err);
     wb_free(text);
