@@ -208,6 +208,8 @@ int wb_pg_fail_row(wb_err *err, const PGresult *result, const char *table, size_
         fault = ROW;
     if (is_without_partition(result, sqlstate))
         fault = TABLE;
+    if (is_of_policy(result, sqlstate))
+        fault = ROW;
     int code = wb_pg_fail(err, result);
     err->error_class = class_of(fault);
     err->some_rows = fault == TABLE;

@@ -33,9 +33,15 @@ int wb_pg_pipe_open(wb_pg_session *session, wb_err *err)
     return PQenterPipelineMode(session->conn) ? WB_OK : wb_pg_lost(session, err);
 }
 
-static int sent(wb_pg_session *session, int queued, const wb_deadline *deadline, wb_err *err)
+/* Small ones go out with what follows. */
+static int queued(wb_pg_session *session, int good, wb_err *err)
 {
-    return queued ? wb_pg_flush(session, deadline, err) : wb_pg_lost(session, err);
+    return good ? WB_OK : wb_pg_lost(session, err);
+}
+
+static int sent(wb_pg_session *session, int good, const wb_deadline *deadline, wb_err *err)
+{
+    return good ? wb_pg_flush(session, deadline, err) : wb_pg_lost(session, err);
 }
 
 static char *take(wb_buffer *sql, wb_err *err)
@@ -46,33 +52,32 @@ static char *take(wb_buffer *sql, wb_err *err)
     return text;
 }
 
-int wb_pg_pipe_put(wb_pg_session *session, wb_buffer *sql, const wb_deadline *deadline, wb_err *err)
+int wb_pg_pipe_put(wb_pg_session *session, wb_buffer *sql, wb_err *err)
 {
     char *text = take(sql, err);
     if (text == NULL)
         return WB_STORE;
-    int queued = PQsendQueryParams(session->conn, text, 0, NULL, NULL, NULL, NULL, 0);
+    int good = PQsendQueryParams(session->conn, text, 0, NULL, NULL, NULL, NULL, 0);
     wb_free(text);
-    return sent(session, queued, deadline, err);
+    return queued(session, good, err);
 }
 
-int wb_pg_pipe_prepare(wb_pg_session *session, wb_buffer *sql, const wb_deadline *deadline,
-                       wb_err *err)
+int wb_pg_pipe_prepare(wb_pg_session *session, wb_buffer *sql, wb_err *err)
 {
     char *text = take(sql, err);
     if (text == NULL)
         return WB_STORE;
-    int queued = PQsendPrepare(session->conn, "", text, 0, NULL);
+    int good = PQsendPrepare(session->conn, "", text, 0, NULL);
     wb_free(text);
-    return sent(session, queued, deadline, err);
+    return queued(session, good, err);
 }
 
 int wb_pg_pipe_run(wb_pg_session *session, const wb_pg_parameters *parameters,
                    const wb_deadline *deadline, wb_err *err)
 {
-    int queued = PQsendQueryPrepared(session->conn, "", parameters->count, parameters->values,
-                                     parameters->lengths, parameters->formats, 0);
-    return sent(session, queued, deadline, err);
+    int good = PQsendQueryPrepared(session->conn, "", parameters->count, parameters->values,
+                                   parameters->lengths, parameters->formats, 0);
+    return sent(session, good, deadline, err);
 }
 
 int wb_pg_pipe_ask(wb_pg_session *session, const wb_deadline *deadline, wb_err *err)

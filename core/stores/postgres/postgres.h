@@ -200,21 +200,19 @@ int wb_pg_deviates(wb_pg_session *session, const char *what, wb_err *err);
 /* Reads digits alone, 18 at most; false: that is no such number. */
 bool wb_pg_number(const char *text, uint64_t *number);
 
-/* ---- pipeline.c: several statements, which may have parameters, as one transaction. What is sent is answered only after
- * wb_pg_pipe_ask, and nothing is committed before wb_pg_pipe_commit. Whoever opened a pipeline ends it by commit or by
- * close; what fails on the wire drops the connection, and the pipeline with it ---- */
+/* ---- pipeline.c: several statements, which may have parameters, as one transaction. The server answers a statement at
+ * wb_pg_pipe_ask, and commits none before wb_pg_pipe_commit. Whoever opened a pipeline ends it by commit or by close; what
+ * fails on the wire drops the connection, and the pipeline with it ---- */
 
 /* HOLD: libpq is too old. */
 int wb_pg_pipe_open(wb_pg_session *session, wb_err *err);
-/* A statement without parameters. */
-int wb_pg_pipe_put(wb_pg_session *session, wb_buffer *sql, const wb_deadline *deadline,
-                   wb_err *err);
+/* A statement without parameters. Empties the buffer. */
+int wb_pg_pipe_put(wb_pg_session *session, wb_buffer *sql, wb_err *err);
 /* The statement that the next runs are of. It is answered on its own. */
-int wb_pg_pipe_prepare(wb_pg_session *session, wb_buffer *sql, const wb_deadline *deadline,
-                       wb_err *err);
+int wb_pg_pipe_prepare(wb_pg_session *session, wb_buffer *sql, wb_err *err);
 int wb_pg_pipe_run(wb_pg_session *session, const wb_pg_parameters *parameters,
                    const wb_deadline *deadline, wb_err *err);
-/* Asks for the answers to all that was sent. */
+/* Asks for the answers to all so far, and sends what is held back. */
 int wb_pg_pipe_ask(wb_pg_session *session, const wb_deadline *deadline, wb_err *err);
 /* The answer to the next statement, which may be an error; never NULL. */
 int wb_pg_pipe_answer(wb_pg_session *session, const wb_deadline *deadline, PGresult **out,

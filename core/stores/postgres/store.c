@@ -51,9 +51,8 @@ static int do_checked(wb_pg_session *session, const struct job *job, const wb_de
         return wb_pg_touch(session, job->marks, deadline, job->touched, err);
     if (session->target.dedupe == WB_DEDUPE_LEDGER)
         return write_with_ledger(session, job->batch, deadline, begun, err);
-    return asks_first(session, job)
-               ? wb_pg_copy_missing(session, job->batch, deadline, begun, err)
-               : write_rows(session, job->batch, deadline, begun, err);
+    return asks_first(session, job) ? wb_pg_copy_missing(session, job->batch, deadline, begun, err)
+                                    : write_rows(session, job->batch, deadline, begun, err);
 }
 
 /* A table that was found to fit some time ago and is refused now may have changed: it is checked again, which either

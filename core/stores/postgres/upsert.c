@@ -39,6 +39,7 @@ struct writing {
     bool *begun;
     size_t most_rows, most_bytes; /* of a run */
     wb_buffer sent;               /* struct sent */
+    size_t answered;              /* of these */
     bool prepared;                /* a statement is */
     uint64_t *shape, *next;       /* that which is prepared; another's room */
     wb_pg_arrays arrays;
@@ -67,74 +68,6 @@ static int by_arrival(const void *a, const void *b)
 {
     uint32_t one = ((const wb_keyed_row *)a)->row, other = ((const wb_keyed_row *)b)->row;
     return (one > other) - (one < other);
-}
-
-/* ---- sending ---- */
-
-static int note(struct writing *w, enum what what, uint64_t rows, wb_err *err)
-{
-    const struct sent sent = {what, rows};
-    wb_buffer_put(&w->sent, &sent, sizeof sent);
-    return w->sent.failed ? wb_fail_store(err, WB_RETRY, "out of memory for a write") : WB_OK;
-}
-
-static int send_first(struct writing *w, wb_err *err)
-{
-    wb_buffer sql = WB_BUFFER_EMPTY;
-    wb_pg_put_config(&sql, w->session, wb_pg_share_ms(w->session, LOCK_PERCENT));
-    int code = wb_pg_pipe_put(w->session, &sql, w->deadline, err);
-    if (code == WB_OK)
-        code = note(w, SETTINGS, 0, err);
-    if (code != WB_OK || w->session->target.dedupe != WB_DEDUPE_LEDGER)
-        return code;
-    wb_pg_put_ledger(&sql, w->session, w->batch->batch);
-    code = wb_pg_pipe_put(w->session, &sql, w->deadline, err);
-    return code == WB_OK ? note(w, LEDGER, 0, err) : code;
-}
-
-static int prepare(struct writing *w, const wb_keyed_row *row, wb_err *err)
-{
-    wb_buffer sql = WB_BUFFER_EMPTY;
-    if (w->prepared && has_shape(w, row))
-        return WB_OK;
-    wb_shape_read(w->schema, row->at, w->shape);
-    w->prepared = true;
-    wb_pg_put_upsert(&sql, w->session, w->shape);
-    int code = wb_pg_pipe_prepare(w->session, &sql, w->deadline, err);
-    return code == WB_OK ? note(w, STATEMENT, 0, err) : code;
-}
-
-/* What the server takes in one message ends below 1 GiB, and an array's text may be longer than the array. */
-static bool is_too_long(const wb_pg_parameters *parameters)
-{
-    size_t bytes = 0;
-    for (int i = 0; i < parameters->count; i++)
-        bytes += (size_t)parameters->lengths[i];
-    return bytes > WB_TUPLE_MAX_BYTES;
-}
-
-static int send_run(struct writing *w, const wb_keyed_row *rows, size_t count, wb_err *err)
-{
-    if (!wb_pg_arrays_fill(&w->arrays, w->session, rows, count))
-        return wb_fail_store(err, WB_RETRY, "out of memory for rows");
-    if (is_too_long(&w->arrays.parameters))
-        return wb_fail_store(err, WB_REJECT, "a row is too long for one statement");
-    int code = wb_pg_pipe_run(w->session, &w->arrays.parameters, w->deadline, err);
-    return code == WB_OK ? note(w, ROWS, count, err) : code;
-}
-
-static int send_round(struct writing *w, const wb_keyed_row *rows, size_t count, wb_err *err)
-{
-    int code = WB_OK;
-    while (count > 0 && code == WB_OK) {
-        code = prepare(w, rows, err);
-        size_t run = run_of(w, rows, count);
-        if (code == WB_OK)
-            code = send_run(w, rows, run, err);
-        rows += run;
-        count -= run;
-    }
-    return code;
 }
 
 /* ---- answers ---- */
@@ -191,17 +124,107 @@ static int take_answer(struct writing *w, const struct sent *sent, const PGresul
     return WB_OK;
 }
 
-static int read_answers(struct writing *w, wb_err *err)
+/* Up to so many. */
+static int read_answers(struct writing *w, size_t count, wb_err *err)
 {
-    const struct sent *sent = (const struct sent *)w->sent.data;
-    size_t count = w->sent.bytes / sizeof *sent;
-    int code = wb_pg_pipe_ask(w->session, w->deadline, err);
-    for (size_t i = 0; i < count && code == WB_OK; i++) {
+    int code = WB_OK;
+    while (code == WB_OK && w->answered < count) {
+        const struct sent *sent = (const struct sent *)w->sent.data + w->answered++;
         PGresult *result = NULL;
         code = wb_pg_pipe_answer(w->session, w->deadline, &result, err);
         if (code == WB_OK)
-            code = take_answer(w, &sent[i], result, err);
+            code = take_answer(w, sent, result, err);
         PQclear(result);
+    }
+    return code;
+}
+
+static int read_all(struct writing *w, wb_err *err)
+{
+    int code = wb_pg_pipe_ask(w->session, w->deadline, err);
+    return code == WB_OK ? read_answers(w, w->sent.bytes / sizeof(struct sent), err) : code;
+}
+
+/* ---- sending ---- */
+
+static int note(struct writing *w, enum what what, uint64_t rows, wb_err *err)
+{
+    const struct sent sent = {what, rows};
+    wb_buffer_put(&w->sent, &sent, sizeof sent);
+    return w->sent.failed ? wb_fail_store(err, WB_RETRY, "out of memory for a write") : WB_OK;
+}
+
+static int send_first(struct writing *w, wb_err *err)
+{
+    wb_buffer sql = WB_BUFFER_EMPTY;
+    wb_pg_put_config(&sql, w->session, wb_pg_share_ms(w->session, LOCK_PERCENT));
+    int code = wb_pg_pipe_put(w->session, &sql, err);
+    if (code == WB_OK)
+        code = note(w, SETTINGS, 0, err);
+    if (code != WB_OK || w->session->target.dedupe != WB_DEDUPE_LEDGER)
+        return code;
+    wb_pg_put_ledger(&sql, w->session, w->batch->batch);
+    code = wb_pg_pipe_put(w->session, &sql, err);
+    return code == WB_OK ? note(w, LEDGER, 0, err) : code;
+}
+
+/* The first is answered early: it tells that the server is at work. */
+static int prepare(struct writing *w, const wb_keyed_row *row, wb_err *err)
+{
+    wb_buffer sql = WB_BUFFER_EMPTY;
+    bool first = !w->prepared;
+    if (!first && has_shape(w, row))
+        return WB_OK;
+    wb_shape_read(w->schema, row->at, w->shape);
+    w->prepared = true;
+    wb_pg_put_upsert(&sql, w->session, w->shape);
+    int code = wb_pg_pipe_prepare(w->session, &sql, err);
+    if (code == WB_OK)
+        code = note(w, STATEMENT, 0, err);
+    return code == WB_OK && first ? wb_pg_pipe_ask(w->session, w->deadline, err) : code;
+}
+
+/* Before a second run is sent, which may have to wait for the server. */
+static int see_begun(struct writing *w, wb_err *err)
+{
+    const struct sent *sent = (const struct sent *)w->sent.data;
+    size_t count = w->sent.bytes / sizeof *sent, at = 0;
+    while (at < count && sent[at].what != STATEMENT)
+        at++;
+    return at + 1 < count ? read_answers(w, at + 1, err) : WB_OK;
+}
+
+/* What the server takes in one message ends below 1 GiB, and an array's text may be longer than the array. */
+static bool is_too_long(const wb_pg_parameters *parameters)
+{
+    size_t bytes = 0;
+    for (int i = 0; i < parameters->count; i++)
+        bytes += (size_t)parameters->lengths[i];
+    return bytes > WB_TUPLE_MAX_BYTES;
+}
+
+static int send_run(struct writing *w, const wb_keyed_row *rows, size_t count, wb_err *err)
+{
+    if (!wb_pg_arrays_fill(&w->arrays, w->session, rows, count))
+        return wb_fail_store(err, WB_RETRY, "out of memory for rows");
+    if (is_too_long(&w->arrays.parameters))
+        return wb_fail_store(err, WB_REJECT, "a row is too long for one statement");
+    int code = wb_pg_pipe_run(w->session, &w->arrays.parameters, w->deadline, err);
+    return code == WB_OK ? note(w, ROWS, count, err) : code;
+}
+
+static int send_round(struct writing *w, const wb_keyed_row *rows, size_t count, wb_err *err)
+{
+    int code = WB_OK;
+    while (count > 0 && code == WB_OK) {
+        code = prepare(w, rows, err);
+        size_t run = run_of(w, rows, count);
+        if (code == WB_OK)
+            code = see_begun(w, err);
+        if (code == WB_OK)
+            code = send_run(w, rows, run, err);
+        rows += run;
+        count -= run;
     }
     return code;
 }
@@ -230,7 +253,7 @@ static int transact(struct writing *w, const wb_keyed_round *rounds, size_t coun
     for (size_t i = 0; i < count && code == WB_OK; i++)
         code = send_round(w, rounds[i].rows, rounds[i].count, err);
     if (code == WB_OK)
-        code = read_answers(w, err);
+        code = read_all(w, err);
     if (code == WB_OK)
         return commit(w, err);
     wb_pg_pipe_close(w->session, w->deadline);
@@ -240,7 +263,7 @@ static int transact(struct writing *w, const wb_keyed_round *rounds, size_t coun
 static int write_rounds(struct writing *w, const wb_keyed_round *rounds, size_t count, wb_err *err)
 {
     size_t bytes = (wb_shape_words(w->schema) + 1) * sizeof *w->shape;
-    w->rows = w->changed = 0;
+    w->rows = w->changed = w->answered = 0;
     w->prepared = false;
     w->sent = WB_BUFFER_EMPTY;
     w->shape = wb_alloc_zeroed(bytes);

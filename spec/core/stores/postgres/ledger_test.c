@@ -100,7 +100,21 @@ typedef struct ledger {
     wb_session *session; /* through the proxy */
     wb_store *store;     /* the same */
     int64_t next;        /* number of the next row */
+    void (*make)(int64_t number, wb_value row[2]);
 } ledger;
+
+static void note(int64_t number, wb_value row[2])
+{
+    row[0] = int_value(number);
+    row[1] = text_value("a note");
+}
+
+static void sums(int64_t number, wb_value row[2])
+{
+    static const char *const keys[] = {"a", "b", "c", "d", "e", "f", "g"};
+    row[0] = text_value(keys[number % 7]);
+    row[1] = int_value(1);
+}
 
 static wb_schema *numbers(void)
 {
@@ -121,10 +135,8 @@ static void renew(wb_batch *batch, int64_t unix_us)
 static wb_batch *rows(ledger *l, size_t count)
 {
     wb_value *values = calloc(count * 2, sizeof *values);
-    for (size_t i = 0; i < count; i++) {
-        values[2 * i] = int_value(l->next++);
-        values[2 * i + 1] = text_value("a note");
-    }
+    for (size_t i = 0; i < count; i++)
+        l->make(l->next++, values + 2 * i);
     wb_batch *batch = batch_of(l->schema, values, count);
     renew(batch, wb_unix_us());
     free(values);
@@ -141,6 +153,7 @@ static int open_ledger(void **state)
         (relay){.from_client = from_client, .from_server = from_server, .hung_up = hung_up};
     relay_start(&l->proxy.relay, f);
     l->schema = numbers();
+    l->make = note;
     l->target = (wb_target){.table = in_space(f, "t"),
                             .schema = l->schema,
                             .dedupe = WB_DEDUPE_LEDGER,
@@ -221,9 +234,8 @@ static void one_entry_a_write(void **state)
 }
 
 /* Also where the connection is new, and where the ledger is not known to be there. */
-static void cut_after_each_message(void **state)
+static void cut_everywhere(ledger *l)
 {
-    ledger *l = *state;
     int in_doubt = 0, cuts = 0;
     for (int fresh = 0; fresh < 2; fresh++) {
         for (int side = CLIENT; side <= SERVER; side++) {
@@ -251,7 +263,36 @@ static void cut_after_each_message(void **state)
     }
     assert_true(cuts > 20);
     assert_true(in_doubt >= 2);
+}
+
+static void cut_after_each_message(void **state)
+{
+    ledger *l = *state;
+    cut_everywhere(l);
     assert_all_once(l);
+}
+
+/* Every row of a write adds 1 to a sum: twice would show. */
+static void cut_after_each_message_of_a_sum(void **state)
+{
+    static const int32_t key[] = {0}, merge[] = {WB_MERGE_KEEP, WB_MERGE_SUM};
+    static const wb_column columns[] = {{.name = "key", .type = WB_TYPE_TEXT},
+                                        {.name = "total", .type = WB_TYPE_INT8}};
+    static const wb_upsert upsert = {.key = key, .key_count = 1, .newest = -1, .merge = merge};
+    ledger *l = *state;
+    char expected[32];
+    sql(l->f, "CREATE TABLE sums (key text PRIMARY KEY, total int8)");
+    wb_schema_unref(l->schema);
+    assert_ok(wb_schema_new(columns, 2, &l->schema, NULL));
+    l->target.schema = l->schema;
+    l->target.table = in_space(l->f, "sums");
+    l->target.upsert = &upsert;
+    l->session->class->end(l->session);
+    l->session = l->store->class->session(l->store, &l->target);
+    l->make = sums;
+    cut_everywhere(l);
+    snprintf(expected, sizeof expected, "%d", (int)l->next);
+    assert_string_equal(sql(l->f, "SELECT sum(total) FROM sums"), expected);
 }
 
 /* The earlier write is still open in another session, and it commits, or not. */
@@ -453,6 +494,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(one_entry_a_write),
         T(cut_after_each_message),
+        T(cut_after_each_message_of_a_sum),
         T(while_the_earlier_write_is_open),
         T(refused_in_doubt),
         T(refused_but_in),
