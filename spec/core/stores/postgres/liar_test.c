@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * A server that lies. A proxy before the real one changes one message of a dialogue (the connection's start, describe, a
- * write, a touch, a batch in doubt): each message in turn into each lie, other messages of the protocol, wrong lengths,
+ * write, an upsert, a touch, a batch in doubt): each message in turn into each lie, other messages of the protocol, wrong lengths,
  * cuts, repetitions without end. Whatever it is, a call ends in its time, with an error that has a text, or with success;
  * and the next call, with an honest server, succeeds. Run under ASan and UBSan, nothing is read that is not there.
  * WRITEBEHIND_LIES=all tries all of them, else every one of some, another in each run of a message. */
@@ -314,6 +314,22 @@ static int write_mixed(liar *l, int64_t patience_us, wb_err *err)
     return write_as(l, columns, values, patience_us, err);
 }
 
+/* The second write updates; it does not check the table anew. */
+static int upsert_twice(liar *l, int64_t patience_us, wb_err *err)
+{
+    static const int32_t key[] = {0}, merge[] = {WB_MERGE_KEEP, WB_MERGE_SET};
+    static const wb_upsert upsert = {key, 1, 1, merge, NULL, false};
+    wb_target target = {.schema = l->schema, .dedupe_column = -1, .upsert = &upsert};
+    wb_session *session = session_of(l, &target);
+    int code = WB_OK;
+    for (int i = 0; i < 2 && code == WB_OK; i++) {
+        code = write_until(session, l->batch, patience_us, err);
+        assert_true(session->superseded <= 2);
+    }
+    session->class->end(session);
+    return code;
+}
+
 static int describe_table(liar *l, int64_t patience_us, wb_err *err)
 {
     wb_schema *schema = NULL;
@@ -373,6 +389,7 @@ static const struct {
     {"touch and insert", touch_and_insert, 43},
     {"write as text", write_as_text, 43},
     {"write rows of two shapes", write_mixed, 43},
+    {"upsert", upsert_twice, 43},
 };
 
 /* ---- the tests ---- */
