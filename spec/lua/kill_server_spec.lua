@@ -1,6 +1,6 @@
--- A PostgreSQL that is killed, with all its processes, in the middle of writes, again and again. In the end each table has
--- exactly what was added: rows without an id once, by the ledger; sums to the last unit, by the ledger; of each key the
--- newest, without one.
+-- A PostgreSQL that is killed, with all its processes, in the middle of writes, again and again. In the end each
+-- table has exactly what was added: rows without an id once, by the ledger; sums to the last unit, by the ledger; of
+-- each key the newest, without one.
 
 local process = require "spec.support.process"
 local writebehind = require "writebehind"
@@ -18,7 +18,8 @@ describe("a server that is killed in the middle of writes", function()
     local dir, conninfo
 
     local function sql(text)
-        return run(("psql -X -A -t -q -v ON_ERROR_STOP=1 -d %s -c %s"):format(process.quote(conninfo), process.quote(text)))
+        return run(("psql -X -A -t -q -v ON_ERROR_STOP=1 -d %s -c %s"):format(process.quote(conninfo),
+            process.quote(text)))
     end
 
     local function server(words)
@@ -62,7 +63,7 @@ CREATE TABLE newest (key text PRIMARY KEY, n int8)]]
         for _ = 1, ROUNDS do
             for _ = 1, ROWS do
                 n = n + 1
-                local key = "key " .. math.random(KEYS)
+                local key = ("key %02d"):format(math.random(KEYS))
                 assert(plain:add { n = n })
                 assert(sums:add { key = key, total = n, times = 1 })
                 assert(newest:add { key = key, n = n })
