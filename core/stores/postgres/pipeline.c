@@ -155,9 +155,11 @@ int wb_pg_pipe_commit(wb_pg_session *session, const wb_deadline *deadline, PGres
     return *refusal == NULL ? code : WB_STORE;
 }
 
-void wb_pg_pipe_close(wb_pg_session *session, const wb_deadline *deadline)
+void wb_pg_pipe_close(wb_pg_session *session, bool refused, const wb_deadline *deadline)
 {
     PGresult *refusal = NULL;
+    if (!refused)
+        wb_pg_drop(session);
     if (session->conn == NULL)
         return;
     int code = sent(session, PQpipelineSync(session->conn), deadline, NULL);

@@ -221,8 +221,9 @@ int wb_pg_pipe_answer(wb_pg_session *session, const wb_deadline *deadline, PGres
  * the error that the server gave, which then is what counts; else *err is filled. */
 int wb_pg_pipe_commit(wb_pg_session *session, const wb_deadline *deadline, PGresult **refusal,
                       bool *in_doubt, wb_err *err);
-/* Rolls back, after an answer that was an error, or anything else that makes it worthless. */
-void wb_pg_pipe_close(wb_pg_session *session, const wb_deadline *deadline);
+/* Rolls back. refused: the server answered an error. Else it does so only without a connection, as all that was sent is
+ * good: a Sync would commit it. */
+void wb_pg_pipe_close(wb_pg_session *session, bool refused, const wb_deadline *deadline);
 
 /* ---- connect.c: one connection ---- */
 

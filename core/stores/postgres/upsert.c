@@ -40,6 +40,7 @@ struct writing {
     size_t most_rows, most_bytes; /* of a run */
     wb_buffer sent;               /* struct sent */
     size_t answered;              /* of these */
+    bool refused;                 /* one of these */
     bool prepared;                /* a statement is */
     uint64_t *shape, *next;       /* that which is prepared; another's room */
     wb_pg_arrays arrays;
@@ -96,6 +97,7 @@ static int refused_rows(struct writing *w, const PGresult *result, wb_err *err)
         return code;
     if (is_of_statement(err->sqlstate, alone)) {
         wb_pg_table_forget(wb_pg_table_now(w->session));
+        *w->begun = false; /* so the table is checked again */
         err->some_rows = false;
     } else if (is_of_value(err->sqlstate, alone)) {
         err->error_class = WB_REJECT;
@@ -110,6 +112,7 @@ static int take_answer(struct writing *w, const struct sent *sent, const PGresul
     uint64_t changed;
     ExecStatusType status = PQresultStatus(result);
     bool good = status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK;
+    w->refused = status == PGRES_FATAL_ERROR;
     if (sent->what == LEDGER && !good)
         wb_pg_ledger_refused(w->session, result);
     if (!good)
@@ -256,7 +259,7 @@ static int transact(struct writing *w, const wb_keyed_round *rounds, size_t coun
         code = read_all(w, err);
     if (code == WB_OK)
         return commit(w, err);
-    wb_pg_pipe_close(w->session, w->deadline);
+    wb_pg_pipe_close(w->session, w->refused, w->deadline);
     return code;
 }
 
@@ -264,7 +267,7 @@ static int write_rounds(struct writing *w, const wb_keyed_round *rounds, size_t 
 {
     size_t bytes = (wb_shape_words(w->schema) + 1) * sizeof *w->shape;
     w->rows = w->changed = w->answered = 0;
-    w->prepared = false;
+    w->prepared = w->refused = false;
     w->sent = WB_BUFFER_EMPTY;
     w->shape = wb_alloc_zeroed(bytes);
     w->next = wb_alloc_zeroed(bytes);

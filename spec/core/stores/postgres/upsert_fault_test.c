@@ -29,7 +29,8 @@ static void a_table_that_changes(void **state)
         {"ALTER TABLE t ADD b int8 NOT NULL", WB_REJECT, "null value in column \"b\""},
         {"DROP TABLE t", WB_HOLD, "there is no such table"},
         {"DROP TABLE t; CREATE TABLE t (note text, x int8, n int8 PRIMARY KEY)", -1, ""},
-        {"DROP TABLE t; CREATE TABLE t (note text, n int8)", WB_HOLD, "no unique or exclusion"},
+        {"DROP TABLE t; CREATE TABLE t (note text, n int8)", WB_HOLD,
+         "an upsert needs a unique index"},
     };
     fixture *f = *state;
     wb_schema *schema = small_schema();
@@ -321,6 +322,42 @@ static void a_connection_that_is_cut(void **state)
     wb_schema_unref(schema);
 }
 
+/* ---- memory ---- */
+
+/* Rows that were sent before the memory ended are not committed. */
+static void without_memory(void **state)
+{
+    fixture *f = *state;
+    const wb_column columns[] = {
+        {.name = "k", .type = WB_TYPE_INT4},
+        {.name = "a", .type = WB_TYPE_INT8, .array = true, .server_default = true, .null = true}};
+    wb_schema *schema = schema_of(columns, 2);
+    wb_value number = integer(7);
+    const wb_value list = {.kind = WB_LIST, .bytes = 1, .list = &number};
+    const wb_value values[] = {integer(1), ABSENT, integer(2), list, integer(3), ABSENT};
+    wb_batch *batch = batch_of(schema, values, 3);
+    wb_err err = {.code = WB_STORE};
+    int failures = 0;
+    sql(f, "CREATE TABLE t (k int PRIMARY KEY, a int8[])");
+    wb_session *session = upserter(f, "t", schema, &by_n);
+    for (size_t n = 1; err.code != WB_OK; n++) {
+        wb_alloc_fail_after(n);
+        int code = write_until(session, batch, 30 * SECOND_US, &err);
+        wb_alloc_fail_after(0);
+        if (code != WB_OK) {
+            assert_failed(code, &err, WB_RETRY, "out of memory");
+            assert_false(err.in_doubt);
+            assert_string_equal(sql(f, "SELECT count(*) FROM t"), "0");
+            failures++;
+        }
+    }
+    assert_in_range(failures, 20, 200);
+    assert_string_equal(sql(f, "SELECT count(*) FROM t"), "3");
+    session->class->end(session);
+    wb_batch_free(batch);
+    wb_schema_unref(schema);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -336,6 +373,7 @@ int main(void)
         TEST(a_statement_that_takes_long),
         TEST(a_connection_that_was_ended),
         TEST(a_connection_that_is_cut),
+        TEST(without_memory),
     };
     return cmocka_run_group_tests_name("postgres_upsert_fault", tests, NULL, NULL);
 }
