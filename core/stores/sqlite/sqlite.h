@@ -178,6 +178,25 @@ int wb_sqlite_touch_marks(wb_sqlite_touch *touch, const wb_marks *marks, wb_touc
                           wb_err *err);
 void wb_sqlite_touch_fini(wb_sqlite_touch *touch);
 
+/* ---- which writes are in (ledger.c) ---- */
+
+/* A session's. All zero: not prepared. */
+typedef struct wb_sqlite_ledger {
+    sqlite3_stmt *enter, *prune;
+    uint64_t stored; /* writes */
+    bool absent;     /* the write under way is of a batch in doubt that is not in */
+} wb_sqlite_ledger;
+
+/* Enters a batch's id, in the transaction of its rows; makes the ledger where it is missing. *there: they are in
+ * already. WB_HOLD too where a doubt is older than the ledger. */
+int wb_sqlite_ledger_enter(wb_sqlite_ledger *ledger, wb_sqlite_connection *connection,
+                           const wb_batch *batch, bool *there, wb_err *err);
+/* After a write that failed and is rolled back: where its batch was in doubt, sees to it that no earlier write comes, and
+ * says so (err->settled). While that fails no row is refused: WB_RETRY. */
+void wb_sqlite_ledger_settle(wb_sqlite_ledger *ledger, wb_sqlite_connection *connection,
+                             wb_err *err);
+void wb_sqlite_ledger_forget(wb_sqlite_ledger *ledger); /* its statements */
+
 /* ---- what a session keeps of a table (table_plan.c) ---- */
 
 /* Prepared on a connection, and freed before that is closed. */

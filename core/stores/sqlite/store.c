@@ -24,7 +24,8 @@ typedef struct sqlite_session {
     sqlite_store *store; /* a reference */
     const wb_target *target;
     wb_sqlite_connection connection;
-    wb_recent *plans;       /* wb_sqlite_plan */
+    wb_recent *plans; /* wb_sqlite_plan */
+    wb_sqlite_ledger ledger;
     int64_t schema_version; /* that of the tables that the plans were made for */
     sqlite3_stmt *version_of_schema;
 } sqlite_session;
@@ -56,6 +57,7 @@ static void forget_plans(sqlite_session *session)
 {
     while (session->plans != NULL)
         wb_sqlite_plan_free((wb_sqlite_plan *)wb_recent_take(&session->plans));
+    wb_sqlite_ledger_forget(&session->ledger);
 }
 
 static void session_close(sqlite_session *session)
@@ -109,23 +111,8 @@ static int read_version(sqlite_session *session, int64_t *version, wb_err *err)
     return status == SQLITE_ROW ? WB_OK : wb_sqlite_fail(connection, status, err);
 }
 
-/* A table that a plan has made counts as changed: whether it stays is open until the transaction's end. */
-static int make_plan(sqlite_session *session, wb_sqlite_plan **out, wb_err *err)
-{
-    int64_t version = 0;
-    int code =
-        wb_sqlite_plan_new(&session->connection, session->target, session->store->create, out, err);
-    if (code != WB_OK)
-        return code;
-    wb_sqlite_plan_free((wb_sqlite_plan *)wb_recent_put(&session->plans, &(*out)->base));
-    code = read_version(session, &version, err);
-    if (version != session->schema_version)
-        session->schema_version = UNKNOWN_VERSION;
-    return code;
-}
-
-/* Finds the table's plan, or makes it. In a transaction: no table changes until its end. */
-static int find_plan(sqlite_session *session, wb_sqlite_plan **out, wb_err *err)
+/* Where tables changed, forgets what was made for them. In a transaction: none changes until its end. */
+static int see_changes(sqlite_session *session, wb_err *err)
 {
     int64_t version = 0;
     int code = read_version(session, &version, err);
@@ -134,15 +121,54 @@ static int find_plan(sqlite_session *session, wb_sqlite_plan **out, wb_err *err)
     if (version != session->schema_version)
         forget_plans(session);
     session->schema_version = version;
+    return WB_OK;
+}
+
+/* A table that was made counts as changed: whether it stays is open until the transaction's end. */
+static int see_own_changes(sqlite_session *session, wb_err *err)
+{
+    int64_t version = 0;
+    int code = read_version(session, &version, err);
+    if (version != session->schema_version)
+        session->schema_version = UNKNOWN_VERSION;
+    return code;
+}
+
+static int make_plan(sqlite_session *session, wb_sqlite_plan **out, wb_err *err)
+{
+    int code =
+        wb_sqlite_plan_new(&session->connection, session->target, session->store->create, out, err);
+    if (code != WB_OK)
+        return code;
+    wb_sqlite_plan_free((wb_sqlite_plan *)wb_recent_put(&session->plans, &(*out)->base));
+    return see_own_changes(session, err);
+}
+
+/* Finds the table's plan, or makes it. */
+static int find_plan(sqlite_session *session, wb_sqlite_plan **out, wb_err *err)
+{
     *out = (wb_sqlite_plan *)wb_recent_find(&session->plans, session->connection.table);
     return *out != NULL ? WB_OK : make_plan(session, out, err);
+}
+
+/* The ledger is asked first: where the rows are in, nothing is wanted of their table. */
+static int enter_ledger(sqlite_session *session, const wb_batch *batch, bool *there, wb_err *err)
+{
+    bool prepared = session->ledger.prune != NULL;
+    int code = wb_sqlite_ledger_enter(&session->ledger, &session->connection, batch, there, err);
+    return code != WB_OK || prepared ? code : see_own_changes(session, err);
 }
 
 static int do_in_transaction(sqlite_session *session, const struct job *job, wb_err *err)
 {
     wb_sqlite_plan *plan = NULL;
-    int code = find_plan(session, &plan, err);
-    if (code != WB_OK)
+    bool there = false;
+    int code = see_changes(session, err);
+    if (code == WB_OK && session->target->dedupe == WB_DEDUPE_LEDGER)
+        code = enter_ledger(session, job->batch, &there, err);
+    if (code == WB_OK && !there)
+        code = find_plan(session, &plan, err);
+    if (code != WB_OK || there)
         return code;
     return job->batch != NULL ? wb_sqlite_insert_rows(&plan->insert, job->batch, err)
                               : wb_sqlite_touch_marks(&plan->touch, job->marks, job->touched, err);
@@ -155,11 +181,15 @@ static int do_job(wb_session *base, const char *table, const struct job *job,
     sqlite_session *session = (sqlite_session *)base;
     session->connection.table = table;
     session->connection.deadline = deadline;
+    session->ledger.absent = false;
     int code = session_ready(session, err);
     if (code == WB_OK)
         code = wb_sqlite_begin(&session->connection, err);
     if (code == WB_OK)
         code = wb_sqlite_end(&session->connection, do_in_transaction(session, job, err), err);
+    session->ledger.stored += code == WB_OK;
+    if (code != WB_OK && err != NULL)
+        wb_sqlite_ledger_settle(&session->ledger, &session->connection, err);
     session->connection.table = NULL;
     session->connection.deadline = NULL;
     if (code != WB_OK && session->connection.broken)
@@ -235,6 +265,7 @@ static void sqlite_free(wb_store *base)
 
 static const wb_store_class sqlite_class = {
     .kind = "sqlite",
+    .ledger = true,
     .session = sqlite_session_new,
     .write = sqlite_write,
     .touch = sqlite_touch,
