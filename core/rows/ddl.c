@@ -3,6 +3,8 @@
  * the same row in both places. No state, no locks. Fails with WB_MISUSE (an unknown dialect, an empty table name),
  * WB_MEMORY, or WB_INVALID where only the table can say what a column is filled with. In a literal quotes are
  * doubled, and a backslash means itself (standard_conforming_strings, PostgreSQL's default since 9.1). */
+#include "rows/ddl.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -30,8 +32,23 @@ static void column_put(wb_buffer *sql, const dialect *to, const wb_column_plan *
 static void literal_put(wb_buffer *sql, const dialect *to, const wb_column *column,
                         const wb_value *value);
 
+static void unique_put(wb_buffer *sql, const wb_schema *schema, const wb_upsert *upsert)
+{
+    for (size_t i = 0; i < upsert->key_count; i++) {
+        wb_buffer_put_text(sql, i == 0 ? ",\n    UNIQUE (" : ", ");
+        wb_put_name(sql, schema->columns[upsert->key[i]].column.name);
+    }
+    wb_buffer_put_char(sql, ')');
+}
+
 int wb_schema_ddl(const wb_schema *schema, const char *dialect_name, const char *table, char **out,
                   wb_err *err)
+{
+    return wb_table_ddl(schema, NULL, dialect_name, table, out, err);
+}
+
+int wb_table_ddl(const wb_schema *schema, const wb_upsert *upsert, const char *dialect_name,
+                 const char *table, char **out, wb_err *err)
 {
     const dialect *to = dialect_find(dialect_name);
     if (!to)
@@ -51,6 +68,8 @@ int wb_schema_ddl(const wb_schema *schema, const char *dialect_name, const char 
         wb_buffer_put_text(&sql, i == 0 ? "\n    " : ",\n    ");
         column_put(&sql, to, &schema->columns[i], i == key);
     }
+    if (upsert != NULL)
+        unique_put(&sql, schema, upsert);
     wb_buffer_put_text(&sql, "\n);");
     char *text = wb_buffer_take(&sql, NULL);
     if (!text)

@@ -88,6 +88,9 @@ int wb_sqlite_tune(wb_sqlite_connection *connection, wb_err *err)
     sqlite3_exec(connection->db, "PRAGMA journal_mode = WAL", NULL, NULL, NULL);
     sqlite3_exec(connection->db, LOG_LIMIT, NULL, NULL, NULL);
     wb_sqlite_log_opened(connection);
+    int status = wb_sqlite_functions_add(connection->db);
+    if (status != SQLITE_OK)
+        return wb_sqlite_fail(connection, status, err);
     return wb_sqlite_exec(connection, "PRAGMA synchronous = FULL", err);
 }
 

@@ -11,12 +11,16 @@
 #include "base/env.h"
 #include "base/timestamp.h"
 #include "rows/decimal.h"
+#include "rows/keyed.h"
 #include "rows/value_text.h"
 #include "rows/types.h"
 #include "stores/sqlite/sqlite.h"
 
 static int rows_step(wb_sqlite_insert *insert, wb_sqlite_shaped *shaped, const wb_batch *batch,
                      wb_err *err);
+static int row_step(wb_sqlite_insert *insert, wb_sqlite_shaped *shaped, const wb_schema *schema,
+                    const uint8_t *tuple, wb_err *err);
+static void name_row(const wb_sqlite_insert *insert, size_t index, wb_err *err);
 
 /* ---- preparing ---- */
 
@@ -40,7 +44,10 @@ int wb_sqlite_insert_prepare(wb_sqlite_insert *insert, wb_sqlite_connection *con
         const wb_column *column = &schema->columns[i].column;
         insert->forms[i] = wb_sqlite_form(wb_sqlite_column_find(table, column->name), column->type);
     }
-    return WB_OK;
+    if (target->upsert == NULL)
+        return WB_OK;
+    int code = wb_sqlite_upsert_check(connection, target, table, err);
+    return code == WB_OK ? wb_sqlite_shaped_check(insert, err) : code;
 }
 
 void wb_sqlite_insert_fini(wb_sqlite_insert *insert)
@@ -62,8 +69,35 @@ static int rows_step_unless_there(wb_sqlite_insert *insert, const wb_batch *batc
     return code;
 }
 
+/* By key, so that SQLite finds its pages in their order. */
+static int rows_upsert(wb_sqlite_insert *insert, const wb_batch *batch, wb_err *err)
+{
+    wb_keyed keyed;
+    if (!wb_keyed_of(batch, NULL, insert->target->upsert, &keyed))
+        return wb_sqlite_no_memory(insert->connection, err);
+    size_t changed = 0;
+    int code = WB_OK;
+    for (size_t i = 0; code == WB_OK && i < keyed.rows_count; i++) {
+        const wb_keyed_row *row = &keyed.rows[i];
+        code = row_step(insert, &insert->shaped, batch->schema, row->at, err);
+        if (code == WB_OK)
+            changed += (size_t)sqlite3_changes(insert->connection->db);
+        else
+            name_row(insert, row->row, err);
+    }
+    wb_sqlite_shaped_clear(&insert->shaped);
+    insert->superseded = keyed.superseded;
+    if (wb_sqlite_upsert_skips(insert->target))
+        insert->superseded += keyed.rows_count - changed;
+    wb_keyed_fini(&keyed);
+    return code;
+}
+
+/* An upsert of a batch in doubt is one that may be repeated, or the ledger says that the batch is not in. */
 int wb_sqlite_insert_rows(wb_sqlite_insert *insert, const wb_batch *batch, wb_err *err)
 {
+    if (insert->target->upsert != NULL)
+        return rows_upsert(insert, batch, err);
     bool ask = batch->in_doubt && insert->target->dedupe == WB_DEDUPE_COLUMN;
     return ask ? rows_step_unless_there(insert, batch, err)
                : rows_step(insert, &insert->shaped, batch, err);
@@ -112,13 +146,13 @@ static int short_bind(sqlite3_stmt *statement, int at, int type, const wb_value 
 static int decimal_bind(sqlite3_stmt *statement, int at, const wb_column *column,
                         const wb_value *value)
 {
-    enum { KEPT_DIGITS = 15, WITHIN = 300 };
+    enum { WITHIN = 300 };
     const uint8_t *data = (const uint8_t *)value->text;
     int64_t whole;
     char text[1];
     if (wb_decimal_int64(data, &whole))
         return sqlite3_bind_int64(statement, at, whole);
-    bool kept = wb_decimal_is_number(data) && wb_decimal_digits(data) <= KEPT_DIGITS &&
+    bool kept = wb_decimal_is_number(data) && wb_decimal_digits(data) <= WB_SQLITE_KEPT_DIGITS &&
                 wb_value_text(column, value, text, 0) <= WITHIN;
     return kept ? other_bind(statement, at, column, value) : SQLITE_RANGE;
 }

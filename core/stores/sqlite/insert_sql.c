@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The INSERT of a row: with the columns that the row gives, so that the database fills the others. Statements of the
+ * The INSERT of a row: with the columns that the row gives, so that the database fills the others; with what becomes of a
+ * row of its key (upsert_sql.c). Statements of the
  * shapes that rows had lately are kept; a new one takes the place of the oldest.
  * Locks: none. Fails as connection.c says. */
 #include <string.h>
@@ -51,7 +52,7 @@ static void put_insert(wb_buffer *sql, const wb_sqlite_insert *insert, const uin
         wb_buffer_put_text(sql, " DEFAULT VALUES");
         return;
     }
-    wb_buffer_put_text(sql, " (");
+    wb_buffer_put_text(sql, insert->target->upsert != NULL ? " AS t (" : " (");
     put_given(sql, schema, shape, false);
     wb_buffer_put_text(sql, unless_there ? ") SELECT " : ") VALUES (");
     put_given(sql, schema, shape, true);
@@ -59,6 +60,8 @@ static void put_insert(wb_buffer *sql, const wb_sqlite_insert *insert, const uin
         put_unless_there(sql, table, insert->target);
     else
         wb_buffer_put_char(sql, ')');
+    if (insert->target->upsert != NULL)
+        wb_sqlite_put_conflict(sql, insert, shape);
 }
 
 /* The shape's place is behind the others until it has a statement. */
@@ -85,6 +88,18 @@ static int add(wb_sqlite_shaped *shaped, const wb_sqlite_insert *insert, const u
     shaped->next = (place + 1) % WB_SHAPES;
     shaped->count += shaped->count < WB_SHAPES;
     return WB_OK;
+}
+
+int wb_sqlite_shaped_check(const wb_sqlite_insert *insert, wb_err *err)
+{
+    wb_sqlite_shaped all = {0};
+    size_t words = wb_shape_words(insert->target->schema);
+    sqlite3_stmt *statement;
+    if (!make_room(&all, words))
+        return wb_sqlite_no_memory(insert->connection, err);
+    int code = add(&all, insert, all.shapes + WB_SHAPES * words, words, &statement, err);
+    wb_sqlite_shaped_fini(&all);
+    return code;
 }
 
 int wb_sqlite_shaped_find(wb_sqlite_shaped *shaped, const wb_sqlite_insert *insert,

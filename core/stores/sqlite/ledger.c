@@ -24,7 +24,7 @@ static const char make[] =
     "CREATE TABLE IF NOT EXISTS main." LEDGER
     " (key TEXT PRIMARY KEY, rows INTEGER NOT NULL, at INTEGER NOT NULL) WITHOUT ROWID";
 static const char enter[] =
-    "INSERT INTO main." LEDGER " (key, rows, at) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
+    "INSERT INTO main." LEDGER " (key, rows, at) VALUES (?1, ?2, ?3) ON CONFLICT (key) DO NOTHING";
 static const char prune[] = "DELETE FROM main." LEDGER " WHERE key IN (SELECT key FROM main." LEDGER
                             " WHERE key < ?1 AND at < ?2 ORDER BY key LIMIT 1000)";
 /* Writes a page, though it leaves all as it was. */

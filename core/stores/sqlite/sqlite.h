@@ -94,6 +94,8 @@ typedef struct wb_sqlite_table {
 /* Reads connection->table. *out needs wb_sqlite_table_fini, also after a failure. */
 int wb_sqlite_table_read(wb_sqlite_connection *connection, wb_sqlite_table *out, wb_err *err);
 void wb_sqlite_table_fini(wb_sqlite_table *table);
+/* Binds ?1 to a table's name, and ?2 to its database's; without one it stays NULL. Answers SQLite's status. */
+int wb_sqlite_bind_names(sqlite3_stmt *statement, const char *table);
 /* WB_HOLD: the database has no such table. */
 int wb_sqlite_no_table(const wb_sqlite_connection *connection, wb_err *err);
 /* NULL: it has no such column. */
@@ -135,6 +137,9 @@ typedef struct wb_sqlite_shaped {
     sqlite3_stmt *statements[WB_SHAPES];
 } wb_sqlite_shaped;
 
+/* Digits of a number that SQLite makes of a text and that come back the same. */
+enum { WB_SQLITE_KEPT_DIGITS = 15 };
+
 /* All zero: not prepared. */
 typedef struct wb_sqlite_insert {
     wb_sqlite_connection *connection;
@@ -143,6 +148,7 @@ typedef struct wb_sqlite_insert {
     int *forms;                          /* of each column: enum wb_sqlite_form */
     wb_value *values;                    /* of the row under way */
     char (*texts)[WB_SQLITE_SHORT_TEXT]; /* of the row under way, where SQLite reads them */
+    uint64_t superseded;                 /* of the last write: wb_session */
 } wb_sqlite_insert;
 
 int wb_sqlite_insert_prepare(wb_sqlite_insert *insert, wb_sqlite_connection *connection,
@@ -152,11 +158,25 @@ void wb_sqlite_insert_fini(wb_sqlite_insert *insert);
 /* insert_sql.c: the statement that inserts a row. Its parameters are numbered as the schema's columns. */
 int wb_sqlite_shaped_find(wb_sqlite_shaped *shaped, const wb_sqlite_insert *insert,
                           const uint8_t *tuple, sqlite3_stmt **out, wb_err *err);
+/* Prepares the statement of a row that gives all columns, and forgets it: does the target fit the table? */
+int wb_sqlite_shaped_check(const wb_sqlite_insert *insert, wb_err *err);
 void wb_sqlite_shaped_clear(wb_sqlite_shaped *shaped); /* of bindings */
 void wb_sqlite_shaped_fini(wb_sqlite_shaped *shaped);
 /* How the store writes a uuid. Returns SQLite's status; `id` and `text` outlive the binding. */
 int wb_sqlite_bind_uuid(sqlite3_stmt *statement, int at, const uint8_t id[16], bool as_bytes,
                         char text[WB_SQLITE_SHORT_TEXT]);
+
+/* ---- rows that update those of their key ---- */
+
+/* upsert_index.c. WB_HOLD: the table has no unique index of exactly the key. */
+int wb_sqlite_upsert_check(wb_sqlite_connection *connection, const wb_target *target,
+                           const wb_sqlite_table *table, wb_err *err);
+/* upsert_sql.c. A row that changes nothing has values that are not to be seen. */
+bool wb_sqlite_upsert_skips(const wb_target *target);
+/* Puts what follows an INSERT of rows of that shape. The table is called t. */
+void wb_sqlite_put_conflict(wb_buffer *sql, const wb_sqlite_insert *insert, const uint64_t *shape);
+/* functions.c. The functions that it calls. Answers SQLite's status. */
+int wb_sqlite_functions_add(sqlite3 *db);
 
 /* ---- moving times forward (touch.c) ---- */
 

@@ -170,8 +170,11 @@ static int do_in_transaction(sqlite_session *session, const struct job *job, wb_
         code = find_plan(session, &plan, err);
     if (code != WB_OK || there)
         return code;
-    return job->batch != NULL ? wb_sqlite_insert_rows(&plan->insert, job->batch, err)
-                              : wb_sqlite_touch_marks(&plan->touch, job->marks, job->touched, err);
+    if (job->batch == NULL)
+        return wb_sqlite_touch_marks(&plan->touch, job->marks, job->touched, err);
+    code = wb_sqlite_insert_rows(&plan->insert, job->batch, err);
+    session->base.superseded = plan->insert.superseded;
+    return code;
 }
 
 /* Of all that was lent for a call nothing is kept. */
@@ -182,6 +185,7 @@ static int do_job(wb_session *base, const char *table, const struct job *job,
     session->connection.table = table;
     session->connection.deadline = deadline;
     session->ledger.absent = false;
+    session->base.superseded = 0;
     int code = session_ready(session, err);
     if (code == WB_OK)
         code = wb_sqlite_begin(&session->connection, err);
@@ -266,6 +270,7 @@ static void sqlite_free(wb_store *base)
 static const wb_store_class sqlite_class = {
     .kind = "sqlite",
     .ledger = true,
+    .upserts = true,
     .session = sqlite_session_new,
     .write = sqlite_write,
     .touch = sqlite_touch,

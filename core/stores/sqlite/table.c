@@ -92,8 +92,7 @@ static const char *name_unquote(const char *quoted, char *out)
     return *at == '"' ? at + 1 : at;
 }
 
-/* Binds ?1 to the table's name, and ?2 to the database's; without one it stays NULL. */
-static int names_bind(sqlite3_stmt *statement, const char *table)
+int wb_sqlite_bind_names(sqlite3_stmt *statement, const char *table)
 {
     wb_buffer quoted = WB_BUFFER_EMPTY;
     wb_put_table(&quoted, table);
@@ -143,7 +142,7 @@ int wb_sqlite_table_read(wb_sqlite_connection *connection, wb_sqlite_table *out,
     int code = wb_sqlite_prepare(connection, columns_sql(), &rows, err);
     if (code != WB_OK)
         return code;
-    int status = names_bind(rows, connection->table);
+    int status = wb_sqlite_bind_names(rows, connection->table);
     code = status == SQLITE_OK ? columns_read(connection, rows, out, err)
                                : wb_sqlite_fail(connection, status, err);
     sqlite3_finalize(rows);

@@ -4,6 +4,7 @@
  * Locks: none; a plan belongs to one session. Fails as connection.c says, and with WB_HOLD where the table or a
  * column is missing or a type does not fit. Nothing is left of a plan that failed. */
 #include "base/env.h"
+#include "rows/ddl.h"
 #include "stores/sqlite/sqlite.h"
 
 /* ---- making tables ---- */
@@ -14,7 +15,7 @@ static int table_make(wb_sqlite_connection *connection, const wb_target *target,
     if (target->schema == NULL)
         sql = wb_sqlite_touch_ddl(target);
     else
-        wb_schema_ddl(target->schema, "sqlite", connection->table, &sql, NULL);
+        wb_table_ddl(target->schema, target->upsert, "sqlite", connection->table, &sql, NULL);
     if (sql == NULL)
         return wb_sqlite_no_memory(connection, err);
     int code = wb_sqlite_exec(connection, sql, err);
