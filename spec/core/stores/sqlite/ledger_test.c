@@ -118,7 +118,7 @@ static void test_foreign_ledger(void **state)
     ledger_writer(&writer, fixture, true);
     refused(&writer, WB_HOLD, "table \"writebehind_ledger\": ");
     fixture_run(fixture, "DROP TABLE writebehind_ledger");
-    fixture_run(fixture, "CREATE TABLE writebehind_ledger (key, rows, at, more NOT NULL)");
+    fixture_run(fixture, "CREATE TABLE writebehind_ledger (key PRIMARY KEY, rows, at, more NOT NULL)");
     refused(&writer, WB_HOLD, "writebehind_ledger.more");
     fixture_run(fixture, "DROP TABLE writebehind_ledger");
     contract_write(writer.session, writer.batch);
