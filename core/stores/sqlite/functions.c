@@ -29,7 +29,9 @@ static void fail(sqlite3_context *context, int status, const char *column, int t
         sqlite3_result_error_nomem(context);
         return;
     }
-    snprintf(text, sizeof text, "column \"%.100s\" (%s): %s", column, wb_type_name(type), why);
+    const char *name = wb_type_name(type);
+    snprintf(text, sizeof text, "column \"%.100s\" (%s): %s", column != NULL ? column : "",
+             name != NULL ? name : "?", why);
     sqlite3_result_error(context, text, -1);
     sqlite3_result_error_code(context, status);
 }
@@ -158,6 +160,12 @@ static void add_fields(sqlite3_context *context, sqlite3_value **values, const w
     wb_buffer_fini(&sum);
 }
 
+static bool has_sums(int type)
+{
+    return (type >= WB_TYPE_INT2 && type <= WB_TYPE_FLOAT8) || type == WB_TYPE_NUMERIC ||
+           type == WB_TYPE_INTERVAL;
+}
+
 static bool is_null(sqlite3_value *value)
 {
     return sqlite3_value_type(value) == SQLITE_NULL;
@@ -173,7 +181,7 @@ static void sum(sqlite3_context *context, int count, sqlite3_value **values)
     }
     const wb_column column = {.name = (const char *)sqlite3_value_text(values[3]),
                               .type = sqlite3_value_int(values[2])};
-    int status = pair_read(&fields, values, column.type);
+    int status = has_sums(column.type) ? pair_read(&fields, values, column.type) : SQLITE_ERROR;
     if (status == SQLITE_OK)
         add_fields(context, values, &column, &fields);
     else

@@ -173,7 +173,8 @@ static int do_in_transaction(sqlite_session *session, const struct job *job, wb_
     if (job->batch == NULL)
         return wb_sqlite_touch_marks(&plan->touch, job->marks, job->touched, err);
     code = wb_sqlite_insert_rows(&plan->insert, job->batch, err);
-    session->base.superseded = plan->insert.superseded;
+    if (code == WB_OK)
+        session->base.superseded = plan->insert.superseded;
     return code;
 }
 

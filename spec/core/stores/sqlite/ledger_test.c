@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT
  * The ledger of the SQLite store: a write is done once, whatever became of the answer. */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "base/bigendian.h"
 #include "base/env.h"
@@ -118,7 +121,8 @@ static void test_foreign_ledger(void **state)
     ledger_writer(&writer, fixture, true);
     refused(&writer, WB_HOLD, "table \"writebehind_ledger\": ");
     fixture_run(fixture, "DROP TABLE writebehind_ledger");
-    fixture_run(fixture, "CREATE TABLE writebehind_ledger (key PRIMARY KEY, rows, at, more NOT NULL)");
+    fixture_run(fixture,
+                "CREATE TABLE writebehind_ledger (key PRIMARY KEY, rows, at, more NOT NULL)");
     refused(&writer, WB_HOLD, "writebehind_ledger.more");
     fixture_run(fixture, "DROP TABLE writebehind_ledger");
     contract_write(writer.session, writer.batch);
@@ -218,6 +222,84 @@ static void test_doubt_older_than_the_ledger(void **state)
     assert_false(refused(&writer, WB_HOLD, "nobody knows whether its rows are in").settled);
     check_query(fixture, "SELECT count(*) FROM notes", "6");
     check_query(fixture, "SELECT count(*) FROM writebehind_ledger", "2");
+    writer_fini(&writer);
+}
+
+/* ---- a commit that failed on its way to the disk ---- */
+
+static bool syncs_fail;
+
+/* In place of libc's, for SQLite too. */
+WB_API int fdatasync(int fd)
+{
+    errno = EIO;
+    return syncs_fail ? -1 : (int)syscall(SYS_fdatasync, fd);
+}
+
+WB_API int fsync(int fd)
+{
+    errno = EIO;
+    return syncs_fail ? -1 : (int)syscall(SYS_fsync, fd);
+}
+
+static void copy_file(const struct fixture *fixture, const char *suffix)
+{
+    char from[128], to[128], bytes[4096];
+    snprintf(from, sizeof from, "%s%s", fixture->path, suffix);
+    snprintf(to, sizeof to, "%s.moved%s", fixture->path, suffix);
+    FILE *in = fopen(from, "rb"), *out = fopen(to, "wb");
+    assert_true(in != NULL && out != NULL);
+    for (size_t count; (count = fread(bytes, 1, sizeof bytes, in)) > 0;)
+        assert_int_equal(fwrite(bytes, 1, count, out), count);
+    fclose(in);
+    fclose(out);
+}
+
+/* What is there after a crash: the database recovers from its log. */
+static void check_after_crash(const struct fixture *fixture, const char *rows)
+{
+    struct fixture crashed = *fixture;
+    copy_file(fixture, "");
+    copy_file(fixture, "-wal");
+    snprintf(crashed.path, sizeof crashed.path, "%.63s/it.db.moved", fixture->directory);
+    check_query(&crashed, "SELECT count(*) FROM notes", rows);
+    fixture_remove(&crashed, "-wal");
+    fixture_remove(&crashed, "-shm");
+}
+
+/* A whole commit may lie in the log, not in effect. Once its doubt is settled no recovery brings it in. */
+static void test_failed_commit_stays_out(void **state)
+{
+    struct fixture *fixture = *state;
+    struct writer writer;
+    wb_deadline deadline = contract_until(60 * 1000);
+    wb_err err = {0};
+    fixture_run(fixture, PLAIN_SQL);
+    ledger_writer(&writer, fixture, false);
+    contract_write(writer.session, writer.batch);
+    sqlite3 *db = fixture_database(fixture); /* the log stays */
+    data_version(db);
+    set_id(writer.batch, 0, 2);
+    syncs_fail = true;
+    int code = writer.session->class->write(writer.session, writer.batch, &deadline, &err);
+    syncs_fail = false;
+    assert_int_equal(code, WB_STORE);
+    assert_true(err.in_doubt);
+    assert_false(err.settled);
+    check_after_crash(fixture, "6");
+
+    writer.batch->in_doubt = true;
+    for (size_t n = 1; n < 100 && !err.settled; n++) {
+        wb_alloc_fail_after(n);
+        code = writer.session->class->write(writer.session, writer.batch, &deadline, &err);
+        wb_alloc_fail_after(0);
+        assert_int_equal(code, WB_STORE);
+    }
+    assert_true(err.settled);
+    check_after_crash(fixture, "3");
+    contract_write(writer.session, writer.batch);
+    check_after_crash(fixture, "6");
+    sqlite3_close(db);
     writer_fini(&writer);
 }
 
@@ -347,6 +429,7 @@ int main(void)
         WITH_DATABASE(test_doubt_is_settled),
         WITH_DATABASE(test_doubt_that_stays),
         WITH_DATABASE(test_doubt_older_than_the_ledger),
+        WITH_DATABASE(test_failed_commit_stays_out),
         WITH_DATABASE(test_pruning),
         WITH_DATABASE(test_plans_are_kept),
         WITH_DATABASE(test_no_memory),

@@ -404,6 +404,10 @@ static void test_expressions(void **state)
     check_query(*state, EVENT, "1 a+b1+c2 3");
     end(&u);
 
+    expressions[2] = "writebehind_sum(t.hits, 1, 4711, NULL)";
+    begin(&u, *state, events, COLUMNS(events), &upsert);
+    refuse_rows(&u, rows, 1, WB_HOLD, "column \"\" (?): the table has a value that is none");
+    end(&u);
     expressions[2] = "t.name ||";
     begin(&u, *state, events, COLUMNS(events), &upsert);
     wb_err err = refuse_rows(&u, rows, 1, WB_HOLD, "syntax error");
