@@ -7,18 +7,10 @@
  * a commit overwrites them, and a recovery before that would bring them in. So a doubt is settled by a commit.
  * Invariant: between two calls the statements are reset and have no bindings.
  * Locks: none. Fails as connection.c says, but never with WB_REJECT: no row has a part in it. */
-#include "base/bigendian.h"
+#include "stores/ledger.h"
 #include "stores/sqlite/sqlite.h"
 
 #define LEDGER "writebehind_ledger"
-#define DAY_US (INT64_C(24) * 3600 * 1000 * 1000)
-
-enum {
-    REMEMBERED_DAYS = 7,
-    TRUSTED_DAYS =
-        6, /* one less: clocks differ, and a forgotten key looks like one that never was */
-    PRUNE_EVERY = 256,
-};
 
 static const char make[] =
     "CREATE TABLE IF NOT EXISTS main." LEDGER
@@ -53,11 +45,6 @@ static int prepare(wb_sqlite_ledger *ledger, wb_sqlite_connection *connection, w
 
 /* ---- writing ---- */
 
-static int64_t written_us(const wb_batch *batch)
-{
-    return (int64_t)(wb_get64(batch->id) >> 16) * 1000;
-}
-
 static void key_bind(sqlite3_stmt *statement, const uint8_t id[16], char text[WB_SQLITE_SHORT_TEXT])
 {
     wb_sqlite_bind_uuid(statement, 1, id, false, text);
@@ -73,25 +60,19 @@ static int run(wb_sqlite_connection *connection, sqlite3_stmt *statement, wb_err
 static int forget_old(wb_sqlite_ledger *ledger, wb_sqlite_connection *connection, wb_err *err)
 {
     char text[WB_SQLITE_SHORT_TEXT];
-    uint8_t bound[16] = {0};
-    int64_t before_us = wb_unix_us() - REMEMBERED_DAYS * DAY_US;
-    wb_put64(bound, (uint64_t)(before_us / 1000) << 16);
-    key_bind(ledger->prune, bound, text);
-    sqlite3_bind_int64(ledger->prune, 2, before_us / 1000000);
+    uint8_t first[16];
+    wb_ledger_first_kept(first);
+    key_bind(ledger->prune, first, text);
+    sqlite3_bind_int64(ledger->prune, 2, wb_ledger_key_us(first) / 1000000);
     return run(connection, ledger->prune, err);
 }
 
 /* The key is not there. */
 static int doubt_check(const wb_batch *batch, const wb_sqlite_connection *connection, wb_err *err)
 {
-    char id[36];
-    if (written_us(batch) >= wb_unix_us() - TRUSTED_DAYS * DAY_US)
+    if (wb_ledger_knows(batch))
         return WB_OK;
-    wb_uuid_format(batch->id, id);
-    return wb_fail_store(err, WB_HOLD,
-                         "table \"%s\": write %.36s has been in doubt for longer than the ledger "
-                         "remembers (%d days): nobody knows whether its rows are in",
-                         connection->table, id, REMEMBERED_DAYS);
+    return wb_wrap(err, wb_ledger_forgot(batch, err), "table \"%s\"", connection->table);
 }
 
 static int key_put(wb_sqlite_ledger *ledger, wb_sqlite_connection *connection,
@@ -115,7 +96,7 @@ static int put_and_prune(wb_sqlite_ledger *ledger, wb_sqlite_connection *connect
     int code = prepare(ledger, connection, err);
     if (code == WB_OK)
         code = key_put(ledger, connection, batch, there, err);
-    if (code == WB_OK && !*there && ledger->stored % PRUNE_EVERY == 0)
+    if (code == WB_OK && !*there && ledger->stored % WB_LEDGER_PRUNE_EVERY == 0)
         code = forget_old(ledger, connection, err);
     connection->table = table;
     if (code != WB_OK)
