@@ -8,7 +8,8 @@ return function(store, options)
     local all = {
         store = store, table = "agent_metadata", interval = 5,
         schema = writebehind.schema {
-            { "agent_id", "uuid" }, { "name", "text" }, { "value", "text", null = true }, { "collected_at", "timestamptz" },
+            { "agent_id", "uuid" }, { "name", "text" }, { "value", "text", null = true },
+            { "collected_at", "timestamptz" },
         },
         upsert = { key = { "agent_id", "name" }, newest = "collected_at" },
     }

@@ -31,6 +31,9 @@ end
 
 local function batcher_of(place, name, schema, options)
     local given = { store = place.store, table = name, schema = schema, interval = 0.05, retry = QUICK, log = quiet }
+    for key, value in pairs(place.mode or {}) do
+        given[key] = value
+    end
     for key, value in pairs(options or {}) do
         given[key] = value
     end
@@ -67,12 +70,33 @@ describe("a COPY stream of a batch", function()
     end)
 end)
 
-for _, kind in ipairs { "postgres", "sqlite", "memory" } do
-    describe("the store contract: " .. kind, function()
+-- What the stores with SQL promise they promise however rows are written.
+local UPSERT = { key = { "n" } }
+local MODES = {
+    plain = {}, ledger = { dedupe = "ledger" }, upsert = { upsert = UPSERT },
+    ["upsert with a ledger"] = { dedupe = "ledger", upsert = UPSERT },
+}
+
+-- An upsert wants an index by its key.
+local function index_keys(place)
+    local create = place.create
+    function place.create(name, schema)
+        create(name, schema)
+        place.sql(("CREATE UNIQUE INDEX %s_n ON %s (n);"):format(name, name))
+    end
+end
+
+local function contract(kind, mode)
+    describe(("the store contract: %s, %s"):format(kind, mode), function()
         local place
+        local it_once = mode == "plain" and it or function() end
 
         before_each(function()
             place = kits[kind]()
+            place.mode = MODES[mode]
+            if place.mode.upsert then
+                index_keys(place)
+            end
         end)
 
         after_each(function()
@@ -122,7 +146,7 @@ for _, kind in ipairs { "postgres", "sqlite", "memory" } do
             assert.equal(5000, place.count(name))
         end)
 
-        it("moves times forward only, each to the exact mark", function()
+        it_once("moves times forward only, each to the exact mark", function()
             local name = place.name()
             kits.fill_use(place, name, { [ids.uuid(1)] = 1000, [ids.uuid(2)] = 5000.25, [ids.uuid(3)] = 0 })
             local tracker = assert(writebehind.tracker { store = place.store, table = name, key = "id",
@@ -144,7 +168,7 @@ for _, kind in ipairs { "postgres", "sqlite", "memory" } do
             assert(tracker:close(PATIENCE))
         end)
 
-        it("sets all times to the flush's, in chunks", function()
+        it_once("sets all times to the flush's, in chunks", function()
             local name, times = place.name(), {}
             for n = 1, 25 do
                 times[ids.uuid(n)] = n
@@ -168,7 +192,7 @@ for _, kind in ipairs { "postgres", "sqlite", "memory" } do
             assert(tracker:close(PATIENCE))
         end)
 
-        it("counts ids without a row", function()
+        it_once("counts ids without a row", function()
             local name = place.name()
             kits.fill_use(place, name, { [ids.uuid(1)] = 1 })
             local tracker = assert(writebehind.tracker { store = place.store, table = name, key = "id",
@@ -184,7 +208,7 @@ for _, kind in ipairs { "postgres", "sqlite", "memory" } do
             assert(tracker:close(PATIENCE))
         end)
 
-        it("skips ids whose time is newer than min_advance ago", function()
+        it_once("skips ids whose time is newer than min_advance ago", function()
             local name, now = place.name(), os.time()
             kits.fill_use(place, name, { [ids.uuid(1)] = now - 1800, [ids.uuid(2)] = now - 7200 })
             local tracker = assert(writebehind.tracker { store = place.store, table = name, key = "id",
@@ -241,7 +265,7 @@ for _, kind in ipairs { "postgres", "sqlite", "memory" } do
             assert(batcher:close(PATIENCE))
         end)
 
-        it("reads the schema of a live table", function()
+        it_once("reads the schema of a live table", function()
             local schema, name = writebehind.schema(values.columns()), place.name()
             place.create(name, schema)
             local read = assert(place.store:schema(name))
@@ -258,7 +282,7 @@ for _, kind in ipairs { "postgres", "sqlite", "memory" } do
             assert.equal(1, place.count(name))
         end)
 
-        it("says that a table is not there", function()
+        it_once("says that a table is not there", function()
             place.create(place.name(), writebehind.schema(SMALL))
             local schema, message, code = place.store:schema("no_such_table_here")
             assert.is_nil(schema)
@@ -325,6 +349,13 @@ for _, kind in ipairs { "postgres", "sqlite", "memory" } do
         end)
     end)
 end
+
+for _, kind in ipairs { "postgres", "sqlite" } do
+    for mode in pairs(MODES) do
+        contract(kind, mode)
+    end
+end
+contract("memory", "plain")
 
 for _, kind in ipairs { "postgres", "sqlite" } do
     describe("an absent store: " .. kind, function()

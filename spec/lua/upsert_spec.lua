@@ -113,7 +113,8 @@ for peer, open in pairs(peers) do
         end
 
         local function assert_table(expected)
-            assert.equal(expected, sql(("SELECT key, coalesce(n, -1), coalesce(at, -1) FROM %s ORDER BY key"):format(name)))
+            local text = "SELECT key, coalesce(n, -1), coalesce(at, -1) FROM %s ORDER BY key"
+            assert.equal(expected, sql(text:format(name)))
         end
 
         it("has the newest of each key", function()
@@ -132,7 +133,8 @@ for peer, open in pairs(peers) do
         end)
 
         it("leaves the row that is there where it is told so", function()
-            local stats = write({ key = { "key" }, on_conflict = "nothing" }, { { "a", 1 }, { "a", 2 }, false, { "a", 3 } })
+            local stats = write({ key = { "key" }, on_conflict = "nothing" },
+                { { "a", 1 }, { "a", 2 }, false, { "a", 3 } })
             assert_table "a|1|-1"
             assert.equal(2, tonumber(stats.superseded))
         end)
