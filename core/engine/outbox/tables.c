@@ -16,6 +16,7 @@
 static void inherit(wb_batch *whole, const wb_batch *batch)
 {
     whole->serial = batch->serial;
+    whole->rank = batch->rank;
     whole->reason = batch->reason;
     whole->attempt = batch->attempt;
     whole->taken_us = batch->taken_us;
