@@ -53,17 +53,23 @@ static void forget_witnesses(wb_outbox *outbox, uint32_t route)
 }
 
 /* After so many holds in a row. */
+static uint64_t doubled_rows(unsigned holds)
+{
+    return (uint64_t)WB_SAMPLE << (holds < MOST_DOUBLINGS ? holds : MOST_DOUBLINGS);
+}
+
 static uint64_t sample_rows(unsigned holds)
 {
-    uint64_t rows = (uint64_t)WB_SAMPLE << (holds < MOST_DOUBLINGS ? holds : MOST_DOUBLINGS);
+    uint64_t rows = doubled_rows(holds);
     return rows < MOST_SAMPLE ? rows : MOST_SAMPLE;
 }
 
-uint64_t wb_trial_patience(const wb_trial *trial)
+/* In strict order it is no fair sample: behind any number of bad rows there may be good ones, which can't be drawn. */
+uint64_t wb_trial_patience(const wb_outbox *outbox, const wb_trial *trial)
 {
     if (trial->barred)
         return WB_SAMPLE;
-    uint64_t sample = sample_rows(trial->holds);
+    uint64_t sample = outbox->ordered ? doubled_rows(trial->holds) : sample_rows(trial->holds);
     return trial->stored > sample ? trial->stored : sample;
 }
 
@@ -80,7 +86,18 @@ bool wb_trial_shut_gate(wb_outbox *outbox, uint32_t route, int64_t now_us)
     return true;
 }
 
-/* All parts become one again and wait. */
+static bool is_refused_whole(wb_outbox *outbox, const wb_trial *trial)
+{
+    WB_EACH_PART(batch, following, outbox, trial)
+    {
+        if (!wb_trial_rests(batch))
+            return false;
+    }
+    return true;
+}
+
+/* All parts become one again and wait. Where order matters, what was never tried alone holds up its table; the rest does
+ * not, or one bad row would for ever: no other could be its witness. */
 static void hold(wb_outbox *outbox, wb_trial *trial, int64_t now_us)
 {
     wb_backlog *backlog = &outbox->backlog;
@@ -89,6 +106,7 @@ static void hold(wb_outbox *outbox, wb_trial *trial, int64_t now_us)
     trial->holds++;
     if (wb_trial_shut_gate(outbox, trial->route, now_us))
         forget_witnesses(outbox, trial->route);
+    bool aside = outbox->ordered && is_refused_whole(outbox, trial);
     merge_parts(outbox, trial, true);
     int64_t due_us = delay_us(outbox, trial->holds, now_us);
     WB_EACH_PART(batch, following, outbox, trial)
@@ -96,7 +114,7 @@ static void hold(wb_outbox *outbox, wb_trial *trial, int64_t now_us)
         batch->attempt = 1;
         wb_free(batch->error);
         batch->error = NULL;
-        wb_trial_set_due(outbox, batch, WB_UNTRIED, due_us);
+        wb_trial_set_due(outbox, batch, aside ? WB_HELD : WB_UNTRIED, due_us);
     }
     wb_log_line(backlog->log, WB_TOPIC_HOLD, WB_ERROR, now_us, backlog->metrics.pending,
                 "the store rejects every row it is given, holding %llu: %s",

@@ -32,7 +32,7 @@ static inline void wb_trial_set_due(wb_outbox *outbox, wb_batch *batch, int stan
 }
 
 /* Lone rows that may be refused in a row before the trial stops. */
-uint64_t wb_trial_patience(const wb_trial *trial);
+uint64_t wb_trial_patience(const wb_outbox *outbox, const wb_trial *trial);
 /* Where a fair sample of all that a table has was refused, all else of it waits; false: others may get through. */
 bool wb_trial_shut_gate(wb_outbox *outbox, uint32_t route, int64_t now_us);
 /* Nothing is left but suspects, or a sample was refused; all_barred: of a fault of the table. */

@@ -16,7 +16,8 @@ bool wb_order_lets(wb_outbox *outbox, const wb_batch *batch)
         return true;
     if (wb_trial_rests(batch) || lane->walk == outbox->walk)
         return false;
-    lane->walk = outbox->walk;
+    if (!wb_trial_steps_aside(batch))
+        lane->walk = outbox->walk;
     return true;
 }
 
@@ -29,7 +30,7 @@ int64_t wb_order_due_us(wb_outbox *outbox)
     for (const wb_batch *batch = outbox->sealed.first; batch != NULL; batch = batch->next) {
         if (wb_order_lets(outbox, batch) && batch->due_us < due_us)
             due_us = batch->due_us;
-        if (outbox->routes.count == 0 && !wb_trial_rests(batch))
+        if (outbox->routes.count == 0 && !wb_trial_steps_aside(batch))
             break; /* the others are behind it */
     }
     return due_us;

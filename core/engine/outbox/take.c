@@ -74,7 +74,7 @@ static void merge_along(wb_outbox *outbox, wb_batch *batch)
     for (wb_batch *more = outbox->sealed.first; more != NULL; more = next) {
         next = more->next;
         if (!may_merge(batch, more)) {
-            if (outbox->ordered && more->route == batch->route && !wb_trial_rests(more))
+            if (outbox->ordered && more->route == batch->route && !wb_trial_steps_aside(more))
                 return;
             continue;
         }

@@ -83,7 +83,7 @@ static void look(wb_outbox *outbox, wb_trial *trial, int64_t now_us)
         wb_trial_part(outbox->sealed.first, trial) == NULL)
         return;
     wb_batch *largest = largest_untried(outbox, trial);
-    bool sampled = trial->refused >= wb_trial_patience(trial);
+    bool sampled = trial->refused >= wb_trial_patience(outbox, trial);
     if (largest == NULL || sampled)
         wb_trial_stop(outbox, trial, sampled && trial->barred, now_us);
     else if (trial->refused >= DRAW_AFTER && !outbox->ordered && !is_drawn(outbox, trial))
@@ -237,7 +237,8 @@ static void witness_part(wb_outbox *outbox, wb_batch *batch, int64_t now_us)
     } else if (refused) {
         wb_trial_set_due(outbox, batch, WB_UNTRIED, INT64_MIN);
     } else if (batch->trial->newly && batch->standing != WB_BARRED) {
-        wb_batch_list_delay(&outbox->sealed, batch, INT64_MIN);
+        bool held = batch->standing == WB_HELD;
+        wb_trial_set_due(outbox, batch, held ? WB_UNTRIED : batch->standing, INT64_MIN);
     }
 }
 

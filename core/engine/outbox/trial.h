@@ -20,7 +20,9 @@
  *     that a group is a run.
  *   - An error of which nobody knows whose fault it is (wb_err.unsure) is taken for a refusal once it has hit the batch
  *     STRIKES times with other writes stored in between, or FAILURES times at all: no row dies without a witness.
- *   - Where order matters (order.h) the pieces are tried in theirs: none is drawn, and none taken out by its name.
+ *   - Where order matters (order.h) the pieces are tried in theirs: none is drawn, and none taken out by its name. So the
+ *     sample is the first rows, and has no MOST_SAMPLE: good ones may be behind any number of bad ones. What is held steps
+ *     aside once each of its rows was refused alone, up to the first witness.
  *   - Where the store names the row (wb_err.row), the others are tried without it, then it alone: two writes.
  *     From the second on, what it took before the row, and what follows, go out apart; a long rest is halved. Once it
  *     named a row that it takes alone, it is believed no more.

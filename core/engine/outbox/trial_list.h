@@ -15,6 +15,7 @@ enum wb_standing {
     WB_BARRED,  /* the same, by a fault of the table */
     WB_TRIED,   /* each row was refused alone, though the store takes others: one write more */
     WB_WAITING, /* a group that was refused by a fault of the table; of no trial */
+    WB_HELD,    /* where order matters: each row was refused alone, and the store took no other */
 };
 
 typedef struct wb_trial wb_trial;
@@ -55,6 +56,11 @@ static inline bool wb_trial_divides(const wb_batch *batch)
 static inline bool wb_trial_rests(const wb_batch *batch)
 {
     return batch->standing == WB_SUSPECT || batch->standing == WB_BARRED;
+}
+/* Does it stand in nobody's way, where order matters? What was refused and waits is bad, or its table is. */
+static inline bool wb_trial_steps_aside(const wb_batch *batch)
+{
+    return wb_trial_rests(batch) || batch->standing == WB_HELD || batch->standing == WB_WAITING;
 }
 
 #endif
