@@ -60,11 +60,14 @@ static void flaw(struct chaos *chaos, const char *what, int64_t n)
 /* ---- counting ---- */
 
 struct sums {
+    struct chaos *chaos;
     uint64_t rows, bytes;
 };
 
-static void count_batch(struct chaos *chaos, const wb_batch *batch, struct sums *sums)
+static void count_batch(void *context, const wb_batch *batch)
 {
+    struct sums *sums = context;
+    struct chaos *chaos = sums->chaos;
     sums->rows += wb_batch_left(batch);
     sums->bytes += wb_batch_weight(batch);
     for (size_t row = 0; row < wb_batch_left(batch); row++) {
@@ -196,21 +199,12 @@ static void read_dead(struct chaos *chaos)
 static void check(struct chaos *chaos)
 {
     wb_outbox *outbox = &chaos->backlog.outbox;
-    struct sums sums = {0};
+    struct sums sums = {.chaos = chaos};
     read_dead(chaos);
     memset(chaos->present, 0, sizeof chaos->present);
-    for (const wb_batch *batch = outbox->sealed.first; batch != NULL; batch = batch->next) {
+    for (const wb_batch *batch = outbox->sealed.first; batch != NULL; batch = batch->next)
         check_sealed(chaos, batch);
-        count_batch(chaos, batch, &sums);
-    }
-    for (const wb_batch *batch = outbox->taken.first; batch != NULL; batch = batch->next)
-        count_batch(chaos, batch, &sums);
-    if (outbox->open != NULL)
-        count_batch(chaos, outbox->open, &sums);
-    for (uint32_t route = 0; route <= outbox->routes.count; route++) {
-        if (wb_lane_of(&outbox->lanes, route)->open != NULL)
-            count_batch(chaos, wb_lane_of(&outbox->lanes, route)->open, &sums);
-    }
+    each_batch(&chaos->backlog, count_batch, &sums);
     check_lanes(chaos);
     check_trials(chaos);
     check_rows(chaos, &sums);
@@ -519,25 +513,13 @@ static void let_worker_route(struct backlog *backlog)
 
 /* ---- playing ---- */
 
-static uint64_t the_draws;
-
-static void draw_bytes(void *context, void *bytes, size_t count)
-{
-    (void)context;
-    for (size_t i = 0; i < count; i++) {
-        the_draws = the_draws * 6364136223846793005u + 1442695040888963407u;
-        ((uint8_t *)bytes)[i] = (uint8_t)(the_draws >> 40);
-    }
-}
-
 static void open_chaos(struct chaos *chaos, uint64_t seed)
 {
     memset(chaos, 0, sizeof *chaos);
     chaos->random = seed * 2654435761u + 12345;
-    the_draws = seed;
     open_box(&chaos->backlog, NULL);
     chaos->backlog.outbox.keep_dead = true;
-    chaos->backlog.outbox.backlog.env.random = draw_bytes;
+    seed_box(&chaos->backlog, seed);
     chaos->options = chaos->backlog.outbox.options;
     chaos->by_worker = chance(chaos, 300);
     chaos->merged = below(chaos, 3) * below(chaos, 6);

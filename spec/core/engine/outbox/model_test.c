@@ -542,16 +542,6 @@ static void check_rows(struct world *world)
     }
 }
 
-static uint64_t the_draws;
-
-/* A seed is played the same way each time. */
-static void draw_bytes(void *context, void *bytes, size_t count)
-{
-    (void)context;
-    for (size_t i = 0; i < count; i++)
-        ((uint8_t *)bytes)[i] = (uint8_t)random_below(&the_draws, 256);
-}
-
 /* ---- a worker's policy ---- */
 
 static struct world the_world;
@@ -616,8 +606,7 @@ static void open_world(struct world *world)
     backlog->outbox.thresholds.flush_rows = options.batch_size;
     backlog->outbox.max_rows = MOST_ROWS;
     backlog->outbox.keep_dead = true;
-    the_draws = world->random;
-    backlog->outbox.backlog.env.random = draw_bytes;
+    seed_box(backlog, world->random);
     if (world->by_worker)
         let_worker_route(backlog);
     if (chance(world, 700))
