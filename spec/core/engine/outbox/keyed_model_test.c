@@ -10,7 +10,7 @@
  *     refused for a while, in the order in which they came in;
  *   - where order matters no row is written before one of its table that was added earlier and waits, but for those that
  *     were refused and rest; and of a key none comes in after a younger one, where only bad rows are refused;
- *   - what is in doubt comes again under the same id, and whole;
+ *   - what is in doubt comes again under the same id, and whole; what is not has an id that the ledger will remember;
  *   - what is due can be taken, and once the store is well all is settled within some steps.
  * `keyed_model_test N FIRST` plays N seeds from FIRST on; one alone is told, write by write. */
 #include <inttypes.h>
@@ -19,6 +19,7 @@
 
 #include "engine/outbox/trial.h"
 #include "rows/upsert.h"
+#include "stores/ledger.h"
 #include "support/keyed_store.h"
 #include "support/outbox_fixture.h"
 #include "support/rounds.h"
@@ -310,6 +311,9 @@ static void check_write(model *m, const wb_batch *batch)
             flaw(m, "a row goes to another table", n_at(batch, i));
     }
     check_doubt(m, batch);
+    if (m->store.ledger && !batch->in_doubt &&
+        now_us(m) - wb_ledger_key_us(batch->id) > WB_LEDGER_DAY_US + SECOND)
+        flaw(m, "an id is old that may be renewed", first_n(batch));
     if (m->ordered)
         check_order(m, batch);
 }
