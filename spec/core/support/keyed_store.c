@@ -80,8 +80,10 @@ static keyed_cells cells_at(const wb_batch *batch, size_t row)
 static void write_round(keyed_store *store, const wb_schema *schema, const wb_keyed_round *round,
                         int table)
 {
-    for (size_t i = 0; i < round->count; i++) {
+    for (size_t i = 0, keys = 0; i < round->count; i++) {
         keyed_cells row = cells_of(schema, round->rows[i].at);
+        assert_true(keys >> row.value[KEYED_KEY] == 0); /* ascending, each once */
+        keys |= (size_t)1 << row.value[KEYED_KEY];
         keyed_fold(store->upsert, &store->cells[table][row.value[KEYED_KEY]], &row);
     }
 }

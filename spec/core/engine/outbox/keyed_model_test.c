@@ -153,12 +153,12 @@ static void plan_upsert(model *m, int kind)
 
 static void plan(model *m)
 {
-    static const int shares[] = {0, 0, 10, 100, 500};
+    static const int shares[] = {0, 0, 10, 100, 500, 990};
     plan_upsert(m, (int)below(m, KINDS));
     m->tables = 1 + (int)below(m, KEYED_TABLES);
     m->keys = 1 + (int)below(m, KEYED_KEYS);
     m->strict = chance(m, 600);
-    m->bad_share = shares[below(m, 5)];
+    m->bad_share = shares[below(m, 6)];
     m->touchy_share = m->strict ? 0 : shares[below(m, 5)];
     m->lost_share = (int)below(m, 3) * 150;
     m->down_share = (int)below(m, 3) * 100;
@@ -262,6 +262,22 @@ static void check_order(model *m, const wb_batch *batch)
     each_batch(&m->backlog, look_past, &passing);
 }
 
+/* A table's first batch is due, and nothing else is under way or failing. */
+static void check_due(model *m)
+{
+    wb_outbox *outbox = &m->backlog.outbox;
+    bool seen[KEYED_TABLES] = {false};
+    if (outbox->taken.first != NULL || outbox->backlog.gate_us > now_us(m))
+        return;
+    for (const wb_batch *batch = outbox->sealed.first; batch != NULL; batch = batch->next) {
+        int table = row_at(m, batch, 0)->table;
+        if (!seen[table] && batch->due_us <= now_us(m) &&
+            wb_outbox_next_due_us(&outbox->backlog) > now_us(m))
+            flaw(m, "what is due does not show", first_n(batch));
+        seen[table] = seen[table] || (m->ordered && !wb_trial_steps_aside(batch));
+    }
+}
+
 /* What came in since this was last looked at. */
 static void check_log(model *m)
 {
@@ -298,6 +314,8 @@ static void check_doubt(model *m, const wb_batch *batch)
     }
     if (m->store.ledger ? doubted != same : doubted > 0 && !batch->in_doubt)
         flaw(m, "what is in doubt comes as something else", first_n(batch));
+    if (m->store.ledger && doubted == 0 && batch->in_doubt)
+        flaw(m, "what was settled is in doubt", first_n(batch));
     if (doubted > 0 && (doubted != wb_batch_left(batch) || !batch->in_doubt))
         flaw(m, "what is in doubt comes with others", first_n(batch));
 }
@@ -339,7 +357,7 @@ static bool blame(model *m, const wb_batch *batch, wb_err *err)
 {
     for (size_t i = 0; i < wb_batch_left(batch); i++) {
         const row *r = row_at(m, batch, i);
-        if (!r->bad && (m->well || !r->touchy))
+        if (!r->bad && (m->well || !r->touchy || chance(m, 300)))
             continue;
         wb_fail_store(err, WB_REJECT, "a bad row");
         uint64_t dice = below(m, 10);
@@ -392,6 +410,9 @@ static bool lose(model *m, const wb_batch *batch, uint64_t *superseded, wb_err *
     if (m->well || !chance(m, m->lost_share) || m->store.open_count == KEYED_OPEN)
         return false;
     uint64_t dice = below(m, 10);
+    if (blame(m, batch, err)) /* it did not come so far */
+        dice = dice < 5 ? 7 : 9;
+    *err = (wb_err){.code = WB_OK};
     if (dice < 3)
         assert_true(keyed_store_commit(&m->store, batch, table_of(batch), superseded));
     else if (dice < 8)
@@ -416,10 +437,13 @@ static void write_rows(model *m, const wb_batch *batch, uint64_t *superseded, wb
         settle(m, batch, err);
     else if (entry != NULL)
         judge(m, batch, entry, err);
-    else if ((keyed_store_holds_rows(&m->store, batch, table_of(batch)) && wait_in_vain(err)) ||
-             blame(m, batch, err))
+    else if (keyed_store_holds_rows(&m->store, batch, table_of(batch)) && wait_in_vain(err))
         settle(m, batch, err);
-    else if (!lose(m, batch, superseded, err))
+    else if (lose(m, batch, superseded, err))
+        return;
+    else if (blame(m, batch, err))
+        settle(m, batch, err);
+    else
         commit(m, batch, superseded, err);
 }
 
@@ -747,6 +771,7 @@ static bool play(uint64_t seed, bool told)
     for (int i = 0; i < STEPS && m->failed[0] == '\0'; i++) {
         step(m);
         count_rows(m);
+        check_due(m);
     }
     if (m->failed[0] == '\0')
         drain(m);
