@@ -9,7 +9,8 @@
  * A write is one simple query of several statements, which is one transaction without a BEGIN: the settings (SET
  * LOCAL, so a pooler may give the next transaction to another connection), the table's lock, the question whether it
  * still is the one that was checked, and the write. So no setting outlives a write, and no table is written to that
- * changed under an open connection.
+ * changed under an open connection. An upsert is a pipeline instead (pipeline.c), one transaction too; it writes its
+ * types out, so that a changed table is no danger to it.
  * A session is used by one thread, and a store never changes, so nothing is locked.
  *
  * The files below stand on those above them. */
@@ -300,6 +301,8 @@ void wb_pg_put_touch_insert(wb_buffer *sql, const wb_pg_session *session, const 
 
 /* The statement that writes rows of a shape, with an array for each column that it gives. */
 void wb_pg_put_upsert(wb_buffer *sql, const wb_pg_session *session, const uint64_t *shape);
+/* OID of a column's values as they are sent. */
+uint32_t wb_pg_sent_oid(const wb_pg_session *session, size_t column);
 /* Does it change nothing where the row in the table is to stay, so that its command tag tells of how many rows? */
 bool wb_pg_upsert_skips(const wb_upsert *upsert, const wb_schema *schema);
 
@@ -359,15 +362,14 @@ int wb_pg_refused(wb_pg_session *session, const wb_pg_rows *rows, const PGresult
 /* upsert_rows.c. Rows of one shape as arrays, one for each column that the shape gives. */
 typedef struct wb_pg_arrays {
     wb_pg_parameters parameters;
-    wb_buffer *columns; /* of each column of the schema */
+    uint32_t *oids;     /* of each column of the schema: that of its elements */
+    wb_buffer *columns; /* the same: the array */
 } wb_pg_arrays;
-bool wb_pg_arrays_init(wb_pg_arrays *arrays, const wb_schema *schema); /* false: no memory */
+bool wb_pg_arrays_init(wb_pg_arrays *arrays, const wb_pg_session *session); /* false: no memory */
 void wb_pg_arrays_fini(wb_pg_arrays *arrays, const wb_schema *schema);
 /* Fills them anew. False: no memory. */
-bool wb_pg_arrays_fill(wb_pg_arrays *arrays, const wb_pg_session *session, const wb_keyed_row *rows,
+bool wb_pg_arrays_fill(wb_pg_arrays *arrays, const wb_schema *schema, const wb_keyed_row *rows,
                        size_t count);
-/* OID of an array's elements: those of a column, as they are sent. */
-uint32_t wb_pg_sent_oid(const wb_pg_session *session, size_t column);
 
 /* upsert.c. Inserts rows, or updates those that are there. */
 int wb_pg_upsert(wb_pg_session *session, const wb_pg_rows *rows, const wb_deadline *deadline,

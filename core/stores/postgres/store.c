@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The PostgreSQL store: batches by COPY (copy.c), times by UPDATE (touch.c), each in a transaction of its own. Here is what all calls share: connecting, checking the table, trying again, naming the table in errors.
+ * The PostgreSQL store: batches by COPY (copy.c) or as upserts (upsert.c), times by UPDATE (touch.c), each in a transaction of its own. Here is what all calls share: connecting, checking the table, trying again, naming the table in errors.
  * What a session assumes, and how its calls end in time, is said in postgres.h.
  *
  * A store never changes after it was made, and a session is one thread's, so nothing is locked. Errors go through a

@@ -208,7 +208,7 @@ static bool is_too_long(const wb_pg_parameters *parameters)
 
 static int send_run(struct writing *w, const wb_keyed_row *rows, size_t count, wb_err *err)
 {
-    if (!wb_pg_arrays_fill(&w->arrays, w->session, rows, count))
+    if (!wb_pg_arrays_fill(&w->arrays, w->schema, rows, count))
         return wb_fail_store(err, WB_RETRY, "out of memory for rows");
     if (is_too_long(&w->arrays.parameters))
         return wb_fail_store(err, WB_REJECT, "a row is too long for one statement");
@@ -272,7 +272,7 @@ static int write_rounds(struct writing *w, const wb_keyed_round *rounds, size_t 
     w->shape = wb_alloc_zeroed(bytes);
     w->next = wb_alloc_zeroed(bytes);
     int code = WB_STORE;
-    if (w->shape != NULL && w->next != NULL && wb_pg_arrays_init(&w->arrays, w->schema)) {
+    if (w->shape != NULL && w->next != NULL && wb_pg_arrays_init(&w->arrays, w->session)) {
         code = transact(w, rounds, count, err);
         wb_pg_arrays_fini(&w->arrays, w->schema);
     } else {

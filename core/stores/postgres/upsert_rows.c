@@ -13,18 +13,23 @@
 #include "rows/row.h"
 #include "rows/value_text.h"
 
-bool wb_pg_arrays_init(wb_pg_arrays *arrays, const wb_schema *schema)
+bool wb_pg_arrays_init(wb_pg_arrays *arrays, const wb_pg_session *session)
 {
+    const wb_schema *schema = session->target.schema;
     *arrays = (wb_pg_arrays){.parameters.values =
                                  wb_alloc_zeroed(schema->count * sizeof *arrays->parameters.values),
                              .parameters.lengths = wb_alloc_zeroed(schema->count * sizeof(int)),
                              .parameters.formats = wb_alloc_zeroed(schema->count * sizeof(int)),
+                             .oids = wb_alloc_zeroed(schema->count * sizeof *arrays->oids),
                              .columns = wb_alloc_zeroed(schema->count * sizeof *arrays->columns)};
-    if (arrays->parameters.values != NULL && arrays->parameters.lengths != NULL &&
-        arrays->parameters.formats != NULL && arrays->columns != NULL)
-        return true;
-    wb_pg_arrays_fini(arrays, schema);
-    return false;
+    if (arrays->parameters.values == NULL || arrays->parameters.lengths == NULL ||
+        arrays->parameters.formats == NULL || arrays->oids == NULL || arrays->columns == NULL) {
+        wb_pg_arrays_fini(arrays, schema);
+        return false;
+    }
+    for (size_t i = 0; i < schema->count; i++)
+        arrays->oids[i] = wb_pg_sent_oid(session, i);
+    return true;
 }
 
 void wb_pg_arrays_fini(wb_pg_arrays *arrays, const wb_schema *schema)
@@ -32,6 +37,7 @@ void wb_pg_arrays_fini(wb_pg_arrays *arrays, const wb_schema *schema)
     for (size_t i = 0; arrays->columns != NULL && i < schema->count; i++)
         wb_buffer_fini(&arrays->columns[i]);
     wb_free(arrays->columns);
+    wb_free(arrays->oids);
     wb_free(arrays->parameters.values);
     wb_free(arrays->parameters.lengths);
     wb_free(arrays->parameters.formats);
@@ -99,12 +105,11 @@ static bool list(wb_pg_arrays *arrays, const wb_schema *schema)
     return true;
 }
 
-bool wb_pg_arrays_fill(wb_pg_arrays *arrays, const wb_pg_session *session, const wb_keyed_row *rows,
+bool wb_pg_arrays_fill(wb_pg_arrays *arrays, const wb_schema *schema, const wb_keyed_row *rows,
                        size_t count)
 {
-    const wb_schema *schema = session->target.schema;
     for (size_t i = 0; i < schema->count; i++)
-        begin_array(&arrays->columns[i], wb_pg_sent_oid(session, i), count);
+        begin_array(&arrays->columns[i], arrays->oids[i], count);
     for (size_t i = 0; i < count; i++)
         put_row(arrays->columns, schema, rows[i].at);
     return list(arrays, schema);
