@@ -128,13 +128,21 @@ static int check_index(const PGresult *indexes, const wb_target *target, wb_err 
 
 enum { VARCHAR_OID = 1043 };
 
-/* A domain may have a modifier, as timestamp(0) has: it rounds. */
+/* One of few digits rounds: timestamp(0), or a domain over it. */
+static bool may_round(const PGresult *columns, int row, int type)
+{
+    bool time = type == WB_TYPE_TIMESTAMPTZ || type == WB_TYPE_TIMESTAMP || type == WB_TYPE_TIME;
+    bool domain =
+        strcmp(PQgetvalue(columns, row, WB_PG_OWN_TYPE), PQgetvalue(columns, row, WB_PG_BASE)) != 0;
+    return time && (domain || strchr(PQgetvalue(columns, row, WB_PG_TYPE), '(') != NULL);
+}
+
 static bool keeps_bytes(const PGresult *columns, const wb_column *column)
 {
     int row = wb_pg_find(columns, column->name);
-    unsigned long own = strtoul(PQgetvalue(columns, row, WB_PG_OWN_TYPE), NULL, 10);
-    bool modified = strchr(PQgetvalue(columns, row, WB_PG_TYPE), '(') != NULL;
-    return own == VARCHAR_OID || (own == wb_type_oid(column->type) && !modified);
+    unsigned long base = strtoul(PQgetvalue(columns, row, WB_PG_BASE), NULL, 10);
+    return base == VARCHAR_OID ||
+           (base == wb_type_oid(column->type) && !may_round(columns, row, column->type));
 }
 
 static bool folds(const PGresult *columns, const wb_target *target)

@@ -401,11 +401,11 @@ static void aim(liar *l, int message, const struct lie *lie)
     atomic_store(&l->proxy.target, message);
 }
 
-/* libpq forgets the result that it has begun where another begins (getCopyStart, getRowDescriptions in fe-protocol3.c),
- * and nobody can free it. */
+/* libpq forgets the result that it has begun where another begins (getCopyStart, getRowDescriptions in fe-protocol3.c), or
+ * a pipeline ends (pqParseInput3), and nobody can free it. */
 static bool libpq_forgets(const struct lie *lie)
 {
-    return lie->how == INSTEAD && memchr("TGHW", lie->bytes[0], 4) != NULL;
+    return (lie->how == INSTEAD || lie->how == BEFORE) && memchr("TGHWZ", lie->bytes[0], 5) != NULL;
 }
 
 static int run_with(liar *l, size_t which, const struct lie *lie, wb_err *err)

@@ -214,6 +214,41 @@ static void the_first_of_them_stays(void **state)
     wb_schema_unref(schema);
 }
 
+/* In some tables a key's order is the rows' own, so only there. */
+static void where_keys_may_be_one(void **state)
+{
+    static const struct {
+        int type; /* enum wb_type */
+        const char *own;
+        bool folds;
+    } keys[] = {
+        {WB_TYPE_TEXT, "text", false},       {WB_TYPE_TEXT, "varchar(20)", false},
+        {WB_TYPE_TEXT, "citext", true},      {WB_TYPE_TEXT, "char(20)", true},
+        {WB_TYPE_TEXT, "id", false},         {WB_TYPE_TEXT, "text COLLATE folding", true},
+        {WB_TYPE_TIMESTAMP, "moment", true}, {WB_TYPE_TIMESTAMP, "timestamp(3)", true},
+        {WB_TYPE_INT8, "int8", false},       {WB_TYPE_TIMESTAMP, "timestamp", false},
+    };
+    fixture *f = *state;
+    sql(f, "CREATE EXTENSION IF NOT EXISTS citext WITH SCHEMA public; CREATE DOMAIN id AS text; "
+           "CREATE DOMAIN moment AS timestamp(0); CREATE COLLATION folding (provider = icu, "
+           "locale = 'und-u-ks-level2', deterministic = false)");
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        const wb_column own[] = {{.name = "a", .type = keys[i].type}, columns[2]};
+        const wb_value values[] = {keys[i].type == WB_TYPE_TEXT ? text_of("a") : integer(5),
+                                   integer(1)};
+        const int32_t merge[] = {WB_MERGE_KEEP, WB_MERGE_SET};
+        const wb_upsert upsert = {first_column, 1, -1, merge, NULL, false};
+        wb_schema *schema = schema_of(own, 2);
+        sql(f, "CREATE TABLE t (a %s UNIQUE, c int8)", keys[i].own);
+        wb_session *session = upserter(f, "t", schema, &upsert);
+        upserted(session, schema, values, 1);
+        assert_int_equal(wb_pg_table_now((wb_pg_session *)session)->folds, keys[i].folds);
+        session->class->end(session);
+        sql(f, "DROP TABLE t");
+        wb_schema_unref(schema);
+    }
+}
+
 /* An expression that is wrong for a row all the same is refused, by itself. */
 static void a_cardinality_of_its_own(void **state)
 {
@@ -311,15 +346,11 @@ static void no_deadlock(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(the_index_that_it_needs),
-        TEST(the_index_goes),
-        TEST(another_unique_index),
-        TEST(other_relations),
-        TEST(views_that_take_no_rows),
-        TEST(keys_that_are_one_there),
-        TEST(the_first_of_them_stays),
-        TEST(a_cardinality_of_its_own),
-        TEST(no_deadlock),
+        TEST(the_index_that_it_needs), TEST(the_index_goes),
+        TEST(another_unique_index),    TEST(other_relations),
+        TEST(views_that_take_no_rows), TEST(keys_that_are_one_there),
+        TEST(the_first_of_them_stays), TEST(a_cardinality_of_its_own),
+        TEST(where_keys_may_be_one),   TEST(no_deadlock),
     };
     return cmocka_run_group_tests_name("postgres_upsert_key", tests, NULL, NULL);
 }
