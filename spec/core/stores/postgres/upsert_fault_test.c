@@ -179,11 +179,11 @@ static void a_row_that_is_locked(void **state)
     own->target.write_timeout_us = SECOND_US / 5;
     sql(f, "BEGIN; UPDATE t SET note = 'locked'");
     int code = write_until(session, batch, 30 * SECOND_US, &err);
-    assert_failed(code, &err, WB_RETRY, "lock timeout");
+    assert_failed(code, &err, WB_RETRY, "timeout");
     assert_false(err.in_doubt);
     assert_non_null(own->conn);
     own->target.write_timeout_us = 60 * SECOND_US;
-    code = write_until(session, batch, SECOND_US / 5, &err); /* we are the first to give up */
+    code = write_until(session, batch, SECOND_US, &err); /* we are the first to give up */
     assert_failed(code, &err, WB_RETRY, "no answer from the server in time");
     assert_true(err.timed_out);
     assert_false(err.in_doubt);

@@ -308,13 +308,13 @@ static void *contend(void *context)
         values[3 * i] = text_of(keys[i]);
         values[3 * i + 1] = values[3 * i + 2] = integer(i);
     }
-    while (wb_now_us() < r->until_us && r->err.code == WB_OK) {
+    do {
         shuffle(values, &r->seed);
         wb_batch *batch = batch_of(r->schema, values, KEYS);
         write_until(session, batch, 30 * SECOND_US, &r->err);
         wb_batch_free(batch);
         r->writes++;
-    }
+    } while (wb_now_us() < r->until_us && r->err.code == WB_OK);
     session->class->end(session);
     free(values);
     free(keys);
