@@ -14,7 +14,7 @@ typedef struct entry {
     size_t merged; /* where its tuple is in `merged`; NOT_MERGED: it is the batch's */
     uint32_t bytes;
     uint32_t row;
-    uint32_t round;
+    uint32_t pass;
 } entry;
 
 #define NOT_MERGED SIZE_MAX
@@ -29,7 +29,7 @@ typedef struct making {
     wb_buffer keys;
     wb_buffer merged;
     wb_merging merging;
-    entry *entries; /* in the order of their keys; rounds ascend within a key */
+    entry *entries; /* in the order of their keys; passes ascend within a key */
     size_t entries_count;
     size_t keys_count; /* distinct ones */
 } making;
@@ -75,19 +75,19 @@ static size_t row_of(const wb_mark *mark)
 }
 
 /* A row of the batch, as it is. */
-static entry *put_entry(making *m, size_t row, size_t round)
+static entry *put_entry(making *m, size_t row, size_t pass)
 {
     entry *e = &m->entries[m->entries_count++];
     size_t bytes = wb_batch_begin_of(m->batch, row + 1) - wb_batch_begin_of(m->batch, row);
-    *e = (entry){NOT_MERGED, (uint32_t)bytes, (uint32_t)row, (uint32_t)round};
+    *e = (entry){NOT_MERGED, (uint32_t)bytes, (uint32_t)row, (uint32_t)pass};
     return e;
 }
 
 /* As many rows as can be one, from the first on. Answers how many. */
-static size_t merge_rows(making *m, const wb_mark *marks, size_t count, size_t round)
+static size_t merge_rows(making *m, const wb_mark *marks, size_t count, size_t pass)
 {
     size_t merged = 1;
-    entry *e = put_entry(m, row_of(marks), round);
+    entry *e = put_entry(m, row_of(marks), pass);
     wb_merging_begin(&m->merging, tuple_at(m, e->row));
     while (merged < count && wb_merging_add(&m->merging, tuple_at(m, row_of(&marks[merged]))))
         merged++;
@@ -107,9 +107,9 @@ static void fold_key(making *m, const wb_mark *marks, size_t count)
             put_entry(m, row_of(&marks[i]), i);
         return;
     }
-    size_t round = 0;
-    for (size_t at = 0; at < count; round++)
-        at += merge_rows(m, marks + at, count - at, round);
+    size_t pass = 0;
+    for (size_t at = 0; at < count; pass++)
+        at += merge_rows(m, marks + at, count - at, pass);
 }
 
 static bool fold_keys(making *m)
@@ -124,28 +124,28 @@ static bool fold_keys(making *m)
     return !m->merged.failed && !wb_merging_failed(&m->merging);
 }
 
-/* ---- rounds ---- */
+/* ---- passes ---- */
 
-static size_t count_rounds(const making *m)
+static size_t count_passes(const making *m)
 {
     size_t count = 0;
     for (size_t i = 0; i < m->entries_count; i++)
-        if (m->entries[i].round >= count)
-            count = m->entries[i].round + 1;
+        if (m->entries[i].pass >= count)
+            count = m->entries[i].pass + 1;
     return count;
 }
 
-/* Says where each round begins. Its count is 0 then. */
-static void begin_rounds(const making *m, wb_keyed *keyed)
+/* Says where each pass begins. Its count is 0 then. */
+static void begin_passes(const making *m, wb_keyed *keyed)
 {
     const wb_keyed_row *rows = keyed->rows;
     for (size_t i = 0; i < m->entries_count; i++)
-        keyed->rounds[m->entries[i].round].count++;
+        keyed->passes[m->entries[i].pass].count++;
     for (size_t i = 0; i < keyed->count; i++) {
-        wb_keyed_round *round = &keyed->rounds[i];
-        round->rows = rows;
-        rows += round->count;
-        round->count = 0;
+        wb_keyed_pass *pass = &keyed->passes[i];
+        pass->rows = rows;
+        rows += pass->count;
+        pass->count = 0;
     }
 }
 
@@ -160,8 +160,8 @@ static void put_rows(const making *m, wb_keyed *keyed)
 {
     for (size_t i = 0; i < m->entries_count; i++) {
         const entry *e = &m->entries[i];
-        wb_keyed_round *round = &keyed->rounds[e->round];
-        size_t at = (size_t)(round->rows - keyed->rows) + round->count++;
+        wb_keyed_pass *pass = &keyed->passes[e->pass];
+        size_t at = (size_t)(pass->rows - keyed->rows) + pass->count++;
         keyed->rows[at] = (wb_keyed_row){tuple_of(m, e), e->bytes, e->row};
     }
 }
@@ -174,16 +174,16 @@ static size_t superseded(const making *m)
     return m->count - (m->merges ? m->entries_count : m->keys_count);
 }
 
-static bool make_rounds(making *m, wb_keyed *keyed)
+static bool make_passes(making *m, wb_keyed *keyed)
 {
-    *keyed = (wb_keyed){.count = count_rounds(m), .rows_count = m->entries_count};
-    keyed->rounds = wb_alloc_zeroed((keyed->count + 1) * sizeof *keyed->rounds);
+    *keyed = (wb_keyed){.count = count_passes(m), .rows_count = m->entries_count};
+    keyed->passes = wb_alloc_zeroed((keyed->count + 1) * sizeof *keyed->passes);
     keyed->rows = wb_alloc((keyed->rows_count + 1) * sizeof *keyed->rows);
-    if (keyed->rounds == NULL || keyed->rows == NULL) {
+    if (keyed->passes == NULL || keyed->rows == NULL) {
         wb_keyed_fini(keyed);
         return false;
     }
-    begin_rounds(m, keyed);
+    begin_passes(m, keyed);
     put_rows(m, keyed);
     keyed->superseded = superseded(m);
     keyed->merged = m->merged.data;
@@ -211,14 +211,14 @@ bool wb_keyed_of(const wb_batch *batch, const bool *there, const wb_upsert *upse
         return true;
     m.merges = wb_upsert_merges(upsert, batch->schema);
     bool made = wb_merging_init(&m.merging, upsert, batch->schema) && sort_keys(&m, there) &&
-                fold_keys(&m) && make_rounds(&m, keyed);
+                fold_keys(&m) && make_passes(&m, keyed);
     free_making(&m);
     return made;
 }
 
 void wb_keyed_fini(wb_keyed *keyed)
 {
-    wb_free(keyed->rounds);
+    wb_free(keyed->passes);
     wb_free(keyed->rows);
     wb_free(keyed->merged);
     *keyed = (wb_keyed){0};

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * A batch's rows as an upsert writes them. They go in rounds: one statement each, in order, of one transaction. A key is
- * once in a round, and a round is sorted by key (rows/upsert_key.h), so that two writers never wait for each other in a
+ * A batch's rows as an upsert writes them. They go in passes: one statement each, in order, of one transaction. A key is
+ * once in a pass, and a pass is sorted by key (rows/upsert_key.h), so that two writers never wait for each other in a
  * circle. Rows of one key become one where the upsert merges (rows/merge_rows.h); where it does not, or two of them can't
- * be one, the later one goes to a later round. Pure, no locks: its owner calls. Only memory fails. */
+ * be one, the later one goes to a later pass. Pure, no locks: its owner calls. Only memory fails. */
 #ifndef WB_KEYED_H
 #define WB_KEYED_H
 
@@ -15,16 +15,16 @@ typedef struct wb_keyed_row {
 } wb_keyed_row;
 
 /* Not empty. */
-typedef struct wb_keyed_round {
+typedef struct wb_keyed_pass {
     const wb_keyed_row *rows;
     size_t count;
-} wb_keyed_round;
+} wb_keyed_pass;
 
 /* It borrows from the batch, which has to stay as it is. */
 typedef struct wb_keyed {
-    size_t count; /* of rounds; 0: there are no rows */
-    wb_keyed_round *rounds;
-    size_t rows_count; /* of all rounds */
+    size_t count; /* of passes; 0: there are no rows */
+    wb_keyed_pass *passes;
+    size_t rows_count; /* of all passes */
     wb_keyed_row *rows;
     /* Rows whose values are not to be seen after this write, as another of their key replaced them or came before. A row
      * that went into a sum, a min, a max, a first or a last is seen, and so is what an expression is made of. */

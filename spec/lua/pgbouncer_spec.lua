@@ -43,6 +43,7 @@ describe("behind PgBouncer", function()
     before_each(function()
         sql "DROP TABLE IF EXISTS t, used; CREATE TABLE t (id uuid PRIMARY KEY, n int8); "
         sql "CREATE TABLE used (id uuid PRIMARY KEY, at timestamptz)"
+        sql "DROP TABLE IF EXISTS keyed; CREATE TABLE keyed (id uuid, n int8 PRIMARY KEY)"
     end)
 
     after_each(function()
@@ -52,8 +53,8 @@ describe("behind PgBouncer", function()
 
     local function batcher_of(given)
         local batcher_options = { store = writebehind.postgres { conninfo = conninfo,
-            idle_timeout = given.idle_timeout }, table = "t", schema = schema, interval = 60,
-            retry = { initial = 0.01, max = 0.02 }, log = function() end }
+            idle_timeout = given.idle_timeout }, table = given.table or "t", schema = schema, interval = 60,
+            upsert = given.upsert, dedupe = given.dedupe, retry = { initial = 0.01, max = 0.02 }, log = function() end }
         return assert(writebehind.batcher(batcher_options))
     end
 
@@ -70,7 +71,10 @@ describe("behind PgBouncer", function()
         local described = assert(store:schema "t")
         assert.equal(2, #described:columns())
         assert(store:execute "CREATE TABLE IF NOT EXISTS other (n int8)")
-        local batchers = { batcher_of {}, batcher_of {}, batcher_of {} }
+        local upsert = { key = { "n" } }
+        local batchers = { batcher_of {}, batcher_of {}, batcher_of { dedupe = "ledger" },
+            batcher_of { table = "keyed", upsert = upsert },
+            batcher_of { table = "keyed", upsert = upsert, dedupe = "ledger" } }
         local tracker = assert(writebehind.tracker { store = store, table = "used", key = "id", column = "at",
             interval = 60 })
         for round = 1, 20 do
@@ -92,6 +96,8 @@ describe("behind PgBouncer", function()
         assert.equal(20, tracker:stats().updated)
         assert(tracker:close(process.PATIENCE))
         assert.equal("60", sql "SELECT count(*) FROM t")
+        assert.equal("20", sql "SELECT count(*) FROM keyed")
+        assert.equal("40", sql "SELECT count(*) FROM writebehind_ledger")
         assert.equal(before, settings())
         assert.equal("1", sql("SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' "
             .. "AND pid <> pg_backend_pid()"))

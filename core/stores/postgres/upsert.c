@@ -5,7 +5,7 @@
  *
  * Rows go in the order of their keys, and runs too, so that two writers never wait for each other in a circle. Where the
  * table takes keys of other bytes for one (citext, a collation), the bytes' order would decide which row is the later:
- * rows go in their own order there, and a round in one statement, which fails (21000) if two keys of it are one. Then all is
+ * rows go in their own order there, and a pass in one statement, which fails (21000) if two keys of it are one. Then all is
  * done once more, with a statement for each row.
  *
  * What a statement is refused for before it meets a row is no row's fault: that is why it is prepared by itself.
@@ -216,7 +216,7 @@ static int send_run(struct writing *w, const wb_keyed_row *rows, size_t count, w
     return code == WB_OK ? note(w, ROWS, count, err) : code;
 }
 
-static int send_round(struct writing *w, const wb_keyed_row *rows, size_t count, wb_err *err)
+static int send_pass(struct writing *w, const wb_keyed_row *rows, size_t count, wb_err *err)
 {
     int code = WB_OK;
     while (count > 0 && code == WB_OK) {
@@ -247,14 +247,14 @@ static int commit(struct writing *w, wb_err *err)
 
 /* ---- a write ---- */
 
-static int transact(struct writing *w, const wb_keyed_round *rounds, size_t count, wb_err *err)
+static int transact(struct writing *w, const wb_keyed_pass *passes, size_t count, wb_err *err)
 {
     int code = wb_pg_pipe_open(w->session, err);
     if (code != WB_OK)
         return code;
     code = send_first(w, err);
     for (size_t i = 0; i < count && code == WB_OK; i++)
-        code = send_round(w, rounds[i].rows, rounds[i].count, err);
+        code = send_pass(w, passes[i].rows, passes[i].count, err);
     if (code == WB_OK)
         code = read_all(w, err);
     if (code == WB_OK)
@@ -263,7 +263,7 @@ static int transact(struct writing *w, const wb_keyed_round *rounds, size_t coun
     return code;
 }
 
-static int write_rounds(struct writing *w, const wb_keyed_round *rounds, size_t count, wb_err *err)
+static int write_passes(struct writing *w, const wb_keyed_pass *passes, size_t count, wb_err *err)
 {
     size_t bytes = (wb_shape_words(w->schema) + 1) * sizeof *w->shape;
     w->rows = w->changed = w->answered = 0;
@@ -273,7 +273,7 @@ static int write_rounds(struct writing *w, const wb_keyed_round *rounds, size_t 
     w->next = wb_alloc_zeroed(bytes);
     int code = WB_STORE;
     if (w->shape != NULL && w->next != NULL && wb_pg_arrays_init(&w->arrays, w->session)) {
-        code = transact(w, rounds, count, err);
+        code = transact(w, passes, count, err);
         wb_pg_arrays_fini(&w->arrays, w->schema);
     } else {
         wb_fail_store(err, WB_RETRY, "out of memory for a write");
@@ -287,8 +287,8 @@ static int write_rounds(struct writing *w, const wb_keyed_round *rounds, size_t 
 static void sort_by_arrival(wb_keyed *keyed)
 {
     for (size_t i = 0, from = 0; i < keyed->count; i++) {
-        qsort(keyed->rows + from, keyed->rounds[i].count, sizeof *keyed->rows, by_arrival);
-        from += keyed->rounds[i].count;
+        qsort(keyed->rows + from, keyed->passes[i].count, sizeof *keyed->rows, by_arrival);
+        from += keyed->passes[i].count;
     }
 }
 
@@ -299,7 +299,7 @@ static int write_one_by_one(struct writing *w, wb_keyed *keyed, wb_err *err)
     w->most_rows = 1;
     if (err != NULL)
         *err = (wb_err){.code = WB_OK};
-    return write_rounds(w, &(wb_keyed_round){keyed->rows, keyed->rows_count}, 1, err);
+    return write_passes(w, &(wb_keyed_pass){keyed->rows, keyed->rows_count}, 1, err);
 }
 
 static int write_keyed(struct writing *w, wb_keyed *keyed, wb_err *err)
@@ -309,7 +309,7 @@ static int write_keyed(struct writing *w, wb_keyed *keyed, wb_err *err)
     w->most_bytes = folds ? ROUND_BYTES : RUN_BYTES;
     if (folds)
         sort_by_arrival(keyed);
-    int code = write_rounds(w, keyed->rounds, keyed->count, err);
+    int code = write_passes(w, keyed->passes, keyed->count, err);
     if (code == WB_OK || strcmp(err->sqlstate, "21000") != 0)
         return code;
     return write_one_by_one(w, keyed, err);

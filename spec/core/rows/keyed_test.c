@@ -37,7 +37,7 @@ typedef struct row {
     int id, tenant;    /* of a few */
     int64_t at;        /* 0: NULL */
     int64_t sum, left; /* left 0: absent */
-    int round;
+    int pass;
     size_t first;
 } row;
 
@@ -118,7 +118,7 @@ static bool merge(int which, row *older, const row *newer)
     return true;
 }
 
-/* What is to be written of a list of rows, in the order of rounds and then of keys. Answers how many. */
+/* What is to be written of a list of rows, in the order of passes and then of keys. Answers how many. */
 static size_t arrange(int which, const row *rows, const bool *there, size_t count, row *out,
                       size_t *superseded)
 {
@@ -130,13 +130,13 @@ static size_t arrange(int which, const row *rows, const bool *there, size_t coun
         written++;
         for (size_t j = 0; j < made; j++)
             if (compare_keys(&out[j], &rows[i]) == 0)
-                last = j; /* of a key, later rounds are made later */
+                last = j; /* of a key, later passes are made later */
         keys += last == SIZE_MAX;
         if (last != SIZE_MAX && merge(which, &out[last], &rows[i]))
             continue;
         out[made] = rows[i];
         out[made].first = i;
-        out[made++].round = last == SIZE_MAX ? 0 : out[last].round + 1;
+        out[made++].pass = last == SIZE_MAX ? 0 : out[last].pass + 1;
     }
     *superseded = which == PLAIN ? written - keys : written - made;
     if (which == SUMS || which == EXPRESSION)
@@ -147,7 +147,7 @@ static size_t arrange(int which, const row *rows, const bool *there, size_t coun
 static int compare_arranged(const void *a, const void *b)
 {
     const row *x = a, *y = b;
-    return x->round != y->round ? x->round - y->round : compare_keys(x, y);
+    return x->pass != y->pass ? x->pass - y->pass : compare_keys(x, y);
 }
 
 static void check_row(const wb_schema *schema, const wb_keyed_row *got, const row *expected)
@@ -183,12 +183,12 @@ static void check_arranged(const wb_batch *batch, int which, const row *rows, co
     assert_true(wb_keyed_of(batch, there, &k.upsert, &keyed));
     assert_int_equal(keyed.rows_count, count);
     assert_int_equal(keyed.superseded, superseded);
-    assert_int_equal(keyed.count, count == 0 ? 0 : expected[count - 1].round + 1);
-    for (size_t round = 0; round < keyed.count; round++) {
-        assert_true(keyed.rounds[round].count > 0);
-        for (size_t i = 0; i < keyed.rounds[round].count; i++, at++) {
-            assert_int_equal(expected[at].round, round);
-            check_row(batch->schema, &keyed.rounds[round].rows[i], &expected[at]);
+    assert_int_equal(keyed.count, count == 0 ? 0 : expected[count - 1].pass + 1);
+    for (size_t pass = 0; pass < keyed.count; pass++) {
+        assert_true(keyed.passes[pass].count > 0);
+        for (size_t i = 0; i < keyed.passes[pass].count; i++, at++) {
+            assert_int_equal(expected[at].pass, pass);
+            check_row(batch->schema, &keyed.passes[pass].rows[i], &expected[at]);
         }
     }
     assert_int_equal(at, count);
@@ -293,14 +293,14 @@ static void check_order(int type, int other, const key *keys, size_t count, uint
     assert_true(wb_keyed_of(batch, NULL, &upsert, &keyed));
     assert_int_equal(keyed.count, 1 + (twice > 0));
     assert_int_equal(keyed.superseded, twice);
-    assert_int_equal(keyed.rounds[0].count, count);
+    assert_int_equal(keyed.passes[0].count, count);
     for (size_t i = 0; i < count; i++)
-        assert_int_equal(wb_row_value(schema, keyed.rounds[0].rows[i].at, 2).i, i);
+        assert_int_equal(wb_row_value(schema, keyed.passes[0].rows[i].at, 2).i, i);
     for (size_t i = 0; i < twice; i++) {
-        const wb_keyed_row *late = &keyed.rounds[1].rows[i];
+        const wb_keyed_row *late = &keyed.passes[1].rows[i];
         int64_t number = wb_row_value(schema, late->at, 2).i;
         assert_true(i == 0 || number > wb_row_value(schema, late[-1].at, 2).i);
-        assert_true(keyed.rounds[0].rows[number].row < late->row);
+        assert_true(keyed.passes[0].rows[number].row < late->row);
     }
     wb_keyed_fini(&keyed);
     wb_batch_free(batch);
@@ -388,8 +388,8 @@ static void one_key(void **state)
         assert_int_equal(keyed.count, merges ? 1 : ROWS);
         assert_int_equal(keyed.superseded, which == SUMS || which == EXPRESSION ? 0 : ROWS - 1);
         for (size_t i = 0; i < keyed.count; i++) {
-            assert_int_equal(keyed.rounds[i].count, 1);
-            assert_int_equal(keyed.rounds[i].rows->row, i);
+            assert_int_equal(keyed.passes[i].count, 1);
+            assert_int_equal(keyed.passes[i].rows->row, i);
         }
         if (which == SUMS)
             assert_int_equal(wb_row_value(schema, keyed.rows->at, SUM).i, 0);

@@ -77,11 +77,11 @@ static keyed_cells cells_at(const wb_batch *batch, size_t row)
     return cells_of(batch->schema, wb_batch_row(batch, row, &bytes));
 }
 
-static void write_round(keyed_store *store, const wb_schema *schema, const wb_keyed_round *round,
-                        int table)
+static void write_pass(keyed_store *store, const wb_schema *schema, const wb_keyed_pass *pass,
+                       int table)
 {
-    for (size_t i = 0, keys = 0; i < round->count; i++) {
-        keyed_cells row = cells_of(schema, round->rows[i].at);
+    for (size_t i = 0, keys = 0; i < pass->count; i++) {
+        keyed_cells row = cells_of(schema, pass->rows[i].at);
         assert_true(keys >> row.value[KEYED_KEY] == 0); /* ascending, each once */
         keys |= (size_t)1 << row.value[KEYED_KEY];
         keyed_fold(store->upsert, &store->cells[table][row.value[KEYED_KEY]], &row);
@@ -115,7 +115,7 @@ bool keyed_store_commit(keyed_store *store, const wb_batch *batch, int table, ui
     if (store->upsert != NULL && !wb_keyed_of(batch, NULL, store->upsert, &keyed))
         return false;
     for (size_t i = 0; i < keyed.count; i++)
-        write_round(store, batch->schema, &keyed.rounds[i], table);
+        write_pass(store, batch->schema, &keyed.passes[i], table);
     *superseded = keyed.superseded;
     wb_keyed_fini(&keyed);
     note_rows(store, batch);

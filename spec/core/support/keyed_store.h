@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * A store of the tests, whose tables have a key: it takes a batch as a server would, by wb_keyed_of in rounds, whole or not
+ * A store of the tests, whose tables have a key: it takes a batch as a server would, by wb_keyed_of in passes, whole or not
  * at all, and remembers which row came in when. A write may stay open: what it wrote is in once it ends, or never, and
  * until then its rows' keys are locked, and so is its key in the ledger. Rows have KEYED_COLUMNS columns of int8: the
  * row's number, its key, and values. Not locked: one thread. A store that has no room left fails the test. */
