@@ -273,6 +273,7 @@ enum { WRITERS = 4, KEYS = 1500, KEY_BYTES = 250 };
 
 struct rival {
     fixture *f;
+    const char *table;
     wb_schema *schema;
     uint64_t seed;
     int64_t until_us;
@@ -291,13 +292,16 @@ static void shuffle(wb_value *values, uint64_t *seed)
     }
 }
 
+/* ThreadSanitizer does not see that mremap gives one thread's memory to another. */
+static pthread_mutex_t memory = PTHREAD_MUTEX_INITIALIZER;
+
 /* Keys of enough bytes for several statements. */
 static void *contend(void *context)
 {
     struct rival *r = context;
     char(*keys)[KEY_BYTES + 1] = calloc(KEYS, sizeof *keys);
     wb_value *values = calloc(3 * KEYS, sizeof *values);
-    wb_target target = {.table = in_space(r->f, "t"),
+    wb_target target = {.table = r->table,
                         .schema = r->schema,
                         .upsert = &by_a,
                         .dedupe_column = -1,
@@ -310,9 +314,13 @@ static void *contend(void *context)
     }
     do {
         shuffle(values, &r->seed);
+        pthread_mutex_lock(&memory);
         wb_batch *batch = batch_of(r->schema, values, KEYS);
+        pthread_mutex_unlock(&memory);
         write_until(session, batch, 30 * SECOND_US, &r->err);
+        pthread_mutex_lock(&memory);
         wb_batch_free(batch);
+        pthread_mutex_unlock(&memory);
         r->writes++;
     } while (wb_now_us() < r->until_us && r->err.code == WB_OK);
     session->class->end(session);
@@ -325,12 +333,13 @@ static void no_deadlock(void **state)
 {
     fixture *f = *state;
     wb_schema *schema = schema_of(columns, 3);
+    const char *table = in_space(f, "t");
     struct rival rivals[WRITERS];
     pthread_t threads[WRITERS];
     int64_t until_us = wb_now_us() + (getenv("CI_LONG") != NULL ? 10 : 2) * SECOND_US;
     sql(f, "CREATE TABLE t (a text UNIQUE, b int8, c int8) WITH (fillfactor = 20)");
     for (int i = 0; i < WRITERS; i++) {
-        rivals[i] = (struct rival){f, schema, (uint64_t)i + 1, until_us, 0, {.code = WB_OK}};
+        rivals[i] = (struct rival){f, table, schema, (uint64_t)i + 1, until_us, 0, {.code = WB_OK}};
         assert_int_equal(pthread_create(&threads[i], NULL, contend, &rivals[i]), 0);
     }
     for (int i = 0; i < WRITERS; i++) {
