@@ -3,6 +3,8 @@
  * in which they came. They are folded from left to right, as far as two can be one. Invariant: the batch is only read. */
 #include "rows/keyed.h"
 
+#include <stdlib.h>
+
 #include "base/buffer.h"
 #include "base/env.h"
 #include "rows/keysort.h"
@@ -203,17 +205,50 @@ static void free_making(making *m)
     wb_free(m->entries);
 }
 
+static bool make(making *m, const bool *there, wb_keyed *keyed)
+{
+    *keyed = (wb_keyed){0};
+    if (wb_batch_left(m->batch) == 0)
+        return true;
+    bool made = wb_merging_init(&m->merging, m->upsert, m->batch->schema) && sort_keys(m, there) &&
+                fold_keys(m) && make_passes(m, keyed);
+    free_making(m);
+    return made;
+}
+
 bool wb_keyed_of(const wb_batch *batch, const bool *there, const wb_upsert *upsert, wb_keyed *keyed)
 {
+    making m = {
+        .batch = batch, .upsert = upsert, .merges = wb_upsert_merges(upsert, batch->schema)};
+    return make(&m, there, keyed);
+}
+
+static int by_arrival(const void *a, const void *b)
+{
+    uint32_t one = ((const wb_keyed_row *)a)->row, other = ((const wb_keyed_row *)b)->row;
+    return (one > other) - (one < other);
+}
+
+bool wb_keyed_as_they_came(const wb_batch *batch, const bool *there, const wb_upsert *upsert,
+                           wb_keyed *keyed)
+{
     making m = {.batch = batch, .upsert = upsert};
-    *keyed = (wb_keyed){0};
-    if (wb_batch_left(batch) == 0)
-        return true;
-    m.merges = wb_upsert_merges(upsert, batch->schema);
-    bool made = wb_merging_init(&m.merging, upsert, batch->schema) && sort_keys(&m, there) &&
-                fold_keys(&m) && make_passes(&m, keyed);
-    free_making(&m);
-    return made;
+    if (!make(&m, there, keyed))
+        return false;
+    if (keyed->count > 0) {
+        qsort(keyed->rows, keyed->rows_count, sizeof *keyed->rows, by_arrival);
+        keyed->passes[0] = (wb_keyed_pass){keyed->rows, keyed->rows_count};
+        keyed->count = 1;
+    }
+    keyed->as_they_came = true;
+    return true;
+}
+
+size_t wb_keyed_superseded(const wb_keyed *keyed, size_t unchanged)
+{
+    if (!keyed->as_they_came)
+        return keyed->superseded + unchanged;
+    return unchanged > keyed->superseded ? unchanged : keyed->superseded;
 }
 
 void wb_keyed_fini(wb_keyed *keyed)

@@ -29,6 +29,7 @@ typedef struct wb_keyed {
     /* Rows whose values are not to be seen after this write, as another of their key replaced them or came before. A row
      * that went into a sum, a min, a max, a first or a last is seen, and so is what an expression is made of. */
     size_t superseded;
+    bool as_they_came;
     char *merged; /* the tuples that are of no row alone */
 } wb_keyed;
 
@@ -36,6 +37,12 @@ typedef struct wb_keyed {
  * no memory, and nothing to free. */
 bool wb_keyed_of(const wb_batch *batch, const bool *there, const wb_upsert *upsert,
                  wb_keyed *keyed);
+/* The same where keys of other bytes may be one in the table: each row is as it came, and all are one pass, in the order
+ * in which they came. */
+bool wb_keyed_as_they_came(const wb_batch *batch, const bool *there, const wb_upsert *upsert,
+                           wb_keyed *keyed);
+/* So many rows of all passes the table had newer ones of. Of rows as they came those may be the same: no fewer are known. */
+size_t wb_keyed_superseded(const wb_keyed *keyed, size_t unchanged);
 void wb_keyed_fini(wb_keyed *keyed);
 
 #endif

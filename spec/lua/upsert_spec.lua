@@ -126,6 +126,32 @@ for peer, open in pairs(peers) do
             assert.equal(3, tonumber(stats.superseded))
         end)
 
+        it("has the later one where the table takes two keys for one", function()
+            local postgresql = peer ~= "SQLite"
+            local key = postgresql and "citext" or "text COLLATE NOCASE"
+            if postgresql then
+                sql "CREATE EXTENSION IF NOT EXISTS citext"
+            end
+            local function check(upsert, rows, expected, schema)
+                sql(("DROP TABLE %s"):format(name))
+                sql(("CREATE TABLE %s (key %s PRIMARY KEY, n int8, at int8 DEFAULT 7, id uuid)"):format(name, key))
+                local batcher = assert(writebehind.batcher { store = store, table = name, schema = schema or SCHEMA,
+                    interval = 60, upsert = upsert })
+                for _, row in ipairs(rows) do
+                    assert(batcher:add { key = row[1], n = row[2], at = row[3] })
+                end
+                assert(batcher:close(process.PATIENCE))
+                assert.equal(expected, sql(("SELECT n, at FROM %s"):format(name)))
+            end
+            check({ key = { "key" } }, { { "a", 1, 1 }, { "A", 2, 2 } }, "2|2")
+            check({ key = { "key" }, newest = "at" }, { { "A", 1, 5 }, { "a", 2, 5 }, { "A", 3, 5 } }, "3|5")
+            check({ key = { "key" }, merge = { n = "last" } }, { { "A", 1, 1 }, { "a", 2, 2 }, { "A", 3, 3 } }, "3|3")
+            check({ key = { "key" }, merge = { n = "first" } }, {
+                { "A", nil, 1 }, { "a", 2, 2 }, { "A", 3, 3 } }, "2|3")
+            check({ key = { "key" } }, { { "A", 1 }, { "A", 2 }, { "a", 3, 1 } }, "3|1", writebehind.schema {
+                { "key", "text" }, { "n", "int8" }, { "at", "int8", server_default = true } })
+        end)
+
         it("has the last of each key, in the order of the adds", function()
             local stats = write({ key = { "key" } }, { { "a", 1, 3 }, { "a", 2, 2 }, { "b", 3 }, false, { "a", 4, 1 } })
             assert_table "a|4|1\nb|3|-1"

@@ -6,7 +6,7 @@
  * Rows go in the order of their keys, and runs too, so that two writers never wait for each other in a circle. Where the
  * table takes keys of other bytes for one (citext, a collation), the bytes' order would decide which row is the later:
  * rows go in their own order there, and a pass in one statement, which fails (21000) if two keys of it are one. Then all is
- * done once more, with a statement for each row.
+ * done once more, with a statement for each row as it came; or at once, where a pass would take several statements.
  *
  * What a statement is refused for before it meets a row is no row's fault: that is why it is prepared by itself.
  * Used by the session's thread, so not locked. Fails as wire.c and errors.c say, or with RETRY without memory. */
@@ -263,24 +263,19 @@ static int transact(struct writing *w, const wb_keyed_pass *passes, size_t count
     return code;
 }
 
-static int write_passes(struct writing *w, const wb_keyed_pass *passes, size_t count, wb_err *err)
+static int write_passes(struct writing *w, const wb_keyed *keyed, wb_err *err)
 {
-    size_t bytes = (wb_shape_words(w->schema) + 1) * sizeof *w->shape;
     w->rows = w->changed = w->answered = 0;
     w->prepared = w->refused = false;
     w->sent = WB_BUFFER_EMPTY;
-    w->shape = wb_alloc_zeroed(bytes);
-    w->next = wb_alloc_zeroed(bytes);
     int code = WB_STORE;
-    if (w->shape != NULL && w->next != NULL && wb_pg_arrays_init(&w->arrays, w->session)) {
-        code = transact(w, passes, count, err);
+    if (wb_pg_arrays_init(&w->arrays, w->session)) {
+        code = transact(w, keyed->passes, keyed->count, err);
         wb_pg_arrays_fini(&w->arrays, w->schema);
     } else {
         wb_fail_store(err, WB_RETRY, "out of memory for a write");
     }
     wb_buffer_fini(&w->sent);
-    wb_free(w->shape);
-    wb_free(w->next);
     return code;
 }
 
@@ -292,14 +287,27 @@ static void sort_by_arrival(wb_keyed *keyed)
     }
 }
 
-/* Each row in a statement of its own, in the order in which they came. */
+/* Where keys of other bytes may be one. What goes in one statement shows it if they are. What goes in several does not, and
+ * is not in the rows' own order if two of them have the same bytes. */
+static bool shows_order(struct writing *w, const wb_keyed *keyed)
+{
+    const wb_keyed_pass *first = keyed->passes;
+    if (keyed->count == 0 || (keyed->count == 1 && keyed->merged == NULL))
+        return true;
+    wb_shape_read(w->schema, first->rows->at, w->shape);
+    return run_of(w, first->rows, first->count) == first->count;
+}
+
+/* Each row in a statement of its own, as it is, in the order in which they came. */
 static int write_one_by_one(struct writing *w, wb_keyed *keyed, wb_err *err)
 {
-    qsort(keyed->rows, keyed->rows_count, sizeof *keyed->rows, by_arrival);
-    w->most_rows = 1;
+    wb_keyed_fini(keyed);
     if (err != NULL)
         *err = (wb_err){.code = WB_OK};
-    return write_passes(w, &(wb_keyed_pass){keyed->rows, keyed->rows_count}, 1, err);
+    if (!wb_keyed_as_they_came(w->batch->batch, w->batch->there, w->session->target.upsert, keyed))
+        return wb_fail_store(err, WB_RETRY, "out of memory for the rows' keys");
+    w->most_rows = 1;
+    return write_passes(w, keyed, err);
 }
 
 static int write_keyed(struct writing *w, wb_keyed *keyed, wb_err *err)
@@ -309,30 +317,44 @@ static int write_keyed(struct writing *w, wb_keyed *keyed, wb_err *err)
     w->most_bytes = folds ? ROUND_BYTES : RUN_BYTES;
     if (folds)
         sort_by_arrival(keyed);
-    int code = write_passes(w, keyed->passes, keyed->count, err);
+    if (folds && !shows_order(w, keyed))
+        return write_one_by_one(w, keyed, err);
+    int code = write_passes(w, keyed, err);
     if (code == WB_OK || strcmp(err->sqlstate, "21000") != 0)
         return code;
     return write_one_by_one(w, keyed, err);
 }
 
+static int write_all(struct writing *w, wb_err *err)
+{
+    wb_keyed keyed;
+    const wb_upsert *upsert = w->session->target.upsert;
+    if (!wb_keyed_of(w->batch->batch, w->batch->there, upsert, &keyed))
+        return wb_fail_store(err, WB_RETRY, "out of memory for the rows' keys");
+    int code = write_keyed(w, &keyed, err);
+    if (code == WB_OK)
+        w->session->base.superseded = wb_keyed_superseded(
+            &keyed, wb_pg_upsert_skips(upsert, w->schema) ? (size_t)(w->rows - w->changed) : 0);
+    wb_keyed_fini(&keyed);
+    return code;
+}
+
 int wb_pg_upsert(wb_pg_session *session, const wb_pg_rows *rows, const wb_deadline *deadline,
                  bool *begun, wb_err *err)
 {
-    const wb_upsert *upsert = session->target.upsert;
     struct writing w = {.session = session,
                         .batch = rows,
                         .schema = rows->batch->schema,
                         .deadline = deadline,
                         .begun = begun};
-    wb_keyed keyed;
+    size_t bytes = (wb_shape_words(w.schema) + 1) * sizeof *w.shape;
     session->base.superseded = 0;
-    if (!wb_keyed_of(rows->batch, rows->there, upsert, &keyed))
-        return wb_fail_store(err, WB_RETRY, "out of memory for the rows' keys");
-    int code = write_keyed(&w, &keyed, err);
-    if (code == WB_OK)
-        session->base.superseded =
-            keyed.superseded +
-            (wb_pg_upsert_skips(upsert, w.schema) ? (size_t)(w.rows - w.changed) : 0);
-    wb_keyed_fini(&keyed);
+    w.shape = wb_alloc_zeroed(bytes);
+    w.next = wb_alloc_zeroed(bytes);
+    int code = w.shape != NULL && w.next != NULL
+                   ? write_all(&w, err)
+                   : wb_fail_store(err, WB_RETRY, "out of memory for a write");
+    wb_free(w.shape);
+    wb_free(w.next);
     return code;
 }

@@ -46,7 +46,7 @@ int wb_sqlite_insert_prepare(wb_sqlite_insert *insert, wb_sqlite_connection *con
     }
     if (target->upsert == NULL)
         return WB_OK;
-    int code = wb_sqlite_upsert_check(connection, target, table, err);
+    int code = wb_sqlite_upsert_check(connection, target, table, &insert->folds, err);
     return code == WB_OK ? wb_sqlite_shaped_check(insert, err) : code;
 }
 
@@ -69,11 +69,14 @@ static int rows_step_unless_there(wb_sqlite_insert *insert, const wb_batch *batc
     return code;
 }
 
-/* By key, so that SQLite finds its pages in their order. */
+/* By key, so that SQLite finds its pages in their order; but as they came where a collation may take two keys for one. */
 static int rows_upsert(wb_sqlite_insert *insert, const wb_batch *batch, wb_err *err)
 {
     wb_keyed keyed;
-    if (!wb_keyed_of(batch, NULL, insert->target->upsert, &keyed))
+    const wb_upsert *upsert = insert->target->upsert;
+    bool made = insert->folds ? wb_keyed_as_they_came(batch, NULL, upsert, &keyed)
+                              : wb_keyed_of(batch, NULL, upsert, &keyed);
+    if (!made)
         return wb_sqlite_no_memory(insert->connection, err);
     size_t changed = 0;
     int code = WB_OK;
@@ -86,9 +89,8 @@ static int rows_upsert(wb_sqlite_insert *insert, const wb_batch *batch, wb_err *
             name_row(insert, row->row, err);
     }
     wb_sqlite_shaped_clear(&insert->shaped);
-    insert->superseded = keyed.superseded;
-    if (wb_sqlite_upsert_skips(insert->target))
-        insert->superseded += keyed.rows_count - changed;
+    insert->superseded = wb_keyed_superseded(
+        &keyed, wb_sqlite_upsert_skips(insert->target) ? keyed.rows_count - changed : 0);
     wb_keyed_fini(&keyed);
     return code;
 }

@@ -149,6 +149,7 @@ typedef struct wb_sqlite_insert {
     wb_value *values;                    /* of the row under way */
     char (*texts)[WB_SQLITE_SHORT_TEXT]; /* of the row under way, where SQLite reads them */
     uint64_t superseded;                 /* of the last write: wb_session */
+    bool folds;                          /* of an upsert: keys of other bytes may be one */
 } wb_sqlite_insert;
 
 int wb_sqlite_insert_prepare(wb_sqlite_insert *insert, wb_sqlite_connection *connection,
@@ -170,7 +171,7 @@ int wb_sqlite_bind_uuid(sqlite3_stmt *statement, int at, const uint8_t id[16], b
 
 /* upsert_index.c. WB_HOLD: the table has no unique index of exactly the key. */
 int wb_sqlite_upsert_check(wb_sqlite_connection *connection, const wb_target *target,
-                           const wb_sqlite_table *table, wb_err *err);
+                           const wb_sqlite_table *table, bool *folds, wb_err *err);
 /* upsert_sql.c. A row that changes nothing has values that are not to be seen. */
 bool wb_sqlite_upsert_skips(const wb_target *target);
 /* Puts what follows an INSERT of rows of that shape. The table is called t. */

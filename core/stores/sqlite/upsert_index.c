@@ -9,10 +9,10 @@
 
 /* A row for each column of a unique index; one of an expression has no name. */
 static const char indexes_sql[] =
-    "SELECT l.name, l.partial, x.name FROM pragma_index_list(?1, ?2) l, "
+    "SELECT l.name, l.partial, x.name, x.coll FROM pragma_index_list(?1, ?2) l, "
     "pragma_index_xinfo(l.name, ?2) x WHERE l.\"unique\" AND x.key ORDER BY l.seq, x.seqno";
 
-enum { NAME, PARTIAL, COLUMN };
+enum { NAME, PARTIAL, COLUMN, COLLATION };
 
 /* The index whose columns are read, and what came of those before it. */
 typedef struct search {
@@ -22,6 +22,7 @@ typedef struct search {
     size_t columns, matched, expressions;
     wb_buffer over; /* its columns */
     bool found;
+    bool folds;       /* a column of the key is compared by a collation */
     wb_buffer nearly; /* why one that covers the key does not do; empty: there is none */
     wb_buffer unique; /* those that there are */
 } search;
@@ -73,6 +74,11 @@ static void begin_index(search *s, sqlite3_stmt *rows)
     s->partial = sqlite3_column_int(rows, PARTIAL) != 0;
 }
 
+static bool is_binary(const char *collation)
+{
+    return collation != NULL && sqlite3_stricmp(collation, "BINARY") == 0;
+}
+
 static void read_column(search *s, sqlite3_stmt *rows)
 {
     begin_index(s, rows);
@@ -80,7 +86,9 @@ static void read_column(search *s, sqlite3_stmt *rows)
     wb_buffer_put_text(&s->over, s->columns++ > 0 ? ", " : "");
     wb_buffer_put_text(&s->over, column != NULL ? column : "an expression");
     s->expressions += column == NULL;
-    s->matched += column != NULL && is_of_key(s->target, column);
+    bool of_key = column != NULL && is_of_key(s->target, column);
+    s->matched += of_key;
+    s->folds |= of_key && !is_binary((const char *)sqlite3_column_text(rows, COLLATION));
 }
 
 static int read_indexes(wb_sqlite_connection *connection, search *s, wb_err *err)
@@ -140,15 +148,17 @@ static int refuse(const wb_sqlite_connection *connection, const search *s, wb_er
 }
 
 int wb_sqlite_upsert_check(wb_sqlite_connection *connection, const wb_target *target,
-                           const wb_sqlite_table *table, wb_err *err)
+                           const wb_sqlite_table *table, bool *folds, wb_err *err)
 {
     search s = {.target = target};
+    *folds = false;
     if (is_rowid(table, target))
         return WB_OK;
     list_rowid(&s, table);
     int code = read_indexes(connection, &s, err);
     if (code == WB_OK && !s.found)
         code = refuse(connection, &s, err);
+    *folds = s.folds;
     wb_buffer_fini(&s.over);
     wb_buffer_fini(&s.nearly);
     wb_buffer_fini(&s.unique);
