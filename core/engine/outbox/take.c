@@ -8,13 +8,13 @@
 enum { PATIENCE = 8 };
 
 /* What is to be written before all others, by 2 or by 1: where the store takes nothing, what was never refused; the row
- * that a trial has drawn. */
+ * that a trial has drawn. And after all others, by -1: what was refused row by row, since they may be its witness. */
 static int precedence(wb_outbox *outbox, const wb_batch *batch)
 {
     if (wb_lane_of(&outbox->lanes, batch->route)->holds > 0 && batch->attempt == 0 &&
         batch->trial == NULL)
         return 2;
-    return batch->standing == WB_DRAWN;
+    return batch->standing == WB_DRAWN ? 1 : batch->standing == WB_HELD ? -1 : 0;
 }
 
 static bool is_better(wb_outbox *outbox, const wb_batch *batch, const wb_batch *best)
@@ -23,6 +23,12 @@ static bool is_better(wb_outbox *outbox, const wb_batch *batch, const wb_batch *
         return true;
     int order = precedence(outbox, batch) - precedence(outbox, best);
     return order != 0 ? order > 0 : batch->attempt < best->attempt;
+}
+
+/* What was refused row by row has its turn when the others are done: it would hold up its table again. */
+static bool may_wait(const wb_batch *batch)
+{
+    return batch->attempt > 0 && batch->standing != WB_HELD;
 }
 
 /* The least tried of those that are due, but after PATIENCE others the one that waits the longest for its next
@@ -36,7 +42,7 @@ static wb_batch *choose(wb_outbox *outbox, int64_t now_us)
         bool due = wb_order_lets(outbox, batch) && batch->due_us <= now_us && batch->routed;
         if (due && is_better(outbox, batch, best))
             best = batch;
-        if (due && batch->attempt > 0 && (waiting == NULL || batch->due_us < waiting->due_us))
+        if (due && may_wait(batch) && (waiting == NULL || batch->due_us < waiting->due_us))
             waiting = batch;
         if (due && batch->serial > outbox->lent_serial)
             break;
