@@ -17,6 +17,7 @@ local process, raw = core.process, core.raw
 local SLICE_S = 0.25 -- the longest wait between two looks at the terminal and at the interrupt
 local SAMPLE = 1000 -- records from which columns are inferred
 local REFUSAL_S = 5 -- how long to wait for a store that answers but takes nothing
+local SAMPLE_ROWS = 16 -- lone rows that it has to refuse
 local INTERVAL_S = 0.2 -- how long a row waits for others, of an input that is slow
 local EXIT_S = 1 -- how long the process's exit waits for rows that were given up
 local INTERRUPTED = 130
@@ -26,8 +27,8 @@ local INTERRUPTED = 130
 local function state_of(self)
     local stats = self.batcher:stats()
     return { rows = raw.accepted(self.reader) + self.refused, pending = stats.pending, dead = stats.dead,
-        stored = stats.stored, refused = self.refused, position = self.input.position, size = self.input.size,
-        last_error = stats.last_error }
+        stored = stats.stored, failures = stats.failures, refused = self.refused, position = self.input.position,
+        size = self.input.size, last_error = stats.last_error }
 end
 
 -- The record that the reader read last is refused.
@@ -37,14 +38,21 @@ local function refuse(self, reason)
     self.rejects:put(self.input:line(line, offset), reason, text)
 end
 
+-- Has it refused more since it last took a row than bad rows explain? A large batch is divided until a row is alone,
+-- and each write may be slow.
+local function refuses_all(self, state)
+    local halvings = math.log(math.max(state.pending, 1)) / math.log(2)
+    return self.failed_class == "hold" or self.failed_class == "reject" and
+        state.failures - self.failures > halvings + math.min(state.pending, SAMPLE_ROWS)
+end
+
 -- How long the store may take nothing before it is given up: less where it answers and refuses.
-local function patience_s(self)
-    local refused = self.failed_class == "reject" or self.failed_class == "hold"
-    return refused and math.min(self.args.give_up, REFUSAL_S) or self.args.give_up
+local function patience_s(self, state)
+    return refuses_all(self, state) and math.min(self.args.give_up, REFUSAL_S) or self.args.give_up
 end
 
 local function gave_up(self, state)
-    local cut = patience_s(self) < self.args.give_up
+    local cut = patience_s(self, state) < self.args.give_up
     return ("gave up: the store took no row for %.0f s%s: %s"):format(self.waited_s,
         cut and (" (--give-up, %g s, is for one that gives no answer)"):format(self.args.give_up) or "",
         state.last_error or "it gave no answer")
@@ -54,12 +62,12 @@ end
 local function watch(self, state)
     local settled, now_s = state.stored + state.dead, process.now()
     if settled ~= self.settled or state.pending == 0 then
-        self.settled, self.waited_s = settled, 0
+        self.settled, self.failures, self.waited_s = settled, state.failures, 0
     else
         self.waited_s = self.waited_s + math.min(now_s - self.looked_s, 1)
     end
     self.looked_s = now_s
-    if self.waited_s > INTERVAL_S + patience_s(self) then
+    if self.waited_s > INTERVAL_S + patience_s(self, state) then
         self.failure = gave_up(self, state)
     end
 end
@@ -353,8 +361,8 @@ local load = {}
 -- Runs the command; the exit code: 0 where every row is stored, 1 where one is not, 130 after an interrupt.
 -- `open_source`: a function of the arguments, by default of a sample of the file.
 function load.run(args, open_source)
-    local self = { args = args, open_source = open_source or open_sample, refused = 0, settled = 0, waited_s = 0,
-        looked_s = process.now() }
+    local self = { args = args, open_source = open_source or open_sample, refused = 0, settled = 0, failures = 0,
+        waited_s = 0, looked_s = process.now() }
     self.progress = progress.new { stream = io.stderr, is_terminal = process.isatty(2), now = process.now,
         width = process.width(2), quiet = args.quiet }
     for _, open in ipairs { check_rejects, open_input, open_table, open_rejects } do
