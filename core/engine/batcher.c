@@ -372,7 +372,7 @@ int wb_batcher_write(wb_batcher *batcher, const wb_batch *batch, wb_outcome *out
         out->error_class = err->error_class;
         out->in_doubt = err->in_doubt;
         out->timed_out = err->timed_out;
-        out->settled = err->settled;
+        out->ruled_out = err->ruled_out;
         out->text = err == &own ? NULL : err->text;
     }
     return code;

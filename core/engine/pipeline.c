@@ -140,7 +140,7 @@ bool wb_pipeline_outcome(const wb_outcome *outcome, wb_err *err)
                   outcome->text != NULL ? outcome->text : "the store failed");
     err->in_doubt = outcome->in_doubt;
     err->timed_out = outcome->timed_out;
-    err->settled = outcome->settled;
+    err->ruled_out = outcome->ruled_out;
     return true;
 }
 

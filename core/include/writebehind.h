@@ -37,8 +37,9 @@ WB_API const char *wb_reason_name(int reason); /* "size", …; "none" */
 /* A run of sealed rows, lent to whoever delivers it. One thread at a time may use it. */
 WB_API const wb_schema *wb_batch_schema(const wb_batch *batch);
 WB_API size_t wb_batch_rows(const wb_batch *batch);
-WB_API const uint8_t *wb_batch_id(const wb_batch *batch); /* 16 bytes; the same at every attempt */
-WB_API uint32_t wb_batch_attempt(const wb_batch *batch);  /* 1 at the first */
+/* 16 bytes; the same at every attempt, unless a ledger is kept: then it may be another where no write is in doubt. */
+WB_API const uint8_t *wb_batch_id(const wb_batch *batch);
+WB_API uint32_t wb_batch_attempt(const wb_batch *batch); /* 1 at the first */
 WB_API int wb_batch_reason(const wb_batch *batch);
 /* The table that a policy sent its rows to; NULL: the batcher's own. Lives as long as the batch. */
 WB_API const char *wb_batch_table(const wb_batch *batch);
@@ -135,7 +136,7 @@ typedef struct wb_outcome {
     int32_t code;        /* WB_OK, or WB_STORE */
     int32_t error_class; /* enum wb_class, of a failure */
     bool in_doubt;       /* of a failure: its fate is unknown */
-    bool settled;        /* of a failure: as wb_err has it */
+    bool ruled_out;      /* of a failure: as wb_err has it */
     bool timed_out;      /* of a failure: its time was up while the store was at work on it */
     uint64_t stored;     /* of a failure: leading rows that are in */
     uint64_t

@@ -9,7 +9,7 @@
  * the session's `stored` says that some are.
  * With a ledger (WB_DEDUPE_LEDGER) the batch's id is the key of a write, put into the ledger in its transaction. So a batch
  * in doubt is written under the same id as before, whole; where that fails otherwise than for now (WB_RETRY), the store has
- * seen to it that the earlier write can't be in, and says so (settled): then the batch may be divided and gets another id.
+ * seen to it that the earlier write can't be in, and says so (ruled_out): then the batch may be divided and gets another id.
  * Every call ends soon after its deadline, or after a request to stop, with WB_STORE (class WB_RETRY; in_doubt if
  * the commit had been sent).
  * Errors: code WB_STORE; class by enum wb_class; sqlstate where the server gave one. The text names the table and, if

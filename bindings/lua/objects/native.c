@@ -7,7 +7,7 @@
 static int push_failure(lua_State *L, lwb_claim *claim, const wb_outcome *out, const wb_err *err)
 {
     claim->written = (wb_outcome){
-        .in_doubt = out->in_doubt, .settled = out->settled, .timed_out = out->timed_out};
+        .in_doubt = out->in_doubt, .ruled_out = out->ruled_out, .timed_out = out->timed_out};
     lua_pushnil(L);
     lua_pushstring(L, err->text);
     if (out->verdicts != NULL) {

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * What a scripted policy needs of core.raw: adding with a decision, looking at a batch, counting a decision that
- * failed; `ask`, the overflow mode of an add whose decision comes later; and
- * `table_bytes`, that a table's name has at the most. Lua calls the policy
- * itself, protected: what it throws never gets here. */
+ * failed; `ask`, the overflow mode of an add whose decision comes later; and `table_bytes`, that a table's name has at the
+ * most. Lua calls the policy itself, protected: what it throws never gets here. */
 #include "lua/objects/reader.h"
 
 /* Of the taken batch at 2, or of the open one. */

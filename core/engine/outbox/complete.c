@@ -77,8 +77,8 @@ static void fail(wb_outbox *outbox, wb_batch *batch, const wb_ending *ending, in
     wb_backlog_failed(&outbox->backlog, &err, left, stored > 0, now_us);
     wb_gate_failed(outbox, batch->route, &err, stored > 0);
     count_stored(outbox, batch, stored);
-    batch->in_doubt = (batch->in_doubt && !err.settled) || err.in_doubt;
-    if (err.settled) /* its id is of a write that can't be in any more */
+    batch->in_doubt = (batch->in_doubt && !err.ruled_out) || err.in_doubt;
+    if (err.ruled_out) /* its id is of a write that can't be in any more */
         wb_outbox_new_id(outbox, batch);
     if (stored > 0)
         wb_trial_witness(outbox, batch, stored, now_us);

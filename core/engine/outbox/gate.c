@@ -100,10 +100,7 @@ void wb_gate_open_all(wb_outbox *outbox)
 
 void wb_gate_forget(wb_outbox *outbox, uint32_t route)
 {
-    wb_lane *lane = lane_of(outbox, route);
-    if (lane->shut && outbox->lanes.newly_shut > 0)
-        outbox->lanes.newly_shut--;
-    count_failures(outbox, lane, 0);
+    count_failures(outbox, lane_of(outbox, route), 0);
 }
 
 /* ---- after a failure ---- */

@@ -36,7 +36,6 @@ void wb_outbox_forget_tables(wb_outbox *outbox, int64_t now_us)
 static int look_up(wb_outbox *outbox, const char *table, int64_t now_us, wb_err *err)
 {
     uint32_t number;
-    bool is_new;
     size_t bytes = strlen(table);
     if (bytes == 0 || bytes > WB_TABLE_BYTES)
         return wb_fail(err, WB_INVALID, "a table's name has 1 to %d bytes, this one has %zu",
@@ -46,10 +45,12 @@ static int look_up(wb_outbox *outbox, const char *table, int64_t now_us, wb_err 
         return WB_OK;
     }
     if (!wb_lanes_prepare(&outbox->lanes, outbox->routes.count + 1) ||
-        !wb_routes_find(&outbox->routes, table, &number, &is_new))
+        !wb_routes_find(&outbox->routes, table, &number))
         return wb_fail(err, WB_MEMORY, "out of memory for the table \"%s\"", table);
     outbox->last_route = number + 1;
-    wb_lane_of(&outbox->lanes, number + 1)->used_us = now_us;
+    wb_lane *lane = wb_lane_of(&outbox->lanes, number + 1);
+    bool is_new = lane->used_us == 0;
+    lane->used_us = now_us;
     if (is_new)
         wb_outbox_forget_tables(outbox, now_us);
     return WB_OK;

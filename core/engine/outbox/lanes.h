@@ -23,7 +23,7 @@ typedef struct wb_lane {
     unsigned holds;    /* in a row, since a write was stored */
     char *error;       /* of the last failure; NULL: none, or no memory */
     uint64_t walk;     /* in which a batch of its table was met: order.c */
-    int64_t used_us;   /* when a row last came */
+    int64_t used_us;   /* when a row last came; 0: none did */
 } wb_lane;
 
 typedef struct wb_lanes {

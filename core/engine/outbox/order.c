@@ -4,6 +4,8 @@
 
 void wb_order_begin(wb_outbox *outbox)
 {
+    if (!outbox->ordered)
+        return;
     outbox->walk++;
     for (const wb_batch *batch = outbox->taken.first; batch != NULL; batch = batch->next)
         wb_lane_of(&outbox->lanes, batch->route)->walk = outbox->walk;
@@ -11,9 +13,9 @@ void wb_order_begin(wb_outbox *outbox)
 
 bool wb_order_lets(wb_outbox *outbox, const wb_batch *batch)
 {
-    wb_lane *lane = wb_lane_of(&outbox->lanes, batch->route);
     if (!outbox->ordered)
         return true;
+    wb_lane *lane = wb_lane_of(&outbox->lanes, batch->route);
     if (wb_trial_rests(batch) || lane->walk == outbox->walk)
         return false;
     if (!wb_trial_steps_aside(batch))

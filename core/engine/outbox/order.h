@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * Strict order: where it matters which of two rows is written first (wb_upsert_ordered), nothing of a table is written past
  * a batch of it that waits, or is being written. So of each table only the first of the sealed batches may be taken. Rows
- * that were refused and wait (wb_trial_steps_aside) stand in nobody's way: they are bad, or their table is, and then
- * nothing gets through. Would they, a bad row that comes first would wait for a witness, and all others for it. Not locked:
- * the outbox's lock holds. */
+ * that were refused and wait (wb_trial_steps_aside) stand in nobody's way: else a bad row that comes first would wait for a
+ * witness, and its table for that row. Not locked: the outbox's lock holds. */
 #ifndef WB_ORDER_H
 #define WB_ORDER_H
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * What a policy asks of the outbox: what is known of a batch; and what a worker's script decides for it. See script_client.h for what happens where a decision fails. */
+ * What a policy asks of the outbox: what is known of a batch; and what a worker's script decides for it. See
+ * script_client.h for what happens where a decision fails. */
 #include "engine/outbox/outbox.h"
 
 #include <string.h>

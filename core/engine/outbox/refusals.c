@@ -12,7 +12,7 @@ static const uint32_t REFUSED = UINT32_C(1) << 31; /* plus 1 and the number of t
 void wb_refusals_put(wb_refusals *refusals, wb_batch *batch, size_t index, const char *why)
 {
     uint32_t number;
-    bool is_new, kept = wb_routes_find(&refusals->reasons, why, &number, &is_new);
+    bool kept = wb_routes_find(&refusals->reasons, why, &number);
     batch->rows[batch->first + index].route = kept ? REFUSED + 1 + number : REFUSED;
     refusals->any = true;
 }

@@ -73,10 +73,9 @@ static uint32_t give_out(wb_routes *routes, wb_shared_text *name)
     return number;
 }
 
-bool wb_routes_find(wb_routes *routes, const char *table, uint32_t *out, bool *is_new)
+bool wb_routes_find(wb_routes *routes, const char *table, uint32_t *out)
 {
     uint32_t found = routes->room > 0 ? routes->slots[slot_of(routes, table)] : 0;
-    *is_new = found == 0;
     if (found > 0) {
         *out = found - 1;
         return true;

@@ -20,8 +20,8 @@ typedef struct wb_routes {
         slots; /* a hash table of numbers plus 1; 0: free. Twice as many as there is room for names */
 } wb_routes;
 
-/* All zero: empty. The number of `table`, the first being 0. *is_new: it was not known. False: no memory. */
-bool wb_routes_find(wb_routes *routes, const char *table, uint32_t *out, bool *is_new);
+/* All zero: empty. The number of `table`, the first being 0. False: no memory. */
+bool wb_routes_find(wb_routes *routes, const char *table, uint32_t *out);
 void wb_routes_forget(wb_routes *routes, uint32_t number);
 void wb_routes_fini(wb_routes *routes);
 

@@ -32,14 +32,14 @@ enum wb_class {
 };
 
 typedef struct wb_err {
-    int32_t code;          /* enum wb_code */
-    int32_t error_class;   /* enum wb_class, where code is WB_STORE */
-    bool in_doubt;         /* the write was sent, and its fate is unknown */
-    bool settled;          /* of a batch in doubt: its earlier writes are known not to be in */
-    bool timed_out;        /* the store was at work on the write when its time was up */
-    bool some_rows;        /* a fault of the table that only some rows may show; theirs it is not */
-    bool unsure;           /* nobody knows whether it is a row's fault or the table's */
-    uint32_t row;          /* which row of the batch it is about, from 1; 0: not known */
+    int32_t code;        /* enum wb_code */
+    int32_t error_class; /* enum wb_class, where code is WB_STORE */
+    bool in_doubt;       /* the write was sent, and its fate is unknown */
+    bool ruled_out;      /* of a batch in doubt: its earlier writes are not in, and never will be */
+    bool timed_out;      /* the store was at work on the write when its time was up */
+    bool some_rows;      /* a fault of the table that only some rows may show; theirs it is not */
+    bool unsure;         /* nobody knows whether it is a row's fault or the table's */
+    uint32_t row;        /* which row of the batch it is about, from 1; 0: not known */
     uint32_t group_column; /* of some_rows: the column that says which, from 1; 0: not known */
     char sqlstate[6];      /* the server's, or empty */
     char text[256];        /* what was wrong, by name; one line */

@@ -147,8 +147,8 @@ static int rule_out(wb_pg_session *session, const wb_batch *batch, const wb_dead
 
 /* The batch was refused, by what says nothing of its earlier write. Where that can't be ruled out now, the batch stays in
  * doubt and is tried again. */
-static int settle(wb_pg_session *session, const wb_batch *batch, const wb_deadline *deadline,
-                  wb_err *err)
+static int end_doubt(wb_pg_session *session, const wb_batch *batch, const wb_deadline *deadline,
+                     wb_err *err)
 {
     wb_err own = {.code = WB_OK};
     enum fate fate = NOT_THERE;
@@ -156,7 +156,7 @@ static int settle(wb_pg_session *session, const wb_batch *batch, const wb_deadli
     if (code == WB_OK && fate == IS_IN)
         return WB_OK;
     if (code == WB_OK && fate == RULED_OUT) {
-        err->settled = true;
+        err->ruled_out = true;
         return err->code;
     }
     err->error_class = WB_RETRY;
@@ -176,7 +176,7 @@ static int judge(wb_pg_session *session, const wb_batch *batch, const wb_deadlin
     wb_fail_store(err, WB_RETRY,
                   fate == RULED_OUT ? "an interrupted write of these rows was ruled out"
                                     : "the key of the write was in the ledger, and is no more");
-    err->settled = fate == RULED_OUT;
+    err->ruled_out = fate == RULED_OUT;
     return WB_STORE;
 }
 
@@ -240,5 +240,5 @@ int wb_pg_ledger_end(wb_pg_session *session, const wb_batch *batch, const wb_dea
         return judge(session, batch, deadline, err);
     if (!batch->in_doubt || err->in_doubt || says_nothing_for_good(err))
         return code;
-    return settle(session, batch, deadline, err);
+    return end_doubt(session, batch, deadline, err);
 }

@@ -4,7 +4,7 @@
  * once it is old by its own time and by that of its write.
  * Whoever finds that a key is not there holds the write lock. So an earlier write under it never comes, but for one case:
  * its COMMIT may have failed when its frames were in the write-ahead log already, behind its end. They stay there until
- * a commit overwrites them, and a recovery before that would bring them in. So a doubt is settled by a commit.
+ * a commit overwrites them, and a recovery before that would bring them in. So an earlier write is ruled out by a commit.
  * Invariant: between two calls the statements are reset and have no bindings.
  * Locks: none. Fails as connection.c says, but never with WB_REJECT: no row has a part in it. */
 #include "stores/ledger.h"
@@ -20,7 +20,7 @@ static const char enter[] =
 static const char prune[] = "DELETE FROM main." LEDGER " WHERE key IN (SELECT key FROM main." LEDGER
                             " WHERE key < ?1 AND at < ?2 ORDER BY key LIMIT 1000)";
 /* Writes a page, though it leaves all as it was. */
-static const char settle[] =
+static const char rule_out[] =
     "BEGIN IMMEDIATE; INSERT INTO main." LEDGER
     " (key, rows, at) VALUES ('', 0, 0); DELETE FROM main." LEDGER " WHERE key = ''; COMMIT";
 
@@ -119,16 +119,16 @@ int wb_sqlite_ledger_enter(wb_sqlite_ledger *ledger, wb_sqlite_connection *conne
 
 /* ---- a batch in doubt that was refused ---- */
 
-void wb_sqlite_ledger_settle(wb_sqlite_ledger *ledger, wb_sqlite_connection *connection,
-                             wb_err *err)
+void wb_sqlite_ledger_rule_out(wb_sqlite_ledger *ledger, wb_sqlite_connection *connection,
+                               wb_err *err)
 {
     bool absent = ledger->absent && !err->in_doubt;
     ledger->absent = false;
     if (!absent)
         return;
-    err->settled = sqlite3_exec(connection->db, make, NULL, NULL, NULL) == SQLITE_OK &&
-                   sqlite3_exec(connection->db, settle, NULL, NULL, NULL) == SQLITE_OK;
-    if (!err->settled && err->error_class == WB_REJECT)
+    err->ruled_out = sqlite3_exec(connection->db, make, NULL, NULL, NULL) == SQLITE_OK &&
+                     sqlite3_exec(connection->db, rule_out, NULL, NULL, NULL) == SQLITE_OK;
+    if (!err->ruled_out && err->error_class == WB_REJECT)
         err->error_class = WB_RETRY;
     if (!sqlite3_get_autocommit(connection->db))
         wb_sqlite_end(connection, WB_STORE, NULL);

@@ -213,9 +213,9 @@ typedef struct wb_sqlite_ledger {
 int wb_sqlite_ledger_enter(wb_sqlite_ledger *ledger, wb_sqlite_connection *connection,
                            const wb_batch *batch, bool *there, wb_err *err);
 /* After a write that failed and is rolled back: where its batch was in doubt, sees to it that no earlier write comes, and
- * says so (err->settled). While that fails no row is refused: WB_RETRY. */
-void wb_sqlite_ledger_settle(wb_sqlite_ledger *ledger, wb_sqlite_connection *connection,
-                             wb_err *err);
+ * says so (err->ruled_out). While that fails no row is refused: WB_RETRY. */
+void wb_sqlite_ledger_rule_out(wb_sqlite_ledger *ledger, wb_sqlite_connection *connection,
+                               wb_err *err);
 void wb_sqlite_ledger_forget(wb_sqlite_ledger *ledger); /* its statements */
 
 /* ---- what a session keeps of a table (table_plan.c) ---- */

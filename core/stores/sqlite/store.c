@@ -194,7 +194,7 @@ static int do_job(wb_session *base, const char *table, const struct job *job,
         code = wb_sqlite_end(&session->connection, do_in_transaction(session, job, err), err);
     session->ledger.stored += code == WB_OK;
     if (code != WB_OK && err != NULL)
-        wb_sqlite_ledger_settle(&session->ledger, &session->connection, err);
+        wb_sqlite_ledger_rule_out(&session->ledger, &session->connection, err);
     session->connection.table = NULL;
     session->connection.deadline = NULL;
     if (code != WB_OK && session->connection.broken)

@@ -388,7 +388,7 @@ static void settle(model *m, const wb_batch *batch, wb_err *err)
     if (answered && entry != NULL && entry->in)
         *err = (wb_err){.code = WB_OK};
     else if (answered)
-        err->settled = true;
+        err->ruled_out = true;
     else
         wb_fail_store(err, WB_RETRY, "not settled");
 }
@@ -402,7 +402,7 @@ static void judge(model *m, const wb_batch *batch, const keyed_entry *entry, wb_
         return;
     }
     wb_fail_store(err, WB_RETRY, "ruled out");
-    err->settled = true;
+    err->ruled_out = true;
 }
 
 static bool lose(model *m, const wb_batch *batch, uint64_t *superseded, wb_err *err)
@@ -467,9 +467,9 @@ static void note_failed(model *m, const wb_batch *batch, const wb_err *err)
         row *r = row_at(m, batch, i);
         r->refused = r->refused || (alone && (refusal || err->some_rows)) || m->attempts > 0;
         r->late = r->late || err->some_rows || (alone && err->unsure);
-        r->doubted = (r->doubted && !err->settled) || err->in_doubt;
+        r->doubted = (r->doubted && !err->ruled_out) || err->in_doubt;
         memcpy(r->doubt, batch->id, sizeof r->doubt);
-        if (err->settled && m->store.times[number(m, r)] > 0)
+        if (err->ruled_out && m->store.times[number(m, r)] > 0)
             flaw(m, "a row is settled that is in", number(m, r));
     }
 }
@@ -483,7 +483,7 @@ static void tell(const model *m, const wb_batch *batch, const wb_err *err)
            wb_batch_left(batch), first_n(batch), n_at(batch, wb_batch_left(batch) - 1),
            batch->standing, (unsigned)batch->attempt, batch->in_doubt ? " in doubt" : "",
            err->code == WB_OK ? "stored" : err->text, err->in_doubt ? ", in doubt" : "",
-           err->settled ? ", settled" : "");
+           err->ruled_out ? ", settled" : "");
 }
 
 static void complete(model *m, wb_batch *batch)

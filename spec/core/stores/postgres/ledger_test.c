@@ -183,8 +183,8 @@ static int close_ledger(void **state)
 static int write_once(ledger *l, wb_batch *batch, wb_err *err)
 {
     int code = write_until(l->session, batch, FOREVER_US, err);
-    batch->in_doubt = (batch->in_doubt && !err->settled) || err->in_doubt;
-    if (err->settled)
+    batch->in_doubt = (batch->in_doubt && !err->ruled_out) || err->in_doubt;
+    if (err->ruled_out)
         renew(batch, wb_unix_us());
     return code;
 }
@@ -311,7 +311,7 @@ static void while_the_earlier_write_is_open(void **state)
         sql(l->f, "INSERT INTO t VALUES (%d), (%d)", (int)l->next - 3, (int)l->next - 2);
         assert_int_equal(write_once(l, batch, &err), WB_STORE);
         assert_int_equal(err.error_class, WB_RETRY);
-        assert_true(batch->in_doubt && !err.settled);
+        assert_true(batch->in_doubt && !err.ruled_out);
         sql(l->f, commits ? "COMMIT" : "ROLLBACK");
         write_to_end(l, batch);
         wb_batch_free(batch);
@@ -331,7 +331,7 @@ static void refused_in_doubt(void **state)
     batch->in_doubt = true;
     assert_int_equal(write_once(l, batch, &err), WB_STORE);
     assert_int_equal(err.error_class, WB_REJECT);
-    assert_true(err.settled);
+    assert_true(err.ruled_out);
     assert_string_equal(sql(l->f, "SELECT rows FROM writebehind_ledger WHERE key = '%s'", key),
                         "0");
     char late_sql[128];
@@ -369,7 +369,7 @@ static void ruled_out_before(void **state)
     sql(l->f, "INSERT INTO writebehind_ledger VALUES ('%s', 0)", key_of(batch));
     assert_int_equal(write_once(l, batch, &err), WB_STORE);
     assert_int_equal(err.error_class, WB_RETRY);
-    assert_true(err.settled);
+    assert_true(err.ruled_out);
     write_to_end(l, batch);
     assert_all_once(l);
     wb_batch_free(batch);

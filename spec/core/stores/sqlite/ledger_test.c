@@ -91,12 +91,12 @@ static void test_atomic(void **state)
     struct writer writer;
     fixture_run(fixture, "CREATE TABLE other (a)");
     ledger_writer(&writer, fixture, false);
-    assert_false(refused(&writer, WB_HOLD, "there is none in database").settled);
+    assert_false(refused(&writer, WB_HOLD, "there is none in database").ruled_out);
     check_query(fixture, "SELECT count(*) FROM sqlite_schema", "1");
     fixture_run(fixture, PLAIN_SQL "; CREATE UNIQUE INDEX i ON notes (note)");
     fixture_run(fixture, "INSERT INTO notes VALUES ('', 'note 1', 1)");
     wb_err err = refused(&writer, WB_REJECT, "UNIQUE constraint failed: notes.note");
-    assert_false(err.settled);
+    assert_false(err.ruled_out);
     assert_int_equal(err.row, 2);
     check_query(fixture, "SELECT count(*) FROM notes", "1");
     check_query(fixture, "SELECT count(*) FROM sqlite_schema WHERE name = 'writebehind_ledger'",
@@ -142,14 +142,14 @@ static int64_t data_version(sqlite3 *db)
 }
 
 /* What is refused is settled first, by a commit: it ends what an earlier one may have left in the log. */
-static void check_settled(struct writer *writer, sqlite3 *db, int class, const char *text)
+static void check_ruled_out(struct writer *writer, sqlite3 *db, int class, const char *text)
 {
     int64_t before = data_version(db);
-    assert_true(refused(writer, class, text).settled);
+    assert_true(refused(writer, class, text).ruled_out);
     assert_true(data_version(db) != before);
 }
 
-static void test_doubt_is_settled(void **state)
+static void test_earlier_write_is_ruled_out(void **state)
 {
     struct fixture *fixture = *state;
     struct writer writer;
@@ -157,11 +157,11 @@ static void test_doubt_is_settled(void **state)
     ledger_writer(&writer, fixture, false);
     writer.batch->in_doubt = true;
     sqlite3 *db = fixture_database(fixture);
-    check_settled(&writer, db, WB_HOLD, "there is none in database");
-    check_settled(&writer, db, WB_HOLD, "there is none in database");
+    check_ruled_out(&writer, db, WB_HOLD, "there is none in database");
+    check_ruled_out(&writer, db, WB_HOLD, "there is none in database");
     fixture_run(fixture, PLAIN_SQL "; CREATE UNIQUE INDEX i ON notes (note)");
     fixture_run(fixture, "INSERT INTO notes VALUES ('', 'note 1', 1)");
-    check_settled(&writer, db, WB_REJECT, "UNIQUE constraint failed: notes.note");
+    check_ruled_out(&writer, db, WB_REJECT, "UNIQUE constraint failed: notes.note");
     sqlite3_close(db);
     check_query(fixture, "SELECT count(*) FROM notes", "1");
     check_query(fixture, "SELECT count(*) FROM writebehind_ledger", "0");
@@ -172,7 +172,7 @@ static void test_doubt_is_settled(void **state)
     check_query(fixture, "SELECT count(*) FROM notes", "3");
     set_id(writer.batch, 0, 2);
     writer.batch->in_doubt = false;
-    assert_false(refused(&writer, WB_REJECT, "UNIQUE").settled);
+    assert_false(refused(&writer, WB_REJECT, "UNIQUE").ruled_out);
     writer_fini(&writer);
 }
 
@@ -193,15 +193,15 @@ static void test_doubt_that_stays(void **state)
     assert_int_equal(writer.session->class->write(writer.session, writer.batch, &deadline, &err),
                      WB_STORE);
     assert_int_equal(err.error_class, WB_RETRY);
-    assert_false(err.settled);
+    assert_false(err.ruled_out);
     database_run(db, "COMMIT");
     sqlite3_close(db);
 
     fixture_run(fixture, "CREATE TRIGGER stop BEFORE DELETE ON writebehind_ledger BEGIN "
                          "SELECT raise(ABORT, 'no'); END");
-    assert_false(refused(&writer, WB_RETRY, "UNIQUE").settled);
+    assert_false(refused(&writer, WB_RETRY, "UNIQUE").ruled_out);
     fixture_run(fixture, "DROP TRIGGER stop");
-    assert_true(refused(&writer, WB_REJECT, "UNIQUE").settled);
+    assert_true(refused(&writer, WB_REJECT, "UNIQUE").ruled_out);
     check_query(fixture, "SELECT count(*) FROM writebehind_ledger", "1");
     writer_fini(&writer);
 }
@@ -219,7 +219,7 @@ static void test_doubt_older_than_the_ledger(void **state)
     set_id(writer.batch, 5, 2);
     contract_write(writer.session, writer.batch);
     set_id(writer.batch, 8, 3);
-    assert_false(refused(&writer, WB_HOLD, "nobody knows whether its rows are in").settled);
+    assert_false(refused(&writer, WB_HOLD, "nobody knows whether its rows are in").ruled_out);
     check_query(fixture, "SELECT count(*) FROM notes", "6");
     check_query(fixture, "SELECT count(*) FROM writebehind_ledger", "2");
     writer_fini(&writer);
@@ -285,17 +285,17 @@ static void test_failed_commit_stays_out(void **state)
     syncs_fail = false;
     assert_int_equal(code, WB_STORE);
     assert_true(err.in_doubt);
-    assert_false(err.settled);
+    assert_false(err.ruled_out);
     check_after_crash(fixture, "6");
 
     writer.batch->in_doubt = true;
-    for (size_t n = 1; n < 100 && !err.settled; n++) {
+    for (size_t n = 1; n < 100 && !err.ruled_out; n++) {
         wb_alloc_fail_after(n);
         code = writer.session->class->write(writer.session, writer.batch, &deadline, &err);
         wb_alloc_fail_after(0);
         assert_int_equal(code, WB_STORE);
     }
-    assert_true(err.settled);
+    assert_true(err.ruled_out);
     check_after_crash(fixture, "3");
     contract_write(writer.session, writer.batch);
     check_after_crash(fixture, "6");
@@ -426,7 +426,7 @@ int main(void)
         WITH_DATABASE(test_there_though_the_table_is_gone),
         WITH_DATABASE(test_atomic),
         WITH_DATABASE(test_foreign_ledger),
-        WITH_DATABASE(test_doubt_is_settled),
+        WITH_DATABASE(test_earlier_write_is_ruled_out),
         WITH_DATABASE(test_doubt_that_stays),
         WITH_DATABASE(test_doubt_older_than_the_ledger),
         WITH_DATABASE(test_failed_commit_stays_out),
