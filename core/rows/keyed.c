@@ -173,7 +173,8 @@ static size_t superseded(const making *m)
     const wb_schema *schema = m->batch->schema;
     if (wb_upsert_gathers(m->upsert, schema) || wb_upsert_expresses(m->upsert, schema))
         return 0;
-    return m->count - (m->merges ? m->entries_count : m->keys_count);
+    bool last_wins = m->upsert->newest < 0 && !m->upsert->nothing;
+    return m->count - (m->merges && !last_wins ? m->entries_count : m->keys_count);
 }
 
 static bool make_passes(making *m, wb_keyed *keyed)
@@ -219,7 +220,7 @@ static bool make(making *m, const bool *there, wb_keyed *keyed)
 bool wb_keyed_of(const wb_batch *batch, const bool *there, const wb_upsert *upsert, wb_keyed *keyed)
 {
     making m = {
-        .batch = batch, .upsert = upsert, .merges = wb_upsert_merges(upsert, batch->schema)};
+        .batch = batch, .upsert = upsert, .merges = !wb_upsert_expresses(upsert, batch->schema)};
     return make(&m, there, keyed);
 }
 

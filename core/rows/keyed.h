@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * A batch's rows as an upsert writes them. They go in passes: one statement each, in order, of one transaction. A key is
  * once in a pass, and a pass is sorted by key (rows/upsert_key.h), so that two writers never wait for each other in a
- * circle. Rows of one key become one where the upsert merges (rows/merge_rows.h); where it does not, or two of them can't
+ * circle. Rows of one key become one (rows/merge_rows.h); where an expression says what becomes of them, or two of them can't
  * be one, the later one goes to a later pass. Pure, no locks: its owner calls. Only memory fails. */
 #ifndef WB_KEYED_H
 #define WB_KEYED_H

@@ -78,7 +78,7 @@ static bool came_late(const wb_merging *merging)
 static const uint8_t *choose(const wb_merging *merging, size_t column, bool late)
 {
     const uint8_t *older = merging->fields[column], *newer = merging->came[column];
-    int word = wb_upsert_merge(merging->upsert, column);
+    int word = merging->upsert->merge[column];
     if (word == WB_MERGE_SET)
         return late ? older : newer;
     if (word == WB_MERGE_KEEP || is_null(newer))
@@ -94,7 +94,7 @@ static const uint8_t *choose(const wb_merging *merging, size_t column, bool late
 
 static bool is_summed(const wb_merging *merging, size_t column)
 {
-    return wb_upsert_merge(merging->upsert, column) == WB_MERGE_SUM;
+    return merging->upsert->merge[column] == WB_MERGE_SUM;
 }
 
 /* What is summed is written, also where it is one of the two: it would be lost with the other buffer. */

@@ -223,8 +223,8 @@ bool wb_upsert_ordered(const wb_upsert *upsert, const wb_schema *schema)
            wb_upsert_expresses(upsert, schema);
 }
 
-bool wb_upsert_merges(const wb_upsert *upsert, const wb_schema *schema)
+bool wb_upsert_skips(const wb_upsert *upsert, const wb_schema *schema)
 {
-    return (wb_upsert_gathers(upsert, schema) || upsert->newest >= 0 || upsert->nothing) &&
-           !wb_upsert_expresses(upsert, schema);
+    return upsert->nothing || (upsert->newest >= 0 && !wb_upsert_gathers(upsert, schema) &&
+                               !wb_upsert_expresses(upsert, schema));
 }

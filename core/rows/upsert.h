@@ -10,10 +10,6 @@ int wb_upsert_check(const wb_upsert *upsert, const wb_schema *schema, wb_err *er
 wb_upsert *wb_upsert_copy(const wb_upsert *upsert, const wb_schema *schema); /* NULL: no memory */
 void wb_upsert_free(wb_upsert *upsert, const wb_schema *schema);
 
-static inline int wb_upsert_merge(const wb_upsert *upsert, size_t column)
-{
-    return upsert->merge[column];
-}
 bool wb_upsert_is_key(const wb_upsert *upsert, size_t column);
 /* May a write be repeated that was carried out already? */
 bool wb_upsert_repeats(const wb_upsert *upsert, const wb_schema *schema);
@@ -21,9 +17,10 @@ bool wb_upsert_repeats(const wb_upsert *upsert, const wb_schema *schema);
 bool wb_upsert_ordered(const wb_upsert *upsert, const wb_schema *schema);
 /* Does the row that comes of several still tell of each: by a sum, a min, a max, a first or a last? */
 bool wb_upsert_gathers(const wb_upsert *upsert, const wb_schema *schema);
-/* Does an expression say what a column becomes? */
+/* Does an expression say what a column becomes? Then rows of a key are written one after the other; else they make one
+ * before they are written. */
 bool wb_upsert_expresses(const wb_upsert *upsert, const wb_schema *schema);
-/* Do two rows of a key make one before they are written? Else they are written one after the other. */
-bool wb_upsert_merges(const wb_upsert *upsert, const wb_schema *schema);
+/* May a row change nothing, since the one that is there stays as it is? */
+bool wb_upsert_skips(const wb_upsert *upsert, const wb_schema *schema);
 
 #endif

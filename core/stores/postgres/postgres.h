@@ -303,8 +303,6 @@ void wb_pg_put_touch_insert(wb_buffer *sql, const wb_pg_session *session, const 
 void wb_pg_put_upsert(wb_buffer *sql, const wb_pg_session *session, const uint64_t *shape);
 /* OID of a column's values as they are sent. */
 uint32_t wb_pg_sent_oid(const wb_pg_session *session, size_t column);
-/* Does it change nothing where the row in the table is to stay, so that its command tag tells of how many rows? */
-bool wb_pg_upsert_skips(const wb_upsert *upsert, const wb_schema *schema);
 
 /* ---- check.c: does the table fit? ---- */
 

@@ -334,7 +334,7 @@ static int write_all(struct writing *w, wb_err *err)
     int code = write_keyed(w, &keyed, err);
     if (code == WB_OK)
         w->session->base.superseded = wb_keyed_superseded(
-            &keyed, wb_pg_upsert_skips(upsert, w->schema) ? (size_t)(w->rows - w->changed) : 0);
+            &keyed, wb_upsert_skips(upsert, w->schema) ? (size_t)(w->rows - w->changed) : 0);
     wb_keyed_fini(&keyed);
     return code;
 }

@@ -12,6 +12,7 @@
 #include "rows/shape.h"
 #include "rows/types.h"
 #include "rows/upsert.h"
+#include "stores/conflict.h"
 
 enum { NAME_OID = 19 };
 
@@ -92,87 +93,20 @@ static void put_arrays(wb_buffer *sql, const wb_pg_session *session, const uint6
 
 /* ---- what becomes of a row that is there ---- */
 
-bool wb_pg_upsert_skips(const wb_upsert *upsert, const wb_schema *schema)
+static const char *word_of(const void *context, size_t column, int word)
 {
-    bool only_set = upsert->newest >= 0;
-    for (size_t i = 0; i < schema->count && only_set; i++)
-        only_set = wb_upsert_merge(upsert, i) == WB_MERGE_SET ||
-                   wb_upsert_merge(upsert, i) == WB_MERGE_KEEP;
-    return upsert->nothing || only_set;
-}
-
-/* What stands for what in the texts below. */
-static void put_template(wb_buffer *sql, const char *text, const char *column, const char *newest)
-{
-    for (; *text != '\0'; text++) {
-        if (*text == '$' || *text == '#')
-            wb_put_name(sql, *text == '$' ? column : newest);
-        else
-            wb_buffer_put_char(sql, *text);
-    }
-}
-
-/* $: the column; #: that which tells what is newer. A row without it is not newer than one that has it. */
-#define IS_NEWER "t.# IS NULL OR t.# <= excluded.#"
-static const char *const words[] = {
-    [WB_MERGE_SET] = "excluded.$",
-    [WB_MERGE_SUM] = "coalesce(t.$ + excluded.$, t.$, excluded.$)",
-    [WB_MERGE_MIN] = "LEAST(t.$, excluded.$)",
-    [WB_MERGE_MAX] = "GREATEST(t.$, excluded.$)",
-    [WB_MERGE_FIRST] = "coalesce(t.$, excluded.$)",
-    [WB_MERGE_LAST] = "coalesce(excluded.$, t.$)",
-};
-static const char set_if_newer[] = "CASE WHEN " IS_NEWER " THEN excluded.$ ELSE t.$ END";
-
-static void put_change(wb_buffer *sql, const wb_target *target, size_t column)
-{
-    const wb_upsert *upsert = target->upsert;
-    const char *name = column_of(target->schema, column)->name;
-    const char *newest =
-        upsert->newest < 0 ? "" : column_of(target->schema, (size_t)upsert->newest)->name;
-    int word = wb_upsert_merge(upsert, column);
-    wb_put_name(sql, name);
-    wb_buffer_put_text(sql, " = ");
-    if (word == WB_MERGE_EXPRESSION)
-        wb_buffer_printf(sql, "(%s)", upsert->expressions[column]);
-    else if (word == WB_MERGE_SET && upsert->newest >= 0 &&
-             !wb_pg_upsert_skips(upsert, target->schema))
-        put_template(sql, set_if_newer, name, newest);
-    else
-        put_template(sql, words[word], name, newest);
-}
-
-/* False: nothing is. */
-static bool put_changes(wb_buffer *sql, const wb_target *target, const uint64_t *shape)
-{
-    const char *before = " DO UPDATE SET ";
-    bool any = false;
-    for (size_t i = 0; i < target->schema->count; i++) {
-        if (wb_upsert_merge(target->upsert, i) == WB_MERGE_KEEP ||
-            !wb_shape_gives(target->schema, shape, i))
-            continue;
-        wb_buffer_put_text(sql, any ? ", " : before);
-        put_change(sql, target, i);
-        any = true;
-    }
-    return any;
-}
-
-static void put_conflict(wb_buffer *sql, const wb_target *target, const uint64_t *shape)
-{
-    const wb_upsert *upsert = target->upsert;
-    const char *before = " ON CONFLICT (";
-    for (size_t i = 0; i < upsert->key_count; i++) {
-        wb_buffer_put_text(sql, before);
-        wb_put_name(sql, column_of(target->schema, (size_t)upsert->key[i])->name);
-        before = ", ";
-    }
-    wb_buffer_put_char(sql, ')');
-    if (upsert->nothing || !put_changes(sql, target, shape))
-        wb_buffer_put_text(sql, " DO NOTHING");
-    else if (upsert->newest >= 0 && wb_pg_upsert_skips(upsert, target->schema))
-        put_template(sql, " WHERE " IS_NEWER, "",
-                     column_of(target->schema, (size_t)upsert->newest)->name);
+    static const char *const words[] = {
+        [WB_MERGE_SET] = "excluded.$",
+        [WB_MERGE_SUM] = "coalesce(t.$ + excluded.$, t.$, excluded.$)",
+        [WB_MERGE_MIN] = "LEAST(t.$, excluded.$)",
+        [WB_MERGE_MAX] = "GREATEST(t.$, excluded.$)",
+        [WB_MERGE_FIRST] = "coalesce(t.$, excluded.$)",
+        [WB_MERGE_LAST] = "coalesce(excluded.$, t.$)",
+        /* one without the column is not newer than one that has it */
+        [WB_CONFLICT_NEWER] = "t.$ IS NULL OR t.$ <= excluded.$",
+    };
+    (void)context, (void)column;
+    return words[word];
 }
 
 void wb_pg_put_upsert(wb_buffer *sql, const wb_pg_session *session, const uint64_t *shape)
@@ -184,5 +118,5 @@ void wb_pg_put_upsert(wb_buffer *sql, const wb_pg_session *session, const uint64
     wb_buffer_put_char(sql, ')');
     put_values(sql, session, shape);
     put_arrays(sql, session, shape);
-    put_conflict(sql, &session->target, shape);
+    wb_put_conflict(sql, &session->target, shape, &(wb_conflict_words){.of = word_of});
 }

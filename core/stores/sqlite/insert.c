@@ -14,6 +14,7 @@
 #include "rows/keyed.h"
 #include "rows/value_text.h"
 #include "rows/types.h"
+#include "rows/upsert.h"
 #include "stores/sqlite/sqlite.h"
 
 static int rows_step(wb_sqlite_insert *insert, wb_sqlite_shaped *shaped, const wb_batch *batch,
@@ -90,7 +91,7 @@ static int rows_upsert(wb_sqlite_insert *insert, const wb_batch *batch, wb_err *
     }
     wb_sqlite_shaped_clear(&insert->shaped);
     insert->superseded = wb_keyed_superseded(
-        &keyed, wb_sqlite_upsert_skips(insert->target) ? keyed.rows_count - changed : 0);
+        &keyed, wb_upsert_skips(upsert, batch->schema) ? keyed.rows_count - changed : 0);
     wb_keyed_fini(&keyed);
     return code;
 }

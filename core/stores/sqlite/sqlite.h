@@ -172,9 +172,7 @@ int wb_sqlite_bind_uuid(sqlite3_stmt *statement, int at, const uint8_t id[16], b
 /* upsert_index.c. WB_HOLD: the table has no unique index of exactly the key. */
 int wb_sqlite_upsert_check(wb_sqlite_connection *connection, const wb_target *target,
                            const wb_sqlite_table *table, bool *folds, wb_err *err);
-/* upsert_sql.c. A row that changes nothing has values that are not to be seen. */
-bool wb_sqlite_upsert_skips(const wb_target *target);
-/* Puts what follows an INSERT of rows of that shape. The table is called t. */
+/* upsert_sql.c. Puts what follows an INSERT of rows of that shape. The table is called t. */
 void wb_sqlite_put_conflict(wb_buffer *sql, const wb_sqlite_insert *insert, const uint64_t *shape);
 /* functions.c. The functions that it calls. Answers SQLite's status. */
 int wb_sqlite_functions_add(sqlite3 *db);
