@@ -86,6 +86,15 @@ void put_rows(struct backlog *backlog, int count)
         assert_ok(put(backlog, NULL));
 }
 
+int put_to(struct backlog *backlog, const char *table)
+{
+    wb_value values[2] = {int_value(backlog->next), text_value("x")};
+    wb_choice choice = {.table = table, .overflow = WB_OVERFLOW_REJECT};
+    int code = wb_outbox_put(&backlog->outbox, values, 2, &choice, NULL, NULL);
+    backlog->next += code == WB_OK;
+    return code;
+}
+
 void fail_batch(struct backlog *backlog, wb_batch *batch, int class, uint64_t stored)
 {
     assert_non_null(batch);

@@ -36,6 +36,8 @@ void merge_up_to(struct backlog *backlog, uint64_t rows);
 
 int put(struct backlog *backlog, wb_err *err);
 void put_rows(struct backlog *backlog, int count);
+/* The next row, to that table. */
+int put_to(struct backlog *backlog, const char *table);
 
 /* What became of a taken batch. class: enum wb_class; `stored` leading rows are in. */
 void fail_batch(struct backlog *backlog, wb_batch *batch, int class, uint64_t stored);

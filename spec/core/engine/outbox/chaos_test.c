@@ -16,7 +16,7 @@
 #include "engine/outbox/gate.h"
 #include "engine/outbox/trial.h"
 #include "support/outbox_fixture.h"
-#include "support/rounds.h"
+#include "support/seeds.h"
 
 enum { SEEDS = 400, STEPS = 400, MOST = 6000, TABLES = 6, FLIGHTS = 3, IDLE_TAKES = 60 };
 
@@ -530,9 +530,10 @@ static void open_chaos(struct chaos *chaos, uint64_t seed)
     configure(chaos);
 }
 
-static bool play(uint64_t seed)
+static bool play(uint64_t seed, bool told)
 {
     struct chaos *chaos = &the_chaos;
+    (void)told;
     open_chaos(chaos, seed);
     for (int i = 0; i < STEPS && chaos->failed[0] == '\0'; i++) {
         step(chaos);
@@ -551,24 +552,10 @@ static bool play(uint64_t seed)
 
 static int play_seeds(uint64_t count, uint64_t first)
 {
-    int failures = 0;
-    for (uint64_t seed = first; seed < first + count; seed++)
-        failures += !play(seed);
-    printf("%" PRIu64 " seeds from %" PRIu64 ", %d failed\n", count, first, failures);
-    return failures;
-}
-
-static void test_chaos(void **state)
-{
-    (void)state;
-    assert_int_equal(play_seeds((uint64_t)rounds(SEEDS), 1), 0);
+    return seeds_each(count, first, play);
 }
 
 int main(int count, char **words)
 {
-    if (count > 1)
-        return play_seeds(strtoull(words[1], NULL, 10),
-                          count > 2 ? strtoull(words[2], NULL, 10) : 1) > 0;
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_chaos)};
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return seeds_main(count, words, "chaos", SEEDS, play_seeds);
 }

@@ -22,7 +22,7 @@
 #include "stores/ledger.h"
 #include "support/keyed_store.h"
 #include "support/outbox_fixture.h"
-#include "support/rounds.h"
+#include "support/seeds.h"
 
 enum { SEEDS = 400, STEPS = 250, FLIGHTS = 3, IDLE_TAKES = 60, DRAIN_STEPS = 12000, FRESH = 40 };
 
@@ -792,24 +792,10 @@ static bool play(uint64_t seed, bool told)
 
 static int play_seeds(uint64_t count, uint64_t first)
 {
-    int failures = 0;
-    for (uint64_t seed = first; seed < first + count; seed++)
-        failures += !play(seed, count == 1);
-    printf("%" PRIu64 " seeds from %" PRIu64 ", %d failed\n", count, first, failures);
-    return failures;
-}
-
-static void test_keyed_model(void **state)
-{
-    (void)state;
-    assert_int_equal(play_seeds((uint64_t)rounds(SEEDS), 1), 0);
+    return seeds_each(count, first, play);
 }
 
 int main(int count, char **words)
 {
-    if (count > 1)
-        return play_seeds(strtoull(words[1], NULL, 10),
-                          count > 2 ? strtoull(words[2], NULL, 10) : 1) > 0;
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_keyed_model)};
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return seeds_main(count, words, "keyed_model", SEEDS, play_seeds);
 }

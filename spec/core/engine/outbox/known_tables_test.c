@@ -6,15 +6,6 @@
 
 #define HOUR (INT64_C(3600) * SECOND)
 
-static int put_to(struct backlog *backlog, const char *table)
-{
-    wb_value values[2] = {int_value(backlog->next), text_value("x")};
-    wb_choice choice = {.table = table, .overflow = WB_OVERFLOW_REJECT};
-    int code = wb_outbox_put(&backlog->outbox, values, 2, &choice, NULL, NULL);
-    backlog->next += code == WB_OK;
-    return code;
-}
-
 static void seal(struct backlog *backlog)
 {
     wb_backlog_seal(&backlog->outbox.backlog, WB_REASON_FLUSH);

@@ -19,7 +19,7 @@
 #include <stdlib.h>
 
 #include "engine/outbox/trial.h"
-#include "support/rounds.h"
+#include "support/seeds.h"
 #include "support/outbox_fixture.h"
 
 #define MILLISECOND INT64_C(1000)
@@ -656,19 +656,8 @@ static int play_seeds(uint64_t count, uint64_t first)
     return failures;
 }
 
-static void test_model(void **state)
-{
-    (void)state;
-    const char *seeds = getenv("WRITEBEHIND_SEEDS");
-    assert_int_equal(
-        play_seeds(seeds != NULL ? strtoull(seeds, NULL, 10) : (uint64_t)rounds(SEEDS), 1), 0);
-}
-
 int main(int count, char **words)
 {
-    if (count > 1)
-        return play_seeds(strtoull(words[1], NULL, 10),
-                          count > 2 ? strtoull(words[2], NULL, 10) : 1) > 0;
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_model)};
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    const char *seeds = getenv("WRITEBEHIND_SEEDS");
+    return seeds_main(count, words, "model", seeds != NULL ? atoi(seeds) : SEEDS, play_seeds);
 }

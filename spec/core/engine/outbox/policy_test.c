@@ -13,15 +13,6 @@ static void ten_pending(wb_batcher_options *options)
     options->max_pending_rows = 10;
 }
 
-static int put_to(struct backlog *backlog, const char *table)
-{
-    wb_value values[2] = {int_value(backlog->next), text_value("x")};
-    wb_choice choice = {.table = table, .overflow = WB_OVERFLOW_REJECT};
-    int code = wb_outbox_put(&backlog->outbox, values, 2, &choice, NULL, NULL);
-    backlog->next += code == WB_OK;
-    return code;
-}
-
 /* Rows 0, 1, 2, … go to t, a, b, t, … */
 static void put_round(struct backlog *backlog, int count)
 {
