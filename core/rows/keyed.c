@@ -4,10 +4,10 @@
 #include "rows/keyed.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/buffer.h"
 #include "base/env.h"
-#include "rows/keysort.h"
 #include "rows/merge_rows.h"
 #include "rows/upsert_key.h"
 
@@ -21,15 +21,20 @@ typedef struct entry {
 
 #define NOT_MERGED SIZE_MAX
 
+/* The key of a row that is to be written: wb_upsert_key_put. */
+typedef struct row_key {
+    const char *at;
+    uint32_t bytes;
+    uint32_t row;
+} row_key;
+
 typedef struct making {
     const wb_batch *batch;
     const wb_upsert *upsert;
     bool merges;
-    size_t count;   /* of marks: the rows to be written */
-    size_t *ends;   /* of the keys, of each row of the batch */
-    wb_mark *marks; /* and as many again, to sort them with */
-    wb_buffer keys;
-    wb_buffer merged;
+    size_t count; /* rows to be written */
+    row_key *keys;
+    wb_buffer key_bytes, merged;
     wb_merging merging;
     entry *entries; /* in the order of their keys; passes ascend within a key */
     size_t entries_count;
@@ -45,36 +50,46 @@ static const uint8_t *tuple_at(const making *m, size_t row)
 
 static bool read_keys(making *m, const bool *there)
 {
-    size_t left = wb_batch_left(m->batch);
-    for (size_t i = 0; i < left; i++) {
-        if (there == NULL || !there[i]) {
-            wb_upsert_key_put(m->upsert, m->batch->schema, tuple_at(m, i), &m->keys);
-            m->marks[m->count++].time_us = (int64_t)i;
-        }
-        m->ends[i] = m->keys.bytes;
+    for (size_t i = 0; i < wb_batch_left(m->batch); i++) {
+        size_t before = m->key_bytes.bytes;
+        if (there != NULL && there[i])
+            continue;
+        wb_upsert_key_put(m->upsert, m->batch->schema, tuple_at(m, i), &m->key_bytes);
+        m->keys[m->count++] =
+            (row_key){.bytes = (uint32_t)(m->key_bytes.bytes - before), .row = (uint32_t)i};
     }
-    return !m->keys.failed;
+    const char *at = m->key_bytes.data;
+    for (size_t i = 0; i < m->count; at += m->keys[i++].bytes)
+        m->keys[i].at = at;
+    return !m->key_bytes.failed;
+}
+
+/* No key begins another one, so that memcmp finds a difference within the shorter. */
+static int compare_keys(const row_key *a, const row_key *b)
+{
+    return memcmp(a->at, b->at, a->bytes < b->bytes ? a->bytes : b->bytes);
+}
+
+/* Rows of one key in the order in which they came. */
+static int by_key(const void *a, const void *b)
+{
+    const row_key *x = a, *y = b;
+    int order = compare_keys(x, y);
+    return order != 0 ? order : (x->row > y->row) - (x->row < y->row);
 }
 
 static bool sort_keys(making *m, const bool *there)
 {
     size_t left = wb_batch_left(m->batch);
-    m->ends = wb_alloc(left * sizeof *m->ends);
-    m->marks = wb_alloc(2 * left * sizeof *m->marks);
+    m->keys = wb_alloc(left * sizeof *m->keys);
     m->entries = wb_alloc(left * sizeof *m->entries);
-    if (m->ends == NULL || m->marks == NULL || m->entries == NULL || !read_keys(m, there))
+    if (m->keys == NULL || m->entries == NULL || !read_keys(m, there))
         return false;
-    const wb_key_list list = {m->keys.data, m->ends};
-    wb_keys_sort(&list, m->marks, m->marks + left, m->count);
+    qsort(m->keys, m->count, sizeof *m->keys, by_key);
     return true;
 }
 
 /* ---- rows of one key ---- */
-
-static size_t row_of(const wb_mark *mark)
-{
-    return (size_t)mark->time_us;
-}
 
 /* A row of the batch, as it is. */
 static entry *put_entry(making *m, size_t row, size_t pass)
@@ -86,12 +101,12 @@ static entry *put_entry(making *m, size_t row, size_t pass)
 }
 
 /* As many rows as can be one, from the first on. Answers how many. */
-static size_t merge_rows(making *m, const wb_mark *marks, size_t count, size_t pass)
+static size_t merge_rows(making *m, const row_key *keys, size_t count, size_t pass)
 {
     size_t merged = 1;
-    entry *e = put_entry(m, row_of(marks), pass);
+    entry *e = put_entry(m, keys->row, pass);
     wb_merging_begin(&m->merging, tuple_at(m, e->row));
-    while (merged < count && wb_merging_add(&m->merging, tuple_at(m, row_of(&marks[merged]))))
+    while (merged < count && wb_merging_add(&m->merging, tuple_at(m, keys[merged].row)))
         merged++;
     if (merged == 1 || m->upsert->nothing)
         return merged;
@@ -101,27 +116,26 @@ static size_t merge_rows(making *m, const wb_mark *marks, size_t count, size_t p
     return merged;
 }
 
-static void fold_key(making *m, const wb_mark *marks, size_t count)
+static void fold_key(making *m, const row_key *keys, size_t count)
 {
     m->keys_count++;
     if (!m->merges || count == 1) {
         for (size_t i = 0; i < count; i++)
-            put_entry(m, row_of(&marks[i]), i);
+            put_entry(m, keys[i].row, i);
         return;
     }
     size_t pass = 0;
     for (size_t at = 0; at < count; pass++)
-        at += merge_rows(m, marks + at, count - at, pass);
+        at += merge_rows(m, keys + at, count - at, pass);
 }
 
 static bool fold_keys(making *m)
 {
-    const wb_key_list list = {m->keys.data, m->ends};
     for (size_t start = 0, end; start < m->count; start = end) {
         end = start + 1;
-        while (end < m->count && wb_keys_equal(&list, &m->marks[start], &m->marks[end]))
+        while (end < m->count && compare_keys(&m->keys[start], &m->keys[end]) == 0)
             end++;
-        fold_key(m, m->marks + start, end - start);
+        fold_key(m, m->keys + start, end - start);
     }
     return !m->merged.failed && !wb_merging_failed(&m->merging);
 }
@@ -198,11 +212,10 @@ static bool make_passes(making *m, wb_keyed *keyed)
 
 static void free_making(making *m)
 {
-    wb_buffer_fini(&m->keys);
+    wb_buffer_fini(&m->key_bytes);
     wb_buffer_fini(&m->merged);
     wb_merging_fini(&m->merging);
-    wb_free(m->ends);
-    wb_free(m->marks);
+    wb_free(m->keys);
     wb_free(m->entries);
 }
 
