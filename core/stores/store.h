@@ -59,7 +59,8 @@ struct wb_session {
     uint64_t stored;
     /* The same by row, in their order, up to the next write; NULL: `stored` says it. */
     const wb_verdict *verdicts;
-    /* After an upsert: rows whose values are not to be seen, as the table has newer ones. */
+    /* Of an upsert that was stored: rows whose values are not to be seen, as the table has newer ones. Its caller makes it 0
+     * before. */
     uint64_t superseded;
 };
 

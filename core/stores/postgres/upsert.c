@@ -348,7 +348,6 @@ int wb_pg_upsert(wb_pg_session *session, const wb_pg_rows *rows, const wb_deadli
                         .deadline = deadline,
                         .begun = begun};
     size_t bytes = (wb_shape_words(w.schema) + 1) * sizeof *w.shape;
-    session->base.superseded = 0;
     w.shape = wb_alloc_zeroed(bytes);
     w.next = wb_alloc_zeroed(bytes);
     int code = w.shape != NULL && w.next != NULL

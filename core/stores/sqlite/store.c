@@ -186,7 +186,6 @@ static int do_job(wb_session *base, const char *table, const struct job *job,
     session->connection.table = table;
     session->connection.deadline = deadline;
     session->ledger.absent = false;
-    session->base.superseded = 0;
     int code = session_ready(session, err);
     if (code == WB_OK)
         code = wb_sqlite_begin(&session->connection, err);
