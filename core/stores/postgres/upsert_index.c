@@ -10,6 +10,8 @@
 
 #include "rows/types.h"
 
+/* FOLDS: keys of other bytes may become one, by a collation, or by a trigger for each row before INSERT (the bits of tgtype
+ * in src/include/catalog/pg_trigger.h). */
 enum field { STATE, NAME, OVER, WHERE, FOLDS, FIELDS };
 
 /* The best comes first. But one that would fit if it were not deferrable is refused even beside another (55000). */
@@ -39,6 +41,8 @@ static const char states[] =
     "  JOIN pg_catalog.pg_collation o ON o.oid = a.attcollation"
     "  WHERE a.attrelid = x.indrelid AND a.attname = ANY (w.names)"
     "  AND NOT o.collisdeterministic)"
+    " OR EXISTS (SELECT FROM pg_catalog.pg_trigger g WHERE g.tgrelid = x.indrelid"
+    "  AND NOT g.tgisinternal AND g.tgtype::pg_catalog.int4 & 7 = 7)"
     " FROM indexes x JOIN pg_catalog.pg_class c ON c.oid = x.indexrelid CROSS JOIN wanted w"
     " ORDER BY 1, 2";
 
