@@ -1,13 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * A set of keys: segments of SLOTS marks each, with linear probing inside of one, and a directory that the top bits of a
- * key's hash choose the segment from (extendible hashing). A full segment is split in two by the next bit; where the
- * directory has no place for a second one, it is doubled first. So an add moves less than one segment's marks, gets
- * memory of one slab at most, clears one segment of it, and gives none back but a smaller directory. (That has 8 bytes
- * for some 600 marks: to double it takes microseconds up to 10 M ids, a millisecond at 100 M.)
- * Invariant: a segment has free slots, so that every probe ends. A slot is empty where its count is 0. A segment of depth
- * d is what the first d bits of the hash say, and 2^(depth - d) entries of the directory lead there, side by side. Marks
- * are only removed all at once, so there are no tombstones. The upper half of a text's hash is kept beside it: other
- * texts are told apart by it, and a segment is split without reading the texts.
+ * A set of keys, on segments of marks (rows/segments.h). Marks are only removed all at once. A slot is empty where its count
+ * is 0. The upper half of a text's hash is kept beside it: other texts are told apart by it, and a segment is split without
+ * reading the texts.
  * No locks: its owner's. Only memory fails, and then nothing has changed. */
 #include "rows/markset.h"
 
@@ -15,76 +9,36 @@
 
 #include "rows/hash.h"
 #include "rows/marksort.h"
-
-enum {
-    SLOTS_BITS = 10,
-    SLOTS = 1 << SLOTS_BITS,
-    SLOTS_TAKEN_MOST = SLOTS / 4 * 3,
-    CACHE_LINE = 64,
-    SLAB_ROOM_MOST = 32,         /* 1 MiB */
-    DEPTH_MOST = 32 - SLOTS_BITS /* of a text's hash there are 32 bits */
-};
-
-typedef struct segment {
-    _Alignas(CACHE_LINE) unsigned depth; /* how many bits of their hash its marks share */
-    unsigned count;
-    _Alignas(CACHE_LINE) wb_mark slots[SLOTS];
-} segment;
-
-/* Memory for segments. The slabs of a set double in size, up to SLAB_ROOM_MOST. */
-typedef struct slab {
-    struct slab *older;
-    size_t used, room;
-    segment *segments;
-} slab;
+#include "rows/segments.h"
 
 struct wb_markset {
-    segment **directory; /* of 2^depth, at least two */
-    unsigned shift;      /* 64 - depth */
+    wb_segments segments;
     bool of_texts;
     size_t count; /* of all marks */
     wb_hash hash;
-    slab *newest;
     wb_texts texts; /* those of the keys */
-    size_t work;
 };
-
-static segment *new_segment(wb_markset *set);
-static bool split(wb_markset *set, uint64_t hash);
-static void begin(wb_markset *set, segment *first);
 
 wb_markset *wb_markset_new(const wb_env *env, bool of_texts)
 {
     wb_markset *set = wb_alloc_zeroed(sizeof *set);
     if (!set)
         return NULL;
-    set->directory = wb_alloc(2 * sizeof *set->directory);
-    segment *first = set->directory ? new_segment(set) : NULL;
-    if (!first) {
+    if (!wb_segments_init(&set->segments, sizeof(wb_mark))) {
         wb_markset_free(set);
         return NULL;
     }
-    begin(set, first);
     set->of_texts = of_texts;
     env->random(env->context, &set->hash, sizeof set->hash);
     return set;
-}
-
-static void free_newest_slab(wb_markset *set)
-{
-    slab *newest = set->newest;
-    set->newest = newest->older;
-    wb_free(newest);
 }
 
 void wb_markset_free(wb_markset *set)
 {
     if (!set)
         return;
-    while (set->newest)
-        free_newest_slab(set);
+    wb_segments_fini(&set->segments);
     wb_texts_fini(&set->texts);
-    wb_free(set->directory);
     wb_free(set);
 }
 
@@ -100,15 +54,7 @@ size_t wb_markset_text_bytes(const wb_markset *set)
 
 size_t wb_markset_work(const wb_markset *set)
 {
-    return set->work;
-}
-
-/* All keys are in one segment. */
-static void begin(wb_markset *set, segment *first)
-{
-    set->directory[0] = set->directory[1] = first;
-    set->shift = 63;
-    set->count = 0;
+    return set->segments.work;
 }
 
 /* ---- adding ---- */
@@ -135,45 +81,44 @@ static inline uint64_t hash_of(const wb_markset *set, const wb_key *key)
     return (uint64_t)key->text.sort << 32 | key->text.sort;
 }
 
-/* The top bits choose the segment, the lowest ones the slot. */
-static inline segment *segment_of(const wb_markset *set, uint64_t hash)
+static inline wb_mark *marks_of(const wb_segment *segment)
 {
-    return set->directory[hash >> set->shift];
-}
-
-static inline size_t first_slot(uint64_t hash)
-{
-    return (size_t)hash & (SLOTS - 1);
-}
-
-static inline size_t next_slot(size_t i)
-{
-    return (i + 1) & (SLOTS - 1);
+    return (wb_mark *)(void *)segment->slots;
 }
 
 /* The slot that holds the id, or the empty one that would. */
-static inline wb_mark *find_id(segment *in, uint64_t hash, const uint8_t id[16])
+static inline wb_mark *find_id(const wb_markset *set, uint64_t hash, const uint8_t id[16])
 {
-    size_t i = first_slot(hash);
-    while (in->slots[i].count != 0 && !same_id(in->slots[i].key.id, id))
-        i = next_slot(i);
-    return &in->slots[i];
+    wb_mark *slots = marks_of(wb_segment_of(&set->segments, hash));
+    size_t i = wb_first_slot(hash);
+    while (slots[i].count != 0 && !same_id(slots[i].key.id, id))
+        i = wb_next_slot(i);
+    return &slots[i];
 }
 
-static wb_mark *find_text(segment *in, uint64_t hash, const wb_key *key)
+static wb_mark *find_text(const wb_markset *set, uint64_t hash, const wb_key *key)
 {
-    size_t i = first_slot(hash);
-    while (in->slots[i].count != 0 && !same_text(&in->slots[i].key, key))
-        i = next_slot(i);
-    return &in->slots[i];
+    wb_mark *slots = marks_of(wb_segment_of(&set->segments, hash));
+    size_t i = wb_first_slot(hash);
+    while (slots[i].count != 0 && !same_text(&slots[i].key, key))
+        i = wb_next_slot(i);
+    return &slots[i];
 }
 
-static wb_mark *find_free(segment *in, uint64_t hash)
+static wb_mark *find_free(wb_segment *in, uint64_t hash)
 {
-    size_t i = first_slot(hash);
-    while (in->slots[i].count != 0)
-        i = next_slot(i);
-    return &in->slots[i];
+    wb_mark *slots = marks_of(in);
+    size_t i = wb_first_slot(hash);
+    while (slots[i].count != 0)
+        i = wb_next_slot(i);
+    return &slots[i];
+}
+
+static bool hash_of_mark(const void *set, const void *entry, uint64_t *hash)
+{
+    const wb_mark *mark = entry;
+    *hash = hash_of(set, &mark->key);
+    return true;
 }
 
 /* Puts a key in that is not there. Not inlined: most marks are of a key that is there. */
@@ -183,8 +128,8 @@ static __attribute__((noinline)) int put(wb_markset *set, uint64_t hash, const w
     *full = set->count >= limit;
     if (*full)
         return -1;
-    while (segment_of(set, hash)->count == SLOTS_TAKEN_MOST)
-        if (!split(set, hash))
+    while (wb_segment_of(&set->segments, hash)->count == WB_SLOTS_MOST)
+        if (!wb_segments_split(&set->segments, hash, hash_of_mark, set))
             return -1;
     wb_mark own = *mark;
     if (set->of_texts) {
@@ -192,7 +137,7 @@ static __attribute__((noinline)) int put(wb_markset *set, uint64_t hash, const w
         if (!own.key.text.at)
             return -1;
     }
-    segment *in = segment_of(set, hash);
+    wb_segment *in = wb_segment_of(&set->segments, hash);
     *find_free(in, hash) = own;
     in->count++;
     set->count++;
@@ -212,7 +157,7 @@ static __attribute__((noinline)) int add_text(wb_markset *set, wb_mark mark, siz
     wb_key *key = &mark.key;
     key->text.sort = (uint32_t)(wb_hash_text(&set->hash, key->text.at, key->text.bytes) >> 32);
     uint64_t hash = hash_of(set, key);
-    wb_mark *slot = find_text(segment_of(set, hash), hash, key);
+    wb_mark *slot = find_text(set, hash, key);
     if (slot->count == 0)
         return put(set, hash, &mark, limit, full);
     merge(slot, mark.time_us, mark.count);
@@ -225,118 +170,25 @@ int wb_markset_add(wb_markset *set, const wb_key *key, int64_t time_us, uint64_t
     if (set->of_texts)
         return add_text(set, (wb_mark){*key, time_us, count}, limit, full);
     uint64_t hash = wb_hash_16(&set->hash, 0, key->id);
-    wb_mark *slot = find_id(segment_of(set, hash), hash, key->id);
+    wb_mark *slot = find_id(set, hash, key->id);
     if (slot->count == 0)
         return put(set, hash, &(wb_mark){*key, time_us, count}, limit, full);
     merge(slot, time_us, count);
     return 0;
 }
 
-/* ---- growing ---- */
-
-static slab *add_slab(wb_markset *set)
-{
-    slab *newest = set->newest;
-    size_t room = newest ? newest->room * 2 : 1;
-    if (room > SLAB_ROOM_MOST)
-        room = SLAB_ROOM_MOST;
-    slab *new = wb_alloc(sizeof *new + CACHE_LINE + room * sizeof(segment));
-    if (!new)
-        return NULL;
-    uintptr_t end = (uintptr_t)(new + 1) + CACHE_LINE - 1;
-    *new = (slab){newest, 0, room, (segment *)(end - end % CACHE_LINE)};
-    return set->newest = new;
-}
-
-/* An empty one. NULL: no memory. */
-static segment *new_segment(wb_markset *set)
-{
-    slab *from = set->newest;
-    if (!from || from->used == from->room)
-        from = add_slab(set);
-    return from ? memset(&from->segments[from->used++], 0, sizeof(segment)) : NULL;
-}
-
-static bool double_directory(wb_markset *set)
-{
-    size_t count = (size_t)1 << (64 - set->shift);
-    segment **entries = wb_realloc(set->directory, 2 * count * sizeof(*entries));
-    if (!entries)
-        return false;
-    for (size_t i = count; i-- > 0;)
-        entries[2 * i] = entries[2 * i + 1] = entries[i];
-    set->directory = entries;
-    set->shift--;
-    set->work += count;
-    return true;
-}
-
-/* Takes each mark out of the segment, and puts it back or into the other, by the last bit of their depth. As the first
- * comes after an empty slot, none is put behind where it was. */
-static void part(wb_markset *set, segment *old, segment *new)
-{
-    size_t start = 0;
-    while (old->slots[start].count != 0)
-        start++;
-    for (size_t i = next_slot(start); i != start; i = next_slot(i)) {
-        wb_mark mark = old->slots[i];
-        if (mark.count == 0)
-            continue;
-        uint64_t hash = hash_of(set, &mark.key);
-        segment *to = hash >> (64 - old->depth) & 1 ? new : old;
-        old->slots[i].count = 0;
-        *find_free(to, hash) = mark;
-        new->count += to == new;
-    }
-    set->work += old->count;
-    old->count -= new->count;
-}
-
-/* Splits the segment of that hash. False: there is no memory. */
-static bool split(wb_markset *set, uint64_t hash)
-{
-    segment *old = segment_of(set, hash);
-    if (old->depth == DEPTH_MOST)
-        return false;
-    if (old->depth == 64 - set->shift && !double_directory(set))
-        return false;
-    segment *new = new_segment(set);
-    if (!new)
-        return false;
-    new->depth = ++old->depth;
-    size_t entries = (size_t)1 << (64 - set->shift - new->depth);
-    size_t first = (size_t)(hash >> set->shift) / (2 * entries) * (2 * entries) + entries;
-    for (size_t i = 0; i < entries; i++)
-        set->directory[first + i] = new;
-    part(set, old, new);
-    return true;
-}
-
 /* ---- draining ---- */
 
-static size_t gather_segment(const segment *from, wb_mark *marks)
+static void gather(void *end, const wb_segment *segment)
 {
-    size_t n = 0;
-    for (size_t i = 0; n < from->count; i++)
-        if (from->slots[i].count != 0)
-            marks[n++] = from->slots[i];
-    return n;
-}
-
-/* Copies the marks, and gives back all memory but the first slab's. */
-static void gather(wb_markset *set, wb_mark *marks)
-{
-    size_t n = 0;
-    for (;;) {
-        slab *newest = set->newest;
-        for (size_t i = 0; i < newest->used; i++)
-            n += gather_segment(&newest->segments[i], marks + n);
-        newest->used = 0;
-        if (!newest->older)
-            break;
-        free_newest_slab(set);
+    const wb_mark *slots = marks_of(segment);
+    wb_mark **to = end;
+    for (size_t i = 0, n = 0; n < segment->count; i++) {
+        if (slots[i].count == 0)
+            continue;
+        *(*to)++ = slots[i];
+        n++;
     }
-    begin(set, new_segment(set));
 }
 
 /* The marks are sorted with as much memory again, which is given back. */
@@ -356,7 +208,9 @@ bool wb_markset_drain(wb_markset *set, wb_marked *out)
     wb_mark *marks = wb_alloc((set->of_texts ? 1 : 2) * count * sizeof *marks);
     if (!marks)
         return false;
-    gather(set, marks);
+    wb_mark *end = marks;
+    wb_segments_drain(&set->segments, gather, &end);
+    set->count = 0;
     if (set->of_texts)
         wb_marks_sort_texts(marks, count);
     else
