@@ -82,12 +82,13 @@ static int begin(wb_batcher *batcher, const wb_batcher_options *options, wb_err 
         wb_pipeline_init(&batcher->pipeline, &class, &batcher->outbox.backlog, &pipeline, err);
     if (code != WB_OK)
         return code;
-    wb_outbox_init(&batcher->outbox, options, &batcher->pipeline.env, &batcher->pipeline.target,
-                   batcher->pipeline.threaded);
-    batcher->outbox.options.table = batcher->pipeline.target.table;
+    code = wb_outbox_init(&batcher->outbox, options, &batcher->pipeline.env,
+                          &batcher->pipeline.target, batcher->pipeline.threaded, err);
+    if (code != WB_OK)
+        wb_pipeline_fini(&batcher->pipeline);
     batcher->outbox.options.name = batcher->pipeline.name.text;
     batcher->outbox.options.dead_path = batcher->dead_path;
-    return WB_OK;
+    return code;
 }
 
 int wb_batcher_new(const wb_batcher_options *options, wb_batcher **out, wb_err *err)

@@ -221,6 +221,8 @@ static bool settled(const wb_backlog *backlog, uint64_t ticket)
 static void measure(wb_backlog *backlog)
 {
     const wb_markbox *markbox = (const wb_markbox *)backlog;
+    backlog->metrics.pending_rows = wb_markset_count(markbox->set) +
+                                    wb_markset_count(markbox->round_set) + markbox->round.ids.count;
     backlog->metrics.pending_bytes = bytes_in(markbox->set) + markbox->round.bytes;
 }
 

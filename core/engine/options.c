@@ -209,6 +209,12 @@ static int check_upsert(const wb_batcher_options *options, wb_err *err)
     return WB_OK;
 }
 
+static int check_coalesce(const wb_batcher_options *options, wb_err *err)
+{
+    return options->coalesce != NULL ? wb_coalesce_check(options->coalesce, options->schema, err)
+                                     : WB_OK;
+}
+
 /* A script decides itself what a row becomes. */
 static int check_store_takes(const wb_batcher_options *options, wb_err *err)
 {
@@ -264,6 +270,10 @@ static int check_unlisted(const wb_batcher_options *now, const wb_batcher_option
         return refuse_change("clock", err);
     if (wanted->policy != now->policy)
         return refuse_change("policy", err);
+    if (wanted->upsert != now->upsert)
+        return refuse_change("upsert", err);
+    if (wanted->coalesce != now->coalesce)
+        return refuse_change("coalesce", err);
     if (!is_same_text(wanted->table, now->table))
         return refuse_change("table", err);
     if (!is_same_text(wanted->name, now->name))
@@ -309,7 +319,9 @@ int wb_batcher_options_check(const wb_batcher_options *options, wb_err *err)
         code = check_dedupe(options, err);
     if (code == WB_OK)
         code = check_store_takes(options, err);
-    return code == WB_OK ? check_upsert(options, err) : code;
+    if (code == WB_OK)
+        code = check_upsert(options, err);
+    return code == WB_OK ? check_coalesce(options, err) : code;
 }
 
 /* ---- tracker ---- */

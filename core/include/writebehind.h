@@ -212,6 +212,8 @@ typedef struct wb_batcher_options {
     int32_t dedupe;   /* enum wb_dedupe */
     int32_t dedupe_column;
     const wb_upsert *upsert; /* NULL: rows are inserted */
+    const wb_upsert
+        *coalesce; /* how rows of one key become one while they wait; NULL: they don't */
     int64_t block_timeout_us;
     wb_retry retry;
     int64_t write_timeout_us;

@@ -48,10 +48,10 @@ int wb_value_rank(int type, const wb_value *a, const wb_value *b)
 
 static void put_field(wb_buffer *out, const uint8_t *data, size_t bytes)
 {
-    uint8_t length[sizeof(uint32_t)];
-    wb_put32(length, (uint32_t)bytes);
-    wb_buffer_put(out, length, sizeof length);
-    wb_buffer_put(out, data, bytes);
+    if (!wb_buffer_reserve(out, sizeof(uint32_t) + bytes))
+        return;
+    memcpy(wb_put32((uint8_t *)out->data + out->bytes, (uint32_t)bytes), data, bytes);
+    out->bytes += sizeof(uint32_t) + bytes;
 }
 
 /* Of `bytes`, the last of the eight that a whole number has. */

@@ -40,6 +40,8 @@ void wb_batch_free(wb_batch *batch)
     wb_schema_unref(batch->schema);
     wb_shared_text_unref(batch->table);
     wb_free(batch->error);
+    wb_batch_skip(batch, wb_batch_left(batch));
+    wb_tallies_fini(&batch->tallies);
     wb_block_free(batch->tuples, batch->capacity);
     wb_block_free(batch->rows, batch->room * sizeof *batch->rows);
     wb_free(batch);
@@ -56,6 +58,7 @@ void wb_batch_free_list(wb_batch *batch)
 
 void wb_batch_clear(wb_batch *batch)
 {
+    wb_batch_skip(batch, wb_batch_left(batch));
     wb_batch empty = {
         .schema = batch->schema,
         .state = WB_BATCH_OPEN,
@@ -63,6 +66,7 @@ void wb_batch_clear(wb_batch *batch)
         .capacity = batch->capacity,
         .tuples = batch->tuples,
         .rows = batch->rows,
+        .tallies = {.on = batch->tallies.on, .of = batch->tallies.of, .room = batch->tallies.room},
     };
     assert(batch->state != WB_BATCH_TAKEN);
     wb_shared_text_unref(batch->table);
@@ -89,6 +93,8 @@ void wb_batch_become(wb_batch *batch, int state)
     assert(state >= 0 && state < STATES && allowed[batch->state][state]);
     (void)allowed;
     batch->state = state;
+    if (state == WB_BATCH_TAKEN)
+        batch->known = 0;
 }
 
 static inline bool has_room(const wb_batch *batch, size_t bytes)
@@ -114,8 +120,8 @@ bool wb_batch_fit(wb_batch *batch, size_t bytes)
 static bool compact(wb_batch *batch)
 {
     size_t begin = wb_batch_begin(batch), left = wb_batch_left(batch);
-    if (batch->first <= left || begin < batch->bytes - begin)
-        return false;
+    if (batch->tallies.on || batch->first <= left || begin < batch->bytes - begin)
+        return false; /* rows with tallies keep their numbers: see wb_batch_squeeze */
     memmove(batch->tuples, batch->tuples + begin, batch->bytes - begin);
     for (size_t i = 0; i < left; i++) {
         batch->rows[i] = batch->rows[batch->first + i];
@@ -160,11 +166,28 @@ static bool tuples_grow(wb_batch *batch, size_t capacity)
 static bool rows_grow(wb_batch *batch, size_t room)
 {
     const size_t bytes = sizeof *batch->rows;
+    if (room > batch->room && !wb_tallies_reserve(&batch->tallies, room))
+        return false;
     struct wb_batch_row *rows = wb_block_resize(batch->rows, batch->room * bytes, room * bytes);
     if (!rows)
         return false;
     batch->rows = rows;
     batch->room = room;
+    (void)wb_tallies_reserve(&batch->tallies, room); /* that it shrinks may fail */
+    return true;
+}
+
+bool wb_batch_tally(wb_batch *batch)
+{
+    if (batch->tallies.on)
+        return true;
+    batch->tallies.on = true;
+    if (!wb_tallies_reserve(&batch->tallies, batch->room)) {
+        batch->tallies.on = false;
+        return false;
+    }
+    for (size_t row = batch->first; row < batch->count; row++)
+        wb_tallies_put(&batch->tallies, row, NULL);
     return true;
 }
 
@@ -175,6 +198,7 @@ void wb_batch_push(wb_batch *batch, size_t bytes, int64_t now_us)
     if (wb_batch_left(batch) == 0)
         batch->opened_us = now_us;
     batch->bytes += bytes;
+    wb_tallies_put(&batch->tallies, batch->count, NULL);
     batch->rows[batch->count++] = (struct wb_batch_row){
         .end = (uint32_t)batch->bytes,
         .age_us = age_of(batch->opened_us, now_us),
@@ -207,6 +231,100 @@ bool wb_batch_prepare(wb_batch *batch, size_t rows, size_t bytes)
            rows_grow(batch, grown(batch->room, 0, batch->count + rows));
 }
 
+const uint8_t *wb_batch_tuple(const wb_batch *batch, size_t row, size_t *bytes)
+{
+    const wb_tally *tally = batch->tallies.on ? &batch->tallies.of[row] : NULL;
+    size_t begin = row == 0 ? 0 : batch->rows[row - 1].end;
+    bool moved = tally != NULL && tally->tuple != NULL;
+    *bytes = moved ? tally->bytes : batch->rows[row].end - begin;
+    return moved ? tally->tuple : batch->tuples + begin;
+}
+
+bool wb_batch_replace(wb_batch *batch, size_t row, const uint8_t *tuple, size_t bytes,
+                      int64_t *gained)
+{
+    size_t before, moved_bytes = batch->tallies.moved_bytes;
+    uint8_t *at = (uint8_t *)wb_batch_tuple(batch, row, &before);
+    if (bytes != before && (at = wb_tallies_move(&batch->tallies, row, bytes)) == NULL)
+        return false;
+    memcpy(at, tuple, bytes);
+    *gained = (int64_t)batch->tallies.moved_bytes - (int64_t)moved_bytes;
+    return true;
+}
+
+/* Rows only move down. */
+void wb_batch_squeeze(wb_batch *batch)
+{
+    size_t count = 0, bytes = 0;
+    for (size_t row = batch->first; row < batch->count; row++) {
+        size_t begin = row == 0 ? 0 : batch->rows[row - 1].end;
+        size_t length = batch->rows[row].end - begin;
+        if (batch->tallies.of[row].adds == 0)
+            continue;
+        memmove(batch->tuples + bytes, batch->tuples + begin, length);
+        bytes += length;
+        batch->tallies.of[count] = batch->tallies.of[row];
+        batch->rows[count] = batch->rows[row];
+        batch->rows[count++].end = (uint32_t)bytes;
+    }
+    batch->first = 0;
+    batch->count = count;
+    batch->bytes = bytes;
+    batch->tallies.gaps = 0;
+}
+
+/* ---- merging ---- */
+
+static void open_with(wb_batch *batch, const wb_batch *more)
+{
+    if (wb_batch_left(batch) == 0)
+        batch->opened_us = more->opened_us;
+    else if (more->opened_us < batch->opened_us)
+        open_at(batch, more->opened_us);
+}
+
+static uint64_t adds_at(const wb_batch *batch, size_t row)
+{
+    return batch->tallies.on ? batch->tallies.of[row].adds : 1;
+}
+
+/* To the end, which has room for it. */
+static void push_row(wb_batch *batch, const wb_batch *more, size_t row)
+{
+    size_t bytes;
+    const uint8_t *tuple = wb_batch_tuple(more, row, &bytes);
+    memcpy(wb_batch_end(batch), tuple, bytes);
+    batch->bytes += bytes;
+    wb_tallies_put(&batch->tallies, batch->count, more->tallies.on ? &more->tallies.of[row] : NULL);
+    batch->rows[batch->count++] = (struct wb_batch_row){
+        .end = (uint32_t)batch->bytes,
+        .age_us = age_of(batch->opened_us, more->opened_us + more->rows[row].age_us),
+        .route = more->rows[row].route,
+    };
+}
+
+/* Row by row: gaps are left out. */
+static bool merge_tallied(wb_batch *batch, const wb_batch *more, size_t first, size_t last)
+{
+    size_t rows = 0, bytes = 0, of_row;
+    for (size_t row = first; row < last; row++) {
+        if (adds_at(more, row) == 0)
+            continue;
+        (void)wb_batch_tuple(more, row, &of_row);
+        bytes += of_row;
+        rows++;
+    }
+    if (rows == 0)
+        return true;
+    if (!wb_batch_tally(batch) || !wb_batch_prepare(batch, rows, bytes))
+        return false;
+    open_with(batch, more);
+    for (size_t row = first; row < last; row++)
+        if (adds_at(more, row) > 0)
+            push_row(batch, more, row);
+    return true;
+}
+
 bool wb_batch_merge_run(wb_batch *batch, const wb_batch *more, size_t from, size_t rows)
 {
     assert(from + rows <= wb_batch_left(more));
@@ -215,12 +333,11 @@ bool wb_batch_merge_run(wb_batch *batch, const wb_batch *more, size_t from, size
     assert(batch->schema->count == more->schema->count && batch != more);
     if (rows == 0)
         return true;
+    if (more->tallies.on || batch->tallies.on)
+        return merge_tallied(batch, more, more->first + from, more->first + from + rows);
     if (!wb_batch_prepare(batch, rows, bytes))
         return false;
-    if (wb_batch_left(batch) == 0)
-        batch->opened_us = more->opened_us;
-    else if (more->opened_us < batch->opened_us)
-        open_at(batch, more->opened_us);
+    open_with(batch, more);
     memcpy(wb_batch_end(batch), more->tuples + begin, bytes);
     const struct wb_batch_row *row = &more->rows[more->first + from];
     for (size_t i = 0; i < rows; i++, row++)
@@ -245,6 +362,7 @@ size_t wb_batch_skip(wb_batch *batch, size_t rows)
 {
     assert(rows <= wb_batch_left(batch));
     size_t weight = wb_batch_weight(batch);
+    wb_tallies_drop(&batch->tallies, batch->first, batch->first + rows);
     batch->first += rows;
     return weight - wb_batch_weight(batch);
 }
@@ -256,72 +374,4 @@ void wb_batch_shrink(wb_batch *batch)
         tuples_grow(batch, batch->bytes);
     if (batch->count > 0 && batch->room - batch->count > batch->count >> SLACK_SHIFT)
         rows_grow(batch, batch->count);
-}
-
-/* ---- reading: the rows that are left ---- */
-
-const wb_schema *wb_batch_schema(const wb_batch *batch)
-{
-    return batch->schema;
-}
-
-size_t wb_batch_rows(const wb_batch *batch)
-{
-    return wb_batch_left(batch);
-}
-
-const uint8_t *wb_batch_id(const wb_batch *batch)
-{
-    return batch->id;
-}
-
-uint32_t wb_batch_attempt(const wb_batch *batch)
-{
-    return batch->attempt;
-}
-
-const char *wb_batch_table(const wb_batch *batch)
-{
-    return batch->table != NULL ? batch->table->text : NULL;
-}
-
-int wb_batch_reason(const wb_batch *batch)
-{
-    return batch->reason;
-}
-
-const uint8_t *wb_batch_row(const wb_batch *batch, size_t index, size_t *bytes)
-{
-    assert(index < wb_batch_left(batch));
-    size_t begin = wb_batch_begin_of(batch, index);
-    *bytes = wb_batch_begin_of(batch, index + 1) - begin;
-    return batch->tuples + begin;
-}
-
-const uint8_t *wb_batch_tuples(const wb_batch *batch, size_t *bytes)
-{
-    size_t begin = wb_batch_begin(batch);
-    *bytes = batch->bytes - begin;
-    return batch->tuples + begin;
-}
-
-void wb_batch_values(const wb_batch *batch, size_t index, wb_value *values)
-{
-    size_t bytes;
-    wb_row_values(batch->schema, wb_batch_row(batch, index, &bytes), values);
-}
-
-const char *wb_batch_error(const wb_batch *batch)
-{
-    return batch->error != NULL ? batch->error : "";
-}
-
-const char *wb_reason_name(int reason)
-{
-    static const char *const names[] = {
-        [WB_REASON_NONE] = "none",   [WB_REASON_SIZE] = "size",   [WB_REASON_BYTES] = "bytes",
-        [WB_REASON_AGE] = "age",     [WB_REASON_FLUSH] = "flush", [WB_REASON_POLICY] = "policy",
-        [WB_REASON_CLOSE] = "close",
-    };
-    return reason >= 0 && reason <= WB_REASON_CLOSE ? names[reason] : "unknown";
 }

@@ -5,12 +5,16 @@
  *   open -> sealed -> taken -> settled
  *              ^--------'  (with a due time)          wb_batch_become makes every change
  *              sealed -> settled                      all its rows were dropped or merged into another
- * Only wb_batch_clear makes a batch open again. */
+ * Only wb_batch_clear makes a batch open again.
+ * Where rows of one key become one (rows/coalescer.h), each has a tally: how many adds it stands for. While such a batch
+ * waits, a row may become a gap, as it is in another batch now, and a tuple that grew may lie elsewhere. What is taken has
+ * neither: wb_batch_merge leaves them out. */
 #ifndef WB_BATCH_H
 #define WB_BATCH_H
 
 #include "base/shared_text.h"
 #include "rows/row.h"
+#include "rows/tally.h"
 
 enum wb_batch_state { WB_BATCH_OPEN, WB_BATCH_SEALED, WB_BATCH_TAKEN, WB_BATCH_SETTLED };
 
@@ -32,6 +36,7 @@ struct wb_batch {
     int64_t due_us;        /* sealed: nobody takes it before */
     int64_t own_due_us;    /* what due_us is where nothing else holds it back: see batch_list.h */
     int64_t taken_us;      /* when it was last taken */
+    uint64_t taken_adds;   /* how many adds there had been by then */
     struct wb_trial
         *trial;      /* what adds up of its failures: see engine/outbox/trial.h; NULL: none */
     int standing;    /* enum wb_standing, in its trial */
@@ -47,10 +52,12 @@ struct wb_batch {
         uint32_t age_us; /* from opened_us to its add, or the most that fits */
         uint32_t route;  /* of wb_routes */
     } * rows;
+    wb_tallies tallies; /* of rows that stand for several adds */
+    size_t known;       /* rows before that one may be found by their key: see rows/coalescer.h */
+    uint32_t slot;      /* of the coalescer; 0: none */
+    bool joins;         /* it came back, and its rows are to be found again: a list by join_next */
+    wb_batch *join_next;
 };
-
-/* The memory of a row besides its tuple. */
-#define WB_ROW_OVERHEAD sizeof(struct wb_batch_row)
 
 wb_batch *wb_batch_new(wb_schema *schema); /* empty and open; NULL: no memory */
 /* wb_batch_free is in writebehind.h */
@@ -79,6 +86,15 @@ bool wb_batch_merge_run(wb_batch *batch, const wb_batch *more, size_t from, size
 bool wb_batch_merge(wb_batch *batch, const wb_batch *more);
 /* Drops the first `rows` of those that are left. Answers what the weight lost. */
 size_t wb_batch_skip(wb_batch *batch, size_t rows);
+/* Its rows have tallies from now on, an add each. False: no memory. */
+bool wb_batch_tally(wb_batch *batch);
+/* The tuple of row `row`, those that are gone included, wherever it lies. */
+const uint8_t *wb_batch_tuple(const wb_batch *batch, size_t row, size_t *bytes);
+/* The row is this tuple now, of so many bytes. *gained: what the weight did. False: no memory, and nothing is changed. */
+bool wb_batch_replace(wb_batch *batch, size_t row, const uint8_t *tuple, size_t bytes,
+                      int64_t *gained);
+/* Squeezes gaps and rows that are gone out of an open or sealed batch: rows have other numbers then. */
+void wb_batch_squeeze(wb_batch *batch);
 void wb_batch_shrink(wb_batch *batch); /* frees memory that a sealed batch won't use */
 
 /* How many rows are left. */
@@ -101,10 +117,36 @@ static inline int64_t wb_batch_since_us(const wb_batch *batch)
 {
     return batch->opened_us + batch->rows[batch->first].age_us;
 }
+/* Row `index` of those that are left: how many adds it stands for. 0: it is a gap. */
+static inline uint64_t wb_batch_adds_of(const wb_batch *batch, size_t index)
+{
+    return batch->tallies.on ? batch->tallies.of[batch->first + index].adds : 1;
+}
+/* What the rows that are left stand for, and how many of them are no gaps. */
+static inline uint64_t wb_batch_adds(const wb_batch *batch)
+{
+    return batch->tallies.on ? batch->tallies.adds : wb_batch_left(batch);
+}
+static inline size_t wb_batch_live(const wb_batch *batch)
+{
+    return wb_batch_left(batch) - batch->tallies.gaps;
+}
+/* Not as it is read: it has gaps, or tuples that lie elsewhere. */
+static inline bool wb_batch_is_scattered(const wb_batch *batch)
+{
+    return batch->tallies.gaps > 0 || batch->tallies.moved > 0;
+}
+
+/* The memory of a row besides its tuple. */
+static inline size_t wb_row_overhead(bool tallied)
+{
+    return sizeof(struct wb_batch_row) + (tallied ? sizeof(wb_tally) : 0);
+}
 /* The memory of the rows that are left, by tuples and overhead. */
 static inline size_t wb_batch_weight(const wb_batch *batch)
 {
-    return batch->bytes - wb_batch_begin(batch) + wb_batch_left(batch) * WB_ROW_OVERHEAD;
+    return batch->bytes - wb_batch_begin(batch) + batch->tallies.moved_bytes +
+           wb_batch_left(batch) * wb_row_overhead(batch->tallies.on);
 }
 
 /* What precedes and follows the tuples in a stream of PostgreSQL's binary COPY: its signature, flags and length of the

@@ -52,6 +52,7 @@ wb_batch *wb_batch_piece(const wb_batch *batch, size_t first_row)
     piece->routed = batch->routed;
     piece->in_doubt = batch->in_doubt;
     piece->taken_us = batch->taken_us;
+    piece->taken_adds = batch->taken_adds;
     piece->standing = batch->standing;
     return piece;
 }
@@ -96,6 +97,8 @@ static void move_down(wb_batch *batch, size_t from, size_t to, size_t *count)
     for (size_t row = batch->first + from; row < batch->first + to; row++) {
         struct wb_batch_row moved = batch->rows[row];
         moved.end = (uint32_t)(moved.end - begin + place);
+        if (batch->tallies.on)
+            batch->tallies.of[*count] = batch->tallies.of[row];
         batch->rows[(*count)++] = moved;
     }
 }
@@ -144,6 +147,7 @@ static void keep(const struct division *division, wb_batch *batch)
         if (class == division->kept)
             move_down(batch, from, to, &count);
     }
+    wb_tallies_sum(&batch->tallies, count);
     batch->bytes = batch->rows[count - 1].end;
     batch->first = 0;
     batch->count = count;
@@ -206,6 +210,18 @@ static void swap_rows(wb_batch *batch, wb_batch *other)
     other->capacity = was.capacity;
     other->tuples = was.tuples;
     other->rows = was.rows;
+    batch->tallies = other->tallies;
+    other->tallies = was.tallies;
+}
+
+bool wb_batch_tidy(wb_batch *batch)
+{
+    wb_batch *tidy = wb_batch_new(batch->schema);
+    bool done = tidy != NULL && wb_batch_merge(tidy, batch);
+    if (done)
+        swap_rows(batch, tidy);
+    wb_batch_free(tidy);
+    return done;
 }
 
 bool wb_batch_sort(wb_batch *batch, size_t column)

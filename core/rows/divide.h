@@ -24,6 +24,8 @@ void wb_batch_keep(wb_batch *batch, wb_row_class *class_of, const void *context,
 /* The same: what wb_batch_copy_pieces did not copy is kept. */
 void wb_batch_keep_rest(wb_batch *batch, wb_row_class *class_of, const void *context);
 
+/* Leaves out the gaps, and brings all tuples in. */
+bool wb_batch_tidy(wb_batch *batch);
 /* Sorts the rows that are left by a column's values, NULL first; equals keep their order. */
 bool wb_batch_sort(wb_batch *batch, size_t column);
 

@@ -4,22 +4,38 @@
  * be merged. Invariant: every field of `fields` is whole, and `bytes` is that of all. */
 #include "rows/merge_rows.h"
 
+#include <string.h>
+
 #include "base/env.h"
 #include "rows/arith.h"
 #include "rows/row.h"
+
+static void find_changing(wb_merging *merging)
+{
+    for (size_t i = 0; i < merging->schema->count; i++) {
+        merging->shapes = merging->shapes || merging->schema->columns[i].column.server_default;
+        if (merging->upsert->merge[i] != WB_MERGE_KEEP)
+            merging->changing[merging->changing_count++] = i;
+    }
+}
 
 bool wb_merging_init(wb_merging *merging, const wb_upsert *upsert, const wb_schema *schema)
 {
     *merging = (wb_merging){.upsert = upsert, .schema = schema};
     merging->fields = wb_alloc(schema->count * sizeof *merging->fields);
     merging->came = wb_alloc(schema->count * sizeof *merging->came);
-    return merging->fields != NULL && merging->came != NULL;
+    merging->changing = wb_alloc(schema->count * sizeof *merging->changing);
+    if (merging->fields == NULL || merging->came == NULL || merging->changing == NULL)
+        return false;
+    find_changing(merging);
+    return true;
 }
 
 void wb_merging_fini(wb_merging *merging)
 {
     wb_free(merging->fields);
     wb_free(merging->came);
+    wb_free(merging->changing);
     wb_buffer_fini(&merging->sums[0]);
     wb_buffer_fini(&merging->sums[1]);
     *merging = (wb_merging){0};
@@ -53,17 +69,24 @@ static bool is_null(const uint8_t *field)
     return (int32_t)wb_get32(field) < 0;
 }
 
-static bool is_left(const uint8_t *field)
+/* Whole numbers and times are whole numbers in a tuple, too. */
+static bool is_whole(int type)
 {
-    return (int32_t)wb_get32(field) == WB_LEFT_LENGTH;
+    return type == WB_TYPE_INT8 || type == WB_TYPE_TIMESTAMPTZ || type == WB_TYPE_TIMESTAMP;
 }
 
 static int compare(const wb_merging *merging, size_t column)
 {
     const wb_column *of = &merging->schema->columns[column].column;
+    const uint8_t *fields = merging->fields[column], *came = merging->came[column];
     wb_value older, newer;
-    wb_field_value(of, merging->fields[column], &older);
-    wb_field_value(of, merging->came[column], &newer);
+    if (is_whole(of->type) && !is_null(fields) && !is_null(came)) {
+        int64_t is = (int64_t)wb_get64(fields + sizeof(uint32_t));
+        int64_t comes = (int64_t)wb_get64(came + sizeof(uint32_t));
+        return (is > comes) - (is < comes);
+    }
+    wb_field_value(of, fields, &older);
+    wb_field_value(of, came, &newer);
     return wb_value_rank(of->type, &older, &newer);
 }
 
@@ -100,59 +123,101 @@ static bool is_summed(const wb_merging *merging, size_t column)
 /* What is summed is written, also where it is one of the two: it would be lost with the other buffer. */
 static bool merge_column(wb_merging *merging, size_t column, bool late, wb_buffer *sums)
 {
-    const uint8_t *older = merging->fields[column], *newer = merging->came[column];
-    if (is_left(older) != is_left(newer))
-        return false;
     const uint8_t *field = choose(merging, column, late);
     if (field == NULL)
-        return wb_field_add(merging->schema->columns[column].column.type, older, newer, sums);
+        return wb_field_add(merging->schema->columns[column].column.type, merging->fields[column],
+                            merging->came[column], sums);
     merging->came[column] = field;
     if (is_summed(merging, column))
         wb_buffer_put(sums, field, bytes_of(field));
     return true;
 }
 
-/* Now that they are where they stay. Answers the tuple's bytes. */
+/* Now that the sums are where they stay. Answers the tuple's bytes. */
 static size_t find_sums(wb_merging *merging, const wb_buffer *sums)
 {
     const uint8_t *at = (const uint8_t *)sums->data;
-    size_t bytes = sizeof(uint16_t);
-    for (size_t i = 0; i < merging->schema->count; i++) {
-        if (is_summed(merging, i)) {
-            merging->came[i] = at;
+    size_t bytes = merging->bytes;
+    for (size_t i = 0; i < merging->changing_count; i++) {
+        size_t column = merging->changing[i];
+        if (is_summed(merging, column)) {
+            merging->came[column] = at;
             at = wb_field_end(at);
         }
-        bytes += bytes_of(merging->came[i]);
+        bytes += bytes_of(merging->came[column]) - bytes_of(merging->fields[column]);
     }
     return bytes;
 }
 
-static void swap_fields(wb_merging *merging)
+/* They leave different columns to the server. */
+static bool differ_in_shape(wb_merging *merging)
 {
-    const uint8_t **fields = merging->fields;
-    merging->fields = merging->came;
-    merging->came = fields;
+    for (size_t i = 0; merging->shapes && i < merging->schema->count; i++) {
+        merging->refused = i;
+        if (wb_field_is_left(merging->fields[i]) != wb_field_is_left(merging->came[i]))
+            return true;
+    }
+    return false;
+}
+
+void wb_merging_look(wb_merging *merging, const uint8_t *tuple)
+{
+    merging->came_bytes = find_fields(merging->schema, tuple, merging->came);
+}
+
+bool wb_merging_merge(wb_merging *merging)
+{
+    wb_buffer *sums = &merging->sums[!merging->side];
+    bool late = came_late(merging);
+    sums->bytes = 0;
+    sums->failed = false;
+    if (differ_in_shape(merging))
+        return false;
+    for (size_t i = 0; i < merging->changing_count; i++) {
+        merging->refused = merging->changing[i];
+        if (!merge_column(merging, merging->changing[i], late, sums))
+            return false;
+    }
+    merging->refused = SIZE_MAX;
+    merging->no_memory = merging->no_memory || sums->failed;
+    if (sums->failed)
+        return false;
+    merging->came_bytes = find_sums(merging, sums);
+    return merging->came_bytes <= WB_TUPLE_MAX_BYTES;
+}
+
+void wb_merging_take(wb_merging *merging)
+{
+    for (size_t i = 0; i < merging->changing_count; i++)
+        merging->fields[merging->changing[i]] = merging->came[merging->changing[i]];
+    merging->bytes = merging->came_bytes;
     merging->side = !merging->side;
+}
+
+bool wb_merging_write_over(const wb_merging *merging)
+{
+    const uint8_t **fields = merging->fields, **came = merging->came;
+    for (size_t i = 0; i < merging->changing_count; i++) {
+        size_t column = merging->changing[i];
+        if (wb_get32(fields[column]) != wb_get32(came[column]))
+            return false;
+    }
+    for (size_t i = 0; i < merging->changing_count; i++) {
+        size_t column = merging->changing[i];
+        if (fields[column] != came[column])
+            memcpy((uint8_t *)fields[column], came[column], bytes_of(came[column]));
+    }
+    return true;
 }
 
 bool wb_merging_add(wb_merging *merging, const uint8_t *tuple)
 {
-    wb_buffer *sums = &merging->sums[!merging->side];
     if (merging->upsert->nothing)
         return true;
-    find_fields(merging->schema, tuple, merging->came);
-    bool late = came_late(merging);
-    sums->bytes = 0;
-    for (size_t i = 0; i < merging->schema->count; i++)
-        if (!merge_column(merging, i, late, sums))
-            return false;
-    if (wb_merging_failed(merging))
+    wb_merging_look(merging, tuple);
+    if (!wb_merging_merge(merging))
         return false;
-    size_t bytes = find_sums(merging, sums);
-    if (bytes > WB_TUPLE_MAX_BYTES)
-        return false;
-    merging->bytes = bytes;
-    swap_fields(merging);
+    wb_merging_take(merging);
     return true;
 }
 

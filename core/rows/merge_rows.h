@@ -13,11 +13,19 @@
 typedef struct wb_merging {
     const wb_upsert *upsert; /* a wb_upsert_copy */
     const wb_schema *schema;
+    bool shapes; /* rows may leave columns to the server */
+    size_t *
+        changing; /* columns that may become another row's, or a sum; the others stay the older row's */
+    size_t changing_count;
     const uint8_t **fields; /* of each column, in a tuple or in sums[side] */
-    const uint8_t **came;   /* the same of the row that is added */
-    wb_buffer sums[2];      /* of those columns that are summed */
+    const uint8_t *
+        *came; /* the same of the row that is added; once merged, what those that change become */
+    wb_buffer sums[2]; /* of those columns that are summed */
     int side;
-    size_t bytes; /* of the tuple that wb_merging_put writes */
+    size_t bytes;      /* of the tuple that wb_merging_put writes */
+    size_t came_bytes; /* of the row that is added; once merged, what it becomes */
+    size_t refused; /* the column that could not be merged, where the last merge failed for one */
+    bool no_memory;
 } wb_merging;
 
 /* Needs wb_merging_fini, also where it fails: no memory. One can be used for many keys. */
@@ -36,10 +44,26 @@ void wb_merging_begin(wb_merging *merging, const uint8_t *tuple);
  * False: they have to stay two, and nothing is changed. A sum is out of its type's range, which the server is to say, or
  * they leave different columns to the server, or the tuple would be too large, or there is no memory. */
 bool wb_merging_add(wb_merging *merging, const uint8_t *tuple);
+/* The same in steps. The row that comes is looked at; it may change places with the one that is there. Then they are
+ * merged, which changes nothing yet, and what that makes is taken, or is written over the tuple that it began with, where
+ * no field has another length: else false, and nothing is written. */
+void wb_merging_look(wb_merging *merging, const uint8_t *tuple);
+static inline void wb_merging_turn(wb_merging *merging)
+{
+    const uint8_t **fields = merging->fields;
+    merging->fields = merging->came;
+    merging->came = fields;
+    size_t bytes = merging->bytes;
+    merging->bytes = merging->came_bytes;
+    merging->came_bytes = bytes;
+}
+bool wb_merging_merge(wb_merging *merging);
+void wb_merging_take(wb_merging *merging);
+bool wb_merging_write_over(const wb_merging *merging);
 /* Was there no memory? */
 static inline bool wb_merging_failed(const wb_merging *merging)
 {
-    return merging->sums[0].failed || merging->sums[1].failed;
+    return merging->no_memory;
 }
 /* Appends the tuple of all of them. */
 void wb_merging_put(const wb_merging *merging, wb_buffer *to);

@@ -76,6 +76,10 @@ int wb_field_encode(const wb_column *column, const wb_value *value, uint8_t *to,
                     wb_err *err);
 
 /* Where the next field begins. */
+static inline bool wb_field_is_left(const uint8_t *field)
+{
+    return (int32_t)wb_get32(field) == WB_LEFT_LENGTH;
+}
 static inline const uint8_t *wb_field_end(const uint8_t *field)
 {
     int32_t length = (int32_t)wb_get32(field);

@@ -40,54 +40,69 @@ static bool may_be_key(int type)
            type == WB_TYPE_CIDR || type == WB_TYPE_MACADDR;
 }
 
-static int check_key(const wb_upsert *upsert, const wb_schema *schema, wb_err *err)
+/* What is checked: the option, and whether its rows are merged while they wait. */
+struct checked {
+    const char *option;
+    bool waits;
+};
+
+/* NULL: it may be a key. */
+static const char *unfit_for_key(const struct checked *checked, const wb_column *column)
 {
+    if (column->null && !checked->waits)
+        return "may be NULL: a key's value has to be there";
+    if (column->server_default && !checked->waits)
+        return "may be left to the server: a key's value has to be there";
+    if (column->generate != WB_GIVEN && checked->waits)
+        return "is generated: no two rows have the same";
+    if (column->array)
+        return "is an array: a key's value has to be one";
+    if (column->cast != NULL)
+        return "is cast: the server may make one value of two";
+    return may_be_key(column->type) ? NULL : "is of a type that writes one value in several ways";
+}
+
+static int check_key(const struct checked *checked, const wb_upsert *upsert,
+                     const wb_schema *schema, wb_err *err)
+{
+    const char *option = checked->option;
     if (upsert->key_count == 0)
-        return wb_fail(err, WB_MISUSE, "upsert: key: names no column");
+        return wb_fail(err, WB_MISUSE, "%s: key: names no column", option);
     for (size_t i = 0; i < upsert->key_count; i++) {
         if (upsert->key[i] < 0 || (size_t)upsert->key[i] >= schema->count)
-            return wb_fail(err, WB_MISUSE, "upsert: key: %d is no column", (int)upsert->key[i]);
+            return wb_fail(err, WB_MISUSE, "%s: key: %d is no column", option, (int)upsert->key[i]);
         const wb_column *column = column_of(schema, (size_t)upsert->key[i]);
-        if (column->null || column->server_default || column->array || column->cast != NULL)
-            return wb_fail(err, WB_MISUSE,
-                           "upsert: key: column \"%s\" %s: a key's value has to be there, and be "
-                           "one",
-                           column->name,
-                           column->null             ? "may be NULL"
-                           : column->server_default ? "may be left to the server"
-                           : column->array          ? "is an array"
-                                                    : "is cast");
-        if (!may_be_key(column->type))
-            return wb_fail(err, WB_MISUSE,
-                           "upsert: key: column \"%s\" is of a type that writes one value in "
-                           "several ways",
-                           column->name);
+        const char *unfit = unfit_for_key(checked, column);
+        if (unfit != NULL)
+            return wb_fail(err, WB_MISUSE, "%s: key: column \"%s\" %s", option, column->name,
+                           unfit);
         for (size_t other = 0; other < i; other++)
             if (upsert->key[other] == upsert->key[i])
-                return wb_fail(err, WB_MISUSE, "upsert: key: column \"%s\" is named twice",
+                return wb_fail(err, WB_MISUSE, "%s: key: column \"%s\" is named twice", option,
                                column->name);
     }
     return WB_OK;
 }
 
-static int check_word(const wb_upsert *upsert, const wb_column *column, size_t index, wb_err *err)
+static int check_word(const struct checked *checked, const wb_upsert *upsert,
+                      const wb_column *column, size_t index, wb_err *err)
 {
     int word = upsert->merge[index];
+    const char *option = checked->option;
     bool plain = !column->array && column->cast == NULL;
-    if (word < WB_MERGE_KEEP || word > WB_MERGE_EXPRESSION)
-        return wb_fail(err, WB_MISUSE, "upsert: merge: column \"%s\": %d is no way to merge",
+    if (word < WB_MERGE_KEEP || word > WB_MERGE_EXPRESSION - checked->waits)
+        return wb_fail(err, WB_MISUSE, "%s: merge: column \"%s\": %d is no way to merge", option,
                        column->name, word);
     if (word != WB_MERGE_KEEP && wb_upsert_is_key(upsert, index))
-        return wb_fail(err, WB_MISUSE, "upsert: column \"%s\" is of the key: it stays as it is",
+        return wb_fail(err, WB_MISUSE, "%s: column \"%s\" is of the key: it stays as it is", option,
                        column->name);
     if (word == WB_MERGE_SUM && !(plain && may_sum(column->type)))
-        return wb_fail(err, WB_MISUSE,
-                       "upsert: merge: column \"%s\": a sum is of numbers or intervals",
-                       column->name);
+        return wb_fail(err, WB_MISUSE, "%s: merge: column \"%s\": a sum is of numbers or intervals",
+                       option, column->name);
     if ((word == WB_MERGE_MIN || word == WB_MERGE_MAX) && !(plain && has_order(column->type)))
         return wb_fail(err, WB_MISUSE,
-                       "upsert: merge: column \"%s\": min and max are of numbers, times and uuids",
-                       column->name);
+                       "%s: merge: column \"%s\": min and max are of numbers, times and uuids",
+                       option, column->name);
     if (word == WB_MERGE_EXPRESSION &&
         (upsert->expressions == NULL || upsert->expressions[index] == NULL))
         return wb_fail(err, WB_MISUSE, "upsert: columns: column \"%s\" has no expression",
@@ -95,34 +110,50 @@ static int check_word(const wb_upsert *upsert, const wb_column *column, size_t i
     return WB_OK;
 }
 
-static int check_newest(const wb_upsert *upsert, const wb_schema *schema, wb_err *err)
+static int check_newest(const struct checked *checked, const wb_upsert *upsert,
+                        const wb_schema *schema, wb_err *err)
 {
+    const char *option = checked->option;
     if (upsert->newest < 0)
         return WB_OK;
     if ((size_t)upsert->newest >= schema->count)
-        return wb_fail(err, WB_MISUSE, "upsert: newest: %d is no column", (int)upsert->newest);
+        return wb_fail(err, WB_MISUSE, "%s: newest: %d is no column", option, (int)upsert->newest);
     const wb_column *column = column_of(schema, (size_t)upsert->newest);
-    if (column->array || column->cast != NULL || column->server_default || !has_order(column->type))
+    if (column->array || column->cast != NULL || column->server_default ||
+        (checked->waits && column->generate != WB_GIVEN) || !has_order(column->type))
         return wb_fail(err, WB_MISUSE,
-                       "upsert: newest: column \"%s\" has to be a number, a time or a uuid, which "
-                       "is not left to the server",
-                       column->name);
+                       "%s: newest: column \"%s\" has to be a number, a time or a uuid, which "
+                       "is given",
+                       option, column->name);
     if (upsert->merge[upsert->newest] != WB_MERGE_SET)
         return wb_fail(err, WB_MISUSE,
-                       "upsert: newest: column \"%s\" can't be merged, nor be of the key, nor stay "
+                       "%s: newest: column \"%s\" can't be merged, nor be of the key, nor stay "
                        "as it is",
-                       column->name);
+                       option, column->name);
     return WB_OK;
+}
+
+static int check(const struct checked *checked, const wb_upsert *upsert, const wb_schema *schema,
+                 wb_err *err)
+{
+    int code = check_key(checked, upsert, schema, err);
+    if (code != WB_OK || upsert->nothing)
+        return code;
+    for (size_t i = 0; i < schema->count && code == WB_OK; i++)
+        code = check_word(checked, upsert, column_of(schema, i), i, err);
+    return code == WB_OK ? check_newest(checked, upsert, schema, err) : code;
 }
 
 int wb_upsert_check(const wb_upsert *upsert, const wb_schema *schema, wb_err *err)
 {
-    int code = check_key(upsert, schema, err);
-    if (code != WB_OK || upsert->nothing)
-        return code;
-    for (size_t i = 0; i < schema->count && code == WB_OK; i++)
-        code = check_word(upsert, column_of(schema, i), i, err);
-    return code == WB_OK ? check_newest(upsert, schema, err) : code;
+    return check(&(struct checked){"upsert", false}, upsert, schema, err);
+}
+
+int wb_coalesce_check(const wb_upsert *coalesce, const wb_schema *schema, wb_err *err)
+{
+    if (coalesce->nothing)
+        return wb_fail(err, WB_MISUSE, "coalesce: the option says how two rows become one");
+    return check(&(struct checked){"coalesce", true}, coalesce, schema, err);
 }
 
 /* ---- copying ---- */

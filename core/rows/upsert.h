@@ -7,6 +7,8 @@
 
 /* WB_MISUSE names the column that is wrong. */
 int wb_upsert_check(const wb_upsert *upsert, const wb_schema *schema, wb_err *err);
+/* The same of how rows that wait are coalesced: no expression, a key may be NULL or left to the server. */
+int wb_coalesce_check(const wb_upsert *coalesce, const wb_schema *schema, wb_err *err);
 wb_upsert *wb_upsert_copy(const wb_upsert *upsert, const wb_schema *schema); /* NULL: no memory */
 void wb_upsert_free(wb_upsert *upsert, const wb_schema *schema);
 

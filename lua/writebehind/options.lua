@@ -145,7 +145,7 @@ local OVERFLOW, DEDUPE = core.choices.overflow, core.choices.dedupe
 
 add_checkers(BATCHER, {
     store = store_with "write", schema = of_kind "schema", dedupe = name_text, dead_letter = path_or_function,
-    upsert = of_type "table",
+    upsert = of_type "table", coalesce = of_type "table",
     policy = table_or_worker,
 })
 
@@ -188,7 +188,10 @@ local function flatten_upsert(flat)
     elseif flat.dedupe == DEDUPE.ledger and not flat.native then
         return 'batcher: option "dedupe": "ledger": a scripted store knows a batch by its id, batch.id'
     elseif flat.upsert then
-        flat.upsert, message = upsert.flatten(flat.schema, flat.upsert)
+        flat.upsert, message = upsert.flatten("upsert", flat.schema, flat.upsert)
+    end
+    if flat.coalesce and not message then
+        flat.coalesce, message = upsert.flatten("coalesce", flat.schema, flat.coalesce)
     end
     return message
 end

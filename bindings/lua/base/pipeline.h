@@ -99,8 +99,9 @@ void lwb_push_tables(lua_State *L, const wb_table_stats *tables, size_t count);
 int lwb_push_event(lua_State *L, const wb_event *event);
 void lwb_event_told(lwb_pipeline *pipeline); /* frees its ids */
 
-/* The upsert in the field `upsert` of the table at `index`; NULL: there is none. Pushes what it refers to. */
-const wb_upsert *lwb_field_upsert(lua_State *L, int index, const wb_schema *schema);
+/* The upsert in that field of the table at `index`; NULL: there is none. Pushes what it refers to. */
+const wb_upsert *lwb_field_upsert(lua_State *L, int index, const char *name,
+                                  const wb_schema *schema);
 int lwb_batcher_new(lua_State *L);
 int lwb_tracker_new(lua_State *L);
 /* Pushes a claim that holds nothing yet; who lends it is at `lender`. */

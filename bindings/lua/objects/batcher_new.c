@@ -65,7 +65,8 @@ int lwb_batcher_new(lua_State *L)
     if (!has_script(L, &err))
         return lwb_refused(L, WB_MISUSE, &err);
     luaL_argcheck(L, options.schema != NULL, 1, "no schema");
-    options.upsert = lwb_field_upsert(L, 1, options.schema);
+    options.upsert = lwb_field_upsert(L, 1, "upsert", options.schema);
+    options.coalesce = lwb_field_upsert(L, 1, "coalesce", options.schema);
     lwb_pipeline *pipeline = lwb_pipeline_new(L, &lwb_batcher_kind, 2, 1);
     name_columns(L, options.schema);
     int code = wb_batcher_new(&options, &batcher, &err);

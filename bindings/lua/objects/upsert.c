@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The option `upsert`, as forms/upsert.lua leaves it: { key = { place, … }, merge = { word, … }, expressions = { [place] =
+ * The options `upsert` and `coalesce`, as forms/upsert.lua leaves them: { key = { place, … }, merge = { word, … }, expressions = { [place] =
  * text }, newest = place, nothing = flag }, places from 1. */
 #include <string.h>
 
@@ -49,10 +49,11 @@ static void read_merge(lua_State *L, int from, const wb_schema *schema, wb_upser
     upsert->expressions = expressions;
 }
 
-const wb_upsert *lwb_field_upsert(lua_State *L, int index, const wb_schema *schema)
+const wb_upsert *lwb_field_upsert(lua_State *L, int index, const char *name,
+                                  const wb_schema *schema)
 {
     luaL_checkstack(L, 12, "too many options");
-    lua_getfield(L, index, "upsert");
+    lua_getfield(L, index, name);
     int from = lua_gettop(L);
     if (!lua_istable(L, from))
         return NULL;

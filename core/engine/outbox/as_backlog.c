@@ -56,10 +56,17 @@ void wb_outbox_set_options(wb_outbox *outbox, const wb_batcher_options *options)
     wb_outbox_set_calm(outbox);
 }
 
-void wb_outbox_init(wb_outbox *outbox, const wb_batcher_options *options, const wb_env *env,
-                    const wb_target *target, bool threaded)
+int wb_outbox_init(wb_outbox *outbox, const wb_batcher_options *options, const wb_env *env,
+                   const wb_target *target, bool threaded, wb_err *err)
 {
     memset(outbox, 0, sizeof *outbox);
+    if (options->coalesce != NULL &&
+        (outbox->coalescer = wb_coalescer_new(options->coalesce, target->schema, env)) == NULL)
+        return wb_fail(err, WB_MEMORY, "batcher: out of memory");
+    outbox->coalesces_in_order =
+        outbox->coalescer != NULL &&
+        wb_upsert_ordered(wb_coalescer_rules(outbox->coalescer), target->schema);
+    outbox->row_overhead = wb_row_overhead(outbox->coalescer != NULL);
     wb_backlog_init(&outbox->backlog, &class, env, &options->retry, target->log, threaded);
     wb_uuid_source_init(&outbox->ids, env);
     outbox->schema = target->schema;
@@ -72,10 +79,14 @@ void wb_outbox_init(wb_outbox *outbox, const wb_batcher_options *options, const 
     outbox->one_shape =
         options->store != NULL && options->store->class->one_shape && target->upsert == NULL;
     wb_outbox_set_options(outbox, options);
+    outbox->options.table = target->table;
+    outbox->options.upsert = target->upsert;
+    outbox->options.coalesce = wb_coalescer_rules(outbox->coalescer);
     wb_script_client_init(&outbox->script_client, options->policy, target, &outbox->backlog);
     outbox->ids_column =
         options->ids && options->flush_events ? wb_schema_generated(options->schema) : -1;
     outbox->keep_dead = options->dead_path != NULL || options->dead_events;
+    return WB_OK;
 }
 
 void wb_outbox_fini(wb_outbox *outbox)
@@ -91,6 +102,7 @@ void wb_outbox_fini(wb_outbox *outbox)
         outbox->trials = trial->next;
         wb_free(trial);
     }
+    wb_coalescer_free(outbox->coalescer);
     wb_lanes_fini(&outbox->lanes);
     wb_routes_fini(&outbox->routes);
     wb_backlog_fini(&outbox->backlog);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Completing taken batches: a batch is stored, or goes back with a due time, or is divided, or is dead. What was
  * stored of a batch is gone from it before it goes back, so that nothing is sent twice that is known to be in. */
+#include "engine/outbox/coalesce.h"
 #include "engine/outbox/gate.h"
 #include "engine/outbox/trial.h"
 #include "engine/outbox/verdict.h"
@@ -22,10 +23,7 @@ static void measure_latency(const wb_batch *batch, const wb_ending *ending, int6
 
 static void count_stored(wb_outbox *outbox, wb_batch *batch, size_t rows)
 {
-    wb_metrics *metrics = &outbox->backlog.metrics;
-    metrics->stored += rows;
-    metrics->pending -= rows;
-    metrics->pending_bytes -= wb_batch_skip(batch, rows);
+    outbox->backlog.metrics.stored += wb_outbox_skip(outbox, batch, rows);
 }
 
 static void succeed(wb_outbox *outbox, wb_batch *batch, const wb_ending *ending, int64_t now_us)
@@ -133,4 +131,5 @@ void wb_outbox_complete(wb_outbox *outbox, wb_batch *batch, const wb_ending *end
     wb_monitor_unlock(&backlog->monitor);
     wb_batch_free_list(rubbish);
     wb_log_print(backlog->log);
+    wb_outbox_coalesce_join(outbox);
 }

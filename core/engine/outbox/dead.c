@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "base/env.h"
+#include "rows/divide.h"
 
 /* Dead rows that nobody will see. */
 static void forget(wb_outbox *outbox, wb_batch *batch, int64_t now_us)
@@ -57,15 +58,13 @@ void wb_outbox_dead_again(wb_outbox *outbox, wb_batch *batch)
 
 void wb_outbox_give_up(wb_outbox *outbox, wb_batch *batch, const char *why, int64_t now_us)
 {
-    wb_metrics *metrics = &outbox->backlog.metrics;
-    size_t rows = wb_batch_left(batch);
-    metrics->dead += rows;
-    metrics->pending -= rows;
-    metrics->pending_bytes -= wb_batch_weight(batch);
+    size_t rows = wb_batch_live(batch);
+    outbox->backlog.metrics.dead += wb_outbox_count_out(outbox, batch);
     wb_log_line(outbox->backlog.log, WB_TOPIC_DEAD, WB_ERROR, now_us, rows,
                 "gave up %zu rows after %u attempts: %s", rows, (unsigned)batch->attempt, why);
     wb_batch_become(batch, WB_BATCH_SETTLED);
     wb_trial_leave(&outbox->trials, batch);
+    wb_outbox_uncoalesce(outbox, batch);
     if (outbox->keep_dead)
         keep(outbox, batch, why, now_us);
     else
@@ -90,10 +89,7 @@ static void give_up_one(wb_outbox *outbox, wb_batch *batch, const char *why, int
 static void drop_one(wb_outbox *outbox, wb_batch *batch, const char *why, int64_t now_us)
 {
     (void)why, (void)now_us;
-    wb_metrics *metrics = &outbox->backlog.metrics;
-    metrics->dropped += wb_batch_left(batch);
-    metrics->pending -= wb_batch_left(batch);
-    metrics->pending_bytes -= wb_batch_weight(batch);
+    outbox->backlog.metrics.dropped += wb_outbox_count_out(outbox, batch);
     wb_outbox_settle(outbox, batch);
 }
 
@@ -148,5 +144,9 @@ wb_batch *wb_outbox_next_dead(wb_outbox *outbox)
     wb_batch *batch = pop(outbox);
     wb_backlog_changed(&outbox->backlog);
     wb_monitor_unlock(&outbox->backlog.monitor);
+    if (batch != NULL && wb_batch_is_scattered(batch) && !wb_batch_tidy(batch)) {
+        wb_outbox_dead_again(outbox, batch);
+        return NULL;
+    }
     return batch;
 }

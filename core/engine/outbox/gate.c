@@ -2,6 +2,8 @@
  * See gate.h. Where no rows are routed a lane has no gate: the common one is all there is. */
 #include "engine/outbox/gate.h"
 
+#include "engine/outbox/coalesce.h"
+
 #include "base/env.h"
 
 static wb_lane *lane_of(wb_outbox *outbox, uint32_t route)
@@ -123,4 +125,5 @@ void wb_outbox_put_back(wb_outbox *outbox, wb_batch *batch, int64_t now_us)
     wb_outbox_delay(outbox, batch, now_us);
     wb_batch_become(batch, WB_BATCH_SEALED);
     wb_batch_list_put(&outbox->sealed, batch);
+    wb_outbox_coalesce_again(outbox, batch);
 }

@@ -78,7 +78,7 @@ static void count_pending(const wb_outbox *outbox, wb_table_stats *tables)
     const wb_batch *lists[] = {outbox->sealed.first, outbox->taken.first, outbox->open};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
         for (const wb_batch *batch = lists[i]; batch != NULL; batch = batch->next)
-            tables[batch->route].pending += wb_batch_left(batch);
+            tables[batch->route].pending += wb_batch_adds(batch);
     }
 }
 
@@ -87,7 +87,7 @@ static void describe_table(wb_outbox *outbox, uint32_t route, wb_table_stats *ou
     const wb_lane *lane = wb_lane_of(&outbox->lanes, route);
     const wb_shared_text *name = wb_outbox_table_of(outbox, route);
     snprintf(out->table, sizeof out->table, "%s", name != NULL ? name->text : outbox->table);
-    out->pending += lane->open != NULL ? wb_batch_left(lane->open) : 0;
+    out->pending += lane->open != NULL ? wb_batch_adds(lane->open) : 0;
     out->consecutive_failures = lane->failures;
     if (lane->error != NULL)
         snprintf(out->last_error, sizeof out->last_error, "%s", lane->error);

@@ -23,8 +23,65 @@ void wb_outbox_take_new(wb_outbox *outbox, wb_batch *batch)
 void wb_outbox_settle(wb_outbox *outbox, wb_batch *batch)
 {
     wb_trial_leave(&outbox->trials, batch);
+    wb_outbox_uncoalesce(outbox, batch);
     wb_batch_become(batch, WB_BATCH_SETTLED);
     wb_pool_put(&outbox->pool, batch);
+}
+
+/* ---- counting out ---- */
+
+uint64_t wb_outbox_count_out(wb_outbox *outbox, const wb_batch *batch)
+{
+    wb_metrics *metrics = &outbox->backlog.metrics;
+    uint64_t adds = wb_batch_adds(batch);
+    metrics->pending -= adds;
+    metrics->pending_rows -= wb_batch_live(batch);
+    metrics->pending_bytes -= wb_batch_weight(batch);
+    return adds;
+}
+
+uint64_t wb_outbox_count_in(wb_outbox *outbox, const wb_batch *batch)
+{
+    wb_metrics *metrics = &outbox->backlog.metrics;
+    uint64_t adds = wb_batch_adds(batch);
+    metrics->pending += adds;
+    metrics->pending_rows += wb_batch_live(batch);
+    metrics->pending_bytes += wb_batch_weight(batch);
+    return adds;
+}
+
+uint64_t wb_outbox_skip(wb_outbox *outbox, wb_batch *batch, size_t rows)
+{
+    wb_metrics *metrics = &outbox->backlog.metrics;
+    uint64_t adds = wb_batch_adds(batch);
+    size_t live = wb_batch_live(batch);
+    metrics->pending_bytes -= wb_batch_skip(batch, rows);
+    if (wb_batch_live(batch) == 0) /* gaps */
+        metrics->pending_bytes -= wb_batch_skip(batch, wb_batch_left(batch));
+    adds -= wb_batch_adds(batch);
+    metrics->pending -= adds;
+    metrics->pending_rows -= live - wb_batch_live(batch);
+    return adds;
+}
+
+/* ---- rows that are found by their key ---- */
+
+void wb_outbox_uncoalesce(wb_outbox *outbox, wb_batch *batch)
+{
+    if (outbox->coalescer == NULL)
+        return;
+    if (batch->joins)
+        wb_outbox_stop_joining(outbox, batch);
+    wb_coalescer_leave(outbox->coalescer, batch);
+}
+
+void wb_outbox_stop_joining(wb_outbox *outbox, wb_batch *batch)
+{
+    wb_batch **link = &outbox->joining;
+    while (*link != batch)
+        link = &(*link)->join_next;
+    *link = batch->join_next;
+    batch->joins = false;
 }
 
 /* ---- sealing ---- */
@@ -160,21 +217,6 @@ void wb_outbox_lanes_configured(wb_outbox *outbox)
     }
 }
 
-/* The rows of a batch, each with its route, go where they gather. Answers how many did before memory ended. */
-size_t wb_outbox_gather(wb_outbox *outbox, const wb_batch *batch)
-{
-    size_t rows = wb_lanes_prepare(&outbox->lanes, outbox->routes.count) ? wb_batch_left(batch) : 0;
-    for (size_t i = 0; i < rows; i++) {
-        uint32_t route = batch->rows[batch->first + i].route;
-        size_t bytes = wb_batch_begin_of(batch, i + 1) - wb_batch_begin_of(batch, i);
-        wb_batch *open = wb_outbox_open_lane(outbox, route, bytes);
-        if (open == NULL || !wb_batch_merge_run(open, batch, i, 1))
-            return i;
-        wb_outbox_lane_grew(outbox, route, bytes);
-    }
-    return rows;
-}
-
 /* ---- what is due, and what is the oldest ---- */
 
 static int64_t own_due_us(const wb_outbox *outbox)
@@ -224,17 +266,18 @@ bool wb_outbox_has_open(const wb_outbox *outbox)
     return outbox->lanes.count > 0 || (outbox->open != NULL && wb_batch_left(outbox->open) > 0);
 }
 
-size_t wb_outbox_skip_oldest_open(wb_outbox *outbox)
+uint64_t wb_outbox_skip_oldest_open(wb_outbox *outbox)
 {
     wb_batch *open = outbox->open;
     uint32_t route = outbox->lanes.count > 0 ? outbox->lanes.heap[0] : 0;
     wb_lane *lane = wb_lane_of(&outbox->lanes, route);
     bool own = open != NULL && wb_batch_left(open) > 0;
     if (outbox->lanes.count == 0 || (own && wb_batch_since_us(open) <= lane->since_us))
-        return wb_batch_skip(open, 1);
-    size_t weight = wb_batch_skip(lane->open, 1);
-    outbox->lanes.rows--;
-    outbox->lanes.bytes -= weight - WB_ROW_OVERHEAD;
+        return wb_outbox_skip(outbox, open, 1);
+    size_t rows = wb_batch_left(lane->open), begin = wb_batch_begin(lane->open);
+    uint64_t adds = wb_outbox_skip(outbox, lane->open, 1);
+    outbox->lanes.rows -= rows - wb_batch_left(lane->open);
+    outbox->lanes.bytes -= wb_batch_begin(lane->open) - begin;
     wb_outbox_lane_changed(outbox, route);
-    return weight;
+    return adds;
 }

@@ -23,6 +23,7 @@
 #include "engine/outbox/trial_list.h"
 #include "engine/options.h"
 #include "engine/thresholds.h"
+#include "rows/coalescer.h"
 
 #define WB_ASK_EVERY_US INT64_C(10000) /* while a batch is open */
 
@@ -42,7 +43,11 @@ typedef struct wb_outbox {
     const char *table;
     wb_batcher_options options; /* as they are now; its owner sees to the names in it */
     wb_thresholds thresholds;
-    uint64_t max_rows, max_bytes;   /* pending, at the most */
+    wb_coalescer *coalescer;      /* rows of one key are one while they wait; NULL: they are not */
+    bool coalesces_in_order;      /* what comes of two rows depends on which came first */
+    wb_batch *joining;            /* batches that wait again, and are to join the others */
+    size_t row_overhead;          /* memory of a row besides its tuple */
+    uint64_t max_rows, max_bytes; /* pending, at the most */
     uint64_t calm_rows, calm_bytes; /* what may be pending before anything is to be said: room.c */
     bool crowded;                   /* it was said */
     uint64_t merge_rows;            /* batches that wait are merged up to so many rows; 0: never */
@@ -85,9 +90,9 @@ typedef struct wb_outbox {
     wb_script_client script_client; /* of who delivers, not locked */
 } wb_outbox;
 
-/* The caller's memory. The target and the policy of the options outlive it. */
-void wb_outbox_init(wb_outbox *outbox, const wb_batcher_options *options, const wb_env *env,
-                    const wb_target *target, bool threaded);
+/* The caller's memory. The target and the policy of the options outlive it. WB_MEMORY: there is nothing to fini. */
+int wb_outbox_init(wb_outbox *outbox, const wb_batcher_options *options, const wb_env *env,
+                   const wb_target *target, bool threaded, wb_err *err);
 void wb_outbox_fini(wb_outbox *outbox); /* with nothing taken */
 
 /* Unlocked, all of these. */
@@ -128,6 +133,15 @@ int64_t wb_outbox_next_due_us(wb_backlog *backlog);
 void wb_outbox_new_id(wb_outbox *outbox, wb_batch *batch);   /* what a piece has, too */
 void wb_outbox_take_new(wb_outbox *outbox, wb_batch *batch); /* made by the taker: it is taken */
 void wb_outbox_settle(wb_outbox *outbox, wb_batch *batch);
+/* It leaves the outbox: no row of it can be found any more; or it is no longer to join those that wait. */
+void wb_outbox_uncoalesce(wb_outbox *outbox, wb_batch *batch);
+void wb_outbox_stop_joining(wb_outbox *outbox, wb_batch *batch);
+/* What is no longer pending, for the counter that it goes to: how many adds it was. All of a batch, which is left as it
+ * is; or its first rows, which it loses. */
+uint64_t wb_outbox_count_out(wb_outbox *outbox, const wb_batch *batch);
+uint64_t wb_outbox_skip(wb_outbox *outbox, wb_batch *batch, size_t rows);
+uint64_t wb_outbox_count_in(wb_outbox *outbox,
+                            const wb_batch *batch); /* the opposite of the first */
 /* Sets when a batch that is in no list may be taken again, by its own failures, and when any batch may be, by all
  * failures in a row. */
 void wb_outbox_delay(wb_outbox *outbox, wb_batch *batch, int64_t now_us);
@@ -179,16 +193,14 @@ void wb_outbox_lane_grew(wb_outbox *outbox, uint32_t route, size_t bytes);
 void wb_outbox_lane_changed(wb_outbox *outbox, uint32_t route);
 /* The thresholds are others: what has reached them is sealed. */
 void wb_outbox_lanes_configured(wb_outbox *outbox);
-/* The rows of a taken batch that was asked about go where they gather. Answers how many did before memory ended. */
-size_t wb_outbox_gather(wb_outbox *outbox, const wb_batch *batch);
 void wb_outbox_seal_open(wb_outbox *outbox, int reason);
 void wb_outbox_seal_all(wb_outbox *outbox, int reason); /* and the lanes */
 /* Seals what is due: of the lanes, the first. */
 void wb_outbox_seal_due(wb_outbox *outbox, int64_t now_us);
 int64_t wb_outbox_open_due_us(wb_outbox *outbox); /* WB_NEVER: nothing is open */
 bool wb_outbox_has_open(const wb_outbox *outbox);
-/* Drops the oldest row of all that is open, which there is. Answers what the weight lost. */
-size_t wb_outbox_skip_oldest_open(wb_outbox *outbox);
+/* Drops the oldest row of all that is open, which there is. Answers how many adds it was. */
+uint64_t wb_outbox_skip_oldest_open(wb_outbox *outbox);
 
 /* ---- how many rows a write has: size.c ---- */
 

@@ -2,6 +2,8 @@
  * See pieces.h. */
 #include "engine/outbox/pieces.h"
 
+#include "engine/outbox/coalesce.h"
+
 #include <assert.h>
 
 /* ---- classes ---- */
@@ -58,6 +60,7 @@ static void seal_part(wb_outbox *outbox, wb_batch *part, uint32_t attempt)
     wb_outbox_new_id(outbox, part);
     wb_batch_become(part, WB_BATCH_SEALED);
     wb_batch_list_put(&outbox->sealed, part);
+    wb_outbox_coalesce_again(outbox, part);
     const wb_lane *lane = wb_lane_of(&outbox->lanes, part->route);
     if (lane->held_back)
         wb_batch_list_hold_back(&outbox->sealed, part, lane->held_us);

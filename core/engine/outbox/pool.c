@@ -11,7 +11,7 @@ enum {
 
 static size_t memory_of(const wb_batch *batch)
 {
-    return batch->capacity + batch->room * WB_ROW_OVERHEAD;
+    return batch->capacity + batch->room * wb_row_overhead(false);
 }
 
 static void push(wb_batch **list, wb_batch *batch)

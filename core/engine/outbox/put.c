@@ -4,6 +4,7 @@
  * not fit leaves the outbox as it was. */
 #include <string.h>
 
+#include "engine/outbox/coalesce.h"
 #include "engine/outbox/trial.h"
 #include "rows/clean.h"
 
@@ -16,13 +17,13 @@ static int drop_newest(wb_outbox *outbox);
 
 static bool fits(const wb_outbox *outbox, size_t weight)
 {
-    return outbox->backlog.metrics.pending < outbox->max_rows &&
+    return outbox->backlog.metrics.pending_rows < outbox->max_rows &&
            outbox->backlog.metrics.pending_bytes + weight <= outbox->max_bytes;
 }
 
 static bool fits_calmly(const wb_outbox *outbox, size_t weight)
 {
-    return outbox->backlog.metrics.pending < outbox->calm_rows &&
+    return outbox->backlog.metrics.pending_rows < outbox->calm_rows &&
            outbox->backlog.metrics.pending_bytes + weight <= outbox->calm_bytes;
 }
 
@@ -43,7 +44,7 @@ static int64_t tick_us(const wb_outbox *outbox)
 
 /* Copies the tuple into the batch, which has room for it. */
 static void accept_row(wb_outbox *outbox, wb_batch *batch, const wb_tuple *tuple, uint32_t route,
-                       int64_t now_us)
+                       const wb_coming *coming, int64_t now_us)
 {
     wb_metrics *metrics = &outbox->backlog.metrics;
     const wb_env *env = &outbox->backlog.env;
@@ -53,11 +54,16 @@ static void accept_row(wb_outbox *outbox, wb_batch *batch, const wb_tuple *tuple
     uint8_t *at = memcpy(wb_batch_end(batch), tuple->at, tuple->bytes);
     wb_row_generate(outbox->schema, &outbox->ids, now_us + outbox->unix_skew, at);
     wb_batch_push(batch, tuple->bytes, now_us);
+    if (outbox->coalescer != NULL) {
+        batch->tallies.of[batch->count - 1].first = metrics->accepted;
+        wb_outbox_coalesce_came(outbox, batch, coming);
+    }
     if (outbox->asking)
         ask_later(outbox, now_us);
     metrics->accepted++;
     metrics->pending++;
-    metrics->pending_bytes += tuple->bytes + WB_ROW_OVERHEAD;
+    metrics->pending_rows++;
+    metrics->pending_bytes += tuple->bytes + outbox->row_overhead;
     metrics->cleaned += tuple->cleaned;
     int reason = wb_thresholds_due(&outbox->thresholds, wb_batch_left(batch), batch->bytes, 0);
     if (route > 0)
@@ -95,7 +101,7 @@ static inline __attribute__((always_inline)) int put_locked(wb_outbox *outbox,
                                                             int64_t *now_us, wb_err *err)
 {
     int64_t give_up_us = 0;
-    size_t weight = tuple->bytes + WB_ROW_OVERHEAD;
+    wb_coming coming = {.weight = tuple->bytes + outbox->row_overhead};
     for (;;) {
         if (outbox->backlog.closing)
             return refuse_closed(err);
@@ -103,16 +109,20 @@ static inline __attribute__((always_inline)) int put_locked(wb_outbox *outbox,
         int code = choice->table != NULL
                        ? wb_outbox_find_table(outbox, choice->table, *now_us, &route, err)
                        : WB_OK;
-        if (code != WB_OK)
+        if (code == WB_OK && outbox->coalescer != NULL)
+            code = wb_outbox_coalesce(outbox, tuple, route, &coming, err);
+        if (code != WB_OK || coming.merged)
             return code;
-        if (fits_calmly(outbox, weight) || wb_outbox_fits_crowded(outbox, weight)) {
+        bool fits =
+            fits_calmly(outbox, coming.weight) || wb_outbox_fits_crowded(outbox, coming.weight);
+        if (fits && !coming.grows) {
             wb_batch *batch = batch_for(outbox, route, tuple->bytes);
-            if (batch == NULL)
+            if (batch == NULL || (outbox->coalescer != NULL && !wb_batch_tally(batch)))
                 return wb_fail(err, WB_MEMORY, "out of memory for a row");
-            accept_row(outbox, batch, tuple, route, *now_us);
+            accept_row(outbox, batch, tuple, route, &coming, *now_us);
             return WB_OK;
         }
-        code = make_room(outbox, weight, choice->overflow, &give_up_us, err);
+        code = make_room(outbox, coming.weight, choice->overflow, &give_up_us, err);
         if (code == WB_FULL && choice->overflow == WB_OVERFLOW_DROP_NEWEST)
             return drop_newest(outbox);
         if (code != WB_OK)
@@ -227,9 +237,9 @@ int wb_outbox_put(wb_outbox *outbox, const wb_value *values, size_t count, const
 static int full(const wb_outbox *outbox, wb_err *err)
 {
     const wb_metrics *metrics = &outbox->backlog.metrics;
-    if (metrics->pending >= outbox->max_rows)
+    if (metrics->pending_rows >= outbox->max_rows)
         return wb_fail(err, WB_FULL, "full: %llu rows are pending (max_pending_rows)%s%s",
-                       (unsigned long long)metrics->pending,
+                       (unsigned long long)metrics->pending_rows,
                        metrics->last_error[0] != '\0' ? ": " : "",
                        metrics->consecutive_failures > 0 ? metrics->last_error : "");
     return wb_fail(err, WB_FULL, "full: %llu bytes are pending (max_pending_bytes)",
@@ -284,9 +294,9 @@ static int make_room(wb_outbox *outbox, size_t weight, int overflow, int64_t *gi
         return WB_FULL;
     default:
         wb_log_line(outbox->backlog.log, WB_TOPIC_FULL, WB_WARN, now_us,
-                    outbox->backlog.metrics.pending,
+                    outbox->backlog.metrics.pending_rows,
                     "full: new rows are refused, %llu rows of %llu bytes are pending",
-                    (unsigned long long)outbox->backlog.metrics.pending,
+                    (unsigned long long)outbox->backlog.metrics.pending_rows,
                     (unsigned long long)outbox->backlog.metrics.pending_bytes);
         wb_backlog_changed(&outbox->backlog);
         return full(outbox, err);
@@ -327,11 +337,10 @@ static int drop_oldest(wb_outbox *outbox, size_t weight, wb_err *err)
         wb_batch *oldest = outbox->sealed.first;
         if (oldest == NULL && !wb_outbox_has_open(outbox))
             return full(outbox, err);
-        outbox->backlog.metrics.pending_bytes -=
-            oldest != NULL ? wb_batch_skip(oldest, 1) : wb_outbox_skip_oldest_open(outbox);
-        outbox->backlog.metrics.pending--;
-        outbox->backlog.metrics.dropped++;
-        dropped++;
+        uint64_t adds =
+            oldest != NULL ? wb_outbox_skip(outbox, oldest, 1) : wb_outbox_skip_oldest_open(outbox);
+        outbox->backlog.metrics.dropped += adds;
+        dropped += adds;
         if (oldest != NULL && wb_batch_left(oldest) == 0)
             settle_oldest(outbox);
     }

@@ -14,10 +14,11 @@ void wb_outbox_set_calm(wb_outbox *outbox)
 static void warn(wb_outbox *outbox)
 {
     wb_backlog *backlog = &outbox->backlog;
-    bool rows = backlog->metrics.pending >= outbox->calm_rows;
-    uint64_t pending = rows ? backlog->metrics.pending : backlog->metrics.pending_bytes;
+    bool rows = backlog->metrics.pending_rows >= outbox->calm_rows;
+    uint64_t pending = rows ? backlog->metrics.pending_rows : backlog->metrics.pending_bytes;
     wb_log_line(backlog->log, WB_TOPIC_CROWDED, WB_WARN, wb_backlog_now_us(backlog),
-                backlog->metrics.pending, "nearly full: %llu %s of at most %llu are pending (%s)",
+                backlog->metrics.pending_rows,
+                "nearly full: %llu %s of at most %llu are pending (%s)",
                 (unsigned long long)pending, rows ? "rows" : "bytes",
                 (unsigned long long)(rows ? outbox->max_rows : outbox->max_bytes),
                 rows ? "max_pending_rows" : "max_pending_bytes");
@@ -27,8 +28,8 @@ static void warn(wb_outbox *outbox)
 bool wb_outbox_fits_crowded(wb_outbox *outbox, size_t weight)
 {
     const wb_metrics *metrics = &outbox->backlog.metrics;
-    bool fits =
-        metrics->pending < outbox->max_rows && metrics->pending_bytes + weight <= outbox->max_bytes;
+    bool fits = metrics->pending_rows < outbox->max_rows &&
+                metrics->pending_bytes + weight <= outbox->max_bytes;
     if (outbox->crowded || weight > outbox->max_bytes)
         return fits;
     if (fits) /* else the overflow has its own words */
@@ -41,7 +42,7 @@ bool wb_outbox_fits_crowded(wb_outbox *outbox, size_t weight)
 void wb_outbox_look_for_room(wb_outbox *outbox)
 {
     wb_backlog *backlog = &outbox->backlog;
-    uint64_t rows = backlog->metrics.pending, bytes = backlog->metrics.pending_bytes;
+    uint64_t rows = backlog->metrics.pending_rows, bytes = backlog->metrics.pending_bytes;
     if (!outbox->crowded || rows > outbox->max_rows / 2 || bytes > outbox->max_bytes / 2)
         return;
     outbox->crowded = false;
@@ -62,7 +63,7 @@ void wb_outbox_room(wb_outbox *outbox, uint64_t *rows, uint64_t *bytes)
 {
     const wb_metrics *metrics = &outbox->backlog.metrics;
     wb_monitor_lock(&outbox->backlog.monitor);
-    *rows = left_of(outbox->max_rows, metrics->pending);
+    *rows = left_of(outbox->max_rows, metrics->pending_rows);
     *bytes = left_of(outbox->max_bytes, metrics->pending_bytes);
     wb_monitor_unlock(&outbox->backlog.monitor);
 }

@@ -6,9 +6,11 @@
 #include <string.h>
 
 #include "base/env.h"
+#include "engine/outbox/coalesce.h"
 #include "engine/outbox/gate.h"
 #include "engine/outbox/pieces.h"
 #include "engine/outbox/refusals.h"
+#include "rows/divide.h"
 #include "rows/shape.h"
 
 /* ---- merging ---- */
@@ -20,6 +22,7 @@ static void inherit(wb_batch *whole, const wb_batch *batch)
     whole->reason = batch->reason;
     whole->attempt = batch->attempt;
     whole->taken_us = batch->taken_us;
+    whole->taken_adds = batch->taken_adds;
     memcpy(whole->id, batch->id, sizeof whole->id);
 }
 
@@ -53,6 +56,7 @@ static void unlend(wb_outbox *outbox, wb_batch *batch)
     wb_batch_become(batch, WB_BATCH_SEALED);
     batch->due_us = INT64_MIN;
     wb_batch_list_put(&outbox->sealed, batch);
+    wb_outbox_coalesce_again(outbox, batch);
     const wb_lane *lane = wb_lane_of(&outbox->lanes, batch->route);
     if (lane->held_back)
         wb_batch_list_hold_back(&outbox->sealed, batch, lane->held_us);
@@ -79,6 +83,28 @@ static void settle_all(wb_outbox *outbox, wb_batch *batch)
     }
 }
 
+static size_t weight_of(const wb_batch *batch)
+{
+    size_t weight = 0;
+    for (const wb_batch *part = batch; part != NULL; part = part->merge_next)
+        weight += wb_batch_weight(part);
+    return weight;
+}
+
+/* Its rows as they are read. False: no memory. */
+static bool tidy(wb_outbox *outbox, wb_batch *batch)
+{
+    size_t weight = wb_batch_weight(batch);
+    if (!wb_batch_is_scattered(batch))
+        return true;
+    if (!wb_batch_tidy(batch))
+        return false;
+    wb_monitor_lock(&outbox->backlog.monitor);
+    outbox->backlog.metrics.pending_bytes += wb_batch_weight(batch) - weight;
+    wb_monitor_unlock(&outbox->backlog.monitor);
+    return true;
+}
+
 /* The whole takes its parts' place. Without memory for it, the batch goes out alone. */
 static wb_batch *merge(wb_outbox *outbox, wb_batch *batch)
 {
@@ -90,6 +116,7 @@ static wb_batch *merge(wb_outbox *outbox, wb_batch *batch)
     if (whole == NULL) {
         unlend_others(outbox, batch);
     } else {
+        outbox->backlog.metrics.pending_bytes += wb_batch_weight(whole) - weight_of(batch);
         settle_all(outbox, batch);
         wb_outbox_take_new(outbox, whole);
     }
@@ -131,6 +158,10 @@ wb_batch *wb_outbox_to_one_write(wb_outbox *outbox, wb_batch *batch)
 {
     if (batch->merge_next != NULL)
         batch = merge(outbox, batch);
+    if (!tidy(outbox, batch)) {
+        give_back(outbox, batch);
+        return NULL;
+    }
     if (outbox->one_shape && !batch->in_doubt)
         batch = first_shape(outbox, batch);
     return batch;
@@ -199,6 +230,8 @@ static void ask_about(wb_outbox *outbox, wb_batch *batch, wb_refusals *refusals)
 static bool route_rows(wb_outbox *outbox, wb_batch **batch)
 {
     wb_refusals refusals = {.any = false};
+    if (!tidy(outbox, *batch))
+        return false;
     ask_about(outbox, *batch, &refusals);
     bool done = wb_refusals_bury(outbox, &refusals, batch);
     wb_refusals_fini(&refusals);
@@ -211,6 +244,27 @@ static void put_back_later(wb_outbox *outbox, wb_batch *batch)
     batch->due_us = wb_after_us(wb_backlog_now_us(backlog), wb_backlog_delay_us(backlog, 1, 0.5));
     wb_batch_become(batch, WB_BATCH_SEALED);
     wb_batch_list_put(&outbox->sealed, batch);
+    wb_outbox_coalesce_again(outbox, batch);
+}
+
+/* The rows of a batch, each with its route, go where they gather. Answers how many did before memory ended. */
+static size_t gather(wb_outbox *outbox, const wb_batch *batch)
+{
+    size_t rows = wb_lanes_prepare(&outbox->lanes, outbox->routes.count) ? wb_batch_left(batch) : 0;
+    for (size_t i = 0; i < rows; i++) {
+        uint32_t route = batch->rows[batch->first + i].route;
+        size_t bytes = wb_batch_begin_of(batch, i + 1) - wb_batch_begin_of(batch, i);
+        wb_coming coming;
+        if (outbox->coalescer != NULL && wb_outbox_coalesce_taken(outbox, batch, i, route, &coming))
+            continue;
+        wb_batch *open = wb_outbox_open_lane(outbox, route, bytes);
+        if (open == NULL || !wb_batch_merge_run(open, batch, i, 1))
+            return i;
+        if (outbox->coalescer != NULL)
+            wb_outbox_coalesce_came(outbox, open, &coming);
+        wb_outbox_lane_grew(outbox, route, bytes);
+    }
+    return rows;
 }
 
 /* What a flush waits for goes out now, under the flush's ticket; all else gathers. Without memory what is left goes back,
@@ -222,7 +276,7 @@ static bool sort_out(wb_outbox *outbox, wb_batch *batch, bool asked)
     if (asked && flushed) {
         done = wb_outbox_divide(outbox, batch, wb_class_route, NULL);
     } else if (asked) {
-        wb_batch_skip(batch, wb_outbox_gather(outbox, batch));
+        wb_batch_skip(batch, gather(outbox, batch));
         done = wb_batch_left(batch) == 0;
     }
     if (!done)

@@ -2,6 +2,7 @@
  * Taking what is due: which batch is next, and which others go out in the same write. See outbox.h for the
  * invariants. */
 #include "base/bigendian.h"
+#include "engine/outbox/coalesce.h"
 #include "engine/outbox/gate.h"
 #include "engine/outbox/order.h"
 
@@ -123,6 +124,7 @@ static wb_batch *take_locked(wb_outbox *outbox)
         wb_outbox_forget_tables(outbox, now_us);
     outbox->taken_count++;
     batch->taken_us = now_us;
+    batch->taken_adds = outbox->backlog.metrics.accepted;
     if (outbox->ledger)
         renew_key(outbox, batch);
     if (batch->attempt++ == 0)
@@ -146,5 +148,8 @@ wb_batch *wb_outbox_take(wb_outbox *outbox)
     wb_batch_free_list(rubbish);
     if (batch != NULL)
         batch = wb_outbox_to_one_write(outbox, batch);
-    return batch != NULL ? wb_outbox_cut(outbox, batch) : NULL;
+    if (batch != NULL)
+        batch = wb_outbox_cut(outbox, batch);
+    wb_outbox_coalesce_join(outbox);
+    return batch;
 }

@@ -126,32 +126,25 @@ static void reject_rows(wb_outbox *outbox, wb_batch *rejected, const wb_batch *b
 
 /* ---- the answer ---- */
 
-static void count(wb_outbox *outbox, size_t stored, size_t weight)
+/* All of the batch is out, but what was named is in again. */
+static uint64_t count_named_in(wb_outbox *outbox, const struct named *named)
 {
-    wb_metrics *metrics = &outbox->backlog.metrics;
-    metrics->stored += stored;
-    metrics->pending -= stored;
-    metrics->pending_bytes -= weight;
-}
-
-static size_t weight_of(const struct named *named)
-{
-    size_t weight = named->retried != NULL ? wb_batch_weight(named->retried) : 0;
+    uint64_t adds = named->retried != NULL ? wb_outbox_count_in(outbox, named->retried) : 0;
     for (const wb_batch *piece = named->rejected; piece != NULL; piece = piece->next)
-        weight += wb_batch_weight(piece);
-    return weight;
+        adds += wb_outbox_count_in(outbox, piece);
+    return adds;
 }
 
 /* Without memory: what is not stored comes again. */
 static void keep_named(wb_outbox *outbox, wb_batch *batch, const wb_verdict *verdicts,
                        size_t stored, int64_t now_us)
 {
-    size_t weight = wb_batch_weight(batch);
+    uint64_t adds = wb_outbox_count_out(outbox, batch);
     if (stored > 0) {
         wb_batch_keep(batch, class_named, verdicts, true);
         wb_outbox_new_id(outbox, batch);
     }
-    count(outbox, stored, weight - wb_batch_weight(batch));
+    outbox->backlog.metrics.stored += adds - wb_outbox_count_in(outbox, batch);
     wb_outbox_put_back(outbox, batch, now_us);
 }
 
@@ -176,7 +169,8 @@ static void settle_by_row(wb_outbox *outbox, wb_batch *batch, const wb_ending *e
         keep_named(outbox, batch, ending->verdicts, stored, now_us);
         return;
     }
-    count(outbox, stored, wb_batch_weight(batch) - weight_of(&named));
+    uint64_t adds = wb_outbox_count_out(outbox, batch);
+    outbox->backlog.metrics.stored += adds - count_named_in(outbox, &named);
     if (named.retried != NULL)
         come_again(outbox, named.retried, batch, ending, now_us);
     reject_rows(outbox, named.rejected, batch, ending, stored > 0, now_us);

@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
--- The option `upsert` of a batcher: { key = { name, … } [, newest = name] [, merge = { [name] = word }]
--- [, columns = { name, …, [name] = expression }] [, on_conflict = "update" or "nothing"] }, by names, becomes what C
+-- What becomes of two rows of one key. The option `upsert` of a batcher: { key = { name, ... } [, newest = name]
+-- [, merge = { [name] = word }] [, columns = { name, ..., [name] = expression }]
+-- [, on_conflict = "update" or "nothing"] }; and `coalesce`, which has the first three. By names, they become what C
 -- reads, by the places of columns. What does not fit the columns' types C says.
 
 local check = require "writebehind.check"
@@ -11,15 +12,17 @@ local upsert = {}
 local KEEP, SET, EXPRESSION = 0, 1, 7
 local WORDS = { sum = 2, min = 3, max = 4, first = 5, last = 6 }
 
+local COALESCE = { key = check.of_type "table", newest = check.name_text, merge = check.of_type "table" }
 local FIELDS = {
-    key = check.of_type "table", newest = check.name_text, merge = check.of_type "table",
-    columns = check.of_type "table", on_conflict = check.one_of { "update", "nothing" },
+    coalesce = COALESCE,
+    upsert = {
+        key = COALESCE.key, newest = COALESCE.newest, merge = COALESCE.merge,
+        columns = check.of_type "table", on_conflict = check.one_of { "update", "nothing" },
+    },
 }
 
-local WHAT = 'batcher: option "upsert"'
-
 local function fail(format, ...)
-    error({ message = WHAT .. ": " .. format:format(...) }, 0)
+    error({ message = format:format(...) }, 0)
 end
 
 -- The place of a column, from 1.
@@ -108,9 +111,10 @@ local function flatten(schema, given)
     return flat
 end
 
--- → what C reads; or nil, message
-function upsert.flatten(schema, given)
-    local message = check.all(WHAT, given, FIELDS, { "key" })
+-- option: "upsert" or "coalesce" → what C reads; or nil, message
+function upsert.flatten(option, schema, given)
+    local what = ('batcher: option "%s"'):format(option)
+    local message = check.all(what, given, FIELDS[option], { "key" })
     if message then
         return nil, message
     end
@@ -118,7 +122,7 @@ function upsert.flatten(schema, given)
     if ok then
         return flat
     elseif type(flat) == "table" and flat.message then
-        return nil, flat.message
+        return nil, what .. ": " .. flat.message
     end
     error(flat, 0)
 end

@@ -69,7 +69,7 @@ static void batch_holds(const wb_batch *batch, int64_t from, int64_t to)
         sum += bytes;
     }
     assert_int_equal(sum, run_bytes);
-    assert_int_equal(wb_batch_weight(batch), sum + (size_t)(to - from) * WB_ROW_OVERHEAD);
+    assert_int_equal(wb_batch_weight(batch), sum + (size_t)(to - from) * wb_row_overhead(false));
 }
 
 static void test_rows(void **state)

@@ -19,7 +19,10 @@ static void open_target(struct backlog *backlog, int64_t start_us, const wb_targ
     options.table = "t";
     if (change != NULL)
         change(&options);
-    wb_outbox_init(&backlog->outbox, &options, &backlog->env, &backlog->target, false);
+    wb_err err;
+    assert_int_equal(
+        wb_outbox_init(&backlog->outbox, &options, &backlog->env, &backlog->target, false, &err),
+        WB_OK);
 }
 
 void open_box_at(struct backlog *backlog, int64_t start_us, void (*change)(wb_batcher_options *))

@@ -342,7 +342,7 @@ static void memory_follows_the_rows(void **state)
     size_t room = 0;
     for (uint32_t route = 1; route <= 1000; route++) {
         const wb_batch *open = wb_lane_of(&backlog.outbox.lanes, route)->open;
-        room += open->capacity + open->room * WB_ROW_OVERHEAD;
+        room += open->capacity + open->room * wb_row_overhead(false);
     }
     assert_true(room <= 2 * stats_of(&backlog).pending_bytes);
     seal(&backlog);

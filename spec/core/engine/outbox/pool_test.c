@@ -92,7 +92,7 @@ static void rests_with_two_spares(void **state)
     wb_pool_rest(&pool, false);
     assert_int_equal(count_of(pool.spares), 2);
     assert_null(pool.large);
-    assert_int_equal(pool.spare_bytes, 2 * (10000 + WB_ROW_OVERHEAD));
+    assert_int_equal(pool.spare_bytes, 2 * (10000 + wb_row_overhead(false)));
     assert_int_equal(count_of(pool.rubbish), 8);
     fill(&pool, schema, 10000, 3);
     wb_pool_rest(&pool, true);

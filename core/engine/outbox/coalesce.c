@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: MIT
+ * See coalesce.h; rows/coalescer.h knows where the row of a key is. Of two rows the one that is in the older batch stays
+ * where it is, so that what a flush waits for goes out under its ticket; the other becomes a gap. Gaps are squeezed out once
+ * they are more than the rows of their batch. */
+#include "engine/outbox/coalesce.h"
+
+enum { STEP = 256, FEW_GAPS = 64 };
+
+/* Rows of which only a worker's policy can say where they go are found among themselves. */
+static uint32_t where_open(const wb_outbox *outbox, uint32_t route)
+{
+    return outbox->script_client.policy != NULL ? 0 : route + 1;
+}
+
+static uint32_t where_of(const wb_batch *batch)
+{
+    return batch->routed ? batch->route + 1 : 0;
+}
+
+static bool fits(const wb_outbox *outbox, int64_t more)
+{
+    return more <= 0 || outbox->backlog.metrics.pending_bytes + (uint64_t)more <= outbox->max_bytes;
+}
+
+/* ---- gaps ---- */
+
+/* What a lane's open batch lost is no longer of the lanes'. */
+static void lanes_lost(wb_outbox *outbox, wb_batch *batch, size_t rows, size_t bytes)
+{
+    if (batch->state != WB_BATCH_OPEN || batch == outbox->open)
+        return;
+    outbox->lanes.rows -= rows - wb_batch_left(batch);
+    outbox->lanes.bytes -= bytes - (batch->bytes - wb_batch_begin(batch));
+    wb_outbox_lane_changed(outbox, wb_coalescer_where(outbox->coalescer, batch) - 1);
+}
+
+static void squeeze(wb_outbox *outbox, wb_batch *batch)
+{
+    size_t rows = wb_batch_left(batch), bytes = batch->bytes - wb_batch_begin(batch);
+    size_t weight = wb_batch_weight(batch);
+    wb_coalescer_squeeze(outbox->coalescer, batch);
+    outbox->backlog.metrics.pending_bytes -= weight - wb_batch_weight(batch);
+    if (batch->state == WB_BATCH_SEALED)
+        wb_batch_shrink(batch);
+    lanes_lost(outbox, batch, rows, bytes);
+}
+
+static void squeeze_if_worth(wb_outbox *outbox, wb_batch *batch)
+{
+    size_t gone = batch->first + batch->tallies.gaps;
+    if (gone > FEW_GAPS && gone > wb_batch_live(batch) && batch->known == batch->count)
+        squeeze(outbox, batch);
+}
+
+/* Nothing of it is left but gaps. */
+static void end_empty(wb_outbox *outbox, wb_batch *batch)
+{
+    size_t rows = wb_batch_left(batch), bytes = batch->bytes - wb_batch_begin(batch);
+    outbox->backlog.metrics.pending_bytes -= wb_batch_skip(batch, rows);
+    if (batch->state == WB_BATCH_OPEN) {
+        lanes_lost(outbox, batch, rows, bytes);
+        return;
+    }
+    wb_batch_list_remove(&outbox->sealed, batch);
+    wb_outbox_settle(outbox, batch);
+}
+
+/* The row is part of another one now, which its adds went to. */
+static void become_gap(wb_outbox *outbox, const wb_row_place *place)
+{
+    wb_metrics *metrics = &outbox->backlog.metrics;
+    wb_batch *batch = place->batch;
+    size_t weight = wb_batch_weight(batch);
+    wb_tallies_empty(&batch->tallies, place->row);
+    metrics->pending_bytes -= weight - wb_batch_weight(batch);
+    metrics->pending_rows--;
+    metrics->coalesced++;
+    if (wb_batch_live(batch) == 0)
+        end_empty(outbox, batch);
+    else
+        squeeze_if_worth(outbox, batch);
+}
+
+/* ---- a row that comes ---- */
+
+static bool put(wb_outbox *outbox, const wb_row_place *place, uint64_t adds)
+{
+    int64_t gained;
+    if (!wb_coalescer_put(outbox->coalescer, place, adds, &gained))
+        return false;
+    outbox->backlog.metrics.pending_bytes += (uint64_t)gained;
+    return true;
+}
+
+/* What the row's weight gains by a tuple of so many bytes. */
+static int64_t growth(const wb_row_place *place, size_t bytes)
+{
+    if (bytes == place->bytes)
+        return 0;
+    const wb_tally *tally = &place->batch->tallies.of[place->row];
+    size_t room = tally->tuple != NULL ? wb_moved_room(place->bytes) : 0;
+    return (int64_t)wb_moved_room(bytes) - (int64_t)room;
+}
+
+static int refuse_sum(const wb_outbox *outbox, size_t column, wb_err *err)
+{
+    const wb_column *of = wb_schema_column(outbox->schema, column);
+    return wb_fail(err, WB_INVALID,
+                   "column \"%s\": coalesce: the sum of the rows of this key would be out of the "
+                   "range of %s",
+                   of->name, wb_type_name(of->type));
+}
+
+static int merge_coming(wb_outbox *outbox, const wb_tuple *tuple, const wb_row_place *place,
+                        wb_coming *coming, wb_err *err)
+{
+    size_t bytes, column;
+    wb_metrics *metrics = &outbox->backlog.metrics;
+    if (!wb_coalescer_merge(outbox->coalescer, true, &bytes, &column)) {
+        if (column != SIZE_MAX)
+            return refuse_sum(outbox, column, err);
+        wb_coalescer_forget(place); /* they stay two */
+        return WB_OK;
+    }
+    int64_t more = growth(place, bytes);
+    coming->grows = !fits(outbox, more);
+    if (coming->grows) {
+        coming->weight = (size_t)more;
+        return WB_OK;
+    }
+    if (!put(outbox, place, 1))
+        return wb_fail(err, WB_MEMORY, "out of memory for a row");
+    metrics->accepted++;
+    metrics->pending++;
+    metrics->coalesced++;
+    metrics->cleaned += tuple->cleaned;
+    coming->merged = true;
+    return WB_OK;
+}
+
+int wb_outbox_coalesce(wb_outbox *outbox, const wb_tuple *tuple, uint32_t route, wb_coming *coming,
+                       wb_err *err)
+{
+    wb_row_place place;
+    coming->where = where_open(outbox, route);
+    coming->hash = wb_coalescer_look(outbox->coalescer, tuple->at, coming->where);
+    coming->grows = false;
+    if (coming->hash > 0 &&
+        wb_coalescer_find(outbox->coalescer, coming->hash, coming->where, &place))
+        return merge_coming(outbox, tuple, &place, coming, err);
+    return WB_OK;
+}
+
+void wb_outbox_coalesce_came(wb_outbox *outbox, wb_batch *open, const wb_coming *coming)
+{
+    wb_coalescer_enter(outbox->coalescer, open, open->count - 1, coming->hash, coming->where);
+    squeeze_if_worth(outbox, open);
+}
+
+/* ---- a row of a batch ---- */
+
+/* The row of the batch and the other of its key become one, in the older batch. False: they stay two. */
+static bool unite(wb_outbox *outbox, const wb_row_place *older, const wb_row_place *newer,
+                  bool came_later)
+{
+    size_t bytes, column;
+    uint64_t adds = newer->batch->tallies.of[newer->row].adds;
+    return wb_coalescer_merge(outbox->coalescer, came_later, &bytes, &column) &&
+           put(outbox, older, adds);
+}
+
+bool wb_outbox_coalesce_taken(wb_outbox *outbox, const wb_batch *batch, size_t index,
+                              uint32_t route, wb_coming *coming)
+{
+    wb_row_place place, row = wb_row_place_of((wb_batch *)batch, batch->first + index);
+    *coming = (wb_coming){.where = route + 1};
+    if (batch->tallies.of[row.row].hash > 0)
+        coming->hash = wb_coalescer_look(outbox->coalescer, row.tuple, coming->where);
+    if (coming->hash == 0 ||
+        !wb_coalescer_find(outbox->coalescer, coming->hash, coming->where, &place))
+        return false;
+    if (!unite(outbox, &place, &row, true)) {
+        wb_coalescer_forget(&place);
+        return false;
+    }
+    outbox->backlog.metrics.pending_bytes -= row.bytes + outbox->row_overhead;
+    outbox->backlog.metrics.pending_rows--;
+    outbox->backlog.metrics.coalesced++;
+    return true;
+}
+
+/* ---- a batch that waits again ---- */
+
+void wb_outbox_coalesce_again(wb_outbox *outbox, wb_batch *batch)
+{
+    if (outbox->coalescer == NULL || batch->joins)
+        return;
+    batch->joins = true;
+    batch->join_next = outbox->joining;
+    outbox->joining = batch;
+}
+
+static bool may_join(const wb_batch *batch)
+{
+    return batch->state == WB_BATCH_SEALED && !batch->in_doubt && batch->trial == NULL &&
+           batch->tallies.on && batch->known < batch->count;
+}
+
+/* Is what was found newer than all that the batch has? Not always, where two batches of a table were under way at once:
+ * then neither row is the older one, and they stay two, but where the order does not matter. */
+static bool may_unite(const wb_outbox *outbox, const wb_batch *batch, const wb_row_place *found)
+{
+    return !outbox->coalesces_in_order ||
+           (found->batch != batch &&
+            found->batch->tallies.of[found->row].first >= batch->taken_adds);
+}
+
+/* The next row of a batch that joins those that wait. */
+static void join_row(wb_outbox *outbox, wb_batch *batch)
+{
+    wb_row_place found, row = wb_row_place_of(batch, batch->known);
+    const wb_tally *tally = &batch->tallies.of[row.row];
+    uint32_t where = where_of(batch), hash = 0;
+    if (row.row >= batch->first && tally->adds > 0 && tally->hash > 0)
+        hash = wb_coalescer_look(outbox->coalescer, row.tuple, where);
+    if (hash > 0 && wb_coalescer_find(outbox->coalescer, hash, where, &found)) {
+        if (may_unite(outbox, batch, &found) && unite(outbox, &row, &found, false))
+            become_gap(outbox, &found);
+        else
+            hash = 0;
+    }
+    wb_coalescer_enter(outbox->coalescer, batch, row.row, hash, where);
+}
+
+void wb_outbox_coalesce_join(wb_outbox *outbox)
+{
+    if (outbox->coalescer == NULL)
+        return;
+    wb_monitor_lock(&outbox->backlog.monitor);
+    for (wb_batch *batch; (batch = outbox->joining) != NULL;) {
+        for (int i = 0; i < STEP && may_join(batch); i++)
+            join_row(outbox, batch);
+        if (!may_join(batch))
+            wb_outbox_stop_joining(outbox, batch);
+        wb_backlog_changed(&outbox->backlog);
+        if (outbox->backlog.threaded)
+            wb_monitor_breathe(&outbox->backlog.monitor);
+    }
+    wb_batch *rubbish = wb_pool_rubbish(&outbox->pool);
+    wb_monitor_unlock(&outbox->backlog.monitor);
+    wb_batch_free_list(rubbish);
+}
