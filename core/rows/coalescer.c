@@ -8,7 +8,6 @@
 
 #include "base/env.h"
 #include "rows/hash.h"
-#include "rows/segments.h"
 #include "rows/upsert.h"
 
 /* All zero: none. */
@@ -34,6 +33,7 @@ struct wb_coalescer {
     wb_buffer merged;
     wb_hash hash;
     wb_segments segments;
+    bool used;   /* since it was last asked to rest */
     slot *slots; /* from 1; the first leads to those that are free */
     uint32_t slot_count;
     struct run *runs; /* the key */
@@ -317,6 +317,7 @@ static bool put(wb_coalescer *coalescer, const entry *new)
 void wb_coalescer_enter(wb_coalescer *coalescer, wb_batch *batch, size_t row, uint32_t hash,
                         uint32_t where)
 {
+    coalescer->used = true;
     slot *of_batch = hash > 0 ? slot_of(coalescer, batch) : NULL;
     batch->tallies.of[row].hash = 0;
     if (of_batch != NULL) {
@@ -340,6 +341,22 @@ void wb_coalescer_squeeze(wb_coalescer *coalescer, wb_batch *batch)
     batch->known = 0;
     for (size_t row = 0; row < batch->count; row++)
         wb_coalescer_enter(coalescer, batch, row, batch->tallies.of[row].hash, where);
+}
+
+bool wb_coalescer_rest(wb_coalescer *coalescer, bool at_once, wb_segments *old)
+{
+    wb_segments new;
+    bool rests = (at_once || !coalescer->used) && !wb_segments_is_small(&coalescer->segments);
+    coalescer->used = false;
+    if (!rests)
+        return false;
+    if (!wb_segments_init(&new, sizeof(entry))) {
+        wb_segments_fini(&new);
+        return false;
+    }
+    *old = coalescer->segments;
+    coalescer->segments = new;
+    return true;
 }
 
 size_t wb_coalescer_work(const wb_coalescer *coalescer)

@@ -13,6 +13,7 @@
 
 #include "rows/batch.h"
 #include "rows/merge_rows.h"
+#include "rows/segments.h"
 
 typedef struct wb_coalescer wb_coalescer;
 
@@ -64,7 +65,10 @@ static inline void wb_coalescer_forget(const wb_row_place *place)
 }
 /* The batch is somebody else's now, or free. */
 void wb_coalescer_leave(wb_coalescer *coalescer, wb_batch *batch);
-/* For tests: how many entries there are memory and work for. */
+/* Nothing waits: where it has more memory than a few rows need, and had no use for it since it was last asked, *old takes
+ * all of it, for the caller to free. */
+bool wb_coalescer_rest(wb_coalescer *coalescer, bool at_once, wb_segments *old);
+/* For tests: how many entries, and places of the directory, were moved so far. */
 size_t wb_coalescer_work(const wb_coalescer *coalescer);
 
 #endif

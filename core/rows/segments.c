@@ -85,6 +85,11 @@ void wb_segments_fini(wb_segments *segments)
     wb_free(segments->directory);
 }
 
+bool wb_segments_is_small(const wb_segments *segments)
+{
+    return segments->newest->older == NULL && segments->newest->room == 1;
+}
+
 void wb_segments_drain(wb_segments *segments, void (*see)(void *context, const wb_segment *segment),
                        void *context)
 {

@@ -37,6 +37,7 @@ typedef bool wb_entry_hash(const void *owner, const void *entry, uint64_t *hash)
 bool wb_segments_init(wb_segments *segments,
                       size_t entry_bytes); /* needs fini, also where it fails */
 void wb_segments_fini(wb_segments *segments);
+bool wb_segments_is_small(const wb_segments *segments); /* it has one slab, the smallest */
 /* Splits the segment of that hash in two, or more where all its entries go to one half. False: no memory. */
 bool wb_segments_split(wb_segments *segments, uint64_t hash, wb_entry_hash *hash_of,
                        const void *owner);

@@ -135,17 +135,27 @@ static wb_batch *take_locked(wb_outbox *outbox)
     return batch;
 }
 
+/* Nothing is pending. True: *keys is to be freed. */
+static bool rest(wb_outbox *outbox, wb_segments *keys)
+{
+    bool at_once = !outbox->backlog.threaded;
+    wb_pool_rest(&outbox->pool, at_once);
+    return outbox->coalescer != NULL && wb_coalescer_rest(outbox->coalescer, at_once, keys);
+}
+
 wb_batch *wb_outbox_take(wb_outbox *outbox)
 {
     if (outbox->script_client.policy != NULL)
         wb_outbox_ask_routes(outbox);
     wb_monitor_lock(&outbox->backlog.monitor);
     wb_batch *batch = take_locked(outbox);
-    if (batch == NULL && outbox->backlog.metrics.pending == 0)
-        wb_pool_rest(&outbox->pool, !outbox->backlog.threaded);
+    wb_segments keys;
+    bool rests = batch == NULL && outbox->backlog.metrics.pending == 0 && rest(outbox, &keys);
     wb_batch *rubbish = wb_pool_rubbish(&outbox->pool);
     wb_monitor_unlock(&outbox->backlog.monitor);
     wb_batch_free_list(rubbish);
+    if (rests)
+        wb_segments_fini(&keys);
     if (batch != NULL)
         batch = wb_outbox_to_one_write(outbox, batch);
     if (batch != NULL)
