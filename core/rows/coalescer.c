@@ -165,9 +165,14 @@ static wb_batch *batch_of(const wb_coalescer *coalescer, const entry *at)
 
 static bool hash_of_entry(const void *owner, const void *of, uint64_t *hash)
 {
-    const entry *at = of;
-    *hash = place_of(at->hash);
-    return batch_of(owner, at) != NULL;
+    (void)owner;
+    *hash = place_of(((const entry *)of)->hash);
+    return true;
+}
+
+static bool hash_of_live(const void *owner, const void *of, uint64_t *hash)
+{
+    return hash_of_entry(owner, of, hash) && batch_of(owner, of) != NULL;
 }
 
 static const char *field_text(const uint8_t *field)
@@ -289,7 +294,7 @@ static bool make_room(wb_coalescer *coalescer, uint64_t at)
 {
     wb_segments *segments = &coalescer->segments;
     while (wb_segment_of(segments, at)->count == WB_SLOTS_MOST) {
-        wb_segments_sift(segments, at, hash_of_entry, coalescer);
+        wb_segments_sift(segments, at, hash_of_live, coalescer);
         if (wb_segment_of(segments, at)->count > WB_SLOTS_MOST / 2 &&
             !wb_segments_split(segments, at, hash_of_entry, coalescer))
             return false;
