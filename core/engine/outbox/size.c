@@ -5,6 +5,8 @@
  * by a step each.
  * (Additive increase, multiplicative decrease: D. Chiu and R. Jain, "Analysis of the Increase and Decrease Algorithms
  * for Congestion Avoidance in Computer Networks", 1989.)
+ * Rows that grew after they were sealed, as others became part of them, may make a batch larger than batch_bytes: it is cut
+ * there, too.
  * Invariant: 1 <= write_rows <= most_write_rows. A batch in doubt is never cut; a part of a trial is, as
  * any other. */
 #include "engine/outbox/pieces.h"
@@ -42,11 +44,24 @@ bool wb_outbox_write_smaller(wb_outbox *outbox, size_t rows)
 
 /* ---- cutting ---- */
 
+/* So many of the batch's rows have that size together; at least one. */
+static size_t rows_within(const wb_batch *batch, size_t bytes)
+{
+    size_t left = wb_batch_left(batch), begin = wb_batch_begin(batch), rows = 1;
+    if (batch->bytes - begin <= bytes)
+        return left;
+    while (rows < left && wb_batch_begin_of(batch, rows + 1) - begin <= bytes)
+        rows++;
+    return rows;
+}
+
 wb_batch *wb_outbox_cut(wb_outbox *outbox, wb_batch *batch)
 {
     wb_monitor_lock(&outbox->backlog.monitor);
-    size_t rows = outbox->write_rows;
+    size_t rows = outbox->write_rows, bytes = outbox->thresholds.batch_bytes;
     wb_monitor_unlock(&outbox->backlog.monitor);
+    size_t within = rows_within(batch, bytes);
+    rows = within < rows ? within : rows;
     if (wb_batch_left(batch) <= rows || batch->in_doubt)
         return batch;
     wb_batch *head = wb_outbox_divide_taken(outbox, batch, wb_class_head, &rows);

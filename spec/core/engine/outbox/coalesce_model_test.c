@@ -159,6 +159,9 @@ static void look_at_batch(void *context, const wb_batch *batch)
     model *m = context;
     if (batch->state == WB_BATCH_TAKEN && wb_batch_is_scattered(batch))
         flaw(m, "what is taken is scattered", (int64_t)batch->tallies.gaps);
+    if (batch->state == WB_BATCH_TAKEN && wb_batch_left(batch) > 1 && !batch->in_doubt &&
+        batch->bytes - wb_batch_begin(batch) > the_changes.batch_bytes)
+        flaw(m, "a write is too large", (int64_t)batch->bytes);
     m->weight += wb_batch_weight(batch);
     m->live += wb_batch_live(batch);
     m->adds += wb_batch_adds(batch);
@@ -388,6 +391,7 @@ static void change(wb_batcher_options *options)
 {
     options->coalesce = &the_rules;
     options->batch_size = the_changes.batch_size;
+    options->batch_bytes = the_changes.batch_bytes;
     options->flush_at = the_changes.flush_at;
     options->interval_us = the_changes.interval_us;
     options->max_pending_rows = the_changes.max_pending_rows;
@@ -406,6 +410,7 @@ static void plan(model *m)
     m->bad = chance(m, 300) ? 20 : 0;
     m->orderly = m->lost == 0 && m->bad == 0;
     the_changes.batch_size = 1 + below(m, 20);
+    the_changes.batch_bytes = chance(m, 300) ? 200 + below(m, 1000) : 1 << 20;
     the_changes.flush_at = 1 + below(m, the_changes.batch_size);
     the_changes.interval_us = (int64_t)below(m, 5) * SECOND + 1;
     the_changes.max_pending_rows = chance(m, 300) ? the_changes.batch_size + below(m, 10) : 1000;
