@@ -239,6 +239,30 @@ for peer, open in pairs(peers) do
             assert.equal("os|linux\nversion|third", sql(("SELECT name, value FROM %s ORDER BY name"):format(name)))
         end)
 
+        it("keep each agent and name once in memory, before rows are counted", function()
+            local name = postgres.name()
+            sql(("CREATE TABLE %s (agent_id uuid, name text, value text, collected_at timestamptz NOT NULL, " ..
+                "PRIMARY KEY (agent_id, name))"):format(name))
+            local batcher = example "agent_metadata" (store, { table = name, interval = 60, max_pending_rows = 4 })
+            local names, newest = { "memory", "load", "disk" }, {}
+            for n = 1, 1000 do
+                local key, at = n % 3 + 1, n * 607 % 331
+                if not newest[key] or at >= newest[key].at then
+                    newest[key] = { at = at, value = "value " .. n }
+                end
+                assert(batcher:add { agent_id = AGENT, name = names[key], value = "value " .. n,
+                    collected_at = 1700000000 + at })
+            end
+            local stats = batcher:stats()
+            assert.equal(3, stats.pending_rows)
+            assert.equal(1000, stats.pending)
+            assert.equal(997, stats.coalesced)
+            assert(batcher:close(process.PATIENCE))
+            assert.equal(1000, batcher:stats().stored)
+            assert.equal(("disk|%s\nload|%s\nmemory|%s"):format(newest[3].value, newest[2].value, newest[1].value),
+                sql(("SELECT name, value FROM %s ORDER BY name"):format(name)))
+        end)
+
         it("keep one row of each connection, whichever end comes first", function()
             local name = postgres.name()
             sql(("CREATE TABLE %s (id uuid PRIMARY KEY, agent_id uuid NOT NULL, connected_at timestamptz NOT NULL, " ..
