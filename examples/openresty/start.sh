@@ -50,7 +50,7 @@ use_module() {
         make -s -C "$root" LUA=luajit module
         eval "$(make -s -C "$root" env LUA=luajit)"
     fi
-    export LUA_PATH="$here/?.lua;$LUA_PATH"
+    export LUA_PATH="$here/?.lua;$root/examples/?.lua;$LUA_PATH"
 }
 
 use_database() {

@@ -258,6 +258,72 @@ describe("the example for nginx", function()
         end)
     end)
 
+    describe("api_meter", function()
+        it("starts by one command and shows what its requests come to", function()
+            local out = run("api_meter")
+            assert.matches("ada +| %d%d%d%d%-.-| +%d+ | +%d+\n", out)
+            assert.matches("1500 requests were counted; 1500 were made here\n$", out)
+        end)
+
+        -- Requests with a key, all at once. → the bytes of their answers
+        local function ask_at_once(count, key, workers)
+            local clients, bytes = {}, 0
+            for n = 1, count do
+                clients[n] = assert(socket.connect("127.0.0.1", running.port))
+                clients[n]:settimeout(process.PATIENCE)
+            end
+            for n = 1, count do
+                assert(clients[n]:send(("GET /%d HTTP/1.0\r\nX-Api-Key: %s\r\n\r\n"):format(n, key)))
+            end
+            for n = 1, count do
+                local answer = assert(clients[n]:receive "*a")
+                clients[n]:close()
+                bytes = bytes + #answer
+                workers[assert(answer:match "worker (%d+)\n$", answer)] = true
+            end
+            return bytes
+        end
+
+        it("adds up exactly what several workers count, over a reload and lost connections", function()
+            database = database .. " application_name=" .. schema
+            local server = stay "api_meter"
+            assert.truthy(process.wait(function() -- what it asked itself
+                return lines "SELECT sum(requests) FROM api_usage"[1] == "1500"
+            end))
+            lines "TRUNCATE api_usage"
+
+            local keys = { ada = "key-of-ada", grace = "key-of-grace", nobody = "made up" }
+            local requests, bytes, workers = { ada = 0, grace = 0, nobody = 0 }, { ada = 0, grace = 0, nobody = 0 }, {}
+            for turn = 1, 9 do
+                for name, key in pairs(keys) do
+                    local count = name == "ada" and 20 or 10
+                    bytes[name] = bytes[name] + ask_at_once(count, key, workers)
+                    requests[name] = requests[name] + count
+                end
+                if turn == 3 then
+                    assert.truthy(#postgres.lines(("SELECT pg_terminate_backend(pid) FROM pg_stat_activity " ..
+                        "WHERE application_name = '%s'"):format(schema)) > 0)
+                elseif turn == 6 then
+                    assert.truthy(nginx.kill(server:master(), "HUP"))
+                end
+            end
+            assert.equal(0, server:finish(), output())
+
+            local seen = 0
+            for _ in pairs(workers) do
+                seen = seen + 1
+            end
+            assert.truthy(seen >= 2, seen)
+            assert.same({
+                ("ada|%d|%d"):format(requests.ada, bytes.ada),
+                ("grace|%d|%d"):format(requests.grace, bytes.grace),
+                ("nobody|%d|%d"):format(requests.nobody, bytes.nobody),
+            }, lines "SELECT api_key, sum(requests), sum(bytes) FROM api_usage GROUP BY 1 ORDER BY 1")
+            assert.same({ "t" }, lines [[SELECT bool_and(date_trunc('minute', minute) = minute
+                AND minute > now() - interval '10 minutes') FROM api_usage]])
+        end)
+    end)
+
     it("says what is wrong with its arguments", function()
         local result = process.run(command("last_used", "--wrong"))
         assert.equal(1, result.code)
