@@ -1,12 +1,12 @@
 -- A PostgreSQL that is killed, with all its processes, in the middle of writes, again and again. In the end each
--- table has exactly what was added: rows without an id once, by the ledger; sums to the last unit, by the ledger; of
--- each key the newest, without one.
+-- table has exactly what was added: rows without an id once, by the ledger; sums to the last unit, by the ledger, also
+-- of rows that were one while they waited; of each key the newest, without one.
 
 local process = require "spec.support.process"
 local writebehind = require "writebehind"
 
 local ROUNDS = os.getenv "CI_LONG" and 50 or 6
-local ROWS, KEYS = 3000, 40
+local ROWS, KEYS, METERS = 3000, 40, 997
 
 local function run(script)
     local result = process.run("set -e\n" .. script)
@@ -31,6 +31,7 @@ describe("a server that is killed in the middle of writes", function()
         conninfo = server("start " .. dir)
         sql [[CREATE TABLE plain (n int8);
 CREATE TABLE sums (key text PRIMARY KEY, total int8, times int4);
+CREATE TABLE meters (key int4 PRIMARY KEY, total int8, times int4);
 CREATE TABLE newest (key text PRIMARY KEY, n int8)]]
     end)
 
@@ -41,8 +42,8 @@ CREATE TABLE newest (key text PRIMARY KEY, n int8)]]
 
     local function batcher(options)
         options.store = writebehind.postgres { conninfo = conninfo }
-        options.batch_size, options.interval = 100, 0.005
-        options.merge_rows = 100
+        options.batch_size, options.interval = options.batch_size or 100, 0.005
+        options.merge_rows = options.batch_size
         options.max_pending_rows, options.retry = 1000000, { initial = 0.01, max = 0.1 }
         options.log = function() end
         return assert(writebehind.batcher(options))
@@ -55,6 +56,11 @@ CREATE TABLE newest (key text PRIMARY KEY, n int8)]]
             schema = writebehind.schema { { "key", "text" }, { "total", "int8" }, { "times", "int4" } },
             upsert = { key = { "key" }, merge = { total = "sum", times = "sum" } },
         }
+        local words = { key = { "key" }, merge = { total = "sum", times = "sum" } }
+        local meters = batcher {
+            table = "meters", dedupe = "ledger", batch_size = 10, upsert = words, coalesce = words,
+            schema = writebehind.schema { { "key", "int4" }, { "total", "int8" }, { "times", "int4" } },
+        }
         local newest = batcher {
             table = "newest", schema = writebehind.schema { { "key", "text" }, { "n", "int8" } },
             upsert = { key = { "key" }, newest = "n" },
@@ -66,17 +72,18 @@ CREATE TABLE newest (key text PRIMARY KEY, n int8)]]
                 local key = ("key %02d"):format(math.random(KEYS))
                 assert(plain:add { n = n })
                 assert(sums:add { key = key, total = n, times = 1 })
+                assert(meters:add { key = n % METERS, total = n, times = 1 })
                 assert(newest:add { key = key, n = n })
                 total[key], times[key], last[key] = (total[key] or 0) + n, (times[key] or 0) + 1, n
             end
             server(("stop %s kill"):format(dir))
             server("start " .. dir)
         end
-        for _, each in ipairs { plain, sums, newest } do
+        for _, each in ipairs { plain, sums, meters, newest } do
             assert(each:flush(process.PATIENCE))
             local stats = each:stats()
             assert.equal(ROUNDS * ROWS, tonumber(stats.stored))
-            assert.equal(0, tonumber(stats.dead))
+            assert.same({ 0, 0 }, { tonumber(stats.dead), tonumber(stats.pending_rows) })
             assert(each:close(process.PATIENCE))
         end
         assert.equal(("%d|%d"):format(n, n), sql "SELECT count(*), count(DISTINCT n) FROM plain")
@@ -87,6 +94,9 @@ CREATE TABLE newest (key text PRIMARY KEY, n int8)]]
         table.sort(expected)
         assert.equal(table.concat(expected, "\n"), sql([[SELECT key, total, times, n FROM sums JOIN newest USING (key)
 ORDER BY key COLLATE "C"]]))
+        assert.equal(("%d|0"):format(METERS), sql(([[SELECT count(*), count(*) - count(expected.key) FROM meters
+LEFT JOIN (SELECT n %% %d AS key, sum(n) AS total, count(*) AS times FROM generate_series(1, %d) n GROUP BY 1) expected
+USING (key, total, times)]]):format(METERS, n)))
         assert.truthy(tonumber(sql "SELECT count(*) FROM writebehind_ledger WHERE rows > 0") > 2 * ROUNDS)
     end)
 end)
