@@ -236,6 +236,74 @@ describe("a batcher in nginx", function()
     end)
 end)
 
+describe("a batcher in nginx that coalesces", function()
+    after_each(requests.finish)
+
+    local KEYS, REQUESTS, ADDS = 7, 70, 20
+
+    -- Each request adds `ADDS` rows of one key, in log_by_lua.
+    local function serve(name, options)
+        local server = nginx.start {
+            workers = 2,
+            http = ([[
+                init_by_lua_block {
+                    local writebehind = require "writebehind"
+                    local words = { key = { "key" }, merge = { total = "sum", times = "sum" } }
+                    batcher = assert(writebehind.batcher {
+                        store = %s, table = %q, coalesce = words, dedupe = "ledger", %s
+                        schema = writebehind.schema { { "key", "int4", lenient = true },
+                            { "total", "int8", lenient = true }, { "times", "int4" } },
+                    })
+                }]]):format(requests.postgres(), name, options),
+            server = ([[
+                location / {
+                    return 204;
+                    log_by_lua_block {
+                        for _ = 1, %d do
+                            assert(batcher:add_values(ngx.var.arg_key, ngx.var.arg_n, 1))
+                        end
+                    }
+                }]]):format(ADDS),
+        }
+        for n = 1, REQUESTS do
+            assert.equal(204, (server:get(("/?key=%d&n=%d"):format(n % KEYS, n))))
+        end
+        assert.equal(0, server:quit())
+        assert.is_nil(server:log():match("%[error%].*"))
+    end
+
+    local function assert_sums(name)
+        local expected = {}
+        for key = 0, KEYS - 1 do
+            local total, times = 0, 0
+            for n = 1, REQUESTS do
+                if n % KEYS == key then
+                    total, times = total + n * ADDS, times + ADDS
+                end
+            end
+            expected[key + 1] = ("%d|%d|%d"):format(key, total, times)
+        end
+        assert.same(expected, postgres.lines(
+            ("SELECT key, sum(total), sum(times) FROM %s GROUP BY key ORDER BY key"):format(name)))
+    end
+
+    it("has a row of each key in each worker, and the sums of all requests", function()
+        local name = postgres.name()
+        postgres.sql(("CREATE TABLE %s (key int4, total int8, times int4)"):format(name))
+        serve(name, "interval = 1000,")
+        assert_sums(name)
+        assert.is_true(postgres.count(name) <= 2 * KEYS)
+    end)
+
+    it("has one row of each key with an upsert, however often it writes", function()
+        local name = postgres.name()
+        postgres.sql(("CREATE TABLE %s (key int4 PRIMARY KEY, total int8, times int4)"):format(name))
+        serve(name, "interval = 0.001, upsert = words,")
+        assert_sums(name)
+        assert.equal(KEYS, postgres.count(name))
+    end)
+end)
+
 describe("a tracker in nginx", function()
     local name
 
