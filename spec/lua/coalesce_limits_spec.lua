@@ -106,6 +106,24 @@ describe("the limits of a batcher that coalesces", function()
         end
     end)
 
+    it("may drop the row that what comes would be part of", function()
+        for overflow, expected in pairs { drop_oldest = { 300, 1500 }, drop_newest = { 300, 300 } } do
+            local given = lazy({ max_pending_bytes = 2600, overflow = overflow }, { key = { "key" } },
+                { { "key", "text" }, { "note", "text" } })
+            given:add({ "a", ("x"):rep(300) }, { "b", ("x"):rep(300) }, { "a", ("y"):rep(1500) })
+            given:counts { accepted = 3, dropped = 1, pending = 2, pending_rows = 2, coalesced = 0 }
+            assert(given.batcher:close())
+            local lengths = {}
+            for _, rows in ipairs(given.writes) do
+                for _, row in ipairs(rows) do
+                    lengths[#lengths + 1] = #row - 2
+                end
+            end
+            table.sort(lengths)
+            assert.same(expected, lengths)
+        end
+    end)
+
     it("make a batch due by its rows", function()
         local given = play(SUMS, KEYED, { batch_size = 3 })
         add_in_turn(given, 100, 2)
