@@ -26,13 +26,10 @@ typedef struct wb_tallies {
     size_t moved, moved_bytes; /* tuples, and their memory */
 } wb_tallies;
 
-/* The memory of a moved tuple: a power of two, as it may grow with each add. */
+/* The memory of a moved tuple, which may have another length with each add. */
 static inline size_t wb_moved_room(size_t bytes)
 {
-    size_t room = 64;
-    while (room < bytes)
-        room *= 2;
-    return room;
+    return (bytes + 63) / 64 * 64;
 }
 
 void wb_tallies_fini(wb_tallies *tallies); /* after wb_tallies_drop of all */

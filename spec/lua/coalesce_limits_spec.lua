@@ -108,7 +108,7 @@ describe("the limits of a batcher that coalesces", function()
 
     it("may drop the row that what comes would be part of", function()
         for overflow, expected in pairs { drop_oldest = { 300, 1500 }, drop_newest = { 300, 300 } } do
-            local given = lazy({ max_pending_bytes = 2600, overflow = overflow }, { key = { "key" } },
+            local given = lazy({ max_pending_bytes = 2200, overflow = overflow }, { key = { "key" } },
                 { { "key", "text" }, { "note", "text" } })
             given:add({ "a", ("x"):rep(300) }, { "b", ("x"):rep(300) }, { "a", ("y"):rep(1500) })
             given:counts { accepted = 3, dropped = 1, pending = 2, pending_rows = 2, coalesced = 0 }

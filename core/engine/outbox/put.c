@@ -327,13 +327,14 @@ static void settle_oldest(wb_outbox *outbox)
         wb_trial_go_on(outbox, trial, wb_backlog_now_us(&outbox->backlog));
 }
 
-/* The oldest rows that nobody has taken give way; where all are taken, the new row is refused. */
+/* The oldest row that nobody has taken gives way, and then all is looked at again: it may be the one that was to grow. Where
+ * all are taken, the new row is refused. */
 static int drop_oldest(wb_outbox *outbox, size_t weight, wb_err *err)
 {
     if (!fits_beside_taken(outbox, weight))
         return full(outbox, err);
     uint64_t dropped = 0;
-    while (!fits(outbox, weight)) {
+    while (dropped == 0 && !fits(outbox, weight)) {
         wb_batch *oldest = outbox->sealed.first;
         if (oldest == NULL && !wb_outbox_has_open(outbox))
             return full(outbox, err);
