@@ -5,7 +5,7 @@
 
 local form, path = arg[1], arg[2]
 
-local COLUMNS = { "lua5.4", "luajit", "go", "psql", "luasql", "sqlite3", "clock" }
+local COLUMNS = { "lua5.4", "luajit", "go", "psql", "pgbench", "luasql", "sqlite3", "clock" }
 
 -- Of each part: what there is, in this order, and its ratios: { what, peer, peer's what, aims by column }. A peer that
 -- is a number is a limit; "same" is the same Lua.
@@ -108,6 +108,19 @@ local PARTS = {
                 "take and complete, 100 batches wait for a retry, ns" },
         },
     },
+    { title = "One add of a key that waits, ns", ratios = {} },
+    {
+        title = "A write of 1,000 rows of a key, ms",
+        "new keys, COPY, ms", "new keys, COPY and ledger, ms", "new keys, upsert, ms",
+        "keys that are there, upsert, ms",
+        ratios = {
+            { "new keys, COPY and ledger, ms", "same", "new keys, COPY, ms",
+                { ["lua5.4"] = "<= 1.2", luajit = "<= 1.2" } },
+            { "new keys, upsert, ms", "same", "new keys, COPY, ms", { ["lua5.4"] = "<= 1.82", luajit = "<= 1.82" } },
+            { "keys that are there, upsert, ms", "pgbench", "keys that are there, upsert, ms",
+                { ["lua5.4"] = "<= 1.11", luajit = "<= 1.11" } },
+        },
+    },
     {
         title = "One add while rows pend, ns",
         ratios = { { "add, up to 10000000 pending, ns", "same", "add, up to 10000 pending, ns" } },
@@ -118,6 +131,16 @@ local PARTS = {
 for _, point in ipairs { 10000, 30000, 100000, 300000, 1000000, 3000000, 10000000 } do
     table.insert(PARTS[#PARTS - 1], ("add, up to %d pending, ns"):format(point))
     table.insert(PARTS[#PARTS], ("memory, %d pending, bytes a row"):format(point))
+end
+
+for _, call in ipairs { "add", "add_values" } do
+    for _, count in ipairs { 100, 10000, 100000 } do
+        local part, plain = PARTS[#PARTS - 3], ("%s, %d keys, ns"):format(call, count)
+        local coalesced = plain:gsub("ns$", "coalesce, ns")
+        table.insert(part, plain)
+        table.insert(part, coalesced)
+        table.insert(part.ratios, { coalesced, "same", plain, { ["lua5.4"] = "<= 1.3", luajit = "<= 1.3" } })
+    end
 end
 
 local function median(list)
