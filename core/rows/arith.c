@@ -136,6 +136,9 @@ bool wb_field_add(int type, const uint8_t *a, const uint8_t *b, wb_buffer *out)
 {
     const wb_column column = {.type = type};
     wb_value x, y;
+    if (type == WB_TYPE_INT8)
+        return add_ints((int64_t)wb_get64(a + sizeof(uint32_t)),
+                        (int64_t)wb_get64(b + sizeof(uint32_t)), sizeof(int64_t), out);
     if (type == WB_TYPE_NUMERIC)
         return add_decimals(a, b, out);
     if (type == WB_TYPE_INTERVAL)

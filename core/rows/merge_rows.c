@@ -10,12 +10,23 @@
 #include "rows/arith.h"
 #include "rows/row.h"
 
+/* Whole numbers and times are whole numbers in a tuple, too. */
+static bool is_whole(const wb_column *column)
+{
+    return !column->array && column->cast == NULL &&
+           (column->type == WB_TYPE_INT8 || column->type == WB_TYPE_TIMESTAMPTZ ||
+            column->type == WB_TYPE_TIMESTAMP);
+}
+
 static void find_changing(wb_merging *merging)
 {
     for (size_t i = 0; i < merging->schema->count; i++) {
-        merging->shapes = merging->shapes || merging->schema->columns[i].column.server_default;
-        if (merging->upsert->merge[i] != WB_MERGE_KEEP)
-            merging->changing[merging->changing_count++] = i;
+        const wb_column *column = &merging->schema->columns[i].column;
+        int word = merging->upsert->merge[i];
+        merging->shapes = merging->shapes || column->server_default;
+        if (word != WB_MERGE_KEEP)
+            merging->changing[merging->changing_count++] =
+                (struct wb_changing){.column = i, .word = word, .whole = is_whole(column)};
     }
 }
 
@@ -69,24 +80,17 @@ static bool is_null(const uint8_t *field)
     return (int32_t)wb_get32(field) < 0;
 }
 
-/* Whole numbers and times are whole numbers in a tuple, too. */
-static bool is_whole(int type)
+static int64_t whole_of(const uint8_t *field)
 {
-    return type == WB_TYPE_INT8 || type == WB_TYPE_TIMESTAMPTZ || type == WB_TYPE_TIMESTAMP;
+    return (int64_t)wb_get64(field + sizeof(uint32_t));
 }
 
 static int compare(const wb_merging *merging, size_t column)
 {
     const wb_column *of = &merging->schema->columns[column].column;
-    const uint8_t *fields = merging->fields[column], *came = merging->came[column];
     wb_value older, newer;
-    if (is_whole(of->type) && !is_null(fields) && !is_null(came)) {
-        int64_t is = (int64_t)wb_get64(fields + sizeof(uint32_t));
-        int64_t comes = (int64_t)wb_get64(came + sizeof(uint32_t));
-        return (is > comes) - (is < comes);
-    }
-    wb_field_value(of, fields, &older);
-    wb_field_value(of, came, &newer);
+    wb_field_value(of, merging->fields[column], &older);
+    wb_field_value(of, merging->came[column], &newer);
     return wb_value_rank(of->type, &older, &newer);
 }
 
@@ -97,53 +101,59 @@ static bool came_late(const wb_merging *merging)
     return newest >= 0 && compare(merging, (size_t)newest) > 0;
 }
 
-/* The field that stays, where it is one of the two; NULL: it is their sum. */
-static const uint8_t *choose(const wb_merging *merging, size_t column, bool late)
+static bool keeps_older(const wb_merging *merging, const struct wb_changing *changing,
+                        const uint8_t *older, const uint8_t *newer)
 {
-    const uint8_t *older = merging->fields[column], *newer = merging->came[column];
-    int word = merging->upsert->merge[column];
-    if (word == WB_MERGE_SET)
-        return late ? older : newer;
-    if (word == WB_MERGE_KEEP || is_null(newer))
-        return older;
-    if (word == WB_MERGE_LAST || is_null(older))
-        return newer;
-    if (word == WB_MERGE_MIN)
-        return compare(merging, column) <= 0 ? older : newer;
-    if (word == WB_MERGE_MAX)
-        return compare(merging, column) >= 0 ? older : newer;
-    return word == WB_MERGE_FIRST ? older : NULL;
+    int64_t order = 0;
+    if (changing->whole)
+        order = (whole_of(older) > whole_of(newer)) - (whole_of(older) < whole_of(newer));
+    else
+        order = compare(merging, changing->column);
+    return changing->word == WB_MERGE_MIN ? order <= 0 : order >= 0;
 }
 
-static bool is_summed(const wb_merging *merging, size_t column)
+/* The field that stays, where it is one of the two; NULL: it is their sum. */
+static const uint8_t *choose(const wb_merging *merging, const struct wb_changing *changing,
+                             bool late)
 {
-    return merging->upsert->merge[column] == WB_MERGE_SUM;
+    const uint8_t *older = merging->fields[changing->column];
+    const uint8_t *newer = merging->came[changing->column];
+    if (changing->word == WB_MERGE_SET)
+        return late ? older : newer;
+    if (is_null(newer))
+        return older;
+    if (changing->word == WB_MERGE_LAST || is_null(older))
+        return newer;
+    if (changing->word == WB_MERGE_FIRST)
+        return older;
+    if (changing->word == WB_MERGE_SUM)
+        return NULL;
+    return keeps_older(merging, changing, older, newer) ? older : newer;
 }
 
 /* What is summed is written, also where it is one of the two: it would be lost with the other buffer. */
-static bool merge_column(wb_merging *merging, size_t column, bool late, wb_buffer *sums)
+static bool sum(const wb_merging *merging, const struct wb_changing *changing, const uint8_t *field,
+                wb_buffer *sums)
 {
-    const uint8_t *field = choose(merging, column, late);
+    const uint8_t *older = merging->fields[changing->column];
+    const uint8_t *newer = merging->came[changing->column];
     if (field == NULL)
-        return wb_field_add(merging->schema->columns[column].column.type, merging->fields[column],
-                            merging->came[column], sums);
-    merging->came[column] = field;
-    if (is_summed(merging, column))
-        wb_buffer_put(sums, field, bytes_of(field));
+        return wb_field_add(merging->schema->columns[changing->column].column.type, older, newer,
+                            sums);
+    wb_buffer_put(sums, field, bytes_of(field));
     return true;
 }
 
-/* Now that the sums are where they stay. Answers the tuple's bytes. */
-static size_t find_sums(wb_merging *merging, const wb_buffer *sums)
+/* Once the sums are where they stay. Answers the tuple's bytes. */
+static size_t find_sums(wb_merging *merging, const wb_buffer *sums, size_t bytes)
 {
     const uint8_t *at = (const uint8_t *)sums->data;
-    size_t bytes = merging->bytes;
-    for (size_t i = 0; i < merging->changing_count; i++) {
-        size_t column = merging->changing[i];
-        if (is_summed(merging, column)) {
-            merging->came[column] = at;
-            at = wb_field_end(at);
-        }
+    for (size_t i = 0; i < merging->changing_count && sums->bytes > 0; i++) {
+        size_t column = merging->changing[i].column;
+        if (merging->changing[i].word != WB_MERGE_SUM)
+            continue;
+        merging->came[column] = at;
+        at = wb_field_end(at);
         bytes += bytes_of(merging->came[column]) - bytes_of(merging->fields[column]);
     }
     return bytes;
@@ -169,27 +179,38 @@ bool wb_merging_merge(wb_merging *merging)
 {
     wb_buffer *sums = &merging->sums[!merging->side];
     bool late = came_late(merging);
+    size_t bytes = merging->bytes;
     sums->bytes = 0;
     sums->failed = false;
     if (differ_in_shape(merging))
         return false;
     for (size_t i = 0; i < merging->changing_count; i++) {
-        merging->refused = merging->changing[i];
-        if (!merge_column(merging, merging->changing[i], late, sums))
+        const struct wb_changing *changing = &merging->changing[i];
+        const uint8_t *older = merging->fields[changing->column];
+        const uint8_t *field = choose(merging, changing, late);
+        merging->refused = changing->column;
+        if (changing->word == WB_MERGE_SUM && !sum(merging, changing, field, sums))
             return false;
+        if (changing->word == WB_MERGE_SUM)
+            continue;
+        merging->came[changing->column] = field;
+        if (field != older)
+            bytes += bytes_of(field) - bytes_of(older);
     }
     merging->refused = SIZE_MAX;
     merging->no_memory = merging->no_memory || sums->failed;
     if (sums->failed)
         return false;
-    merging->came_bytes = find_sums(merging, sums);
+    merging->came_bytes = find_sums(merging, sums, bytes);
     return merging->came_bytes <= WB_TUPLE_MAX_BYTES;
 }
 
 void wb_merging_take(wb_merging *merging)
 {
-    for (size_t i = 0; i < merging->changing_count; i++)
-        merging->fields[merging->changing[i]] = merging->came[merging->changing[i]];
+    for (size_t i = 0; i < merging->changing_count; i++) {
+        size_t column = merging->changing[i].column;
+        merging->fields[column] = merging->came[column];
+    }
     merging->bytes = merging->came_bytes;
     merging->side = !merging->side;
 }
@@ -198,14 +219,17 @@ bool wb_merging_write_over(const wb_merging *merging)
 {
     const uint8_t **fields = merging->fields, **came = merging->came;
     for (size_t i = 0; i < merging->changing_count; i++) {
-        size_t column = merging->changing[i];
+        size_t column = merging->changing[i].column;
         if (wb_get32(fields[column]) != wb_get32(came[column]))
             return false;
     }
     for (size_t i = 0; i < merging->changing_count; i++) {
-        size_t column = merging->changing[i];
-        if (fields[column] != came[column])
-            memcpy((uint8_t *)fields[column], came[column], bytes_of(came[column]));
+        size_t column = merging->changing[i].column;
+        uint8_t *to = (uint8_t *)fields[column];
+        if (to != came[column] && merging->changing[i].whole && !is_null(to))
+            memcpy(to + sizeof(uint32_t), came[column] + sizeof(uint32_t), sizeof(uint64_t));
+        else if (to != came[column])
+            memcpy(to, came[column], bytes_of(to));
     }
     return true;
 }

@@ -14,8 +14,11 @@ typedef struct wb_merging {
     const wb_upsert *upsert; /* a wb_upsert_copy */
     const wb_schema *schema;
     bool shapes; /* rows may leave columns to the server */
-    size_t *
-        changing; /* columns that may become another row's, or a sum; the others stay the older row's */
+    struct wb_changing {
+        size_t column;
+        int word;   /* enum wb_merge */
+        bool whole; /* eight bytes that are a whole number */
+    } * changing; /* columns that may become another row's, or a sum; the others stay the older row's */
     size_t changing_count;
     const uint8_t **fields; /* of each column, in a tuple or in sums[side] */
     const uint8_t *
