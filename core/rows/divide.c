@@ -206,7 +206,10 @@ static void swap_rows(wb_batch *batch, wb_batch *other)
     batch->tuples = other->tuples;
     batch->rows = other->rows;
     batch->opened_us = other->opened_us;
+    other->first = was.first;
+    other->count = was.count;
     other->room = was.room;
+    other->bytes = was.bytes;
     other->capacity = was.capacity;
     other->tuples = was.tuples;
     other->rows = was.rows;
