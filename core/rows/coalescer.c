@@ -333,11 +333,6 @@ void wb_coalescer_enter(wb_coalescer *coalescer, wb_batch *batch, size_t row, ui
     batch->known = row + 1;
 }
 
-uint32_t wb_coalescer_where(const wb_coalescer *coalescer, const wb_batch *batch)
-{
-    return coalescer->slots[batch->slot].where;
-}
-
 void wb_coalescer_squeeze(wb_coalescer *coalescer, wb_batch *batch)
 {
     uint32_t where = batch->slot > 0 ? coalescer->slots[batch->slot].where : 0;

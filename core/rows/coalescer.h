@@ -54,8 +54,6 @@ bool wb_coalescer_put(wb_coalescer *coalescer, const wb_row_place *place, uint64
  * is, for good. */
 void wb_coalescer_enter(wb_coalescer *coalescer, wb_batch *batch, size_t row, uint32_t hash,
                         uint32_t where);
-/* What was said of a batch that has entered rows. */
-uint32_t wb_coalescer_where(const wb_coalescer *coalescer, const wb_batch *batch);
 /* Squeezes the gaps out of a batch that waits, whose rows are all entered. */
 void wb_coalescer_squeeze(wb_coalescer *coalescer, wb_batch *batch);
 /* The row stays as it is from now on. */

@@ -31,7 +31,7 @@ static void lanes_lost(wb_outbox *outbox, wb_batch *batch, size_t rows, size_t b
         return;
     outbox->lanes.rows -= rows - wb_batch_left(batch);
     outbox->lanes.bytes -= bytes - (batch->bytes - wb_batch_begin(batch));
-    wb_outbox_lane_changed(outbox, wb_coalescer_where(outbox->coalescer, batch) - 1);
+    wb_outbox_lane_changed(outbox, batch->route);
 }
 
 static void squeeze(wb_outbox *outbox, wb_batch *batch)
@@ -206,10 +206,13 @@ static bool may_join(const wb_batch *batch)
            batch->tallies.on && batch->known < batch->count;
 }
 
-/* Is what was found newer than all that the batch has? Not always, where two batches of a table were under way at once:
- * then neither row is the older one, and they stay two, but where the order does not matter. */
+/* The row stays in the batch, so what was found may not be what an older ticket waits for. Is it newer than all that the
+ * batch has? Not always, where two batches of a table were under way at once: then neither row is the older one, and they
+ * stay two, but where the order does not matter. */
 static bool may_unite(const wb_outbox *outbox, const wb_batch *batch, const wb_row_place *found)
 {
+    if (found->batch->state == WB_BATCH_SEALED && found->batch->serial < batch->serial)
+        return false;
     return !outbox->coalesces_in_order ||
            (found->batch != batch &&
             found->batch->tallies.of[found->row].first >= batch->taken_adds);

@@ -27,6 +27,9 @@ void wb_outbox_forget_tables(wb_outbox *outbox, int64_t now_us)
         outbox->next_look = outbox->next_look % outbox->routes.count + 1;
         if (!is_unused(outbox, outbox->next_look, now_us))
             continue;
+        wb_batch *open = wb_lane_of(&outbox->lanes, outbox->next_look)->open;
+        if (open != NULL)
+            wb_outbox_uncoalesce(outbox, open);
         wb_gate_forget(outbox, outbox->next_look);
         wb_lanes_forget(&outbox->lanes, outbox->next_look);
         wb_routes_forget(&outbox->routes, outbox->next_look - 1);

@@ -173,7 +173,10 @@ wb_batch *wb_outbox_open_lane(wb_outbox *outbox, uint32_t route, size_t bytes)
     if (lane->open == NULL)
         lane->open =
             lane->busy ? wb_pool_get(&outbox->pool, outbox->schema) : wb_batch_new(outbox->schema);
-    return lane->open != NULL && wb_batch_fit(lane->open, bytes) ? lane->open : NULL;
+    if (lane->open == NULL || !wb_batch_fit(lane->open, bytes))
+        return NULL;
+    lane->open->route = route;
+    return lane->open;
 }
 
 /* Where its gate is shut the rows gather on: were they sealed, a table that is down would be a heap of small batches. */
