@@ -195,7 +195,7 @@ static bool copy_in_order(const wb_batch *batch, const struct keyed_row *order, 
     return true;
 }
 
-static void swap_rows(wb_batch *batch, wb_batch *other)
+void wb_batch_swap_rows(wb_batch *batch, wb_batch *other)
 {
     wb_batch was = *batch;
     batch->first = other->first;
@@ -217,14 +217,13 @@ static void swap_rows(wb_batch *batch, wb_batch *other)
     other->tallies = was.tallies;
 }
 
-bool wb_batch_tidy(wb_batch *batch)
+wb_batch *wb_batch_tidied(const wb_batch *batch)
 {
-    wb_batch *tidy = wb_batch_new(batch->schema);
-    bool done = tidy != NULL && wb_batch_merge(tidy, batch);
-    if (done)
-        swap_rows(batch, tidy);
-    wb_batch_free(tidy);
-    return done;
+    wb_batch *tidied = wb_batch_new(batch->schema);
+    if (tidied != NULL && wb_batch_merge(tidied, batch))
+        return tidied;
+    wb_batch_free(tidied);
+    return NULL;
 }
 
 bool wb_batch_sort(wb_batch *batch, size_t column)
@@ -240,7 +239,7 @@ bool wb_batch_sort(wb_batch *batch, size_t column)
         done = copy_in_order(batch, order, sorted);
     }
     if (done)
-        swap_rows(batch, sorted);
+        wb_batch_swap_rows(batch, sorted);
     wb_batch_free(sorted);
     wb_free(order);
     return done;

@@ -24,8 +24,9 @@ void wb_batch_keep(wb_batch *batch, wb_row_class *class_of, const void *context,
 /* The same: what wb_batch_copy_pieces did not copy is kept. */
 void wb_batch_keep_rest(wb_batch *batch, wb_row_class *class_of, const void *context);
 
-/* Leaves out the gaps, and brings all tuples in. */
-bool wb_batch_tidy(wb_batch *batch);
+/* A batch of its rows, without the gaps, all tuples in it; NULL: no memory. And the rows change places with another's. */
+wb_batch *wb_batch_tidied(const wb_batch *batch);
+void wb_batch_swap_rows(wb_batch *batch, wb_batch *other);
 /* Sorts the rows that are left by a column's values, NULL first; equals keep their order. */
 bool wb_batch_sort(wb_batch *batch, size_t column);
 

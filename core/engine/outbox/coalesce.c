@@ -9,7 +9,7 @@ enum { STEP = 256, FEW_GAPS = 64 };
 /* Rows of which only a worker's policy can say where they go are found among themselves. */
 static uint32_t where_open(const wb_outbox *outbox, uint32_t route)
 {
-    return outbox->script_client.policy != NULL ? 0 : route + 1;
+    return route == 0 && outbox->script_client.policy != NULL ? 0 : route + 1;
 }
 
 static uint32_t where_of(const wb_batch *batch)
@@ -145,6 +145,7 @@ int wb_outbox_coalesce(wb_outbox *outbox, const wb_tuple *tuple, uint32_t route,
     coming->where = where_open(outbox, route);
     coming->hash = wb_coalescer_look(outbox->coalescer, tuple->at, coming->where);
     coming->grows = false;
+    coming->weight = tuple->bytes + outbox->row_overhead;
     if (coming->hash > 0 &&
         wb_coalescer_find(outbox->coalescer, coming->hash, coming->where, &place))
         return merge_coming(outbox, tuple, &place, coming, err);

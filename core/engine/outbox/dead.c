@@ -144,9 +144,14 @@ wb_batch *wb_outbox_next_dead(wb_outbox *outbox)
     wb_batch *batch = pop(outbox);
     wb_backlog_changed(&outbox->backlog);
     wb_monitor_unlock(&outbox->backlog.monitor);
-    if (batch != NULL && wb_batch_is_scattered(batch) && !wb_batch_tidy(batch)) {
+    if (batch == NULL || !wb_batch_is_scattered(batch))
+        return batch;
+    wb_batch *tidied = wb_batch_tidied(batch);
+    if (tidied == NULL) {
         wb_outbox_dead_again(outbox, batch);
         return NULL;
     }
+    wb_batch_swap_rows(batch, tidied);
+    wb_batch_free(tidied);
     return batch;
 }

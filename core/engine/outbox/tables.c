@@ -94,14 +94,16 @@ static size_t weight_of(const wb_batch *batch)
 /* Its rows as they are read. False: no memory. */
 static bool tidy(wb_outbox *outbox, wb_batch *batch)
 {
-    size_t weight = wb_batch_weight(batch);
     if (!wb_batch_is_scattered(batch))
         return true;
-    if (!wb_batch_tidy(batch))
+    wb_batch *tidied = wb_batch_tidied(batch);
+    if (tidied == NULL)
         return false;
-    wb_monitor_lock(&outbox->backlog.monitor);
-    outbox->backlog.metrics.pending_bytes += wb_batch_weight(batch) - weight;
+    wb_monitor_lock(&outbox->backlog.monitor); /* others look at how many rows it has */
+    outbox->backlog.metrics.pending_bytes += wb_batch_weight(tidied) - wb_batch_weight(batch);
+    wb_batch_swap_rows(batch, tidied);
     wb_monitor_unlock(&outbox->backlog.monitor);
+    wb_batch_free(tidied);
     return true;
 }
 

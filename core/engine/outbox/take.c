@@ -70,11 +70,17 @@ static bool may_merge(const wb_batch *batch, const wb_batch *more)
     return fresh && more->routed == batch->routed && more->route == batch->route;
 }
 
+/* At the most: what moved has room to grow. */
+static size_t bytes_of(const wb_batch *batch)
+{
+    return batch->bytes + batch->tallies.moved_bytes;
+}
+
 /* Younger batches of its table that were never tried go out in the same write, up to its limits. The pieces of a refused
  * batch stay as they are: the bad row is found only while they shrink. */
 static void merge_along(wb_outbox *outbox, wb_batch *batch)
 {
-    size_t rows = wb_batch_left(batch), bytes = batch->bytes;
+    size_t rows = wb_batch_left(batch), bytes = bytes_of(batch);
     uint64_t most =
         outbox->merge_rows < outbox->write_rows ? outbox->merge_rows : outbox->write_rows;
     wb_batch **last = &batch->merge_next, *next;
@@ -86,7 +92,7 @@ static void merge_along(wb_outbox *outbox, wb_batch *batch)
             continue;
         }
         rows += wb_batch_left(more);
-        bytes += more->bytes;
+        bytes += bytes_of(more);
         if (rows > most || bytes > outbox->thresholds.batch_bytes)
             return;
         lend(outbox, more);

@@ -2,6 +2,7 @@
  * Rows of one key that become one while they wait: the cases that coalesce_model_test.c hardly meets. */
 #include "support/outbox_fixture.h"
 
+#include <pthread.h>
 #include <string.h>
 
 enum { KEY, SUM, NOTE, COLUMNS };
@@ -52,6 +53,17 @@ static int put_as(struct backlog *backlog, const char *table, int key, const cha
 static uint64_t flush(struct backlog *backlog)
 {
     return wb_backlog_seal(&backlog->outbox.backlog, WB_REASON_FLUSH);
+}
+
+static wb_script *no_script(wb_policy *policy, const wb_target *target)
+{
+    (void)policy, (void)target;
+    return NULL;
+}
+
+static void no_change(wb_policy *policy)
+{
+    (void)policy;
 }
 
 static void add_weight(void *context, const wb_batch *batch)
@@ -159,6 +171,107 @@ static void a_row_that_moved_behind_gaps(void **state)
     shut_box(&backlog);
 }
 
+/* The row that was to grow was dropped: the new one needs room of its own. */
+static void a_row_that_found_no_room_to_grow(void **state)
+{
+    (void)state;
+    struct backlog backlog;
+    open_with(&backlog,
+              &(wb_batcher_options){.max_pending_bytes = 171, .overflow = WB_OVERFLOW_DROP_OLDEST});
+    assert_ok(put_as(&backlog, NULL, 1, "x"));
+    assert_ok(put_as(&backlog, NULL, 2, "x"));
+    assert_ok(put_as(&backlog, NULL, 1, "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"));
+    assert_true(stats_of(&backlog).pending_bytes <= 171);
+    check_weight(&backlog);
+    store_all(&backlog);
+    shut_box(&backlog);
+}
+
+/* Rows that grew count as they are where batches are merged. */
+static void writes_of_rows_that_grew(void **state)
+{
+    (void)state;
+    struct backlog backlog;
+    char note[1000];
+    open_with(&backlog, &(wb_batcher_options){.batch_size = 10, .batch_bytes = 12000});
+    merge_up_to(&backlog, 100);
+    memset(note, 'x', sizeof note - 1);
+    note[sizeof note - 1] = '\0';
+    for (int i = 0; i < 2; i++)
+        for (int key = 0; key < 100; key++)
+            assert_ok(put_as(&backlog, NULL, key, i == 0 ? "x" : note));
+    wb_batch *batch = wb_outbox_take(&backlog.outbox);
+    assert_int_equal(wb_batch_rows(batch), 10);
+    store_batch(&backlog, batch);
+    store_all(&backlog);
+    shut_box(&backlog);
+}
+
+/* A worker's policy is not asked of rows that say where they go. */
+static void tables_beside_a_policy(void **state)
+{
+    (void)state;
+    struct backlog backlog;
+    static const wb_policy_class class = {no_script, no_change, no_change};
+    wb_policy policy = {.class = &class};
+    open_with(&backlog, &(wb_batcher_options){.policy = &policy});
+    assert_ok(put_as(&backlog, "a", 1, "x"));
+    assert_ok(put_as(&backlog, "b", 1, "x"));
+    assert_ok(put_as(&backlog, NULL, 1, "x"));
+    assert_int_equal(stats_of(&backlog).pending_rows, 3);
+    assert_int_equal(backlog.outbox.lanes.count, 2);
+    store_all(&backlog);
+    shut_box(&backlog);
+}
+
+/* ---- threads ---- */
+
+static _Atomic bool all_added;
+
+/* Looks at what is taken, too: all that is pending is dropped again and again, and the tables are told. */
+static void *add_and_look(void *context)
+{
+    struct backlog *backlog = context;
+    char note[251];
+    memset(note, 'x', sizeof note - 1);
+    note[sizeof note - 1] = '\0';
+    for (int i = 0; i < 10000; i++) {
+        wb_table_stats *tables = NULL;
+        size_t count;
+        wb_err err;
+        (void)put_as(backlog, i % 3 == 0 ? "a" : NULL, i * 31 % 400, note + i * 7919 % 250);
+        if (wb_outbox_tables(&backlog->outbox, &tables, &count, &err) == WB_OK)
+            wb_free(tables);
+    }
+    all_added = true;
+    return NULL;
+}
+
+/* The thread sanitizer sees who looks at a batch while its rows are put in order. */
+static void a_look_at_what_is_taken(void **state)
+{
+    (void)state;
+    struct backlog backlog;
+    pthread_t adder;
+    open_with(&backlog, &(wb_batcher_options){.batch_size = 30,
+                                              .max_pending_bytes = 40000,
+                                              .overflow = WB_OVERFLOW_DROP_OLDEST});
+    assert_int_equal(pthread_create(&adder, NULL, add_and_look, &backlog), 0);
+    for (int i = 0; !all_added; i++) {
+        wb_batch *batch = wb_outbox_take(&backlog.outbox);
+        if (batch == NULL)
+            wb_clock_advance(backlog.clock, SECOND);
+        else if (i % 3 == 0)
+            fail_batch(&backlog, batch, WB_RETRY, 0);
+        else
+            store_batch(&backlog, batch);
+    }
+    pthread_join(adder, NULL);
+    check_weight(&backlog);
+    store_all(&backlog);
+    shut_box(&backlog);
+}
+
 int main(int count, char **words)
 {
     if (count > 1)
@@ -168,6 +281,10 @@ int main(int count, char **words)
         cmocka_unit_test(gaps_of_a_lane_without_keys),
         cmocka_unit_test(a_flush_waits_for_the_older_batch),
         cmocka_unit_test(a_row_that_moved_behind_gaps),
+        cmocka_unit_test(a_row_that_found_no_room_to_grow),
+        cmocka_unit_test(a_look_at_what_is_taken),
+        cmocka_unit_test(writes_of_rows_that_grew),
+        cmocka_unit_test(tables_beside_a_policy),
     };
     return cmocka_run_group_tests_name("coalesce_cases", tests, NULL, NULL);
 }
