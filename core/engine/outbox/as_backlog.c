@@ -10,7 +10,7 @@
 
 /* What waits goes out in writes of up to so many batches, within batch_bytes: the fewer commits, the less the server
  * waits for its disk. */
-enum { MERGED_BATCHES = 16 };
+enum { MERGED_BATCHES = 16, FEW_GAPS = 64 };
 
 static const wb_backlog_class class;
 
@@ -66,6 +66,7 @@ int wb_outbox_init(wb_outbox *outbox, const wb_batcher_options *options, const w
     outbox->coalesces_in_order =
         outbox->coalescer != NULL &&
         wb_upsert_ordered(wb_coalescer_rules(outbox->coalescer), target->schema);
+    outbox->few_gaps = FEW_GAPS;
     outbox->row_overhead = wb_row_overhead(outbox->coalescer != NULL);
     wb_backlog_init(&outbox->backlog, &class, env, &options->retry, target->log, threaded);
     wb_uuid_source_init(&outbox->ids, env);

@@ -4,7 +4,7 @@
  * they are more than the rows of their batch. */
 #include "engine/outbox/coalesce.h"
 
-enum { STEP = 256, FEW_GAPS = 64 };
+enum { STEP = 256 };
 
 /* Rows of which only a worker's policy can say where they go are found among themselves. */
 static uint32_t where_open(const wb_outbox *outbox, uint32_t route)
@@ -48,7 +48,7 @@ static void squeeze(wb_outbox *outbox, wb_batch *batch)
 static void squeeze_if_worth(wb_outbox *outbox, wb_batch *batch)
 {
     size_t gone = batch->first + batch->tallies.gaps;
-    if (gone > FEW_GAPS && gone > wb_batch_live(batch) && batch->known == batch->count)
+    if (gone > outbox->few_gaps && gone > wb_batch_live(batch) && batch->known == batch->count)
         squeeze(outbox, batch);
 }
 

@@ -46,6 +46,7 @@ typedef struct wb_outbox {
     wb_coalescer *coalescer;      /* rows of one key are one while they wait; NULL: they are not */
     bool coalesces_in_order;      /* what comes of two rows depends on which came first */
     wb_batch *joining;            /* batches that wait again, and are to join the others */
+    size_t few_gaps;              /* so many of a batch are not worth to be squeezed out */
     size_t row_overhead;          /* memory of a row besides its tuple */
     uint64_t max_rows, max_bytes; /* pending, at the most */
     uint64_t calm_rows, calm_bytes; /* what may be pending before anything is to be said: room.c */

@@ -200,6 +200,7 @@ static wb_batch *take_unrouted(wb_outbox *outbox, uint64_t last)
     wb_batch_list_remove(&outbox->sealed, batch);
     wb_batch_become(batch, WB_BATCH_TAKEN);
     wb_batch_list_put(&outbox->taken, batch);
+    batch->taken_adds = outbox->backlog.metrics.accepted;
     return batch;
 }
 

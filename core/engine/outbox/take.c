@@ -60,6 +60,7 @@ static void lend(wb_outbox *outbox, wb_batch *batch)
     wb_batch_list_remove(&outbox->sealed, batch);
     wb_batch_become(batch, WB_BATCH_TAKEN);
     wb_batch_list_put(&outbox->taken, batch);
+    batch->taken_adds = outbox->backlog.metrics.accepted;
     if (batch->serial > outbox->lent_serial)
         outbox->lent_serial = batch->serial;
 }
@@ -130,7 +131,6 @@ static wb_batch *take_locked(wb_outbox *outbox)
         wb_outbox_forget_tables(outbox, now_us);
     outbox->taken_count++;
     batch->taken_us = now_us;
-    batch->taken_adds = outbox->backlog.metrics.accepted;
     if (outbox->ledger)
         renew_key(outbox, batch);
     if (batch->attempt++ == 0)

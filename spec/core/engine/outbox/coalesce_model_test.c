@@ -8,6 +8,8 @@
  *   - what waits has the weight that is counted; limits hold; what is taken has no gaps;
  *   - once a flush's ticket is settled, all that was accepted before it is;
  *   - once the store is well all is settled within some steps.
+ * In some games a script says where rows go, batches are written together, memory ends now and then, or the order of rows
+ * does not matter.
  * `coalesce_model_test N FIRST` plays N seeds from FIRST on; one alone is told. */
 #include <inttypes.h>
 #include <stdio.h>
@@ -34,15 +36,22 @@ static const int32_t the_words[COLUMNS] = {WB_MERGE_KEEP, WB_MERGE_FIRST, WB_MER
                                            WB_MERGE_LAST, WB_MERGE_LAST};
 static const wb_upsert the_rules = {
     .key = the_key, .key_count = 1, .newest = -1, .merge = the_words};
+/* The same of numbers that grow, but for the order. */
+static const int32_t other_words[COLUMNS] = {WB_MERGE_KEEP, WB_MERGE_MIN, WB_MERGE_SUM,
+                                             WB_MERGE_MAX, WB_MERGE_MAX};
+static const wb_upsert other_rules = {
+    .key = the_key, .key_count = 1, .newest = -1, .merge = other_words};
 
 enum fate { REFUSED, PENDING, STORED, DEAD, DROPPED };
 
 typedef struct model {
     struct backlog backlog;
     uint64_t random;
-    bool told, well, orderly;
+    bool told, well, orderly, unordered, scripted;
     int keys, tables;
-    int down, bad, lost;
+    int down, bad, lost, scarce;
+    bool plenty;     /* memory never was scarce: without it a batch goes out as large as it is */
+    uint64_t merged; /* rows of a write; 0: a batch each */
     int count;
     struct {
         int fate, times, table, key;
@@ -52,7 +61,7 @@ typedef struct model {
     uint64_t ticket;
     int ticket_rows; /* those before it; 0: there is none */
     uint64_t weight, live, adds;
-    int seen[TABLES][KEYS]; /* rows that wait of a key, which are to be one */
+    int seen[TABLES + 1][KEYS]; /* rows that wait of a key, which are to be one */
     char failed[400];
 } model;
 
@@ -73,6 +82,12 @@ static void flaw(model *m, const char *what, int64_t n)
 {
     if (m->failed[0] == '\0')
         snprintf(m->failed, sizeof m->failed, "%s (%" PRId64 ")", what, n);
+}
+
+/* Memory ends within the next call, perhaps. */
+static void make_scarce(model *m)
+{
+    wb_alloc_fail_after(chance(m, m->scarce) ? 1 + below(m, 12) : 0);
 }
 
 /* ---- what a row is made of ---- */
@@ -125,11 +140,12 @@ static void settle_rows(model *m, const wb_batch *batch, size_t from, size_t to,
 
 /* ---- what waits ---- */
 
-static int table_of(const wb_batch *batch)
+static int table_of(model *m, const wb_batch *batch)
 {
+    const wb_shared_text *name = wb_outbox_table_of(&m->backlog.outbox, batch->route);
     int table = 0;
-    for (int i = 1; batch->table != NULL && i < TABLES; i++)
-        table = strcmp(batch->table->text, the_tables[i]) == 0 ? i : table;
+    for (int i = 1; name != NULL && i < TABLES; i++)
+        table = strcmp(name->text, the_tables[i]) == 0 ? i : table;
     return table;
 }
 
@@ -143,11 +159,15 @@ static void look_at_row(model *m, const wb_batch *batch, size_t row)
         m->rows[n].times += made.digits[n];
         if (m->rows[n].fate != PENDING)
             flaw(m, "a row is there that is not pending", n);
+        if (!m->scripted && m->rows[n].table != table_of(m, batch))
+            flaw(m, "a row is on its way to another table", n);
     }
     bool alone = batch->state == WB_BATCH_TAKEN || batch->in_doubt || batch->trial != NULL;
     if (alone || made.values[KEY].kind == WB_NULL || batch->joins)
         return;
-    int table = m->rows[made.first].table;
+    bool unrouted = m->scripted && (batch == m->backlog.outbox.open ||
+                                    (batch->state == WB_BATCH_SEALED && !batch->routed));
+    int table = unrouted ? TABLES : table_of(m, batch);
     if (batch->tallies.of[row].hash == 0)
         return; /* it stays as it is */
     if (++m->seen[table][made.values[KEY].i] > 1 && batch->standing == WB_UNTRIED)
@@ -159,17 +179,36 @@ static void look_at_batch(void *context, const wb_batch *batch)
     model *m = context;
     if (batch->state == WB_BATCH_TAKEN && wb_batch_is_scattered(batch))
         flaw(m, "what is taken is scattered", (int64_t)batch->tallies.gaps);
-    if (batch->state == WB_BATCH_TAKEN && wb_batch_left(batch) > 1 && !batch->in_doubt &&
-        batch->bytes - wb_batch_begin(batch) > the_changes.batch_bytes)
+    if (m->plenty && batch->state == WB_BATCH_TAKEN && wb_batch_left(batch) > 1 &&
+        !batch->in_doubt && batch->bytes - wb_batch_begin(batch) > the_changes.batch_bytes)
         flaw(m, "a write is too large", (int64_t)batch->bytes);
     m->weight += wb_batch_weight(batch);
     m->live += wb_batch_live(batch);
     m->adds += wb_batch_adds(batch);
+    if (batch->state == WB_BATCH_SEALED && batch->known > 0 &&
+        (batch->in_doubt || batch->trial != NULL))
+        flaw(m, "rows that have to stay apart can be found", (int64_t)batch->known);
     if (batch->state == WB_BATCH_SEALED && wb_batch_live(batch) == 0)
         flaw(m, "a batch of nothing waits", 0);
     for (size_t row = batch->first; row < batch->count; row++)
         if (batch->tallies.of[row].adds > 0)
             look_at_row(m, batch, row);
+}
+
+static void check_lanes(model *m)
+{
+    wb_lanes *lanes = &m->backlog.outbox.lanes;
+    uint64_t rows = 0, bytes = 0;
+    for (uint32_t route = 0; route <= m->backlog.outbox.routes.count; route++) {
+        const wb_lane *lane = wb_lane_of(lanes, route);
+        size_t left = lane->open != NULL ? wb_batch_left(lane->open) : 0;
+        rows += left;
+        bytes += left > 0 ? lane->open->bytes - wb_batch_begin(lane->open) : 0;
+        if ((left > 0) != (lane->place > 0) || (left > 0 && wb_batch_live(lane->open) == 0))
+            flaw(m, "a lane is where it does not belong", route);
+    }
+    if (rows != lanes->rows || bytes != lanes->bytes)
+        flaw(m, "the lanes' rows are counted wrong", (int64_t)rows);
 }
 
 static void check_all(model *m)
@@ -184,6 +223,7 @@ static void check_all(model *m)
     for (int n = 0; n < m->count; n++)
         m->rows[n].times = 0;
     each_batch(&m->backlog, look_at_batch, m);
+    check_lanes(m);
     wb_stats stats = stats_of(&m->backlog);
     uint64_t dropped = 0;
     for (int n = 0; n < m->count; n++) {
@@ -226,6 +266,8 @@ static void add(model *m)
     int n = m->count++, table = (int)below(m, (uint64_t)m->tables);
     int key = (int)below(m, (uint64_t)m->keys);
     bool null = chance(m, 30);
+    if (m->scripted)
+        table = null ? 0 : key % m->tables;
     memset(digits, '0', sizeof digits);
     digits[0] = '1';
     digits[n + 1] = '\0';
@@ -234,13 +276,20 @@ static void add(model *m)
     note[sizeof note - 1] = '\0';
     wb_value values[COLUMNS] = {null ? (wb_value){.kind = WB_NULL} : int_value(key), int_value(n),
                                 text_value(digits), int_value(n), text_value(note)};
-    wb_choice choice = {.table = the_tables[table], .overflow = m->backlog.outbox.overflow};
-    uint64_t accepted = stats_of(&m->backlog).accepted;
+    wb_choice choice = {.table = m->scripted ? NULL : the_tables[table],
+                        .overflow = m->backlog.outbox.overflow};
+    wb_stats before = stats_of(&m->backlog);
     wb_err err = {0};
+    make_scarce(m);
     int code = wb_outbox_put(&m->backlog.outbox, values, COLUMNS, &choice, NULL, &err);
-    bool taken = stats_of(&m->backlog).accepted > accepted;
-    if (code != WB_OK && code != WB_FULL)
+    wb_alloc_fail_after(0);
+    wb_stats after = stats_of(&m->backlog);
+    bool taken = after.accepted > before.accepted;
+    if (code != WB_OK && code != WB_FULL && (code != WB_MEMORY || m->scarce == 0))
         flaw(m, err.text, n);
+    if (after.pending_bytes > before.pending_bytes &&
+        after.pending_bytes > m->backlog.outbox.max_bytes)
+        flaw(m, "more bytes than the limit", (int64_t)after.pending_bytes);
     m->rows[n].fate = taken ? PENDING : REFUSED;
     m->rows[n].table = table;
     m->rows[n].key = key;
@@ -263,7 +312,9 @@ static void answer(model *m, wb_batch *batch, size_t stored, wb_err *err)
     settle_rows(m, batch, 0, err->code != WB_OK ? stored : wb_batch_left(batch), STORED);
     if (m->told)
         printf("  %s, %zu stored\n", err->code != WB_OK ? err->text : "ok", stored);
+    make_scarce(m);
     wb_outbox_complete(&m->backlog.outbox, batch, &ending);
+    wb_alloc_fail_after(0);
 }
 
 static void judge(model *m, wb_batch *batch)
@@ -279,7 +330,9 @@ static void judge(model *m, wb_batch *batch)
             settle_rows(m, batch, i, i + 1, STORED);
     }
     wb_ending ending = {.err = &err, .verdicts = verdicts};
+    make_scarce(m);
     wb_outbox_complete(&m->backlog.outbox, batch, &ending);
+    wb_alloc_fail_after(0);
 }
 
 static void write_batch(model *m, wb_batch *batch)
@@ -313,10 +366,12 @@ static void take(model *m)
 {
     int place = (int)below(m, FLIGHTS);
     if (m->flight[place] == NULL) {
+        make_scarce(m);
         m->flight[place] = wb_outbox_take(&m->backlog.outbox);
+        wb_alloc_fail_after(0);
         if (m->told && m->flight[place] != NULL)
             printf("  %zu rows of table %d\n", wb_batch_left(m->flight[place]),
-                   table_of(m->flight[place]));
+                   table_of(m, m->flight[place]));
     }
 }
 
@@ -355,6 +410,7 @@ static void step(model *m)
 static void drain(model *m)
 {
     m->well = true;
+    m->scarce = 0;
     for (int i = 0; i < DRAIN_STEPS && stats_of(&m->backlog).pending > 0; i++) {
         if (i % 40 == 0)
             flush(m);
@@ -369,6 +425,53 @@ static void drain(model *m)
     check_all(m);
     if (stats_of(&m->backlog).pending > 0 && m->bad == 0)
         flaw(m, "the store is well, and rows wait", (int64_t)stats_of(&m->backlog).pending);
+}
+
+/* ---- a script that says where rows go, by their keys ---- */
+
+static int script_open(wb_script *base, wb_err *err)
+{
+    (void)err;
+    base->route = true;
+    return WB_OK;
+}
+
+static int script_route(wb_script *base, const wb_batch *batch, size_t index, const char **table,
+                        wb_err *err)
+{
+    wb_value values[COLUMNS];
+    (void)base, (void)err;
+    wb_batch_values(batch, index, values);
+    if (values[KEY].kind != WB_NULL)
+        *table = the_tables[values[KEY].i % the_model.tables];
+    return WB_OK;
+}
+
+static void script_end(wb_script *base)
+{
+    (void)base;
+}
+
+static wb_script *policy_script(wb_policy *base, const wb_target *target)
+{
+    static const wb_script_class class = {
+        .open = script_open, .route = script_route, .end = script_end};
+    static wb_script script;
+    (void)base, (void)target;
+    script = (wb_script){.class = &class};
+    return &script;
+}
+
+static void policy_keep(wb_policy *base)
+{
+    (void)base;
+}
+
+static wb_policy *the_policy(void)
+{
+    static const wb_policy_class class = {policy_script, policy_keep, policy_keep};
+    static wb_policy policy = {.class = &class};
+    return &policy;
 }
 
 /* ---- a seed ---- */
@@ -389,7 +492,8 @@ static wb_schema *schema_of_sums(void)
 
 static void change(wb_batcher_options *options)
 {
-    options->coalesce = &the_rules;
+    options->coalesce = the_model.unordered ? &other_rules : &the_rules;
+    options->policy = the_model.scripted ? the_policy() : NULL;
     options->batch_size = the_changes.batch_size;
     options->batch_bytes = the_changes.batch_bytes;
     options->flush_at = the_changes.flush_at;
@@ -408,7 +512,12 @@ static void plan(model *m)
     m->down = shares[below(m, 5)];
     m->lost = shares[below(m, 4)] / 2;
     m->bad = chance(m, 300) ? 20 : 0;
-    m->orderly = m->lost == 0 && m->bad == 0;
+    m->unordered = chance(m, 300);
+    m->scripted = chance(m, 300);
+    m->merged = chance(m, 400) ? 1 + below(m, 60) : 0;
+    m->scarce = chance(m, 300) ? 100 : 0;
+    m->plenty = m->scarce == 0;
+    m->orderly = m->unordered || (m->lost == 0 && m->bad == 0);
     the_changes.batch_size = 1 + below(m, 20);
     the_changes.batch_bytes = chance(m, 300) ? 200 + below(m, 1000) : 1 << 20;
     the_changes.flush_at = 1 + below(m, the_changes.batch_size);
@@ -428,6 +537,8 @@ static bool play(uint64_t seed, bool told)
     plan(m);
     open_keyed_box(&m->backlog, schema_of_sums(), NULL, WB_DEDUPE_NONE, change);
     seed_box(&m->backlog, seed);
+    merge_up_to(&m->backlog, m->merged);
+    m->backlog.outbox.few_gaps = below(m, 5);
     m->backlog.outbox.keep_dead = true;
     for (int i = 0; i < STEPS && m->failed[0] == '\0'; i++) {
         step(m);
