@@ -4,7 +4,7 @@
  * they are more than the rows of their batch. */
 #include "engine/outbox/coalesce.h"
 
-enum { STEP = 256 };
+enum { STEP = 256, LARGEST_BATCH = 1 << 29 };
 
 /* Rows of which only a worker's policy can say where they go are found among themselves. */
 static uint32_t where_open(const wb_outbox *outbox, uint32_t route)
@@ -102,6 +102,12 @@ static int64_t growth(const wb_row_place *place, size_t bytes)
     return (int64_t)wb_moved_room(bytes) - (int64_t)room;
 }
 
+/* What is taken is one run of at most 1 GiB: rows that would make a batch too large for it stay two. */
+static bool is_too_large(const wb_row_place *place, int64_t more)
+{
+    return more > 0 && wb_batch_weight(place->batch) + (size_t)more > LARGEST_BATCH;
+}
+
 static int refuse_sum(const wb_outbox *outbox, size_t column, wb_err *err)
 {
     const wb_column *of = wb_schema_column(outbox->schema, column);
@@ -123,6 +129,10 @@ static int merge_coming(wb_outbox *outbox, const wb_tuple *tuple, const wb_row_p
         return WB_OK;
     }
     int64_t more = growth(place, bytes);
+    if (is_too_large(place, more)) {
+        wb_coalescer_forget(place);
+        return WB_OK;
+    }
     coming->grows = !fits(outbox, more);
     if (coming->grows) {
         coming->weight = (size_t)more;
@@ -167,7 +177,7 @@ static bool unite(wb_outbox *outbox, const wb_row_place *older, const wb_row_pla
     size_t bytes, column;
     uint64_t adds = newer->batch->tallies.of[newer->row].adds;
     return wb_coalescer_merge(outbox->coalescer, came_later, &bytes, &column) &&
-           put(outbox, older, adds);
+           !is_too_large(older, growth(older, bytes)) && put(outbox, older, adds);
 }
 
 bool wb_outbox_coalesce_taken(wb_outbox *outbox, const wb_batch *batch, size_t index,
