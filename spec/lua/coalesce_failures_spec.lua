@@ -4,26 +4,9 @@
 local coalesced = require "spec.support.coalesced"
 local scripted = require "spec.support.scripted"
 
-local play, KEYED, SUMS = coalesced.play, coalesced.KEYED, coalesced.SUMS
+local play, lazy, by_key = coalesced.play, coalesced.lazy, coalesced.by_key
+local KEYED, SUMS = coalesced.KEYED, coalesced.SUMS
 local fails = scripted.fails
-
--- A batcher that writes nothing by itself.
-local function lazy(options, coalesce, columns)
-    options = options or {}
-    options.inline = false
-    return play(coalesce or SUMS, columns, options)
-end
-
--- The rows of a write by their keys, no two of one key; and the sum of n.
-local function by_key(rows)
-    local found, sum = {}, 0
-    for _, row in ipairs(rows) do
-        local key, n = row:match("^(.-)|(%-?%d+)|")
-        assert.is_nil(found[key], key)
-        found[key], sum = tonumber(n), sum + tonumber(n)
-    end
-    return found, sum
-end
 
 describe("rows of a key that are being written", function()
     it("are apart, and one again with what came meanwhile once that failed", function()

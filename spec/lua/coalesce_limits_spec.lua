@@ -5,32 +5,15 @@ local coalesced = require "spec.support.coalesced"
 local scripted = require "spec.support.scripted"
 local writebehind = require "writebehind"
 
-local play, KEYED, SUMS = coalesced.play, coalesced.KEYED, coalesced.SUMS
+local play, lazy, by_key = coalesced.play, coalesced.lazy, coalesced.by_key
+local KEYED, SUMS = coalesced.KEYED, coalesced.SUMS
 local fails = scripted.fails
-
--- A batcher that writes nothing by itself.
-local function lazy(options, coalesce, columns)
-    options = options or {}
-    options.inline = false
-    return play(coalesce or SUMS, columns, options)
-end
 
 -- Adds 1 to `count` keys in turn, `adds` times in all.
 local function add_in_turn(given, adds, count)
     for n = 0, adds - 1 do
         given:add { ("k%02d"):format(n % count), 1 }
     end
-end
-
--- The rows of a write by their keys, no two of one key; and the sum of n.
-local function by_key(rows)
-    local found, sum = {}, 0
-    for _, row in ipairs(rows) do
-        local key, n = row:match("^(.-)|(%-?%d+)|")
-        assert.is_nil(found[key], key)
-        found[key], sum = tonumber(n), sum + tonumber(n)
-    end
-    return found, sum
 end
 
 describe("the limits of a batcher that coalesces", function()

@@ -115,4 +115,22 @@ function Play:gives(...)
     return self.writes
 end
 
+-- A batcher that writes nothing by itself.
+function coalesced.lazy(options, coalesce, columns)
+    options = options or {}
+    options.inline = false
+    return coalesced.play(coalesce or coalesced.SUMS, columns, options)
+end
+
+-- The rows of a write by their keys, no two of one key; and the sum of n.
+function coalesced.by_key(rows)
+    local found, sum = {}, 0
+    for _, row in ipairs(rows) do
+        local key, n = row:match("^(.-)|(%-?%d+)|")
+        assert.is_nil(found[key], key)
+        found[key], sum = tonumber(n), sum + tonumber(n)
+    end
+    return found, sum
+end
+
 return coalesced
