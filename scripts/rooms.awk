@@ -2,7 +2,7 @@
 # arrow is an include, or a call, which headers don't show: a symbol that one object takes from another.
 # Reads lines "include FROM TO", "define UNIT SYMBOL" and "take UNIT SYMBOL"; a unit is a path without its suffix.
 BEGIN {
-    floors("core", "include base rows intake stores engine")
+    floors("core", "include base rows spool intake stores engine")
     floors("lua", "base objects worker module")
 }
 

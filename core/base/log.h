@@ -27,6 +27,8 @@ enum wb_topic {
     WB_TOPIC_REFUSED, /* ids whose rows the table refuses to make or to move */
     WB_TOPIC_LOST,
     WB_TOPIC_POLICY, /* a scripted decision failed */
+    WB_TOPIC_SPOOL,  /* the spool takes no rows */
+    WB_TOPIC_REPLAY, /* what another process left */
     WB_TOPIC_FREE,   /* not limited here: who writes them limits itself */
     WB_TOPICS
 };

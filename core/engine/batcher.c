@@ -6,24 +6,24 @@
 #include "base/env.h"
 #include "base/path.h"
 #include "engine/batcher.h"
-#include "engine/dead_letter.h"
+#include "engine/burial.h"
 #include "engine/exit.h"
+#include "engine/keeper.h"
 #include "engine/lifecycle.h"
+#include "engine/nginx.h"
 #include "engine/options.h"
 #include "engine/outbox/read.h"
+#include "engine/outbox/spooled.h"
 #include "engine/outbox/trial.h"
 
 /* A write that was stopped only to go on in another thread is tried again at once, and counts as no last try. */
 enum { AT_ONCE_US = 1 };
 
-/* Between two tries to write dead rows to a file that takes none. */
-enum { DEAD_AGAIN_US = 1000 * 1000 };
-
 struct wb_batcher {
     wb_pipeline pipeline;
     wb_outbox outbox;
-    char *dead_path;       /* NULL: dead rows go to no file */
-    int64_t dead_again_us; /* where it can't be written: the next try; 0: it can */
+    wb_burial burial;
+    wb_keeper keeper; /* of the spool */
 };
 
 static const wb_pipeline_class class;
@@ -75,8 +75,10 @@ static int check_policy(const wb_batcher_options *options, wb_err *err)
 static int begin(wb_batcher *batcher, const wb_batcher_options *options, wb_err *err)
 {
     wb_pipeline_options pipeline = pipeline_options(options);
-    batcher->dead_path = options->dead_path != NULL ? wb_path_absolute(options->dead_path) : NULL;
-    if (options->dead_path != NULL && batcher->dead_path == NULL)
+    batcher->burial.path = options->dead_path != NULL ? wb_path_absolute(options->dead_path) : NULL;
+    batcher->burial.pipeline = &batcher->pipeline;
+    batcher->burial.outbox = &batcher->outbox;
+    if (options->dead_path != NULL && batcher->burial.path == NULL)
         return wb_fail(err, WB_MEMORY, "batcher: out of memory");
     int code =
         wb_pipeline_init(&batcher->pipeline, &class, &batcher->outbox.backlog, &pipeline, err);
@@ -84,10 +86,13 @@ static int begin(wb_batcher *batcher, const wb_batcher_options *options, wb_err 
         return code;
     code = wb_outbox_init(&batcher->outbox, options, &batcher->pipeline.env,
                           &batcher->pipeline.target, batcher->pipeline.threaded, err);
+    if (code == WB_OK && options->spool_path != NULL)
+        code = wb_keeper_init(&batcher->keeper, &batcher->outbox, options,
+                              batcher->pipeline.name.text, err);
     if (code != WB_OK)
         wb_pipeline_fini(&batcher->pipeline);
     batcher->outbox.options.name = batcher->pipeline.name.text;
-    batcher->outbox.options.dead_path = batcher->dead_path;
+    batcher->outbox.options.dead_path = batcher->burial.path;
     return code;
 }
 
@@ -103,8 +108,15 @@ int wb_batcher_new(const wb_batcher_options *options, wb_batcher **out, wb_err *
         return wb_fail(err, WB_MEMORY, "batcher: out of memory");
     code = begin(batcher, options, err);
     if (code != WB_OK) {
-        wb_free(batcher->dead_path);
+        wb_free(batcher->burial.path);
         wb_free(batcher);
+        return code;
+    }
+    /* what another process left goes out although nobody adds a row; a worker of nginx does that, not its master */
+    if (batcher->outbox.spool != NULL && !wb_nginx_is_no_worker())
+        code = wb_pipeline_start(&batcher->pipeline, err);
+    if (code != WB_OK) {
+        wb_pipeline_detach(&batcher->pipeline);
         return code;
     }
     *out = batcher;
@@ -113,84 +125,17 @@ int wb_batcher_new(const wb_batcher_options *options, wb_batcher **out, wb_err *
 
 /* ---- the flusher's side ---- */
 
-static int bury(wb_batcher *batcher, const wb_batch *batch, wb_err *err)
-{
-    int64_t unix_us = batcher->pipeline.env.unix_us(batcher->pipeline.env.context);
-    const char *table = wb_target_table(&batcher->pipeline.target, batch);
-    return wb_dead_letter_append(batcher->dead_path, table, unix_us, batch, err);
-}
-
-static void log_dead(wb_batcher *batcher, int topic, int level, size_t rows, const char *what,
-                     const char *why)
-{
-    wb_log_line(batcher->pipeline.log, topic, level, wb_backlog_now_us(&batcher->outbox.backlog),
-                rows, "%zu dead rows %s%s", rows, what, why);
-}
-
-/* What can't be written is kept, said once, and tried again from time to time. */
-static void keep_dead(wb_batcher *batcher, wb_batch *batch, const wb_err *err)
-{
-    size_t rows = wb_batch_rows(batch);
-    wb_outbox_dead_again(&batcher->outbox, batch);
-    if (batcher->dead_again_us == 0)
-        log_dead(batcher, WB_TOPIC_KEPT, WB_ERROR, rows,
-                 "can't be written, they are kept: ", err->text);
-    batcher->dead_again_us =
-        wb_after_us(wb_backlog_now_us(&batcher->outbox.backlog), DEAD_AGAIN_US);
-}
-
-/* Without a lock: a file may be slow. */
-static void bury_dead(wb_batcher *batcher)
-{
-    wb_batch *batch;
-    if (batcher->dead_path == NULL ||
-        (batcher->dead_again_us != 0 &&
-         wb_backlog_now_us(&batcher->outbox.backlog) < batcher->dead_again_us))
-        return;
-    while ((batch = wb_outbox_next_dead(&batcher->outbox)) != NULL) {
-        wb_err err = {0};
-        if (bury(batcher, batch, &err) != WB_OK) {
-            keep_dead(batcher, batch, &err);
-            break;
-        }
-        if (batcher->dead_again_us != 0)
-            log_dead(batcher, WB_TOPIC_WRITTEN, WB_INFO, wb_batch_rows(batch),
-                     "are written after all", "");
-        batcher->dead_again_us = 0;
-        wb_batch_free(batch);
-    }
-    wb_log_print(batcher->pipeline.log);
-}
-
-/* The last try: what can't be written now is lost. */
-static void bury_all(wb_batcher *batcher)
-{
-    wb_err err = {0};
-    size_t lost = 0;
-    wb_batch *batch;
-    while (batcher->dead_path != NULL && (batch = wb_outbox_next_dead(&batcher->outbox)) != NULL) {
-        if (bury(batcher, batch, &err) != WB_OK)
-            lost += wb_batch_rows(batch);
-        wb_batch_free(batch);
-    }
-    if (lost > 0) {
-        wb_log_orphan(batcher->pipeline.log);
-        log_dead(batcher, WB_TOPIC_FREE, WB_ERROR, lost, "are lost: ", err.text);
-    }
-    wb_log_print(batcher->pipeline.log);
-}
-
 /* Nobody will write any more. Where there is a file, what the store refused and nobody has judged is in it, rather than
  * nowhere. */
 static void give_up_refused(wb_pipeline *pipeline)
 {
     wb_batcher *batcher = (wb_batcher *)pipeline;
-    if (batcher->dead_path == NULL)
+    if (batcher->burial.path == NULL)
         return;
     wb_monitor_lock(&batcher->outbox.backlog.monitor);
     wb_trial_end_all(&batcher->outbox, wb_backlog_now_us(&batcher->outbox.backlog));
     wb_monitor_unlock(&batcher->outbox.backlog.monitor);
-    bury_all(batcher);
+    wb_burial_end(&batcher->burial);
 }
 
 static int write_batch(wb_batcher *batcher, const wb_batch *batch, const wb_cancel *cancel,
@@ -217,7 +162,7 @@ static bool deliver_one(wb_pipeline *pipeline, const wb_cancel *cancel)
     wb_outbox_ask_flush(&batcher->outbox);
     wb_batch *batch = wb_outbox_take(&batcher->outbox);
     if (batch == NULL) {
-        bury_dead(batcher); /* what a policy refused */
+        wb_burial_some(&batcher->burial); /* what a policy refused */
         return false;
     }
     wb_err err = {0};
@@ -235,24 +180,49 @@ static bool deliver_one(wb_pipeline *pipeline, const wb_cancel *cancel)
                 : wb_outbox_ask_retry_us(&batcher->outbox, batch, &err, ending.elapsed_us);
     }
     wb_outbox_complete(&batcher->outbox, batch, &ending);
-    bury_dead(batcher);
+    wb_burial_some(&batcher->burial);
     return true;
 }
 
 /* Its state is the thread's. */
 static void leave(wb_pipeline *pipeline)
 {
-    bury_dead((wb_batcher *)pipeline);
+    wb_burial_some(&((wb_batcher *)pipeline)->burial);
     wb_script_client_end(&((wb_batcher *)pipeline)->outbox.script_client);
+}
+
+/* ---- the spool ---- */
+
+static int begin_use(wb_pipeline *pipeline, wb_err *err)
+{
+    return wb_keeper_begin(&((wb_batcher *)pipeline)->keeper, err);
+}
+
+static void halt(wb_pipeline *pipeline)
+{
+    wb_keeper_stop(&((wb_batcher *)pipeline)->keeper);
+}
+
+static const char *place(wb_pipeline *pipeline)
+{
+    const wb_batcher *batcher = (const wb_batcher *)pipeline;
+    return batcher->outbox.spool != NULL ? wb_spool_path(batcher->outbox.spool) : NULL;
+}
+
+wb_keeper *wb_batcher_keeper(wb_batcher *batcher)
+{
+    return &batcher->keeper;
 }
 
 static void free_all(wb_pipeline *pipeline)
 {
     wb_batcher *batcher = (wb_batcher *)pipeline;
-    bury_all(batcher);
+    wb_burial_end(&batcher->burial);
+    wb_keeper_stop(&batcher->keeper);
     wb_outbox_fini(&batcher->outbox);
+    wb_spool_free(batcher->outbox.spool);
     wb_pipeline_fini(&batcher->pipeline);
-    wb_free(batcher->dead_path);
+    wb_free(batcher->burial.path);
     wb_free(batcher);
 }
 
@@ -260,6 +230,9 @@ static const wb_pipeline_class class = {
     .deliver_one = deliver_one,
     .leave = leave,
     .give_up_refused = give_up_refused,
+    .begin = begin_use,
+    .halt = halt,
+    .place = place,
     .free = free_all,
 };
 
@@ -341,8 +314,12 @@ int wb_batcher_give_up(wb_batcher *batcher, const char *why, int64_t deadline_us
 
 wb_batch *wb_batcher_dead(wb_batcher *batcher)
 {
-    bool here = wb_pipeline_enter(&batcher->pipeline, NULL) == WB_OK && batcher->dead_path == NULL;
-    return here ? wb_outbox_next_dead(&batcher->outbox) : NULL;
+    bool here =
+        wb_pipeline_enter(&batcher->pipeline, NULL) == WB_OK && batcher->burial.path == NULL;
+    wb_batch *dead = here ? wb_outbox_next_dead(&batcher->outbox) : NULL;
+    if (dead != NULL)
+        wb_outbox_spool_settle_all(&batcher->outbox, dead);
+    return dead;
 }
 
 /* ---- driven ---- */
@@ -351,6 +328,7 @@ wb_batch *wb_batcher_take(wb_batcher *batcher)
 {
     if (!wb_pipeline_may_take(&batcher->pipeline))
         return NULL;
+    wb_keeper_stand_in(&batcher->keeper);
     wb_batch *batch = wb_outbox_take(&batcher->outbox);
     if (batch != NULL)
         wb_pipeline_ref(&batcher->pipeline); /* until it is completed */
@@ -393,6 +371,6 @@ void wb_batcher_complete(wb_batcher *batcher, wb_batch *batch, const wb_outcome 
         .elapsed_us = elapsed_us,
     };
     wb_outbox_complete(&batcher->outbox, batch, &ending);
-    bury_dead(batcher);
+    wb_burial_some(&batcher->burial);
     wb_pipeline_unref(&batcher->pipeline);
 }

@@ -11,6 +11,7 @@
 #include "engine/flusher.h"
 #include "engine/lifeline.h"
 #include "engine/nginx.h"
+#include "spool/folder.h"
 
 enum {
     LOOK_US = 50000,   /* how often the handler looks at the deadlines, and for a hurry */
@@ -71,10 +72,19 @@ static bool drain(wb_pipeline *leaving, int64_t started_us)
     return true;
 }
 
+/* All but the flusher. */
+static void halt(wb_pipeline *pipeline)
+{
+    if (pipeline->class->halt != NULL)
+        pipeline->class->halt(pipeline);
+}
+
 static void report_lost(wb_pipeline *leaving)
 {
-    for (; leaving != NULL; leaving = leaving->next_leaving)
+    for (; leaving != NULL; leaving = leaving->next_leaving) {
         wb_pipeline_report_lost(leaving);
+        halt(leaving);
+    }
 }
 
 /* ---- a child that goes on ---- */
@@ -85,9 +95,11 @@ static bool stop_all(wb_pipeline *leaving, int64_t deadline_us)
     for (wb_pipeline *pipeline = leaving; pipeline != NULL; pipeline = pipeline->next_leaving) {
         wb_flusher_stop(pipeline, true);
     }
-    for (wb_pipeline *pipeline = leaving; pipeline != NULL; pipeline = pipeline->next_leaving)
+    for (wb_pipeline *pipeline = leaving; pipeline != NULL; pipeline = pipeline->next_leaving) {
         stopped = wb_flusher_join(pipeline, deadline_us) &&
                   wb_flusher_gone(pipeline, deadline_us) && stopped;
+        halt(pipeline);
+    }
     return stopped;
 }
 
@@ -105,7 +117,8 @@ static void restart_all(wb_pipeline *leaving)
 {
     wb_err err;
     for (; leaving != NULL; leaving = leaving->next_leaving) {
-        if (wb_flusher_restart(leaving, &err) != WB_OK)
+        int code = leaving->class->begin != NULL ? leaving->class->begin(leaving, &err) : WB_OK;
+        if (code != WB_OK || wb_flusher_restart(leaving, &err) != WB_OK)
             fprintf(stderr, "writebehind: process %ld: %s\n", (long)getpid(), err.text);
     }
 }
@@ -132,7 +145,9 @@ static void hand_over(wb_pipeline *leaving, int64_t started_us)
     pid_t child = -1;
     if (stop_all(leaving, wb_now_us() + WB_NGINX_SAFE_US)) {
         end_driven(leaving);
+        wb_folders_keep_over_fork(true);
         child = wb_nginx_fork();
+        wb_folders_keep_over_fork(false);
     }
     if (child > 0) {
         fprintf(stderr,

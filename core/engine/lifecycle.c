@@ -18,9 +18,11 @@ int wb_pipeline_start_slowly(wb_pipeline *pipeline, wb_err *err)
         return code;
     atomic_store(&pipeline->used, true); /* first: a fork from now on must not take it for unused */
     wb_exit_watch();
-    if (pipeline->threaded)
+    if (pipeline->class->begin != NULL)
+        code = pipeline->class->begin(pipeline, err);
+    if (code == WB_OK && pipeline->threaded)
         code = wb_flusher_start(pipeline, err);
-    else if (!atomic_exchange(&pipeline->started, true))
+    else if (code == WB_OK && !atomic_exchange(&pipeline->started, true))
         wb_lifeline_enter(pipeline); /* exit says what its driver left undone */
     if (code == WB_OK)
         atomic_store(&pipeline->started, true);
@@ -69,6 +71,8 @@ int wb_pipeline_close(wb_pipeline *pipeline, int64_t deadline_us, wb_err *err)
         return not_settled(pipeline, err);
     if (!pipeline->threaded)
         wb_pipeline_end_session(pipeline);
+    if (pipeline->class->halt != NULL)
+        pipeline->class->halt(pipeline);
     wb_name_release(&pipeline->name);
     return WB_OK;
 }

@@ -14,6 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "spool/folder.h"
+
 /* nginx, src/os/unix: ngx_process_cycle.c and .h, ngx_channel.h. Each is NULL outside of nginx. */
 extern volatile sig_atomic_t ngx_terminate __attribute__((weak)); /* stopped: TERM, INT */
 extern uintptr_t ngx_process __attribute__((weak));               /* what this process is */
@@ -46,6 +48,11 @@ static bool is_worker(void)
            ngx_process == NGX_PROCESS_WORKER;
 }
 
+bool wb_nginx_is_no_worker(void)
+{
+    return &ngx_process != NULL && ngx_process != NGX_PROCESS_WORKER;
+}
+
 bool wb_nginx_is_hurried(void)
 {
     return is_worker() && (ngx_terminate != 0 || is_told_to_stop());
@@ -69,7 +76,7 @@ static void close_all(void)
     const struct dirent *entry;
     while ((entry = readdir(folder)) != NULL) {
         int fd = atoi(entry->d_name);
-        if (fd > STDERR_FILENO && fd != dirfd(folder) && !is_event(fd))
+        if (fd > STDERR_FILENO && fd != dirfd(folder) && !is_event(fd) && !wb_folder_is_lock(fd))
             close(fd);
     }
     closedir(folder);

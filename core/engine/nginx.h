@@ -14,6 +14,8 @@ enum { WB_NGINX_SAFE_US = 500000 };
 /* Is this process a worker of nginx's that was told to stop? It may become so at any time; once true, it need not
  * be asked again. Only for an exit handler. */
 bool wb_nginx_is_hurried(void);
+/* Is this nginx's first process, whose workers are yet to be forked, or one that serves nobody? */
+bool wb_nginx_is_no_worker(void);
 /* As fork. The child keeps stderr and what the library itself needs, so no port, no client, no file of nginx's, and is in
  * a session of its own. No other thread may be in this library. */
 pid_t wb_nginx_fork(void);

@@ -22,6 +22,10 @@ static const char *const overflow_names[] = {
     [WB_OVERFLOW_DROP_OLDEST] = "drop_oldest",
     [WB_OVERFLOW_DROP_NEWEST] = "drop_newest",
 };
+static const char *const spool_durability_names[] = {
+    [WB_DURABLE_PROCESS] = "process", [WB_DURABLE_MACHINE] = "machine"};
+static const char *const spool_on_error_names[] = {
+    [WB_SPOOL_MEMORY] = "memory", [WB_SPOOL_REJECT] = "reject"};
 static const char *const dedupe_names[] = {
     [WB_DEDUPE_NONE] = "none", [WB_DEDUPE_COLUMN] = "column", [WB_DEDUPE_LEDGER] = "ledger"};
 static const char *const unit_names[] = {
@@ -276,6 +280,8 @@ static int check_unlisted(const wb_batcher_options *now, const wb_batcher_option
         return refuse_change("coalesce", err);
     if (!is_same_text(wanted->table, now->table))
         return refuse_change("table", err);
+    if (!is_same_text(wanted->spool_path, now->spool_path))
+        return refuse_change("spool.path", err);
     if (!is_same_text(wanted->name, now->name))
         return refuse_change("name", err);
     return is_same_text(wanted->dead_path, now->dead_path) ? WB_OK

@@ -226,10 +226,13 @@ void wb_pipeline_report_lost(wb_pipeline *pipeline)
     wb_backlog_stats(pipeline->backlog, &stats);
     if (stats.pending == 0)
         return;
+    const char *place = pipeline->class->place != NULL ? pipeline->class->place(pipeline) : NULL;
+    const char *why = stats.consecutive_failures > 0 || place == NULL ? stats.last_error : "";
     wb_log_orphan(pipeline->log);
-    wb_log_line(pipeline->log, WB_TOPIC_LOST, WB_ERROR, wb_backlog_now_us(pipeline->backlog),
-                stats.pending, "%llu accepted %s were not stored%s%s",
+    wb_log_line(pipeline->log, WB_TOPIC_LOST, place != NULL ? WB_WARN : WB_ERROR,
+                wb_backlog_now_us(pipeline->backlog), stats.pending, "%llu accepted %s %s%s%s%s",
                 (unsigned long long)stats.pending, pipeline->backlog->class->unit,
-                stats.last_error[0] != '\0' ? ": " : "", stats.last_error);
+                place != NULL ? "are not stored yet, and stay in " : "were not stored",
+                place != NULL ? place : "", why[0] != '\0' ? ": " : "", why);
     wb_log_print(pipeline->log);
 }

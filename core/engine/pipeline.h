@@ -18,6 +18,11 @@ typedef struct wb_pipeline_class {
     /* Takes what is due and writes it to the session; false: nothing is due. */
     bool (*deliver_one)(wb_pipeline *pipeline, const wb_cancel *cancel);
     void (*leave)(wb_pipeline *pipeline); /* the thread ends; NULL: nothing is its alone */
+    /* What else is at work for it: from its first use in a process, and to its end, or to a fork. NULL: nothing is. */
+    int (*begin)(wb_pipeline *pipeline, wb_err *err);
+    void (*halt)(wb_pipeline *pipeline);
+    /* Where what is pending stays when nobody delivers it; NULL: nowhere, it is lost. */
+    const char *(*place)(wb_pipeline *pipeline);
     /* Before what is pending is reported as lost: gives up what the store refused. NULL: nothing ever is. */
     void (*give_up_refused)(wb_pipeline *pipeline);
     void (*free)(wb_pipeline *pipeline);

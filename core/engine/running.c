@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * What is done to a batcher while it runs: other options, dropping what waits, how much room there is. The outbox has the
  * lock, and the options as they are. A call on what an ancestor used fails with WB_FORK. */
+#include "engine/keeper.h"
 #include "engine/options.h"
 #include "engine/outbox/outbox.h"
 #include "engine/pipeline.h"
@@ -27,6 +28,7 @@ static void change(wb_pipeline *pipeline, wb_outbox *outbox, const wb_batcher_op
     own.table = outbox->options.table;
     own.name = outbox->options.name;
     own.dead_path = outbox->options.dead_path;
+    own.spool_path = outbox->options.spool_path;
     pipeline->interval_us = own.interval_us;
     atomic_store(&pipeline->close_timeout_us, own.close_timeout_us);
     atomic_store(&pipeline->write_timeout_us, own.write_timeout_us);
@@ -70,4 +72,10 @@ int wb_batcher_room(wb_batcher *batcher, uint64_t *rows, uint64_t *bytes, wb_err
     if (code == WB_OK)
         wb_outbox_room(outbox_of(batcher), rows, bytes);
     return code;
+}
+
+int wb_batcher_sync(wb_batcher *batcher, int64_t deadline_us, wb_err *err)
+{
+    int code = wb_pipeline_enter(wb_batcher_pipeline(batcher), err);
+    return code == WB_OK ? wb_keeper_sync(wb_batcher_keeper(batcher), deadline_us, err) : code;
 }

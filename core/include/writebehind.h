@@ -192,6 +192,11 @@ enum wb_overflow {
  * column; one row for each write in the table writebehind_ledger, in the rows' own transaction. */
 enum wb_dedupe { WB_DEDUPE_NONE, WB_DEDUPE_COLUMN, WB_DEDUPE_LEDGER };
 
+/* What a spool outlives: the process, whatever kills it; or the machine too, but for what was accepted since the last sync. */
+enum wb_durability { WB_DURABLE_PROCESS, WB_DURABLE_MACHINE };
+/* Where the spool can't take a row: it is in memory alone, or refused. */
+enum wb_spool_error { WB_SPOOL_MEMORY, WB_SPOOL_REJECT };
+
 /* A module that decides, made by a worker of a binding. Counted. */
 typedef struct wb_policy wb_policy;
 
@@ -227,6 +232,14 @@ typedef struct wb_batcher_options {
     bool ids;    /* flush events list the rows' ids, of max_pending_rows rows at the most */
     bool driven; /* the caller writes to the store, by wb_batcher_write */
     wb_policy *policy; /* decides in the flusher's thread; NULL: none */
+    /* Accepted rows are in files besides the memory, so that they outlive the process: see docs/spool.md. */
+    const char *spool_path;   /* a folder of this user's alone; NULL: there is no spool */
+    int32_t spool_durability; /* enum wb_durability */
+    int64_t spool_sync_us; /* how often what is new is proven, and for WB_DURABLE_MACHINE synced */
+    uint64_t spool_max_bytes; /* of files */
+    int32_t spool_on_error;   /* enum wb_spool_error */
+    uint64_t
+        spool_memory_bytes; /* what of the pending rows is in memory too; the rest is in files alone */
 } wb_batcher_options;
 
 typedef struct wb_batcher wb_batcher;
@@ -284,8 +297,11 @@ WB_API int wb_batcher_configure(wb_batcher *batcher, const wb_batcher_options *o
  * or for these rows is woken. *rows (may be NULL) is how many they were. WB_FORK. */
 WB_API int wb_batcher_purge(wb_batcher *batcher, uint64_t *rows, wb_err *err);
 /* How many rows, and how many bytes of them, until max_pending_rows and max_pending_bytes; UINT64_MAX where there is no
- * limit: 9e15 or more. A row takes its tuple and 12 bytes. WB_FORK. */
+ * limit: 9e15 or more. A row takes its tuple and 16 bytes. WB_FORK. */
 WB_API int wb_batcher_room(wb_batcher *batcher, uint64_t *rows, uint64_t *bytes, wb_err *err);
+/* Waits until all that was accepted before the call outlives what the options' `durability` says. WB_TIMEOUT; WB_STORE, with
+ * what the disk said, or that rows are in memory alone; WB_MISUSE without a spool; WB_FORK. */
+WB_API int wb_batcher_sync(wb_batcher *batcher, int64_t deadline_us, wb_err *err);
 /* Describes a taken batch, or the open one where batch is NULL. */
 WB_API void wb_batcher_view(wb_batcher *batcher, const wb_batch *batch, wb_view *out);
 /* What is known of a table that rows are routed to. */

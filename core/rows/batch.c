@@ -300,6 +300,7 @@ static void push_row(wb_batch *batch, const wb_batch *more, size_t row)
         .end = (uint32_t)batch->bytes,
         .age_us = age_of(batch->opened_us, more->opened_us + more->rows[row].age_us),
         .route = more->rows[row].route,
+        .number = more->rows[row].number,
     };
 }
 
@@ -345,6 +346,7 @@ bool wb_batch_merge_run(wb_batch *batch, const wb_batch *more, size_t from, size
             .end = (uint32_t)(row->end - begin + batch->bytes),
             .age_us = age_of(batch->opened_us, more->opened_us + row->age_us),
             .route = row->route,
+            .number = row->number,
         };
     batch->bytes += bytes;
     return true;

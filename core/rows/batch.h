@@ -51,6 +51,7 @@ struct wb_batch {
         uint32_t end; /* where the row ends in `tuples`; it begins where the one before it ends */
         uint32_t age_us; /* from opened_us to its add, or the most that fits */
         uint32_t route;  /* of wb_routes */
+        uint32_t number; /* in the spool; 0: it is in none */
     } * rows;
     wb_tallies tallies; /* of rows that stand for several adds */
     size_t known;       /* rows before that one may be found by their key: see rows/coalescer.h */

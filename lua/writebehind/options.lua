@@ -66,20 +66,23 @@ local LISTED = {
     choice = function(entry) return one_of(in_order(core.choices[entry.name])) end,
 }
 
--- → the checkers of a noun's options, those of its `retry`, the defaults by name, and the names that may change
+-- → the checkers of a noun's options, those of its tables ("retry", "spool") by name, the defaults by name, and the
+-- names that may change
 local function listed(noun)
-    local checkers, retry, defaults, live = {}, {}, {}, {}
+    local checkers, tables, defaults, live = {}, { retry = {}, spool = {} }, {}, {}
     for _, entry in ipairs(core.options[noun]) do
-        local part = entry.name:match "^retry%.(.*)"
-        local to = part and retry or checkers
+        local whole_name, part = entry.name:match "^(%l+)%.(.*)"
+        local to = whole_name and tables[whole_name] or checkers
         to[part or entry.name] = entry.unit and LISTED[entry.type](entry)
         defaults[entry.name] = entry.default
-        live[part and "retry" or entry.name] = entry.live
+        live[whole_name or entry.name] = entry.live
     end
-    return checkers, retry, defaults, live
+    return checkers, tables, defaults, live
 end
 
-local BATCHER, RETRY, DEFAULTS, LIVE = listed "batcher"
+local BATCHER, TABLES, DEFAULTS, LIVE = listed "batcher"
+local RETRY, SPOOL = TABLES.retry, TABLES.spool
+SPOOL.path = name_text
 local TRACKER = listed "tracker"
 
 -- ---- retry: the same of both ----
@@ -145,7 +148,7 @@ local OVERFLOW, DEDUPE = core.choices.overflow, core.choices.dedupe
 
 add_checkers(BATCHER, {
     store = store_with "write", schema = of_kind "schema", dedupe = name_text, dead_letter = path_or_function,
-    upsert = of_type "table", coalesce = of_type "table",
+    upsert = of_type "table", coalesce = of_type "table", spool = of_type "table",
     policy = table_or_worker,
 })
 
@@ -196,6 +199,19 @@ local function flatten_upsert(flat)
     return message
 end
 
+-- The choices by their numbers.
+local function flatten_spool(flat)
+    local spool = flat.spool
+    local message = spool and check.all('batcher: option "spool"', spool, SPOOL, { "path" })
+    if message or not spool then
+        return message
+    end
+    for name, value in pairs(spool) do
+        local choices = core.choices["spool." .. name]
+        flat["spool." .. name] = choices and choices[value] or value
+    end
+end
+
 local is_function = of_type "function"
 local POLICY = {
     should_flush = is_function, on_full = is_function, route = is_function, retry_delay = is_function,
@@ -225,6 +241,7 @@ end
 function options.batcher(given)
     local flat, message = flatten("batcher", given, BATCHER, { "store", "schema", "table" })
     message = message or flatten_dedupe(flat) or flatten_upsert(flat) or flatten_policy(flat)
+        or flatten_spool(flat)
     if message then
         return nil, message
     end

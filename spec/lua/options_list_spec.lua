@@ -1,6 +1,7 @@
 -- The core's list of options, what docs/api.md says of them, and what Lua takes: one truth.
 
 local core = require "writebehind.core"
+local process = require "spec.support.process"
 local writebehind = require "writebehind"
 
 local huge = math.huge
@@ -91,6 +92,8 @@ local function answer()
     return true
 end
 
+local spool = process.dir()
+
 local REQUIRED = {
     batcher = { store = { write = answer }, schema = schema, table = "t" },
     tracker = { store = writebehind.memory(), table = "t", key = "id", column = "at" },
@@ -101,16 +104,24 @@ local function takes(noun, name, value)
     for key, given in pairs(REQUIRED[noun]) do
         options[key] = given
     end
-    local part = name:match "^retry%.(.*)"
-    options[part and "retry" or name] = part and { [part] = value } or value
+    local whole, part = name:match "^(%l+)%.(.*)"
+    options[whole or name] = part and { [part] = value, path = whole == "spool" and spool or nil } or value
     local ok, object = pcall(writebehind[noun], options)
+    if ok then
+        object:close()
+    end
     return ok and object ~= nil
 end
+
+local CHOICES = {
+    overflow = { "reject", "block", "drop_oldest", "drop_newest" },
+    ["spool.durability"] = { "process", "machine" }, ["spool.on_error"] = { "memory", "reject" },
+}
 
 -- Values in the range and out of it, by type.
 local function samples(entry)
     if entry.type == "choice" then
-        return { "reject", "block", "drop_oldest", "drop_newest" }, { "ask", "none", 0, true }
+        return CHOICES[entry.name], { "ask", "none", 0, true }
     elseif entry.type == "flag" then
         return { true, false }, { 0, 1, "true" }
     elseif entry.type == "share" then
@@ -119,13 +130,15 @@ local function samples(entry)
         local above = entry.least > 0
         return { 1, 1.5, huge, above and 1e-6 or 0 }, { -1, "1", above and 0 or -1e-9, 0 / 0 }
     end
-    local right, wrong = { entry.least, 1000, 2 ^ 31 }, { entry.least - 1, 1.5, -huge, "10" }
+    local right, wrong = { entry.least, entry.least + 1000, 2 ^ 31 }, { entry.least - 1, 1.5, -huge, "10" }
     table.insert(entry.type == "count" and wrong or right, huge)
     return right, wrong
 end
 
 for _, noun in ipairs { "batcher", "tracker" } do
     describe("a listed option of a " .. noun, function()
+        teardown(function() process.remove(spool) end)
+
         for name, entry in pairs(listed(noun)) do
             it("is taken in its range alone: " .. name, function()
                 local right, wrong = samples(entry)

@@ -214,7 +214,7 @@ describe("a running batcher", function()
         assert.is_true(batcher:flush())
         assert.same({
             "warn: nearly full: 8 rows of at most 10 are pending (max_pending_rows)",
-            "warn: full: new rows are refused, 10 rows of " .. 10 * 46 .. " bytes are pending",
+            "warn: full: new rows are refused, 10 rows of " .. 10 * 50 .. " bytes are pending",
             "info: there is room again: 0 rows of 0 bytes are pending",
         }, lines)
         assert.is_true(batcher:close())

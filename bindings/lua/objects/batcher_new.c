@@ -15,6 +15,7 @@ static void read_options(lua_State *L, wb_batcher_options *options)
     options->clock = lwb_clock_field(L, 1);
     options->name = lwb_field_text_or(L, 1, "name", NULL);
     options->dead_path = lwb_field_text_or(L, 1, "dead_path", NULL);
+    options->spool_path = lwb_field_text_or(L, 1, "spool.path", NULL);
     lwb_store *policy = lwb_field_object(L, 1, "policy_worker", &lwb_store_kind);
     options->policy = policy == NULL ? NULL : policy->policy;
     lwb_field_options(L, 1, wb_batcher_option_list, options);

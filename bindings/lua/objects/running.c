@@ -38,6 +38,15 @@ static int raw_purge(lua_State *L)
     return 1;
 }
 
+/* sync(batcher, seconds or nil) → true; or nil, message, code: "timeout", "store" */
+static int raw_sync(lua_State *L)
+{
+    wb_err err;
+    lwb_pipeline *pipeline = lwb_batcher_check(L);
+    int64_t deadline_us = lwb_check_deadline(L, 2, pipeline->close_timeout_us);
+    return lwb_result(L, wb_batcher_sync(pipeline->core, deadline_us, &err), &err);
+}
+
 /* configure(batcher, options): those in the flat table; nil, message, code where the core refuses them. */
 static int raw_configure(lua_State *L)
 {
@@ -61,6 +70,7 @@ void lwb_raw_running(lua_State *L)
     static const luaL_Reg functions[] = {
         {"purge", raw_purge},
         {"configure", raw_configure},
+        {"sync", raw_sync},
         {NULL, NULL},
     };
     lwb_setfuncs(L, functions);

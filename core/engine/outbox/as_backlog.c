@@ -2,11 +2,13 @@
  * The outbox as a backlog: its making and its end, and what the backlog asks of it. See outbox.h for the invariants. */
 #include "engine/outbox/gate.h"
 #include "engine/outbox/order.h"
+#include "engine/outbox/spooled.h"
 
 #include <assert.h>
 #include <string.h>
 
 #include "rows/upsert.h"
+#include "spool/tend.h"
 
 /* What waits goes out in writes of up to so many batches, within batch_bytes: the fewer commits, the less the server
  * waits for its disk. */
@@ -73,6 +75,7 @@ int wb_outbox_init(wb_outbox *outbox, const wb_batcher_options *options, const w
     outbox->schema = target->schema;
     outbox->table = target->table;
     outbox->ask_us = WB_NEVER;
+    outbox->park_from = UINT64_MAX;
     outbox->lanes.own.gate_us = INT64_MIN;
     outbox->asking = options->policy != NULL;
     outbox->ledger = target->dedupe == WB_DEDUPE_LEDGER;
@@ -152,12 +155,21 @@ static bool settled(const wb_backlog *backlog, uint64_t ticket)
     const wb_outbox *outbox = (const wb_outbox *)backlog;
     if (outbox->sealed.first != NULL && outbox->sealed.first->serial <= ticket)
         return false;
-    return outbox->taken.first == NULL || outbox->taken.first->serial > ticket;
+    if (outbox->taken.first != NULL && outbox->taken.first->serial <= ticket)
+        return false;
+    return !wb_outbox_parked_before(outbox, ticket);
 }
 
 static bool unread(const wb_backlog *backlog)
 {
     return ((const wb_outbox *)backlog)->dead != NULL;
+}
+
+static void measure(wb_backlog *backlog)
+{
+    wb_outbox *outbox = (wb_outbox *)backlog;
+    if (outbox->spool != NULL)
+        backlog->metrics.spool_bytes = wb_spool_bytes(outbox->spool);
 }
 
 static const wb_backlog_class class = {
@@ -166,4 +178,5 @@ static const wb_backlog_class class = {
     .seal = seal,
     .settled = settled,
     .unread = unread,
+    .measure = measure,
 };

@@ -4,6 +4,8 @@
  * they are more than the rows of their batch. */
 #include "engine/outbox/coalesce.h"
 
+#include "engine/outbox/spooled.h"
+
 enum { STEP = 256, LARGEST_BATCH = 1 << 29 };
 
 /* Rows of which only a worker's policy can say where they go are found among themselves. */
@@ -71,6 +73,7 @@ static void become_gap(wb_outbox *outbox, const wb_row_place *place)
     wb_metrics *metrics = &outbox->backlog.metrics;
     wb_batch *batch = place->batch;
     size_t weight = wb_batch_weight(batch);
+    batch->rows[place->row].number = 0;
     wb_tallies_empty(&batch->tallies, place->row);
     metrics->pending_bytes -= weight - wb_batch_weight(batch);
     metrics->pending_rows--;
@@ -83,13 +86,54 @@ static void become_gap(wb_outbox *outbox, const wb_row_place *place)
 
 /* ---- a row that comes ---- */
 
-static bool put(wb_outbox *outbox, const wb_row_place *place, uint64_t adds)
+static uint32_t route_of(const wb_outbox *outbox, const wb_batch *batch, bool *routed)
+{
+    *routed = batch->routed || batch->route > 0 || outbox->script_client.policy == NULL;
+    return batch->route;
+}
+
+/* The row as it is now stands in the spool for what it was, and for the other one. */
+static void spool_anew(wb_outbox *outbox, const wb_row_place *place, uint32_t other)
+{
+    wb_batch *batch = place->batch;
+    size_t bytes;
+    bool routed;
+    uint32_t route = route_of(outbox, batch, &routed);
+    const wb_shared_text *table = wb_outbox_table_of(outbox, route);
+    struct wb_batch_row *row = &batch->rows[place->row];
+    wb_spool_row spooled = {
+        .tuple = wb_batch_tuple(batch, place->row, &bytes),
+        .table = table != NULL ? table->text : NULL,
+        .route = route,
+        .routed = routed,
+        .unix_us = batch->opened_us + row->age_us + outbox->unix_skew,
+        .adds = batch->tallies.of[place->row].adds,
+        .replaces = {row->number != 0 ? row->number : other, row->number != 0 ? other : 0},
+    };
+    spooled.bytes = bytes;
+    row->number = wb_outbox_spool_tuple(outbox, &spooled);
+}
+
+/* `other`: the number of the row that comes to it, if it has one. A spool without room leaves what it has. */
+static int put(wb_outbox *outbox, const wb_row_place *place, uint64_t adds, size_t bytes,
+               uint32_t other, wb_err *err)
 {
     int64_t gained;
+    bool spools = false, routed;
+    int code = WB_OK;
+    if (outbox->spool != NULL)
+        code = wb_outbox_spool_reserve(outbox, bytes, route_of(outbox, place->batch, &routed),
+                                       &spools, err);
+    if (code != WB_OK)
+        return code;
     if (!wb_coalescer_put(outbox->coalescer, place, adds, &gained))
-        return false;
+        return wb_fail(err, WB_MEMORY, "out of memory for a row");
     outbox->backlog.metrics.pending_bytes += (uint64_t)gained;
-    return true;
+    if (spools)
+        spool_anew(outbox, place, other);
+    else if (other != 0)
+        wb_outbox_spool_forget(outbox, other);
+    return WB_OK;
 }
 
 /* What the row's weight gains by a tuple of so many bytes. */
@@ -138,8 +182,9 @@ static int merge_coming(wb_outbox *outbox, const wb_tuple *tuple, const wb_row_p
         coming->weight = (size_t)more;
         return WB_OK;
     }
-    if (!put(outbox, place, 1))
-        return wb_fail(err, WB_MEMORY, "out of memory for a row");
+    int code = put(outbox, place, 1, bytes, 0, err);
+    if (code != WB_OK)
+        return code;
     metrics->accepted++;
     metrics->pending++;
     metrics->coalesced++;
@@ -176,8 +221,10 @@ static bool unite(wb_outbox *outbox, const wb_row_place *older, const wb_row_pla
 {
     size_t bytes, column;
     uint64_t adds = newer->batch->tallies.of[newer->row].adds;
+    uint32_t number = newer->batch->rows[newer->row].number;
     return wb_coalescer_merge(outbox->coalescer, came_later, &bytes, &column) &&
-           !is_too_large(older, growth(older, bytes)) && put(outbox, older, adds);
+           !is_too_large(older, growth(older, bytes)) &&
+           put(outbox, older, adds, bytes, number, NULL) == WB_OK;
 }
 
 bool wb_outbox_coalesce_taken(wb_outbox *outbox, const wb_batch *batch, size_t index,

@@ -3,8 +3,10 @@
  * stored of a batch is gone from it before it goes back, so that nothing is sent twice that is known to be in. */
 #include "engine/outbox/coalesce.h"
 #include "engine/outbox/gate.h"
+#include "engine/outbox/spooled.h"
 #include "engine/outbox/trial.h"
 #include "engine/outbox/verdict.h"
+#include "spool/tend.h"
 
 #include <string.h>
 
@@ -113,6 +115,7 @@ void wb_outbox_complete(wb_outbox *outbox, wb_batch *batch, const wb_ending *end
     wb_event event = wb_backlog_write_event(err, batch->reason, batch->attempt, left, elapsed_us);
     wb_outbox_report(outbox, batch, &event);
     wb_histogram latency;
+    wb_outbox_spool_ended(outbox, batch, ending);
     measure_latency(batch, ending, backlog->env.tick_us(backlog->env.context), &latency);
 
     wb_monitor_lock(&backlog->monitor);
@@ -127,6 +130,8 @@ void wb_outbox_complete(wb_outbox *outbox, wb_batch *batch, const wb_ending *end
     wb_outbox_look_for_room(outbox);
     wb_log_flush(backlog->log, &event);
     wb_backlog_ended(backlog);
+    if (outbox->parked_rows > 0)
+        wb_spool_wake(outbox->spool);
     wb_batch *rubbish = wb_pool_rubbish(&outbox->pool);
     wb_monitor_unlock(&backlog->monitor);
     wb_batch_free_list(rubbish);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "base/env.h"
+#include "engine/outbox/spooled.h"
 #include "rows/divide.h"
 
 /* Dead rows that nobody will see. */
@@ -13,6 +14,7 @@ static void forget(wb_outbox *outbox, wb_batch *batch, int64_t now_us)
 {
     wb_log_line(outbox->backlog.log, WB_TOPIC_LOST, WB_ERROR, now_us, wb_batch_left(batch),
                 "%zu dead rows are forgotten before they were read", wb_batch_left(batch));
+    wb_outbox_spool_settle_all(outbox, batch);
     wb_batch_free(batch);
 }
 
@@ -65,10 +67,12 @@ void wb_outbox_give_up(wb_outbox *outbox, wb_batch *batch, const char *why, int6
     wb_batch_become(batch, WB_BATCH_SETTLED);
     wb_trial_leave(&outbox->trials, batch);
     wb_outbox_uncoalesce(outbox, batch);
-    if (outbox->keep_dead)
+    if (outbox->keep_dead) {
         keep(outbox, batch, why, now_us);
-    else
-        wb_pool_put(&outbox->pool, batch);
+        return;
+    }
+    wb_outbox_spool_settle_all(outbox, batch);
+    wb_outbox_pool(outbox, batch);
 }
 
 /* What was refused alone is dead of its own error. */
@@ -90,6 +94,7 @@ static void drop_one(wb_outbox *outbox, wb_batch *batch, const char *why, int64_
 {
     (void)why, (void)now_us;
     outbox->backlog.metrics.dropped += wb_outbox_count_out(outbox, batch);
+    wb_outbox_spool_settle_all(outbox, batch);
     wb_outbox_settle(outbox, batch);
 }
 

@@ -6,6 +6,8 @@
  * nothing is changed. See outbox.h for the invariants. */
 #include "engine/outbox/outbox.h"
 
+#include "spool/marks.h"
+
 /* ---- lists and states ---- */
 
 void wb_outbox_new_id(wb_outbox *outbox, wb_batch *batch)
@@ -25,7 +27,16 @@ void wb_outbox_settle(wb_outbox *outbox, wb_batch *batch)
     wb_trial_leave(&outbox->trials, batch);
     wb_outbox_uncoalesce(outbox, batch);
     wb_batch_become(batch, WB_BATCH_SETTLED);
-    wb_pool_put(&outbox->pool, batch);
+    wb_outbox_pool(outbox, batch);
+}
+
+/* Rows of an earlier program may be of another schema. */
+void wb_outbox_pool(wb_outbox *outbox, wb_batch *settled)
+{
+    if (settled->schema == outbox->schema)
+        wb_pool_put(&outbox->pool, settled);
+    else
+        wb_pool_drop(&outbox->pool, settled);
 }
 
 /* ---- counting out ---- */
@@ -269,14 +280,23 @@ bool wb_outbox_has_open(const wb_outbox *outbox)
     return outbox->lanes.count > 0 || (outbox->open != NULL && wb_batch_left(outbox->open) > 0);
 }
 
+static void settle_first(wb_outbox *outbox, const wb_batch *open)
+{
+    if (outbox->spool != NULL)
+        wb_spool_settle(outbox->spool, open, 0, 1);
+}
+
 uint64_t wb_outbox_skip_oldest_open(wb_outbox *outbox)
 {
     wb_batch *open = outbox->open;
     uint32_t route = outbox->lanes.count > 0 ? outbox->lanes.heap[0] : 0;
     wb_lane *lane = wb_lane_of(&outbox->lanes, route);
     bool own = open != NULL && wb_batch_left(open) > 0;
-    if (outbox->lanes.count == 0 || (own && wb_batch_since_us(open) <= lane->since_us))
+    if (outbox->lanes.count == 0 || (own && wb_batch_since_us(open) <= lane->since_us)) {
+        settle_first(outbox, open);
         return wb_outbox_skip(outbox, open, 1);
+    }
+    settle_first(outbox, lane->open);
     size_t rows = wb_batch_left(lane->open), begin = wb_batch_begin(lane->open);
     uint64_t adds = wb_outbox_skip(outbox, lane->open, 1);
     outbox->lanes.rows -= rows - wb_batch_left(lane->open);

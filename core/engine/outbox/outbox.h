@@ -24,6 +24,7 @@
 #include "engine/options.h"
 #include "engine/thresholds.h"
 #include "rows/coalescer.h"
+#include "spool/spool.h"
 
 #define WB_ASK_EVERY_US INT64_C(10000) /* while a batch is open */
 
@@ -36,6 +37,15 @@ typedef struct wb_ending {
     uint64_t superseded;        /* of a success: rows whose values the table has newer ones of */
     int64_t elapsed_us;
 } wb_ending;
+
+/* Is a row of the write in? */
+static inline bool wb_ending_stored(const wb_ending *ending, size_t row)
+{
+    if (ending->err == NULL)
+        return true;
+    return ending->verdicts != NULL ? ending->verdicts[row].fate == WB_FATE_STORED
+                                    : row < ending->stored;
+}
 
 typedef struct wb_outbox {
     wb_backlog backlog;
@@ -79,8 +89,12 @@ typedef struct wb_outbox {
 
     wb_routes
         routes; /* the tables, besides its own, that rows go to: their routes are counted from 1 */
-    uint32_t last_route;   /* that was looked up */
-    uint32_t next_look;    /* the route that was last looked at, whether it is to be forgotten */
+    uint32_t last_route; /* that was looked up */
+    uint32_t next_look;  /* the route that was last looked at, whether it is to be forgotten */
+    wb_spool *spool;     /* its owner's; NULL: what is accepted is in memory alone */
+    uint64_t park_from;  /* where so many bytes are pending rows are parked: spooled.h */
+    uint64_t parked_rows, parked_bytes; /* of those that are pending */
+    uint64_t unspooled;                 /* rows that were taken while the spool had no room */
     unsigned asking_where; /* batches that are asked about: their rows refer to routes */
     bool ledger;           /* the id of a batch is the key of its write */
     bool ordered;          /* it matters which of two rows of a table is written first: order.h */
@@ -134,6 +148,7 @@ int64_t wb_outbox_next_due_us(wb_backlog *backlog);
 void wb_outbox_new_id(wb_outbox *outbox, wb_batch *batch);   /* what a piece has, too */
 void wb_outbox_take_new(wb_outbox *outbox, wb_batch *batch); /* made by the taker: it is taken */
 void wb_outbox_settle(wb_outbox *outbox, wb_batch *batch);
+void wb_outbox_pool(wb_outbox *outbox, wb_batch *settled); /* keeps it for its memory, or not */
 /* It leaves the outbox: no row of it can be found any more; or it is no longer to join those that wait. */
 void wb_outbox_uncoalesce(wb_outbox *outbox, wb_batch *batch);
 void wb_outbox_stop_joining(wb_outbox *outbox, wb_batch *batch);

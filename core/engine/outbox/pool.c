@@ -87,6 +87,11 @@ static bool is_wanted(const wb_pool *pool, const wb_batch *batch)
     return few || pool->spare_bytes + memory_of(batch) <= pool->most_bytes + pool->most_bytes / 4;
 }
 
+void wb_pool_drop(wb_pool *pool, wb_batch *settled)
+{
+    push(&pool->rubbish, settled);
+}
+
 void wb_pool_put(wb_pool *pool, wb_batch *settled)
 {
     pool->used = true;

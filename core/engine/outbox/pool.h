@@ -27,6 +27,7 @@ wb_batch *wb_pool_get(wb_pool *pool, wb_schema *schema);
 wb_batch *wb_pool_get_large(wb_pool *pool); /* NULL: there is none */
 void wb_pool_learn(wb_pool *pool, const wb_batch *sealed);
 void wb_pool_put(wb_pool *pool, wb_batch *settled);
+void wb_pool_drop(wb_pool *pool, wb_batch *settled); /* it is rubbish */
 /* Nothing is pending. Where that is so for the second time in a row, two spares are enough; `at_once`: for the first. */
 void wb_pool_rest(wb_pool *pool, bool at_once);
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "engine/outbox/coalesce.h"
+#include "engine/outbox/spooled.h"
 #include "engine/outbox/trial.h"
 #include "rows/clean.h"
 
@@ -42,9 +43,26 @@ static int64_t tick_us(const wb_outbox *outbox)
     return env->tick_us(env->context);
 }
 
-/* Copies the tuple into the batch, which has room for it. */
+/* Into the spool, as it is in the batch. */
+static uint32_t spool_row(wb_outbox *outbox, const uint8_t *at, size_t bytes, uint32_t route,
+                          int64_t now_us)
+{
+    const wb_shared_text *table = wb_outbox_table_of(outbox, route);
+    const wb_spool_row row = {
+        .tuple = at,
+        .bytes = bytes,
+        .table = table != NULL ? table->text : NULL,
+        .route = route,
+        .routed = route > 0 || outbox->script_client.policy == NULL,
+        .unix_us = now_us + outbox->unix_skew,
+        .adds = 1,
+    };
+    return wb_outbox_spool_tuple(outbox, &row);
+}
+
+/* Copies the tuple into the batch, which has room for it, and so has the spool where it spools. */
 static void accept_row(wb_outbox *outbox, wb_batch *batch, const wb_tuple *tuple, uint32_t route,
-                       const wb_coming *coming, int64_t now_us)
+                       const wb_coming *coming, bool spools, int64_t now_us)
 {
     wb_metrics *metrics = &outbox->backlog.metrics;
     const wb_env *env = &outbox->backlog.env;
@@ -53,7 +71,9 @@ static void accept_row(wb_outbox *outbox, wb_batch *batch, const wb_tuple *tuple
         outbox->unix_skew = env->unix_us(env->context) - wb_backlog_now_us(&outbox->backlog);
     uint8_t *at = memcpy(wb_batch_end(batch), tuple->at, tuple->bytes);
     wb_row_generate(outbox->schema, &outbox->ids, now_us + outbox->unix_skew, at);
+    uint32_t number = spools ? spool_row(outbox, at, tuple->bytes, route, now_us) : 0;
     wb_batch_push(batch, tuple->bytes, now_us);
+    batch->rows[batch->count - 1].number = number;
     if (outbox->coalescer != NULL) {
         batch->tallies.of[batch->count - 1].first = metrics->accepted;
         wb_outbox_coalesce_came(outbox, batch, coming);
@@ -116,11 +136,17 @@ static inline __attribute__((always_inline)) int put_locked(wb_outbox *outbox,
         bool fits =
             fits_calmly(outbox, coming.weight) || wb_outbox_fits_crowded(outbox, coming.weight);
         if (fits && !coming.grows) {
+            if (wb_outbox_parks(outbox, coming.weight))
+                return wb_outbox_park(outbox, tuple, route, *now_us, err);
             wb_batch *batch = batch_for(outbox, route, tuple->bytes);
             if (batch == NULL || (outbox->coalescer != NULL && !wb_batch_tally(batch)))
                 return wb_fail(err, WB_MEMORY, "out of memory for a row");
-            accept_row(outbox, batch, tuple, route, &coming, *now_us);
-            return WB_OK;
+            bool spools = false;
+            if (outbox->spool != NULL)
+                code = wb_outbox_spool_reserve(outbox, tuple->bytes, route, &spools, err);
+            if (code == WB_OK)
+                accept_row(outbox, batch, tuple, route, &coming, spools, *now_us);
+            return code;
         }
         code = make_room(outbox, coming.weight, choice->overflow, &give_up_us, err);
         if (code == WB_FULL && choice->overflow == WB_OVERFLOW_DROP_NEWEST)
@@ -338,6 +364,8 @@ static int drop_oldest(wb_outbox *outbox, size_t weight, wb_err *err)
         wb_batch *oldest = outbox->sealed.first;
         if (oldest == NULL && !wb_outbox_has_open(outbox))
             return full(outbox, err);
+        if (oldest != NULL)
+            wb_outbox_spool_settle(outbox, oldest, 0, 1);
         uint64_t adds =
             oldest != NULL ? wb_outbox_skip(outbox, oldest, 1) : wb_outbox_skip_oldest_open(outbox);
         outbox->backlog.metrics.dropped += adds;

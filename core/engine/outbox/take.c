@@ -5,6 +5,7 @@
 #include "engine/outbox/coalesce.h"
 #include "engine/outbox/gate.h"
 #include "engine/outbox/order.h"
+#include "engine/outbox/spooled.h"
 
 enum { PATIENCE = 8 };
 
@@ -149,6 +150,17 @@ static bool rest(wb_outbox *outbox, wb_segments *keys)
     return outbox->coalescer != NULL && wb_coalescer_rest(outbox->coalescer, at_once, keys);
 }
 
+/* Its rows are marked with its id. Where they can't be, that is as if the store had failed for now. */
+static wb_batch *cover(wb_outbox *outbox, wb_batch *batch)
+{
+    wb_err err, why;
+    if (wb_outbox_spool_cover(outbox, batch, &why))
+        return batch;
+    wb_fail_store(&err, WB_RETRY, "%s", why.text);
+    wb_outbox_complete(outbox, batch, &(wb_ending){.err = &err});
+    return NULL;
+}
+
 wb_batch *wb_outbox_take(wb_outbox *outbox)
 {
     if (outbox->script_client.policy != NULL)
@@ -166,6 +178,8 @@ wb_batch *wb_outbox_take(wb_outbox *outbox)
         batch = wb_outbox_to_one_write(outbox, batch);
     if (batch != NULL)
         batch = wb_outbox_cut(outbox, batch);
+    if (batch != NULL)
+        batch = cover(outbox, batch);
     wb_outbox_coalesce_join(outbox);
     return batch;
 }

@@ -15,13 +15,4 @@ void wb_outbox_judge(wb_outbox *outbox, wb_batch *batch, const wb_ending *ending
 void wb_outbox_try_again(wb_outbox *outbox, wb_batch *batch, const wb_ending *ending,
                          int64_t now_us);
 
-/* Is a row of the write in? */
-static inline bool wb_ending_stored(const wb_ending *ending, size_t row)
-{
-    if (ending->err == NULL)
-        return true;
-    return ending->verdicts != NULL ? ending->verdicts[row].fate == WB_FATE_STORED
-                                    : row < ending->stored;
-}
-
 #endif

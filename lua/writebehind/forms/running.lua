@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
--- What is done to a batcher of any form while it runs: purge and configure. Whoever delivers in a loop is told, since
+-- What is done to a batcher of any form while it runs: purge, configure, sync. Whoever delivers in a loop is told, since
 -- what it waits for may be settled, or due, by now.
 
 local core = require "writebehind.core"
@@ -42,9 +42,19 @@ local function configure(self, changes)
     return ok, text, code
 end
 
+-- Waits until all that was accepted outlives what spool.durability says.
+local function sync(self, timeout)
+    hooks.options_of(self, "batcher", "sync")
+    local ok, message, code = raw.sync(self, timeout)
+    if code == "misuse" then
+        error("batcher:sync: the batcher has no spool", 2)
+    end
+    return ok, message, code
+end
+
 -- Puts them among the methods of all batchers.
 function running.set(methods)
-    methods.purge, methods.configure = purge, configure
+    methods.purge, methods.configure, methods.sync = purge, configure, sync
 end
 
 return running

@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: MIT
+ * See adopt.h. Each step may be the last of this process: the next one that adopts finds what is left of them.
+ *   1. The folder moves into this one, whole: a write that had rows of several segments has one heir.
+ *   2. Rows that are part of a later one are settled; then the headers say that this was done.
+ *   3. Each segment is checked, gets a header of this machine's start, and moves up, under a serial of its own.
+ * In 3 the count is written before the boot id, which makes it believed. */
+#include "spool/adopt.h"
+
+#include <dirent.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buffer.h"
+#include "base/crc32c.h"
+#include "base/env.h"
+#include "base/err.h"
+#include "spool/disk.h"
+#include "spool/files.h"
+#include "spool/marks.h"
+
+enum { PATH_BYTES = 600, TOLD_AFTER = 5 };
+
+struct adoption {
+    wb_spool *spool;
+    const wb_adopter *adopter;
+    const char *path; /* of the folder that is taken over */
+};
+
+static void say(const struct adoption *adoption, int level, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static void say(const struct adoption *adoption, int level, const char *format, ...)
+{
+    char text[1024];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    adoption->adopter->say(adoption->adopter->context, level, text);
+}
+
+/* ---- the segments of a folder ---- */
+
+struct serials {
+    uint64_t *of;
+    size_t count;
+};
+
+static int compare_serials(const void *a, const void *b)
+{
+    uint64_t one = *(const uint64_t *)a, other = *(const uint64_t *)b;
+    return (one > other) - (one < other);
+}
+
+static bool read_serial(const char *name, uint64_t *out)
+{
+    char rest[8];
+    return strlen(name) == 20 && sscanf(name, "%16" SCNx64 "%7s", out, rest) == 2 &&
+           strcmp(rest, ".seg") == 0;
+}
+
+/* False: no memory. The caller frees them. */
+static bool list_segments(const char *path, struct serials *out)
+{
+    wb_buffer serials = WB_BUFFER_EMPTY;
+    DIR *folder = opendir(path);
+    const struct dirent *entry;
+    while (folder != NULL && (entry = readdir(folder)) != NULL) {
+        uint64_t serial;
+        if (read_serial(entry->d_name, &serial))
+            wb_buffer_put(&serials, &serial, sizeof serial);
+    }
+    if (folder != NULL)
+        closedir(folder);
+    size_t bytes;
+    out->of = (uint64_t *)wb_buffer_take(&serials, &bytes);
+    out->count = bytes / sizeof(uint64_t);
+    if (out->of != NULL)
+        qsort(out->of, out->count, sizeof *out->of, compare_serials);
+    return out->of != NULL;
+}
+
+static void segment_path(const char *folder, uint64_t serial, char path[PATH_BYTES])
+{
+    snprintf(path, PATH_BYTES, "%s/%016" PRIx64 ".seg", folder, serial);
+}
+
+/* ---- rows that are part of later ones ---- */
+
+/* One segment of the folder is mapped at a time. */
+struct target {
+    const char *folder;
+    uint64_t serial;
+    uint8_t *map;
+    size_t bytes;
+};
+
+static void leave_target(struct target *target)
+{
+    wb_disk_unmap(target->map, target->bytes);
+    target->map = NULL;
+}
+
+static bool enter_target(struct target *target, uint64_t serial)
+{
+    char path[PATH_BYTES];
+    uint8_t *header;
+    bool gaps;
+    if (target->map != NULL && target->serial == serial)
+        return true;
+    leave_target(target);
+    segment_path(target->folder, serial, path);
+    if (wb_disk_read(path, sizeof(wb_spool_header), &header, &target->bytes, &gaps, NULL) != WB_OK)
+        return false; /* it is gone: all its rows were settled */
+    bool whole = target->bytes == sizeof(wb_spool_header) && !gaps;
+    target->bytes = whole ? ((wb_spool_header *)header)->size : 0;
+    wb_free(header);
+    target->serial = serial;
+    return whole && wb_disk_map(path, target->bytes, &target->map, NULL) == WB_OK;
+}
+
+static void settle_ref(struct target *target, uint64_t ref)
+{
+    uint64_t serial = ref >> WB_SPOOL_ENTRY_BITS, entry = ref & (WB_SPOOL_MOST_ENTRIES - 1);
+    if (ref == 0 || !enter_target(target, serial))
+        return;
+    size_t at = WB_SPOOL_ENTRIES_AT + entry * sizeof(wb_spool_entry);
+    if (at + sizeof(wb_spool_entry) <= target->bytes)
+        wb_entry_settle((wb_spool_entry *)(target->map + at));
+}
+
+static void settle_replaced(struct target *target, const wb_spool_reading *reading)
+{
+    wb_spooled_row row;
+    for (uint32_t i = 0; i < reading->count; i++) {
+        if (wb_spool_segment_row(reading, i, &row))
+            settle_ref(target, row.replaces);
+        else
+            settle_ref(target, wb_spool_segment_replaces(reading, i));
+    }
+}
+
+static int write_header(const char *path, const wb_spool_header *header, wb_err *err)
+{
+    return wb_disk_patch(path, 0, header, offsetof(wb_spool_header, count), err);
+}
+
+/* Each segment, by a function of its bytes. */
+static void each_segment(const struct adoption *adoption, const struct serials *serials,
+                         void (*look)(const struct adoption *, const char *, uint8_t *, size_t,
+                                      bool))
+{
+    for (size_t i = 0; i < serials->count; i++) {
+        char path[PATH_BYTES];
+        uint8_t *bytes;
+        size_t size;
+        bool gaps;
+        wb_err err;
+        segment_path(adoption->path, serials->of[i], path);
+        if (wb_disk_read(path, UINT32_MAX, &bytes, &size, &gaps, &err) != WB_OK) {
+            say(adoption, WB_ERROR, "%s", err.text);
+            continue;
+        }
+        look(adoption, path, bytes, size, gaps);
+        wb_free(bytes);
+    }
+}
+
+static void resolve(const struct adoption *adoption, const char *path, uint8_t *bytes, size_t size,
+                    bool gaps)
+{
+    (void)path;
+    wb_spool_reading reading;
+    struct target target = {.folder = adoption->path};
+    if (wb_spool_segment_read(bytes, size, gaps, &reading, NULL) == WB_OK && reading.replaces)
+        settle_replaced(&target, &reading);
+    leave_target(&target);
+}
+
+static void resolved(const struct adoption *adoption, const char *path, uint8_t *bytes, size_t size,
+                     bool gaps)
+{
+    wb_spool_reading reading;
+    wb_spool_header *header = (wb_spool_header *)bytes;
+    wb_err err;
+    if (wb_spool_segment_read(bytes, size, gaps, &reading, NULL) != WB_OK || !reading.replaces)
+        return;
+    header->replaces = 0;
+    header->check = wb_crc32c(0, header, offsetof(wb_spool_header, check));
+    if (write_header(path, header, &err) != WB_OK)
+        say(adoption, WB_ERROR, "%s", err.text);
+}
+
+/* By the headers alone. */
+static bool any_replaces(const struct adoption *adoption, const struct serials *serials)
+{
+    bool any = false;
+    for (size_t i = 0; i < serials->count && !any; i++) {
+        char path[PATH_BYTES];
+        uint8_t *bytes;
+        size_t size;
+        bool gaps;
+        segment_path(adoption->path, serials->of[i], path);
+        if (wb_disk_read(path, WB_SPOOL_ENTRIES_AT, &bytes, &size, &gaps, NULL) != WB_OK)
+            continue;
+        any = size == WB_SPOOL_ENTRIES_AT && ((const wb_spool_header *)bytes)->replaces != 0;
+        wb_free(bytes);
+    }
+    return any;
+}
+
+/* ---- a segment becomes ours ---- */
+
+static const char *id_of(const char *path)
+{
+    return strrchr(path, '/') + 1;
+}
+
+static void bad_path(const struct adoption *adoption, const char *path, char bad[PATH_BYTES])
+{
+    snprintf(bad, PATH_BYTES, "%s/%s.%.16s.bad", adoption->spool->options.path,
+             id_of(adoption->path), id_of(path));
+}
+
+/* Nothing of it is believed. */
+static void put_aside(const struct adoption *adoption, const char *path, const char *why)
+{
+    char bad[PATH_BYTES];
+    wb_err err;
+    bad_path(adoption, path, bad);
+    if (wb_disk_rename(path, bad, &err) == WB_OK)
+        say(adoption, WB_ERROR, "spool: %s is no whole segment: %s", bad, why);
+    else
+        say(adoption, WB_ERROR, "%s", err.text);
+}
+
+/* What is not believed is kept for who wants to look at it. */
+static void copy_aside(const struct adoption *adoption, const char *path,
+                       const wb_spool_reading *reading)
+{
+    char bad[PATH_BYTES];
+    wb_err err = {0};
+    bad_path(adoption, path, bad);
+    int code = wb_disk_write(bad, reading->bytes, reading->size, &err);
+    say(adoption, WB_ERROR,
+        "spool: %u of %u entries of a segment are whole: the others are in %s%s%s", reading->count,
+        reading->claimed, bad, code == WB_OK ? "" : ", which failed: ", err.text);
+}
+
+static bool has_waiting(const wb_spool_reading *reading)
+{
+    wb_spooled_row row;
+    for (uint32_t i = 0; i < reading->count; i++)
+        if (wb_spool_segment_row(reading, i, &row) && !row.settled)
+            return true;
+    return false;
+}
+
+static void remove_file(const struct adoption *adoption, const char *path)
+{
+    wb_err err;
+    if (wb_disk_remove(path, &err) != WB_OK)
+        say(adoption, WB_ERROR, "%s", err.text);
+}
+
+static int make_ours(const char *path, uint8_t *bytes, uint64_t serial,
+                     const wb_spool_reading *reading, wb_err *err)
+{
+    wb_spool_header *header = (wb_spool_header *)bytes;
+    int code = WB_OK;
+    if (reading->count != reading->claimed)
+        code = wb_disk_patch(path, offsetof(wb_spool_header, count), &reading->count,
+                             sizeof reading->count, err);
+    header->serial = serial;
+    header->count = reading->count;
+    wb_disk_boot(header->boot);
+    header->check = wb_crc32c(0, header, offsetof(wb_spool_header, check));
+    return code == WB_OK ? write_header(path, header, err) : code;
+}
+
+static void take(const struct adoption *adoption, const char *path, uint8_t *bytes,
+                 const wb_spool_reading *reading)
+{
+    wb_err err = {0};
+    wb_spool_file *file;
+    wb_spool *spool = adoption->spool;
+    wb_monitor_lock(&spool->monitor);
+    uint64_t serial = ++spool->serial;
+    wb_monitor_unlock(&spool->monitor);
+    int code = make_ours(path, bytes, serial, reading, &err);
+    if (code == WB_OK)
+        code = wb_spool_enter(spool, path, reading, &file, &err);
+    if (code != WB_OK) {
+        say(adoption, WB_ERROR, "%s", err.text);
+        return;
+    }
+    adoption->adopter->segment(adoption->adopter->context, file, reading);
+    wb_spool_unpin(spool, file, 0);
+}
+
+static void look_at(const struct adoption *adoption, const char *path, uint8_t *bytes, size_t size,
+                    bool gaps)
+{
+    wb_spool_reading reading;
+    wb_err err = {0};
+    if (wb_spool_segment_is_blank(bytes, size) && !gaps) {
+        remove_file(adoption, path);
+        return;
+    }
+    if (wb_spool_segment_read(bytes, size, gaps, &reading, &err) != WB_OK) {
+        put_aside(adoption, path, err.text);
+        return;
+    }
+    if (reading.count < reading.claimed || gaps)
+        copy_aside(adoption, path, &reading);
+    if (has_waiting(&reading))
+        take(adoption, path, bytes, &reading);
+    else
+        remove_file(adoption, path);
+}
+
+/* ---- folders ---- */
+
+static void raise_inner(const struct adoption *adoption)
+{
+    const wb_folder inner = {.path = (char *)adoption->path};
+    char path[512], to[PATH_BYTES];
+    size_t at = 0;
+    while (wb_folder_inner(&inner, &at, path)) {
+        snprintf(to, sizeof to, "%s/%s", adoption->spool->folder.path, id_of(path));
+        if (wb_disk_rename(path, to, NULL) == WB_OK)
+            at = 0;
+    }
+}
+
+static void end_folder(const struct adoption *adoption)
+{
+    char owner[PATH_BYTES];
+    snprintf(owner, sizeof owner, "%s/owner", adoption->path);
+    if (rmdir(adoption->path) != 0) {
+        (void)wb_disk_remove(owner, NULL);
+        (void)wb_disk_remove_folder(adoption->path, NULL);
+    }
+}
+
+static void adopt_folder(wb_spool *spool, const wb_adopter *adopter, const char *path)
+{
+    struct adoption adoption = {.spool = spool, .adopter = adopter, .path = path};
+    struct serials serials;
+    raise_inner(&adoption);
+    if (!list_segments(path, &serials)) {
+        say(&adoption, WB_ERROR, "spool: out of memory for %s", path);
+        return;
+    }
+    if (any_replaces(&adoption, &serials)) {
+        each_segment(&adoption, &serials, resolve);
+        each_segment(&adoption, &serials, resolved);
+    }
+    each_segment(&adoption, &serials, look_at);
+    wb_free(serials.of);
+    adopter->whole(adopter->context);
+    end_folder(&adoption);
+}
+
+void wb_spool_adopt(wb_spool *spool, const wb_adopter *adopter)
+{
+    const struct adoption adoption = {.spool = spool, .adopter = adopter};
+    wb_found_folder found;
+    size_t at = 0;
+    char path[512];
+    int what;
+    while ((what = wb_folder_find(spool->options.path, &spool->folder, spool->kind, spool->name,
+                                  &at, &found)) != WB_FOUND_NONE)
+        if (what == WB_FOUND_OTHER && spool->looks == TOLD_AFTER)
+            say(&adoption, WB_WARN,
+                "spool: nobody has %s, which is of %s: an object of that name would store its rows",
+                found.path, found.owner);
+    spool->looks++;
+    for (at = 0; wb_folder_inner(&spool->folder, &at, path);)
+        adopt_folder(spool, adopter, path);
+}

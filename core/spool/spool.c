@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: MIT
+ * See spool.h: making a spool, and putting rows into it. Invariants: a file that is in the list has a slot, and a number
+ * keeps its meaning until its row is settled and its file removed; serials ascend in the list. Fails where the disk does, or
+ * the limits; then nothing was put. */
+#include "spool/spool.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/buffer.h"
+#include "base/env.h"
+#include "base/err.h"
+#include "base/path.h"
+#include "rows/schema_text.h"
+#include "spool/marks.h"
+
+enum { MOST_ENTRIES = 3 }; /* of a row: its table's name, a second row that it replaces, itself */
+
+/* ---- making and ending ---- */
+
+static bool fill(wb_spool *spool, const wb_spool_options *options, const char *kind,
+                 const char *name, const wb_schema *schema)
+{
+    spool->options = *options;
+    spool->options.path = wb_path_absolute(options->path);
+    spool->kind = wb_strdup(kind);
+    spool->name = wb_strdup(name);
+    spool->schema = wb_schema_text(schema, &spool->schema_bytes);
+    spool->slots = wb_alloc_zeroed(WB_SPOOL_SLOTS * sizeof *spool->slots);
+    return spool->options.path != NULL && spool->kind != NULL && spool->name != NULL &&
+           spool->schema != NULL && spool->slots != NULL;
+}
+
+int wb_spool_new(const wb_spool_options *options, const char *kind, const char *name,
+                 const wb_schema *schema, bool replaces, wb_spool **out, wb_err *err)
+{
+    int code = wb_root_check(options->path, options->durability == WB_DURABLE_MACHINE, err);
+    if (code != WB_OK)
+        return code;
+    wb_spool *spool = wb_alloc_zeroed(sizeof *spool);
+    if (spool == NULL)
+        return wb_fail(err, WB_MEMORY, "spool: out of memory");
+    wb_monitor_init(&spool->monitor);
+    spool->replaces = replaces;
+    spool->folder.lock = -1;
+    if (!fill(spool, options, kind, name, schema)) {
+        wb_spool_free(spool);
+        return wb_fail(err, WB_MEMORY, "spool: out of memory");
+    }
+    *out = spool;
+    return WB_OK;
+}
+
+int wb_spool_open(wb_spool *spool, wb_err *err)
+{
+    return spool->folder.path != NULL
+               ? WB_OK
+               : wb_folder_make(spool->options.path, spool->kind, spool->name, &spool->folder, err);
+}
+
+void wb_spool_free(wb_spool *spool)
+{
+    if (spool == NULL)
+        return;
+    for (wb_spool_file *file = spool->first, *next; file != NULL; file = next) {
+        next = file->next;
+        wb_spool_file_end(file);
+    }
+    if (spool->spare != NULL)
+        wb_spool_file_end(spool->spare);
+    if (spool->folder.path != NULL)
+        wb_folder_fini(&spool->folder);
+    wb_monitor_fini(&spool->monitor);
+    wb_free((void *)spool->options.path);
+    wb_free(spool->kind);
+    wb_free(spool->name);
+    wb_free(spool->schema);
+    wb_free(spool->slots);
+    wb_free(spool->names);
+    wb_free(spool);
+}
+
+const char *wb_spool_path(const wb_spool *spool)
+{
+    return spool->folder.path != NULL ? spool->folder.path : "";
+}
+
+/* ---- putting ---- */
+
+/* Locked. A segment that has room: the one that was made ready, or a new one where that is too small, or not there. */
+static wb_spool_file *next_file(wb_spool *spool, size_t room, wb_err *err)
+{
+    wb_spool_file *file = spool->spare;
+    spool->spare = NULL;
+    bool is_last =
+        spool->last == NULL || file == NULL || spool->last->segment.serial < file->segment.serial;
+    if (file != NULL && is_last && wb_spool_segment_fits(&file->segment, MOST_ENTRIES, room))
+        return file;
+    if (file != NULL) {
+        spool->bytes -= file->segment.size;
+        wb_spool_file_end(file);
+        file = NULL;
+    }
+    if (spool->troubled) { /* the keeper tries again, and says when it is over */
+        *err = spool->trouble;
+        return NULL;
+    }
+    size_t usual = wb_spool_usual_room(spool);
+    room = room < usual ? usual : room;
+    int code = wb_spool_has_room(spool, room, err)
+                   ? wb_spool_make(spool, ++spool->serial, room, &file, err)
+                   : WB_STORE;
+    if (code != WB_OK) {
+        spool->troubled = code == WB_STORE;
+        spool->trouble = *err;
+        return NULL;
+    }
+    spool->bytes += file->segment.size;
+    return file;
+}
+
+/* Nothing more is put into it. */
+static void fill_up(wb_spool_file *file)
+{
+    file->full = true;
+    file->emptied = file->settled == file->rows;
+}
+
+static int rotate(wb_spool *spool, size_t room, wb_err *err)
+{
+    wb_err own = {0};
+    err = err != NULL ? err : &own;
+    wb_monitor_lock(&spool->monitor);
+    wb_spool_file *file = next_file(spool, room, err);
+    if (file != NULL && !wb_spool_admit(spool, file, err)) {
+        spool->bytes -= file->segment.size;
+        wb_spool_file_end(file);
+        file = NULL;
+    }
+    if (file != NULL) {
+        if (spool->current != NULL)
+            fill_up(spool->current);
+        spool->current = file;
+        spool->low = file->segment.size / 2;
+    }
+    wb_monitor_wake_by(&spool->monitor, WB_NOW);
+    wb_monitor_unlock(&spool->monitor);
+    return file != NULL ? WB_OK : err->code;
+}
+
+static bool know_route(wb_spool *spool, uint32_t route)
+{
+    if (route < spool->names_room)
+        return true;
+    uint32_t room = (route + 1) * 2;
+    struct wb_spool_name *names = wb_realloc(spool->names, room * sizeof *names);
+    if (names == NULL)
+        return false;
+    memset(names + spool->names_room, 0, (room - spool->names_room) * sizeof *names);
+    spool->names = names;
+    spool->names_room = room;
+    return true;
+}
+
+static uint32_t table_entry(wb_spool *spool, const wb_spool_row *row)
+{
+    if (!row->routed)
+        return WB_SPOOL_NOT_ROUTED;
+    if (row->table == NULL)
+        return 0;
+    wb_spool_segment *segment = &spool->current->segment;
+    struct wb_spool_name *name = &spool->names[row->route];
+    if (name->serial != segment->serial) {
+        name->entry =
+            wb_spool_segment_put(segment, &(wb_spool_entry){0}, row->table, strlen(row->table) + 1);
+        name->serial = segment->serial;
+    }
+    return name->entry;
+}
+
+static uint64_t ref_of(const wb_spool *spool, uint32_t number)
+{
+    if (number == 0)
+        return 0;
+    const wb_spool_file *file = spool->slots[wb_spool_slot(number)];
+    return WB_SPOOL_REF(file->segment.serial, wb_spool_entry_of(number));
+}
+
+int wb_spool_reserve(wb_spool *spool, size_t bytes, const char *table, uint32_t route, wb_err *err)
+{
+    if (table != NULL) {
+        bytes += strlen(table) + 1;
+        if (!know_route(spool, route))
+            return wb_fail(err, WB_MEMORY, "spool: out of memory");
+    }
+    if (spool->current != NULL &&
+        wb_spool_segment_fits(&spool->current->segment, MOST_ENTRIES, bytes))
+        return WB_OK;
+    return rotate(spool, bytes + MOST_ENTRIES * sizeof(wb_spool_entry), err);
+}
+
+uint32_t wb_spool_put(wb_spool *spool, const wb_spool_row *row, uint8_t **at)
+{
+    wb_spool_file *file = spool->current;
+    wb_spool_entry entry = {
+        .table = table_entry(spool, row),
+        .unix_us = row->unix_us,
+        .adds = row->adds,
+        .replaces = ref_of(spool, row->replaces[0]),
+        .key_low = row->parked,
+    };
+    if (row->replaces[1] != 0)
+        wb_spool_segment_put(&file->segment,
+                             &(wb_spool_entry){.replaces = ref_of(spool, row->replaces[1])}, "", 0);
+    uint32_t place = wb_spool_segment_put(&file->segment, &entry, row->tuple, row->bytes);
+    *at = file->segment.map + file->segment.floor;
+    return file->slot << WB_SPOOL_ENTRY_BITS | place;
+}
+
+void wb_spool_publish(wb_spool *spool, const wb_spool_row *row)
+{
+    wb_spool_file *file = spool->current;
+    file->rows++;
+    wb_spool_segment_publish(&file->segment);
+    if (row->replaces[0] != 0) {
+        wb_spool_marks marks = {.spool = spool};
+        for (int i = 0; i < 2; i++)
+            wb_spool_settle_row(&marks, row->replaces[i]);
+        wb_spool_marks_end(&marks);
+    }
+    bool low = file->segment.floor < spool->low;
+    if (!low && atomic_load_explicit(&spool->unproven, memory_order_relaxed))
+        return;
+    atomic_store_explicit(&spool->unproven, true, memory_order_relaxed);
+    wb_monitor_lock(&spool->monitor);
+    if (low) {
+        spool->low = 0;
+        spool->wants_spare = true;
+    }
+    wb_monitor_wake_by(&spool->monitor,
+                       low ? WB_NOW : wb_after_us(wb_now_us(), spool->options.sync_us));
+    wb_monitor_unlock(&spool->monitor);
+}
