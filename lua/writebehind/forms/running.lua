@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
--- What is done to a batcher of any form while it runs: purge, configure, sync. Whoever delivers in a loop is told, since
+-- What is done to a batcher of any form while it runs: purge, configure, sync. Who delivers in a loop is told, since
 -- what it waits for may be settled, or due, by now.
 
 local core = require "writebehind.core"
