@@ -142,7 +142,7 @@ static int write_batch(wb_batcher *batcher, const wb_batch *batch, const wb_canc
                        wb_ending *ending, wb_err *err)
 {
     wb_session *session;
-    int code = wb_pipeline_session(&batcher->pipeline, &session, err);
+    int code = wb_pipeline_session(&batcher->pipeline, batch->schema, &session, err);
     if (code != WB_OK)
         return code;
     wb_deadline deadline = wb_pipeline_deadline(&batcher->pipeline, cancel);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "engine/earlier.h"
 #include "rows/upsert.h"
 
 /* False: no memory. */
@@ -156,11 +157,27 @@ static void heed_timeout(wb_pipeline *pipeline)
     pipeline->target.write_timeout_us = timeout_us;
 }
 
-int wb_pipeline_session(wb_pipeline *pipeline, wb_session **out, wb_err *err)
+/* There are few such rows, and mostly none: one session at a time is enough. */
+static int aim(wb_pipeline *pipeline, wb_schema *schema, wb_err *err)
+{
+    bool earlier = schema != pipeline->target.schema;
+    if ((earlier ? schema : NULL) != pipeline->earlier.schema)
+        wb_pipeline_end_session(pipeline);
+    if (!earlier || pipeline->earlier.schema != NULL)
+        return WB_OK;
+    return wb_earlier_target(&pipeline->target, schema, &pipeline->earlier, err);
+}
+
+int wb_pipeline_session(wb_pipeline *pipeline, wb_schema *schema, wb_session **out, wb_err *err)
 {
     heed_timeout(pipeline);
+    int code = aim(pipeline, schema, err);
+    if (code != WB_OK)
+        return code;
+    const wb_target *target =
+        pipeline->earlier.schema != NULL ? &pipeline->earlier : &pipeline->target;
     if (pipeline->session == NULL)
-        pipeline->session = pipeline->store->class->session(pipeline->store, &pipeline->target);
+        pipeline->session = pipeline->store->class->session(pipeline->store, target);
     if (pipeline->session == NULL)
         return wb_fail_store(err, WB_RETRY, "out of memory for a session");
     pipeline->used_us = wb_now_us();
@@ -173,6 +190,7 @@ void wb_pipeline_end_session(wb_pipeline *pipeline)
     if (pipeline->session != NULL)
         pipeline->session->class->end(pipeline->session);
     pipeline->session = NULL;
+    wb_earlier_fini(&pipeline->earlier);
 }
 
 int64_t wb_pipeline_rest_us(const wb_pipeline *pipeline)

@@ -56,6 +56,7 @@ struct wb_pipeline {
     wb_log *log;
     wb_target target;    /* owns its names, and a reference to its schema; of who delivers */
     wb_session *session; /* of who delivers: the thread, or the caller */
+    wb_target earlier;   /* the session's, where that is for rows of an earlier schema */
     int64_t used_us;     /* when that was last */
     wb_flusher flusher;
     wb_pipeline *next_alive;   /* lifeline.c */
@@ -93,8 +94,9 @@ bool wb_pipeline_outcome(const wb_outcome *outcome, wb_err *err);
 
 /* ---- for who delivers ---- */
 
-/* The session, made when it is first asked for, and anew where write_timeout_us has changed. */
-int wb_pipeline_session(wb_pipeline *pipeline, wb_session **out, wb_err *err);
+/* The session for rows of that schema, a tracker's of NULL: made when it is first asked for, and anew where another schema's
+ * rows came, or write_timeout_us has changed. */
+int wb_pipeline_session(wb_pipeline *pipeline, wb_schema *schema, wb_session **out, wb_err *err);
 void wb_pipeline_end_session(wb_pipeline *pipeline);
 /* When the session is to be ended because nobody uses it; WB_NEVER where it is not. */
 int64_t wb_pipeline_rest_us(const wb_pipeline *pipeline);

@@ -78,7 +78,7 @@ static int touch(wb_tracker *tracker, const wb_marks *marks, const wb_cancel *ca
                  wb_touched *touched, wb_err *err)
 {
     wb_session *session;
-    int code = wb_pipeline_session(&tracker->pipeline, &session, err);
+    int code = wb_pipeline_session(&tracker->pipeline, NULL, &session, err);
     if (code != WB_OK)
         return code;
     wb_deadline deadline = wb_pipeline_deadline(&tracker->pipeline, cancel);

@@ -61,6 +61,9 @@ void wb_row_generate(const wb_schema *schema, wb_uuid_source *source, int64_t un
 /* Refuses a row whose bound is over WB_TUPLE_MAX_BYTES, without encoding it: WB_INVALID names its largest value. */
 int wb_row_refuse(const wb_schema *schema, const wb_value *values, size_t count, wb_err *err);
 
+/* May these bytes, which this process may not have written, be read as a tuple of the schema? */
+bool wb_tuple_is_sound(const wb_schema *schema, const uint8_t *tuple, size_t bytes);
+
 /* The values of a tuple, as wb_batch_values answers them; text points into the tuple. */
 void wb_row_values(const wb_schema *schema, const uint8_t *tuple, wb_value *values);
 

@@ -57,14 +57,24 @@ static int open_at(const char *path, int flags)
 
 /* ---- maps ---- */
 
-static int map(int fd, const char *path, size_t bytes, int flags, uint8_t **out, wb_err *err)
+static int map(int fd, const char *path, size_t bytes, uint8_t **out, wb_err *err)
 {
-    void *at =
-        fails() ? MAP_FAILED : mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | flags, fd, 0);
+    void *at = fails() ? MAP_FAILED : mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (at == MAP_FAILED)
         return refuse("map", path, errno, err);
     *out = at;
     return WB_OK;
+}
+
+/* The first write to a page of a shared map is a fault, which the file system hears of: here rather than in an add. */
+static void fault_in(uint8_t *at, size_t bytes)
+{
+#ifdef MADV_POPULATE_WRITE
+    if (madvise(at, bytes, MADV_POPULATE_WRITE) == 0)
+        return;
+#endif
+    for (size_t page = 0; page < bytes; page += PAGE)
+        ((volatile uint8_t *)at)[page] = 0;
 }
 
 int wb_disk_make(const char *path, size_t bytes, uint8_t **out, wb_err *err)
@@ -73,10 +83,12 @@ int wb_disk_make(const char *path, size_t bytes, uint8_t **out, wb_err *err)
     if (fd < 0)
         return refuse("make", path, errno, err);
     int error = fails() ? errno : posix_fallocate(fd, 0, (off_t)bytes);
-    int code = error == 0 ? map(fd, path, bytes, MAP_POPULATE, out, err)
-                          : refuse("find room for", path, error, err);
+    int code =
+        error == 0 ? map(fd, path, bytes, out, err) : refuse("find room for", path, error, err);
     close(fd);
-    if (code != WB_OK)
+    if (code == WB_OK)
+        fault_in(*out, bytes);
+    else
         unlink(path);
     return code;
 }
@@ -86,7 +98,7 @@ int wb_disk_map(const char *path, size_t bytes, uint8_t **out, wb_err *err)
     int fd = open_at(path, O_RDWR);
     if (fd < 0)
         return refuse("open", path, errno, err);
-    int code = map(fd, path, bytes, 0, out, err);
+    int code = map(fd, path, bytes, out, err);
     close(fd);
     return code;
 }

@@ -25,6 +25,6 @@ void wb_outbox_report(const wb_outbox *outbox, const wb_batch *batch, wb_event *
     snprintf(event->table, sizeof event->table, "%s", wb_outbox_table_name(outbox, batch));
     event->bytes = batch->bytes - wb_batch_begin(batch);
     memcpy(event->id, batch->id, sizeof event->id);
-    if (outbox->ids_column >= 0)
+    if (outbox->ids_column >= 0 && batch->schema == outbox->schema)
         event->ids = ids_of(batch, (size_t)outbox->ids_column);
 }
