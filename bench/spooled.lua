@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
--- What a spool costs its caller: an add of a full row (17 columns) with one, beside the same add without. Into the memory
--- store. "adds": ns, in runs that fill no batch. "each": every add timed, at some 20,000 rows a second: us, the longest of
+-- What a spool costs: an add of a full row (17 columns) with one, beside the same add without. Into the memory store.
+-- "adds": ns, in runs that fill no batch. "each": every add timed, at some 20,000 rows a second: us, the longest of
 -- 10,000 (p99.99) and of all. Usage: spooled.lua WHO adds|each FOLDER
 
 local writebehind = require "writebehind"

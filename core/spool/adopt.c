@@ -22,9 +22,10 @@
 #include "rows/schema_text.h"
 #include "spool/disk.h"
 #include "spool/files.h"
+#include "spool/left.h"
 #include "spool/marks.h"
 
-enum { PATH_BYTES = 600, TOLD_AFTER = 5 };
+enum { TOLD_AFTER = 5 };
 
 struct adoption {
     wb_spool *spool;
@@ -45,124 +46,18 @@ static void say(const struct adoption *adoption, int level, const char *format, 
     adoption->adopter->say(adoption->adopter->context, level, text);
 }
 
-/* ---- the segments of a folder ---- */
-
-struct serials {
-    uint64_t *of;
-    size_t count;
-};
-
-static int compare_serials(const void *a, const void *b)
-{
-    uint64_t one = *(const uint64_t *)a, other = *(const uint64_t *)b;
-    return (one > other) - (one < other);
-}
-
-static bool read_serial(const char *name, uint64_t *out)
-{
-    char rest[8];
-    return strlen(name) == 20 && sscanf(name, "%16" SCNx64 "%7s", out, rest) == 2 &&
-           strcmp(rest, ".seg") == 0;
-}
-
-/* False: no memory. The caller frees them. */
-static bool list_segments(const char *path, struct serials *out)
-{
-    wb_buffer serials = WB_BUFFER_EMPTY;
-    DIR *folder = opendir(path);
-    const struct dirent *entry;
-    while (folder != NULL && (entry = readdir(folder)) != NULL) {
-        uint64_t serial;
-        if (read_serial(entry->d_name, &serial))
-            wb_buffer_put(&serials, &serial, sizeof serial);
-    }
-    if (folder != NULL)
-        closedir(folder);
-    size_t bytes;
-    out->of = (uint64_t *)wb_buffer_take(&serials, &bytes);
-    out->count = bytes / sizeof(uint64_t);
-    if (out->of != NULL)
-        qsort(out->of, out->count, sizeof *out->of, compare_serials);
-    return out->of != NULL;
-}
-
-static void segment_path(const char *folder, uint64_t serial, char path[PATH_BYTES])
-{
-    snprintf(path, PATH_BYTES, "%s/%016" PRIx64 ".seg", folder, serial);
-}
-
-/* ---- rows that are part of later ones ---- */
-
-/* One segment of the folder is mapped at a time. */
-struct target {
-    const char *folder;
-    uint64_t serial;
-    uint8_t *map;
-    size_t bytes;
-};
-
-static void leave_target(struct target *target)
-{
-    wb_disk_unmap(target->map, target->bytes);
-    target->map = NULL;
-}
-
-static bool enter_target(struct target *target, uint64_t serial)
-{
-    char path[PATH_BYTES];
-    uint8_t *header;
-    bool gaps;
-    if (target->map != NULL && target->serial == serial)
-        return true;
-    leave_target(target);
-    segment_path(target->folder, serial, path);
-    if (wb_disk_read(path, sizeof(wb_spool_header), &header, &target->bytes, &gaps, NULL) != WB_OK)
-        return false; /* it is gone: all its rows were settled */
-    bool whole = target->bytes == sizeof(wb_spool_header) && !gaps;
-    target->bytes = whole ? ((wb_spool_header *)header)->size : 0;
-    wb_free(header);
-    target->serial = serial;
-    return whole && wb_disk_map(path, target->bytes, &target->map, NULL) == WB_OK;
-}
-
-static void settle_ref(struct target *target, uint64_t ref)
-{
-    uint64_t serial = ref >> WB_SPOOL_ENTRY_BITS, entry = ref & (WB_SPOOL_MOST_ENTRIES - 1);
-    if (ref == 0 || !enter_target(target, serial))
-        return;
-    size_t at = WB_SPOOL_ENTRIES_AT + entry * sizeof(wb_spool_entry);
-    if (at + sizeof(wb_spool_entry) <= target->bytes)
-        wb_entry_settle((wb_spool_entry *)(target->map + at));
-}
-
-static void settle_replaced(struct target *target, const wb_spool_reading *reading)
-{
-    wb_spooled_row row;
-    for (uint32_t i = 0; i < reading->count; i++) {
-        if (wb_spool_segment_row(reading, i, &row))
-            settle_ref(target, row.replaces);
-        else
-            settle_ref(target, wb_spool_segment_replaces(reading, i));
-    }
-}
-
-static int write_header(const char *path, const wb_spool_header *header, wb_err *err)
-{
-    return wb_disk_patch(path, 0, header, offsetof(wb_spool_header, count), err);
-}
-
 /* Each segment, by a function of its bytes. */
-static void each_segment(const struct adoption *adoption, const struct serials *serials,
+static void each_segment(const struct adoption *adoption, const wb_left *left,
                          void (*look)(const struct adoption *, const char *, uint8_t *, size_t,
                                       bool))
 {
-    for (size_t i = 0; i < serials->count; i++) {
-        char path[PATH_BYTES];
+    for (size_t i = 0; i < left->count; i++) {
+        char path[WB_LEFT_PATH_BYTES];
         uint8_t *bytes;
         size_t size;
         bool gaps;
         wb_err err;
-        segment_path(adoption->path, serials->of[i], path);
+        wb_left_path(adoption->path, left->serials[i], path);
         if (wb_disk_read(path, UINT32_MAX, &bytes, &size, &gaps, &err) != WB_OK) {
             say(adoption, WB_ERROR, "%s", err.text);
             continue;
@@ -172,47 +67,9 @@ static void each_segment(const struct adoption *adoption, const struct serials *
     }
 }
 
-static void resolve(const struct adoption *adoption, const char *path, uint8_t *bytes, size_t size,
-                    bool gaps)
+static int write_header(const char *path, const wb_spool_header *header, wb_err *err)
 {
-    (void)path;
-    wb_spool_reading reading;
-    struct target target = {.folder = adoption->path};
-    if (wb_spool_segment_read(bytes, size, gaps, &reading, NULL) == WB_OK && reading.replaces)
-        settle_replaced(&target, &reading);
-    leave_target(&target);
-}
-
-static void resolved(const struct adoption *adoption, const char *path, uint8_t *bytes, size_t size,
-                     bool gaps)
-{
-    wb_spool_reading reading;
-    wb_spool_header *header = (wb_spool_header *)bytes;
-    wb_err err;
-    if (wb_spool_segment_read(bytes, size, gaps, &reading, NULL) != WB_OK || !reading.replaces)
-        return;
-    header->replaces = 0;
-    header->check = wb_crc32c(0, header, offsetof(wb_spool_header, check));
-    if (write_header(path, header, &err) != WB_OK)
-        say(adoption, WB_ERROR, "%s", err.text);
-}
-
-/* By the headers alone. */
-static bool any_replaces(const struct adoption *adoption, const struct serials *serials)
-{
-    bool any = false;
-    for (size_t i = 0; i < serials->count && !any; i++) {
-        char path[PATH_BYTES];
-        uint8_t *bytes;
-        size_t size;
-        bool gaps;
-        segment_path(adoption->path, serials->of[i], path);
-        if (wb_disk_read(path, WB_SPOOL_ENTRIES_AT, &bytes, &size, &gaps, NULL) != WB_OK)
-            continue;
-        any = size == WB_SPOOL_ENTRIES_AT && ((const wb_spool_header *)bytes)->replaces != 0;
-        wb_free(bytes);
-    }
-    return any;
+    return wb_disk_patch(path, 0, header, offsetof(wb_spool_header, count), err);
 }
 
 /* ---- a segment becomes ours ---- */
@@ -222,16 +79,17 @@ static const char *id_of(const char *path)
     return strrchr(path, '/') + 1;
 }
 
-static void bad_path(const struct adoption *adoption, const char *path, char bad[PATH_BYTES])
+static void bad_path(const struct adoption *adoption, const char *path,
+                     char bad[WB_LEFT_PATH_BYTES])
 {
-    snprintf(bad, PATH_BYTES, "%s/%s.%.16s.bad", adoption->spool->options.path,
+    snprintf(bad, WB_LEFT_PATH_BYTES, "%s/%s.%.16s.bad", adoption->spool->options.path,
              id_of(adoption->path), id_of(path));
 }
 
 /* Nothing of it is believed. */
 static void put_aside(const struct adoption *adoption, const char *path, const char *why)
 {
-    char bad[PATH_BYTES];
+    char bad[WB_LEFT_PATH_BYTES];
     wb_err err;
     bad_path(adoption, path, bad);
     if (wb_disk_rename(path, bad, &err) == WB_OK)
@@ -244,7 +102,7 @@ static void put_aside(const struct adoption *adoption, const char *path, const c
 static void copy_aside(const struct adoption *adoption, const char *path,
                        const wb_spool_reading *reading)
 {
-    char bad[PATH_BYTES];
+    char bad[WB_LEFT_PATH_BYTES];
     wb_err err = {0};
     bad_path(adoption, path, bad);
     int code = wb_disk_write(bad, reading->bytes, reading->size, &err);
@@ -350,7 +208,7 @@ static void look_at(const struct adoption *adoption, const char *path, uint8_t *
 static void raise_inner(const struct adoption *adoption)
 {
     const wb_folder inner = {.path = (char *)adoption->path};
-    char path[512], to[PATH_BYTES];
+    char path[512], to[WB_LEFT_PATH_BYTES];
     size_t at = 0;
     while (wb_folder_inner(&inner, &at, path)) {
         snprintf(to, sizeof to, "%s/%s", adoption->spool->folder.path, id_of(path));
@@ -361,7 +219,7 @@ static void raise_inner(const struct adoption *adoption)
 
 static void end_folder(const struct adoption *adoption)
 {
-    char owner[PATH_BYTES];
+    char owner[WB_LEFT_PATH_BYTES];
     snprintf(owner, sizeof owner, "%s/owner", adoption->path);
     if (rmdir(adoption->path) != 0) {
         (void)wb_disk_remove(owner, NULL);
@@ -372,18 +230,18 @@ static void end_folder(const struct adoption *adoption)
 static void adopt_folder(wb_spool *spool, const wb_adopter *adopter, const char *path)
 {
     struct adoption adoption = {.spool = spool, .adopter = adopter, .path = path};
-    struct serials serials;
+    wb_left left;
+    wb_err err;
     raise_inner(&adoption);
-    if (!list_segments(path, &serials)) {
+    if (!wb_left_list(path, &left)) {
         say(&adoption, WB_ERROR, "spool: out of memory for %s", path);
         return;
     }
-    if (any_replaces(&adoption, &serials)) {
-        each_segment(&adoption, &serials, resolve);
-        each_segment(&adoption, &serials, resolved);
-    }
-    each_segment(&adoption, &serials, look_at);
-    wb_free(serials.of);
+    if (wb_left_resolve(&left, &err) == WB_OK)
+        each_segment(&adoption, &left, look_at);
+    else
+        say(&adoption, WB_ERROR, "%s", err.text); /* the next look tries again */
+    wb_left_fini(&left);
     adopter->whole(adopter->context);
     end_folder(&adoption);
 }
