@@ -15,11 +15,10 @@ end
 -- Runs SQL; the output of psql, a line a row, columns parted by "|".
 function postgres.sql(text)
     local conninfo = postgres.conninfo()
-    local dir = process.dir()
-    local path = process.write(dir .. "/query.sql", text)
+    local path = process.write(process.path(), text)
     local result = process.run(("PGOPTIONS='-c client_min_messages=warning' psql %s -d %s -f %s"):format(
         "-X -A -t -q -v ON_ERROR_STOP=1", process.quote(conninfo), process.quote(path)))
-    process.remove(dir)
+    os.remove(path)
     if result.code ~= 0 then
         error("psql: " .. result.err .. "\n" .. text, 2)
     end
@@ -54,10 +53,14 @@ function postgres.name()
 end
 
 function postgres.drop_all()
-    for _, name in ipairs(names) do
-        postgres.sql("DROP TABLE IF EXISTS " .. name .. " CASCADE")
+    local drops = {}
+    for i, name in ipairs(names) do
+        drops[i] = "DROP TABLE IF EXISTS " .. name .. " CASCADE;"
     end
     names = {}
+    if #drops > 0 then
+        postgres.sql(table.concat(drops, "\n"))
+    end
 end
 
 -- A way to the same server that can be shut and opened: its socket's folder by another name.

@@ -60,18 +60,23 @@ function process.unique()
     end))
 end
 
--- Runs a shell command to its end: { code, out, err }. A signal is a code above 128.
+-- A path for a new file below the system's temporary folder; the caller removes the file, by os.remove.
+function process.path()
+    return "/tmp/wbspec." .. process.unique()
+end
+
+local function take(path)
+    local text = process.read(path)
+    assert(os.remove(path))
+    return text
+end
+
+-- Runs a shell command to its end: { code, out, err }. A signal is a code above 128. Specs run hundreds: so no other
+-- program is run for it.
 function process.run(command)
-    local dir = process.dir()
-    local text = ("( %s\n) >%s/out 2>%s/err </dev/null; echo $? >%s/code"):format(command, dir, dir, dir)
-    os.execute(text)
-    local result = {
-        code = tonumber(process.read(dir .. "/code")),
-        out = process.read(dir .. "/out"),
-        err = process.read(dir .. "/err"),
-    }
-    process.remove(dir)
-    return result
+    local path = process.path()
+    os.execute(("( %s\n) >%s.out 2>%s.err </dev/null; echo $? >%s.code"):format(command, path, path, path))
+    return { code = tonumber(take(path .. ".code")), out = take(path .. ".out"), err = take(path .. ".err") }
 end
 
 -- Starts a shell command and goes on; ends by itself.

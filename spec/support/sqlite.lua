@@ -6,11 +6,10 @@ local sqlite = {}
 
 -- Runs SQL on a file; the output, a line a row, columns parted by "|". Waits for another's lock.
 function sqlite.sql(path, text)
-    local dir = process.dir()
-    local script = process.write(dir .. "/query.sql", ".timeout 60000\n" .. text .. "\n")
+    local script = process.write(process.path(), ".timeout 60000\n" .. text .. "\n")
     local result = process.run(("sqlite3 -batch -bail -init /dev/null %s <%s"):format(process.quote(path),
         process.quote(script)))
-    process.remove(dir)
+    os.remove(script)
     if result.code ~= 0 then
         error("sqlite3: " .. result.err .. "\n" .. text, 2)
     end
