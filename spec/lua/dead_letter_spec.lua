@@ -191,7 +191,7 @@ describe("dead_letter", function()
         local dir = process.dir()
         local script = process.write(dir .. "/script.lua", [[
             local writebehind = require "writebehind"
-            local batcher = writebehind.batcher { table = "t", batch_size = 1, inline = false,
+            local batcher = writebehind.batcher { table = "t", batch_size = 1, inline = false, close_timeout = 1,
                 schema = writebehind.schema { { "n", "int8" }, { "note", "text" } }, dead_letter = arg[1] .. "/dead",
                 store = { write = function(_, batch)
                     for row in batch:rows() do
@@ -201,7 +201,7 @@ describe("dead_letter", function()
                     end
                     return true
                 end } }
-            for n = 1, 80 do
+            for n = 1, 60 do
                 assert(batcher:add { n = n, note = ("x"):rep(300) })
                 batcher:flush(0.1)
             end
@@ -213,7 +213,7 @@ describe("dead_letter", function()
             count = count + 1
             assert.equal("t", cjson.decode(line).table)
         end
-        assert.is_true(count > 5 and count < 40)
+        assert.is_true(count > 5 and count < 30)
         assert.truthy(result.err:find("dead rows can't be written, they are kept", 1, true), result.err)
         assert.truthy(result.err:find("dead rows are lost: can't write to", 1, true), result.err)
         process.remove(dir)

@@ -106,14 +106,14 @@ CREATE TRIGGER no BEFORE INSERT ON %s FOR EACH ROW EXECUTE FUNCTION %s_no()]]):f
         local name = postgres.name()
         postgres.sql(([[CREATE TABLE %s (n int8);
 CREATE FUNCTION %s_slow() RETURNS trigger LANGUAGE plpgsql AS
-$$BEGIN PERFORM pg_sleep(0.01); RETURN new; END$$;
+$$BEGIN PERFORM pg_sleep(0.005); RETURN new; END$$;
 CREATE TRIGGER slow BEFORE INSERT ON %s FOR EACH ROW EXECUTE FUNCTION %s_slow()]]):format(name, name, name, name))
-        -- 200 rows take the server two seconds, by when all of the input was read.
+        -- 400 rows take the server two seconds, by when all of the input was read.
         local under = dir .. "/" .. process.unique() .. ".sh"
         process.write(under, ([[set -m # else a command in the background ignores the signal
 "$@" <&0 &
 pid=$!
-until [ "$(psql -X -A -t -d %s -c 'SELECT count(*) >= 200 FROM %s')" = t ]; do
+until [ "$(psql -X -A -t -d %s -c 'SELECT count(*) >= 400 FROM %s')" = t ]; do
     kill -0 $pid || break
     sleep 0.1
 done
