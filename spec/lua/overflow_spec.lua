@@ -111,7 +111,7 @@ describe("overflow of a threaded batcher", function()
         place.create(name, SCHEMA)
         batcher = assert(writebehind.batcher(with({
             store = place.store, schema = SCHEMA, table = name, max_pending_rows = 100, interval = 0.02,
-            retry = { initial = 0.02, max = 0.1 }, log = function() end,
+            retry = { initial = 0.02, max = 0.1 }, close_timeout = 0.1, log = function() end,
         }, options)))
         return batcher, function()
             place.appear()

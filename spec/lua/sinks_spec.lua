@@ -78,7 +78,8 @@ local SERVER = [[
             local name, value = line:match("^(.-):%s*(.*)$")
             headers[name:lower()] = value
         end
-        return request, headers, client:receive(tonumber(headers["content-length"] or 0))
+        local length = tonumber(headers["content-length"] or 0)
+        return request, headers, length > 0 and client:receive(length) or "" -- receive(0) waits for a byte
     end
     local _, port = server:getsockname()
     write(dir .. "/port.new", "w", port)
