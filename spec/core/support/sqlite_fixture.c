@@ -33,6 +33,7 @@ void fixture_remove(const struct fixture *fixture, const char *suffix)
 int fixture_teardown(void **state)
 {
     struct fixture *fixture = *state;
+    sqlite3_close(fixture->held);
     wb_store_unref(fixture->store);
     fixture_remove(fixture, "");
     fixture_remove(fixture, "-wal");
@@ -52,6 +53,22 @@ sqlite3 *fixture_database(const struct fixture *fixture)
     return db;
 }
 
+void fixture_hold(struct fixture *fixture)
+{
+    fixture->held = fixture_database(fixture);
+}
+
+sqlite3 *fixture_borrow(const struct fixture *fixture)
+{
+    return fixture->held != NULL ? fixture->held : fixture_database(fixture);
+}
+
+void fixture_give_back(const struct fixture *fixture, sqlite3 *db)
+{
+    if (db != fixture->held)
+        sqlite3_close(db);
+}
+
 void database_run(sqlite3 *db, const char *sql)
 {
     char *message = NULL;
@@ -61,14 +78,14 @@ void database_run(sqlite3 *db, const char *sql)
 
 void fixture_run(const struct fixture *fixture, const char *sql)
 {
-    sqlite3 *db = fixture_database(fixture);
+    sqlite3 *db = fixture_borrow(fixture);
     database_run(db, sql);
-    sqlite3_close(db);
+    fixture_give_back(fixture, db);
 }
 
 void check_query(const struct fixture *fixture, const char *sql, const char *expected)
 {
-    sqlite3 *db = fixture_database(fixture);
+    sqlite3 *db = fixture_borrow(fixture);
     sqlite3_stmt *statement = NULL;
     if (sqlite3_prepare_v2(db, sql, -1, &statement, NULL) != SQLITE_OK)
         fail_msg("%s: %s", sql, sqlite3_errmsg(db));
@@ -76,7 +93,7 @@ void check_query(const struct fixture *fixture, const char *sql, const char *exp
     const char *found = (const char *)sqlite3_column_text(statement, 0);
     assert_string_equal(found == NULL ? "NULL" : found, expected);
     sqlite3_finalize(statement);
-    sqlite3_close(db);
+    fixture_give_back(fixture, db);
 }
 
 /* ---- the probe ---- */

@@ -12,6 +12,7 @@ struct fixture {
     char directory[64];
     char path[96];
     wb_store *store; /* with create */
+    sqlite3 *held;   /* NULL, or see fixture_hold */
 };
 
 /* For cmocka: *state is the fixture; teardown removes it all. */
@@ -21,6 +22,11 @@ int fixture_teardown(void **state);
 
 void fixture_remove(const struct fixture *fixture, const char *suffix); /* of the file's name */
 sqlite3 *fixture_database(const struct fixture *fixture);
+/* From here on one connection looks at the database: for a test that looks hundreds of times and moves no file. */
+void fixture_hold(struct fixture *fixture);
+/* That one, or else one of the caller's own. */
+sqlite3 *fixture_borrow(const struct fixture *fixture);
+void fixture_give_back(const struct fixture *fixture, sqlite3 *db);
 void fixture_run(const struct fixture *fixture, const char *sql);
 void database_run(sqlite3 *db, const char *sql);
 /* The first value that a query answers, as text. */

@@ -123,7 +123,7 @@ static void typed_put(void *context, const tracked *t, const wb_value *id, const
 
 static void typed_get(void *context, const tracked *t, const wb_value *id, char out[TRACKED_TEXT])
 {
-    sqlite3 *db = fixture_database(context);
+    sqlite3 *db = fixture_borrow(context);
     sqlite3_stmt *rows = NULL;
     char sql[4096];
     snprintf(sql, sizeof sql,
@@ -136,7 +136,7 @@ static void typed_get(void *context, const tracked *t, const wb_value *id, char 
         assert_string_equal((const char *)sqlite3_column_text(rows, 1),
                             t->column_type == WB_TYPE_INT8 ? "integer" : "text");
     sqlite3_finalize(rows);
-    sqlite3_close(db);
+    fixture_give_back(context, db);
 }
 
 static void test_touch_types(void **state)
@@ -148,6 +148,7 @@ static void test_touch_types(void **state)
                          .make = typed_make,
                          .put = typed_put,
                          .get = typed_get};
+    fixture_hold(fixture);
     contract_touch_types(&probe);
 }
 

@@ -204,6 +204,7 @@ static void check_word(const struct fixture *fixture, const struct word *word, b
 
 static void test_every_word_and_type(void **state)
 {
+    fixture_hold(*state);
     for (size_t i = 0; i < COLUMNS(list); i++) {
         check_word(*state, &list[i], false);
         check_word(*state, &list[i], true);
