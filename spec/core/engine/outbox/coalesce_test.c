@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "support/outbox_fixture.h"
+#include "support/rounds.h"
 
 static const int32_t the_key[] = {0};
 static const int32_t the_words[] = {WB_MERGE_KEEP, WB_MERGE_SUM, WB_MERGE_SUM, WB_MERGE_LAST};
@@ -69,19 +70,20 @@ static void add_up(const wb_batch *batch, int64_t *sums)
 static void test_an_outage_holds_each_key_once(void **state)
 {
     (void)state;
-    enum { KEYS = 100000, A_TRY = 50000 };
-    const int64_t adds = getenv("CI_LONG") != NULL ? 100000000 : 1000000;
-    int64_t *wanted = calloc(KEYS, sizeof *wanted), *sums = calloc(KEYS, sizeof *sums);
+    const int keys = rounds(100000), a_try = keys / 2;
+    const int64_t adds = rounds(getenv("CI_LONG") != NULL ? 100000000 : 1000000);
+    int64_t *wanted = calloc((size_t)keys, sizeof *wanted);
+    int64_t *sums = calloc((size_t)keys, sizeof *sums);
     uint64_t random = 1, most_bytes = 0;
     struct backlog backlog;
     open_keyed_box(&backlog, meter_schema(), NULL, WB_DEDUPE_NONE, change);
     long before = resident_kib();
     for (int64_t i = 0; i < adds; i++) {
-        int64_t key = (int64_t)random_below(&random, KEYS),
+        int64_t key = (int64_t)random_below(&random, (uint64_t)keys),
                 bytes = (int64_t)random_below(&random, 5000);
         assert_ok(meter(&backlog, key, bytes, NULL));
         wanted[key] += bytes;
-        if (i % A_TRY > 0)
+        if (i % a_try > 0)
             continue;
         wb_clock_advance(backlog.clock, 60 * SECOND);
         wb_batch *batch = wb_outbox_take(&backlog.outbox);
@@ -92,12 +94,12 @@ static void test_an_outage_holds_each_key_once(void **state)
         if (batch != NULL)
             fail_batch(&backlog, batch, WB_RETRY, 0);
         wb_stats stats = stats_of(&backlog);
-        assert_true(stats.pending_rows <= KEYS && stats.pending == stats.accepted);
+        assert_true(stats.pending_rows <= (uint64_t)keys && stats.pending == stats.accepted);
         most_bytes = stats.pending_bytes > most_bytes ? stats.pending_bytes : most_bytes;
     }
     /* a tuple of some 50 bytes, its row and tally, and what moved */
-    assert_true(most_bytes < (uint64_t)KEYS * 220);
-    printf("%lld adds, %d keys: %llu KiB pending, %ld KiB more resident\n", (long long)adds, KEYS,
+    assert_true(most_bytes < (uint64_t)keys * 220);
+    printf("%lld adds, %d keys: %llu KiB pending, %ld KiB more resident\n", (long long)adds, keys,
            (unsigned long long)most_bytes / 1024, resident_kib() - before);
     while (stats_of(&backlog).pending > 0) {
         wb_clock_advance(backlog.clock, 60 * SECOND);
@@ -106,7 +108,7 @@ static void test_an_outage_holds_each_key_once(void **state)
         add_up(batch, sums);
         store_batch(&backlog, batch);
     }
-    assert_memory_equal(sums, wanted, KEYS * sizeof *sums);
+    assert_memory_equal(sums, wanted, (size_t)keys * sizeof *sums);
     assert_int_equal(stats_of(&backlog).pending_bytes, 0);
     assert_int_equal(stats_of(&backlog).pending_rows, 0);
     free(wanted);
