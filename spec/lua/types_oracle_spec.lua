@@ -26,7 +26,7 @@ local function outcome(text)
 end
 
 -- The values and the texts of a type's cases: a value alone is its own text.
-local function read(cases)
+local function parts(cases)
     local values, texts = {}, {}
     for i, case in ipairs(cases) do
         if type(case) == "table" then
@@ -38,9 +38,21 @@ local function read(cases)
     return values, texts
 end
 
+-- What is asked of a type by more than one test is asked once: its values and texts, and what the server and we say.
+local asked = {}
+
+local function ask(kind)
+    if not asked[kind] then
+        local values, texts = parts(kind.cases)
+        asked[kind] = { values = values, texts = texts, server = oracle.server(kind.type, texts),
+            ours = oracle.ours(kind.type, values) }
+    end
+    return asked[kind]
+end
+
 local function check(kind)
-    local values, texts = read(kind.cases)
-    local server, ours = oracle.server(kind.type, texts), oracle.ours(kind.type, values)
+    local said = ask(kind)
+    local values, texts, server, ours = said.values, said.texts, said.server, said.ours
     local faults = {}
     for i, case in ipairs(kind.cases) do
         local differs = server[i] ~= ours[i]
@@ -55,8 +67,8 @@ end
 
 -- Where the reason says that a lenient schema takes it, it does, and as PostgreSQL does; other texts it does not.
 local function check_lenient(kind)
-    local values, texts = read(kind.cases)
-    local server, lenient = oracle.server(kind.type, texts), oracle.ours(kind.type, values, true)
+    local values, server = ask(kind).values, ask(kind).server
+    local lenient = oracle.ours(kind.type, values, true)
     for i, case in ipairs(kind.cases) do
         local reason = type(case) == "table" and case.differs
         if reason and type(values[i]) ~= "table" then
@@ -72,8 +84,8 @@ local IS_TIME = { timestamptz = true, timestamp = true }
 
 -- What came back to Lua is taken again, and is the same value.
 local function check_back(kind)
-    local values = read(kind.cases)
-    local first, back = oracle.ours(kind.type, values), oracle.back(kind.type, values)
+    local values, first = ask(kind).values, ask(kind).ours
+    local back = oracle.back(kind.type, values)
     local given, wanted = {}, {}
     for i = 1, #values do
         if first[i] ~= nil and back[i] ~= nil then
