@@ -219,6 +219,7 @@ static void free_all(wb_pipeline *pipeline)
     wb_batcher *batcher = (wb_batcher *)pipeline;
     wb_burial_end(&batcher->burial);
     wb_keeper_stop(&batcher->keeper);
+    wb_keeper_fini(&batcher->keeper);
     wb_outbox_fini(&batcher->outbox);
     wb_spool_free(batcher->outbox.spool);
     wb_pipeline_fini(&batcher->pipeline);

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "engine/outbox/replay.h"
 #include "spool/tend.h"
 
 #define LOOK_EVERY_US INT64_C(2000000)
@@ -21,7 +20,7 @@ static int64_t work(wb_keeper *keeper)
     bool closing = outbox->backlog.closing;
     wb_monitor_unlock(&outbox->backlog.monitor);
     if (!closing && now_us >= keeper->look_us) {
-        wb_outbox_adopt(outbox);
+        wb_outbox_adopt(outbox, &keeper->replay);
         keeper->look_us = wb_after_us(now_us, LOOK_EVERY_US);
     }
     while (wb_outbox_replay(outbox))
@@ -80,6 +79,11 @@ void wb_keeper_stop(wb_keeper *keeper)
         keeper->runs = false;
     }
     wb_spool_tend(spool);
+}
+
+void wb_keeper_fini(wb_keeper *keeper)
+{
+    wb_replay_free_pieces(&keeper->replay.keyed);
 }
 
 void wb_keeper_stand_in(wb_keeper *keeper)

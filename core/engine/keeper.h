@@ -8,7 +8,7 @@
 #include <pthread.h>
 
 #include "base/err.h"
-#include "engine/outbox/outbox.h"
+#include "engine/outbox/replay.h"
 
 typedef struct wb_keeper {
     wb_outbox *outbox;
@@ -16,6 +16,7 @@ typedef struct wb_keeper {
     bool clocked; /* its time stands still */
     bool runs;
     atomic_bool stops;
+    wb_replay replay;
     int64_t look_us; /* when to look for what others left */
 } wb_keeper;
 
@@ -29,6 +30,7 @@ int wb_keeper_init(wb_keeper *keeper, wb_outbox *outbox, const wb_batcher_option
 int wb_keeper_begin(wb_keeper *keeper, wb_err *err);
 /* Ends the thread, which may begin again: then what is settled is no longer on the disk. Idempotent. */
 void wb_keeper_stop(wb_keeper *keeper);
+void wb_keeper_fini(wb_keeper *keeper); /* stopped */
 /* Does what the thread does, where there is none. */
 void wb_keeper_stand_in(wb_keeper *keeper);
 /* See wb_batcher_sync. */

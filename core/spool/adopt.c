@@ -175,6 +175,8 @@ static void take(const struct adoption *adoption, const char *path, uint8_t *byt
         code = wb_spool_enter(spool, path, reading, &file, &err);
     if (code != WB_OK) {
         say(adoption, WB_ERROR, "%s", err.text);
+        if (spool->stuck >= TOLD_AFTER)
+            put_aside(adoption, path, err.text);
         return;
     }
     adoption->adopter->segment(adoption->adopter->context, file, reading);
@@ -205,18 +207,6 @@ static void look_at(const struct adoption *adoption, const char *path, uint8_t *
 
 /* ---- folders ---- */
 
-static void raise_inner(const struct adoption *adoption)
-{
-    const wb_folder inner = {.path = (char *)adoption->path};
-    char path[512], to[WB_LEFT_PATH_BYTES];
-    size_t at = 0;
-    while (wb_folder_inner(&inner, &at, path)) {
-        snprintf(to, sizeof to, "%s/%s", adoption->spool->folder.path, id_of(path));
-        if (wb_disk_rename(path, to, NULL) == WB_OK)
-            at = 0;
-    }
-}
-
 static void end_folder(const struct adoption *adoption)
 {
     char owner[WB_LEFT_PATH_BYTES];
@@ -232,7 +222,6 @@ static void adopt_folder(wb_spool *spool, const wb_adopter *adopter, const char 
     struct adoption adoption = {.spool = spool, .adopter = adopter, .path = path};
     wb_left left;
     wb_err err;
-    raise_inner(&adoption);
     if (!wb_left_list(path, &left)) {
         say(&adoption, WB_ERROR, "spool: out of memory for %s", path);
         return;
@@ -242,24 +231,67 @@ static void adopt_folder(wb_spool *spool, const wb_adopter *adopter, const char 
     else
         say(&adoption, WB_ERROR, "%s", err.text); /* the next look tries again */
     wb_left_fini(&left);
-    adopter->whole(adopter->context);
     end_folder(&adoption);
+}
+
+/* What the last owner had taken over, and had not ended with, is beside what it had itself. */
+static bool raise_inner(wb_spool *spool, const char *folder)
+{
+    const wb_folder inner = {.path = (char *)folder};
+    char path[512], to[WB_LEFT_PATH_BYTES];
+    size_t at = 0;
+    bool raised = false;
+    while (wb_folder_inner(&inner, &at, path)) {
+        snprintf(to, sizeof to, "%s/%s", spool->folder.path, id_of(path));
+        if (wb_disk_rename(path, to, NULL) != WB_OK)
+            continue;
+        raised = true;
+        at = 0;
+    }
+    return raised;
+}
+
+static void raise_all(wb_spool *spool)
+{
+    char path[512];
+    for (size_t at = 0; wb_folder_inner(&spool->folder, &at, path);)
+        if (raise_inner(spool, path))
+            at = 0;
+}
+
+/* Folders go while they are adopted: one that stays is passed by. */
+static bool adopt_inner(wb_spool *spool, const wb_adopter *adopter)
+{
+    char path[512];
+    size_t stay = 0;
+    for (size_t at = 0; wb_folder_inner(&spool->folder, &at, path); at = stay) {
+        adopt_folder(spool, adopter, path);
+        stay += access(path, F_OK) == 0;
+    }
+    return stay == 0;
+}
+
+static void find_folders(wb_spool *spool, const struct adoption *adoption)
+{
+    wb_found_folder found;
+    size_t at = 0;
+    int what;
+    while ((what = wb_folder_find(spool->options.path, &spool->folder, spool->kind, spool->name,
+                                  &at, &found)) != WB_FOUND_NONE)
+        if (what == WB_FOUND_OTHER && spool->looks == TOLD_AFTER)
+            say(adoption, WB_WARN,
+                "spool: nobody has %s, which is of %s: an object of that name would store its rows",
+                found.path, found.owner);
+    spool->looks++;
 }
 
 void wb_spool_adopt(wb_spool *spool, const wb_adopter *adopter)
 {
     const struct adoption adoption = {.spool = spool, .adopter = adopter};
-    wb_found_folder found;
-    size_t at = 0;
-    char path[512];
-    int what;
-    while ((what = wb_folder_find(spool->options.path, &spool->folder, spool->kind, spool->name,
-                                  &at, &found)) != WB_FOUND_NONE)
-        if (what == WB_FOUND_OTHER && spool->looks == TOLD_AFTER)
-            say(&adoption, WB_WARN,
-                "spool: nobody has %s, which is of %s: an object of that name would store its rows",
-                found.path, found.owner);
-    spool->looks++;
-    for (at = 0; wb_folder_inner(&spool->folder, &at, path);)
-        adopt_folder(spool, adopter, path);
+    find_folders(spool, &adoption);
+    raise_all(spool);
+    bool whole = adopt_inner(spool, adopter);
+    spool->stuck = whole ? 0 : spool->stuck + 1;
+    if (whole)
+        adopter->whole(adopter->context);
 }

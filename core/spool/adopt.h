@@ -11,7 +11,8 @@ typedef struct wb_adopter {
     void *context;
     /* A segment that is this spool's now, pinned, with its bytes as `reading` has them until this returns. */
     void (*segment)(void *context, wb_spool_file *file, const wb_spool_reading *reading);
-    /* All that one process left was shown; a write may have had rows of several segments. */
+    /* All that there was has been shown, in this look or some before it: a write may have had rows of several segments, and
+     * none of them is shown after this. */
     void (*whole)(void *context);
     void (*say)(void *context, int level, const char *text);
 } wb_adopter;

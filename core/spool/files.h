@@ -87,6 +87,7 @@ typedef struct wb_spool {
 
     /* the keeper */
     unsigned looks; /* at the root */
+    unsigned stuck; /* looks in a row that left something of what was taken over for the next */
 } wb_spool;
 
 static inline bool wb_spool_outlives_machine(const wb_spool *spool)

@@ -157,7 +157,7 @@ static void complain(wb_outbox *outbox, const wb_err *err)
 
 bool wb_outbox_replay(wb_outbox *outbox)
 {
-    wb_replay replay;
+    wb_replay replay = {.outbox = NULL};
     wb_err err = {.code = WB_OK};
     wb_spool_reading reading;
     uint32_t parked;
@@ -272,13 +272,12 @@ static void say(void *context, int level, const char *text)
                 "%s", text);
 }
 
-void wb_outbox_adopt(wb_outbox *outbox)
+void wb_outbox_adopt(wb_outbox *outbox, wb_replay *replay)
 {
-    wb_replay replay;
-    wb_replay_begin(&replay, outbox);
+    wb_replay_begin(replay, outbox);
     uint64_t before = outbox->backlog.metrics.adopted;
     wb_spool_adopt(outbox->spool, &(wb_adopter){
-                                      .context = &replay,
+                                      .context = replay,
                                       .segment = adopt_segment,
                                       .whole = adopt_writes,
                                       .say = say,

@@ -6,10 +6,11 @@
 #ifndef WB_REPLAY_H
 #define WB_REPLAY_H
 
-#include "engine/outbox/outbox.h"
+#include "engine/outbox/spooled_pieces.h"
 
-/* Unlocked, both. Takes over what is there. */
-void wb_outbox_adopt(wb_outbox *outbox);
+/* Unlocked, both. Takes over what is there. What `replay` has, all zero at first, may be half of a write, whose other half
+ * comes at another call. */
+void wb_outbox_adopt(wb_outbox *outbox, wb_replay *replay);
 /* Brings back a segment's parked rows. False: there are none, or the memory has no room for them. */
 bool wb_outbox_replay(wb_outbox *outbox);
 

@@ -111,8 +111,6 @@ bool wb_replay_schema(wb_replay *replay, const wb_spool_reading *reading, wb_err
 void wb_replay_begin(wb_replay *replay, wb_outbox *outbox)
 {
     const wb_env *env = &outbox->backlog.env;
-    *replay = (wb_replay){
-        .outbox = outbox,
-        .unix_skew = env->unix_us(env->context) - wb_backlog_now_us(&outbox->backlog),
-    };
+    replay->outbox = outbox;
+    replay->unix_skew = env->unix_us(env->context) - wb_backlog_now_us(&outbox->backlog);
 }

@@ -20,10 +20,11 @@ typedef struct wb_replay {
     wb_schema *schema; /* of the segment */
     int64_t unix_skew;
     wb_spooled_piece *fresh; /* of one segment */
-    wb_spooled_piece *keyed; /* of one process */
+    wb_spooled_piece *keyed; /* of writes that are not whole yet */
     bool no_memory;
 } wb_replay;
 
+/* All zero before the first time. */
 void wb_replay_begin(wb_replay *replay, wb_outbox *outbox);
 /* The schema of the rows that come: the outbox's own, where it is the same. False: no memory, or it is damaged. */
 bool wb_replay_schema(wb_replay *replay, const wb_spool_reading *reading, wb_err *err);
