@@ -12,17 +12,7 @@
 #include "base/buffer.h"
 #include "base/env.h"
 #include "base/path.h"
-
-static void put_head(wb_buffer *to, const char *table, int64_t unix_us, const char *error)
-{
-    char at[40];
-    wb_timestamp_format(unix_us, at);
-    wb_buffer_printf(to, "{\"at\":\"%s\",\"table\":", at);
-    wb_buffer_put_json_string(to, table, strlen(table));
-    wb_buffer_put_text(to, ",\"error\":");
-    wb_buffer_put_json_string(to, error, strlen(error));
-    wb_buffer_put_text(to, ",\"row\":");
-}
+#include "rows/dead_line.h"
 
 /* Each line of `rows`, with the same head. */
 static void put_lines(wb_buffer *to, const char *head, const char *rows, size_t bytes)
@@ -85,7 +75,7 @@ int wb_dead_letter_append(const char *path, const char *table, int64_t unix_us,
         return code;
     wb_buffer head = WB_BUFFER_EMPTY, text = WB_BUFFER_EMPTY;
     wb_buffer_put_char(&text, '\n');
-    put_head(&head, table, unix_us, wb_batch_error(batch));
+    wb_dead_line_head(&head, table, unix_us, wb_batch_error(batch));
     wb_buffer_put_char(&head, '\0');
     if (!head.failed)
         put_lines(&text, head.data, rows, bytes);

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * A file of dead rows, for a person or a replay: one JSON object a line,
- *   {"at":"2024-05-14T08:00:00.115245Z","table":"t","error":"…","row":{…}}
- * `row` as wb_batch_ndjson writes it. Fields may be added, never renamed. */
+ * A file of dead rows, for a person or a replay: a line each, as rows/dead_line.h has it. */
 #ifndef WB_DEAD_LETTER_H
 #define WB_DEAD_LETTER_H
 

@@ -105,8 +105,8 @@ int wb_keeper_init(wb_keeper *keeper, wb_outbox *outbox, const wb_batcher_option
         .on_error = options->spool_on_error,
         .memory_bytes = options->spool_memory_bytes,
     };
-    int code = wb_spool_new(&spool, "batcher", name, options->schema, options->coalesce != NULL,
-                            &outbox->spool, err);
+    int code = wb_spool_new(&spool, "batcher", name, options->table, options->schema,
+                            options->coalesce != NULL, &outbox->spool, err);
     if (code != WB_OK) {
         wb_outbox_fini(outbox);
         return code;

@@ -18,8 +18,6 @@
 #include "base/crc32c.h"
 #include "base/env.h"
 #include "base/err.h"
-#include "rows/row.h"
-#include "rows/schema_text.h"
 #include "spool/disk.h"
 #include "spool/files.h"
 #include "spool/left.h"
@@ -111,25 +109,6 @@ static void copy_aside(const struct adoption *adoption, const char *path,
         reading->claimed, bad, code == WB_OK ? "" : ", which failed: ", err.text);
 }
 
-/* Up to the first row that is no tuple of its schema. False: there is no schema. */
-static bool believe(wb_spool_reading *reading, wb_err *err)
-{
-    size_t bytes;
-    wb_schema *schema;
-    wb_spooled_row row;
-    const uint8_t *text = wb_spool_segment_schema(reading, &bytes);
-    if (reading->count == 0)
-        return true;
-    if (wb_schema_of_text(text, bytes, &schema, err) != WB_OK)
-        return false;
-    for (uint32_t i = 0; i < reading->count; i++)
-        if (wb_spool_segment_row(reading, i, &row) &&
-            !wb_tuple_is_sound(schema, row.tuple, row.bytes))
-            reading->count = i;
-    wb_schema_unref(schema);
-    return true;
-}
-
 static bool has_waiting(const wb_spool_reading *reading)
 {
     wb_spooled_row row;
@@ -193,7 +172,7 @@ static void look_at(const struct adoption *adoption, const char *path, uint8_t *
         return;
     }
     if (wb_spool_segment_read(bytes, size, gaps, &reading, &err) != WB_OK ||
-        !believe(&reading, &err)) {
+        !wb_spool_segment_believe(&reading, &err)) {
         put_aside(adoption, path, err.text);
         return;
     }

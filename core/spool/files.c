@@ -14,7 +14,7 @@
 
 size_t wb_spool_usual_room(const wb_spool *spool)
 {
-    size_t taken = WB_SPOOL_ENTRIES_AT + sizeof(wb_spool_entry) + spool->schema_bytes;
+    size_t taken = WB_SPOOL_ENTRIES_AT + sizeof(wb_spool_entry) + spool->head_bytes;
     return taken < WB_SPOOL_SEGMENT_BYTES / 2 ? WB_SPOOL_SEGMENT_BYTES - taken
                                               : WB_SPOOL_SEGMENT_BYTES / 2;
 }
@@ -51,8 +51,8 @@ int wb_spool_make(wb_spool *spool, uint64_t serial, size_t room, wb_spool_file *
         .room = room,
         .replaces = spool->replaces,
         .synced = wb_spool_outlives_machine(spool),
-        .schema = spool->schema,
-        .schema_bytes = spool->schema_bytes,
+        .head = spool->head,
+        .head_bytes = spool->head_bytes,
     };
     int code = file != NULL && path != NULL ? wb_spool_segment_make(&plan, &file->segment, err)
                                             : wb_fail(err, WB_MEMORY, "spool: out of memory");

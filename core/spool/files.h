@@ -60,8 +60,8 @@ struct wb_spool_name { /* a table's, in the open segment */
 typedef struct wb_spool {
     wb_spool_options options; /* its path is from the root, and owned */
     char *kind, *name;
-    uint8_t *schema;
-    size_t schema_bytes;
+    uint8_t *head; /* the first entry of each segment: the object's table, and its schema's text */
+    size_t head_bytes;
     bool replaces;
     wb_folder folder; /* its path is NULL before it is open */
     wb_monitor monitor;

@@ -218,6 +218,21 @@ static bool is_owned_by(int fd, const char *kind, const char *name, char owner[2
     return false;
 }
 
+bool wb_folder_owner(const char *path, char kind[32], char name[224], bool *held)
+{
+    char file[600], text[512] = "";
+    snprintf(file, sizeof file, "%s/owner", path);
+    int fd = open(file, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0)
+        return false;
+    *held = !lock(fd);
+    bool read_it = pread(fd, text, sizeof text - 1, 0) > 0;
+    close(fd);
+    kind[0] = name[0] = '\0';
+    sscanf(text, "writebehind spool 1\nkind %31s\nname %223[^\n]", kind, name);
+    return read_it;
+}
+
 /* A folder whose owner died before it could say who it is. */
 static void remove_abandoned(const char *path)
 {

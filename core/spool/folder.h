@@ -40,6 +40,8 @@ typedef struct wb_found_folder {
 /* Looks at the next folder of the root whose lock is free, from *at on, which is 0 at first and counts folders. */
 int wb_folder_find(const char *root, const wb_folder *own, const char *kind, const char *name,
                    size_t *at, wb_found_folder *out);
+/* Whose a folder is, and whether a living process has it. False: it is none of a spool. */
+bool wb_folder_owner(const char *path, char kind[32], char name[224], bool *held);
 /* Those that an earlier owner had taken over, and did not end with: *at as above. */
 bool wb_folder_inner(const wb_folder *own, size_t *at, char path[512]);
 

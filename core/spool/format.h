@@ -8,7 +8,8 @@
  *   4096         entries, upwards
  *   ... size     the entries' bytes, downwards: those of an entry end where those of the one before begin
  *
- * All numbers are of the machine's own byte order and size, which `magic` shows. Entry 0 is the schema (rows/schema_text.h).
+ * All numbers are of the machine's own byte order and size, which `magic` shows. Entry 0 is the object's own table, with a NUL
+ * behind it, and the schema (rows/schema_text.h).
  * An entry with `adds` is a row; one without is a text, as a table's name, or, where it has no bytes, says that the next
  * row replaces one more.
  *

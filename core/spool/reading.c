@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "base/crc32c.h"
+#include "rows/row.h"
+#include "rows/schema_text.h"
 #include "spool/disk.h"
 #include "spool/segment.h"
 
@@ -38,7 +40,8 @@ static bool makes_sense(const wb_spool_reading *segment, uint32_t number)
     const wb_spool_entry *entry = entry_at(segment, number);
     size_t bytes = bytes_of(segment, number);
     if (entry->adds == 0)
-        return number == 0 || bytes == 0 || segment->bytes[entry->begin + bytes - 1] == '\0';
+        return (number > 0 && bytes == 0) ||
+               (bytes > 0 && segment->bytes[entry->begin + bytes - 1] == '\0');
     if (entry->table == 0 || entry->table == WB_SPOOL_NOT_ROUTED)
         return bytes >= sizeof(uint16_t);
     return bytes >= sizeof(uint16_t) && entry->table < number &&
@@ -126,10 +129,16 @@ bool wb_spool_segment_is_blank(const uint8_t *bytes, size_t size)
 
 /* ---- entries ---- */
 
+const char *wb_spool_segment_table(const wb_spool_reading *segment)
+{
+    return segment->count > 0 ? (const char *)segment->bytes + entry_at(segment, 0)->begin : "";
+}
+
 const uint8_t *wb_spool_segment_schema(const wb_spool_reading *segment, size_t *bytes)
 {
-    *bytes = segment->count > 0 ? bytes_of(segment, 0) : 0;
-    return segment->bytes + (segment->count > 0 ? entry_at(segment, 0)->begin : 0);
+    const char *table = wb_spool_segment_table(segment);
+    *bytes = segment->count > 0 ? bytes_of(segment, 0) - strlen(table) - 1 : 0;
+    return (const uint8_t *)table + strlen(table) + 1;
 }
 
 bool wb_spool_segment_row(const wb_spool_reading *segment, uint32_t number, wb_spooled_row *out)
@@ -159,4 +168,22 @@ uint64_t wb_spool_segment_replaces(const wb_spool_reading *segment, uint32_t num
 {
     const wb_spool_entry *entry = entry_at(segment, number);
     return entry->adds == 0 ? entry->replaces : 0;
+}
+
+bool wb_spool_segment_believe(wb_spool_reading *segment, wb_err *err)
+{
+    size_t bytes;
+    wb_schema *schema;
+    wb_spooled_row row;
+    const uint8_t *text = wb_spool_segment_schema(segment, &bytes);
+    if (segment->count == 0)
+        return true;
+    if (wb_schema_of_text(text, bytes, &schema, err) != WB_OK)
+        return false;
+    for (uint32_t i = 0; i < segment->count; i++)
+        if (wb_spool_segment_row(segment, i, &row) &&
+            !wb_tuple_is_sound(schema, row.tuple, row.bytes))
+            segment->count = i;
+    wb_schema_unref(schema);
+    return true;
 }

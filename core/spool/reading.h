@@ -38,12 +38,16 @@ typedef struct wb_spooled_row {
  * read, and are 0, so that only proofs are believed. */
 int wb_spool_segment_read(const uint8_t *bytes, size_t size, bool gaps, wb_spool_reading *out,
                           wb_err *err);
+/* The object's own table. Both are "" of one without an entry. */
+const char *wb_spool_segment_table(const wb_spool_reading *segment);
 /* The schema's text. */
 const uint8_t *wb_spool_segment_schema(const wb_spool_reading *segment, size_t *bytes);
 /* Entry `number`, below `count`. False: it is no row. */
 bool wb_spool_segment_row(const wb_spool_reading *segment, uint32_t number, wb_spooled_row *out);
 /* What it replaces besides, where it is no row; 0: nothing. */
 uint64_t wb_spool_segment_replaces(const wb_spool_reading *segment, uint32_t number);
+/* What is believed ends before the first row that is no tuple of its schema. False: it has none. */
+bool wb_spool_segment_believe(wb_spool_reading *segment, wb_err *err);
 /* Was it never used? All is 0, as a file that was only made. */
 bool wb_spool_segment_is_blank(const uint8_t *bytes, size_t size);
 

@@ -32,7 +32,7 @@ static void put_header(wb_spool_segment *segment, const wb_spool_segment_plan *p
 
 int wb_spool_segment_make(const wb_spool_segment_plan *plan, wb_spool_segment *out, wb_err *err)
 {
-    size_t need = WB_SPOOL_ENTRIES_AT + sizeof(wb_spool_entry) + plan->schema_bytes + plan->room;
+    size_t need = WB_SPOOL_ENTRIES_AT + sizeof(wb_spool_entry) + plan->head_bytes + plan->room;
     size_t size = (need + PAGE - 1) / PAGE * PAGE;
     wb_spool_segment segment = {.serial = plan->serial,
                                 .size = (uint32_t)size,
@@ -47,7 +47,7 @@ int wb_spool_segment_make(const wb_spool_segment_plan *plan, wb_spool_segment *o
     }
     segment.proving.floor = segment.proving.pair_floor = (uint32_t)size;
     put_header(&segment, plan);
-    wb_spool_segment_put(&segment, &(wb_spool_entry){0}, plan->schema, plan->schema_bytes);
+    wb_spool_segment_put(&segment, &(wb_spool_entry){0}, plan->head, plan->head_bytes);
     wb_spool_segment_publish(&segment);
     *out = segment;
     return WB_OK;

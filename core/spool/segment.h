@@ -30,11 +30,11 @@ typedef struct wb_spool_segment_plan {
     uint64_t serial;
     size_t room; /* for entries and their bytes, at least */
     bool replaces, synced;
-    const uint8_t *schema; /* its text */
-    size_t schema_bytes;
+    const uint8_t *head; /* its first entry */
+    size_t head_bytes;
 } wb_spool_segment_plan;
 
-/* A new file with the schema in it. WB_STORE, WB_MEMORY. */
+/* A new file with its first entry in it. WB_STORE, WB_MEMORY. */
 int wb_spool_segment_make(const wb_spool_segment_plan *plan, wb_spool_segment *out, wb_err *err);
 void wb_spool_segment_fini(wb_spool_segment *segment); /* leaves the file */
 

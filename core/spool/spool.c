@@ -20,20 +20,28 @@ enum { MOST_ENTRIES = 3 }; /* of a row: its table's name, a second row that it r
 /* ---- making and ending ---- */
 
 static bool fill(wb_spool *spool, const wb_spool_options *options, const char *kind,
-                 const char *name, const wb_schema *schema)
+                 const char *name, const char *table, const wb_schema *schema)
 {
+    size_t bytes;
+    uint8_t *text = wb_schema_text(schema, &bytes);
+    wb_buffer head = WB_BUFFER_EMPTY;
+    wb_buffer_put(&head, table, strlen(table) + 1);
+    if (text != NULL)
+        wb_buffer_put(&head, text, bytes);
     spool->options = *options;
     spool->options.path = wb_path_absolute(options->path);
     spool->kind = wb_strdup(kind);
     spool->name = wb_strdup(name);
-    spool->schema = wb_schema_text(schema, &spool->schema_bytes);
+    spool->head = (uint8_t *)wb_buffer_take(&head, &spool->head_bytes);
     spool->slots = wb_alloc_zeroed(WB_SPOOL_SLOTS * sizeof *spool->slots);
+    wb_free(text);
     return spool->options.path != NULL && spool->kind != NULL && spool->name != NULL &&
-           spool->schema != NULL && spool->slots != NULL;
+           spool->head != NULL && text != NULL && spool->slots != NULL;
 }
 
 int wb_spool_new(const wb_spool_options *options, const char *kind, const char *name,
-                 const wb_schema *schema, bool replaces, wb_spool **out, wb_err *err)
+                 const char *table, const wb_schema *schema, bool replaces, wb_spool **out,
+                 wb_err *err)
 {
     int code = wb_root_check(options->path, options->durability == WB_DURABLE_MACHINE, err);
     if (code != WB_OK)
@@ -44,7 +52,7 @@ int wb_spool_new(const wb_spool_options *options, const char *kind, const char *
     wb_monitor_init(&spool->monitor);
     spool->replaces = replaces;
     spool->folder.lock = -1;
-    if (!fill(spool, options, kind, name, schema)) {
+    if (!fill(spool, options, kind, name, table, schema)) {
         wb_spool_free(spool);
         return wb_fail(err, WB_MEMORY, "spool: out of memory");
     }
@@ -75,7 +83,7 @@ void wb_spool_free(wb_spool *spool)
     wb_free((void *)spool->options.path);
     wb_free(spool->kind);
     wb_free(spool->name);
-    wb_free(spool->schema);
+    wb_free(spool->head);
     wb_free(spool->slots);
     wb_free(spool->names);
     wb_free(spool);

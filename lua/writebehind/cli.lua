@@ -168,6 +168,19 @@ local function add_simulate(parser)
     command:flag("-q --quiet", "No progress.")
 end
 
+local function add_spool(parser)
+    local command = parser:command("spool", "Look into a spool, and deliver what processes left there.")
+    command:argument("what", "ls: what there is. check: what is damaged. export: the rows that wait, for replay. "
+        .. "drain: store what nobody has.")
+        :choices { "ls", "check", "export", "drain" }
+    command:argument("path", "The spool's path.")
+    add_store(command)
+    add_option(command, "--name", "NAME", "Only of the batcher of that name.")
+    command:option("--dedupe", "Of drain: as the batcher has it, but for its generated column.")
+        :choices { "none", "ledger" }
+    add_option(command, "--give-up", "S", "Seconds after which drain leaves the rest.", seconds, "300")
+end
+
 local function new_parser()
     local parser = argparse("writebehind", "Rows are added one by one and written in batches.")
     parser:flag("--version", "Print the version and exit."):action(function()
@@ -178,6 +191,7 @@ local function new_parser()
     add_load(parser)
     add_replay(parser)
     add_simulate(parser)
+    add_spool(parser)
     return parser
 end
 
@@ -199,7 +213,7 @@ function cli.parse(argv)
         return nil, args, parser:get_usage()
     end
     args.store = args.store or os.getenv "WRITEBEHIND_STORE"
-    if not args.store then
+    if not args.store and (not args.what or args.what == "drain") then
         return nil, "missing option '--store' (or WRITEBEHIND_STORE in the environment)", parser:get_usage()
     end
     args.map = merge_maps(args.map or {})

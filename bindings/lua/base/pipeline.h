@@ -165,7 +165,8 @@ int lwb_batcher_add_read_as(lua_State *L);
 void lwb_raw_reader(lua_State *L);  /* sets a reader's functions in the table at the top */
 void lwb_raw_many(lua_State *L);    /* sets a function for lists of rows in the table at the top */
 void lwb_raw_policy(lua_State *L);  /* sets a policy's functions in the table at the top */
-void lwb_raw_running(lua_State *L); /* sets purge and configure there */
+void lwb_raw_running(lua_State *L); /* sets purge, configure and sync there */
+void lwb_raw_spool(lua_State *L);   /* sets what looks into spools there */
 int lwb_batcher_room(lua_State *L);
 void lwb_push_options(lua_State *L); /* core.options: see options.c */
 void lwb_push_choices(lua_State *L); /* core.choices */

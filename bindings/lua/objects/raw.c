@@ -157,6 +157,7 @@ void lwb_raw(lua_State *L)
     lwb_raw_many(L);
     lwb_raw_reader(L);
     lwb_raw_running(L);
+    lwb_raw_spool(L);
     lwb_raw_origins(L);
     lwb_raw_records(L);
 }

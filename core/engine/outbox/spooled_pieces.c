@@ -73,8 +73,11 @@ static wb_spooled_piece *piece_of(wb_replay *replay, wb_spooled_piece **pieces,
 }
 
 bool wb_replay_put(wb_replay *replay, wb_spooled_piece **pieces, uint32_t slot,
-                   const wb_spooled_row *row)
+                   const wb_spooled_row *spooled)
 {
+    wb_spooled_row own = *spooled, *row = &own;
+    if (own.table == NULL && own.routed)
+        own.table = replay->table;
     wb_spooled_piece *at = piece_of(replay, pieces, row);
     if (at == NULL || !wb_batch_reserve(at->batch, row->bytes))
         return false;
@@ -98,10 +101,14 @@ bool wb_replay_put(wb_replay *replay, wb_spooled_piece **pieces, uint32_t slot,
 bool wb_replay_schema(wb_replay *replay, const wb_spool_reading *reading, wb_err *err)
 {
     size_t bytes;
-    const uint8_t *text = wb_spool_segment_schema(reading, &bytes);
     const wb_spool *spool = replay->outbox->spool;
+    size_t table_bytes = strlen(replay->outbox->table) + 1;
+    const char *table = wb_spool_segment_table(reading);
+    const uint8_t *text = wb_spool_segment_schema(reading, &bytes);
+    replay->table = strcmp(table, replay->outbox->table) == 0 ? NULL : table;
     replay->schema = NULL;
-    if (bytes == spool->schema_bytes && memcmp(text, spool->schema, bytes) == 0)
+    if (bytes == spool->head_bytes - table_bytes &&
+        memcmp(text, spool->head + table_bytes, bytes) == 0)
         replay->schema = wb_schema_ref(replay->outbox->schema);
     else
         (void)wb_schema_of_text(text, bytes, &replay->schema, err);

@@ -18,6 +18,7 @@ typedef struct wb_spooled_piece {
 typedef struct wb_replay {
     wb_outbox *outbox;
     wb_schema *schema; /* of the segment */
+    const char *table; /* the own one of who wrote it, where that is another; else NULL */
     int64_t unix_skew;
     wb_spooled_piece *fresh; /* of one segment */
     wb_spooled_piece *keyed; /* of writes that are not whole yet */
@@ -26,11 +27,12 @@ typedef struct wb_replay {
 
 /* All zero before the first time. */
 void wb_replay_begin(wb_replay *replay, wb_outbox *outbox);
-/* The schema of the rows that come: the outbox's own, where it is the same. False: no memory, or it is damaged. */
+/* The rows that come are of this segment, which outlives their putting. Its schema is the outbox's own, where it is the
+ * same. False: no memory, or it is damaged. */
 bool wb_replay_schema(wb_replay *replay, const wb_spool_reading *reading, wb_err *err);
 /* Puts a row of the segment in that slot into the piece that it belongs to. False: no memory. */
 bool wb_replay_put(wb_replay *replay, wb_spooled_piece **pieces, uint32_t slot,
-                   const wb_spooled_row *row);
+                   const wb_spooled_row *spooled);
 void wb_replay_free_pieces(wb_spooled_piece **pieces);
 
 #endif
