@@ -8,7 +8,7 @@
 #include "engine/batcher.h"
 #include "engine/burial.h"
 #include "engine/exit.h"
-#include "engine/keeper.h"
+#include "engine/spooling.h"
 #include "engine/lifecycle.h"
 #include "engine/nginx.h"
 #include "engine/options.h"
@@ -23,7 +23,7 @@ struct wb_batcher {
     wb_pipeline pipeline;
     wb_outbox outbox;
     wb_burial burial;
-    wb_keeper keeper; /* of the spool */
+    wb_batcher_spooling spooling;
 };
 
 static const wb_pipeline_class class;
@@ -86,9 +86,12 @@ static int begin(wb_batcher *batcher, const wb_batcher_options *options, wb_err 
         return code;
     code = wb_outbox_init(&batcher->outbox, options, &batcher->pipeline.env,
                           &batcher->pipeline.target, batcher->pipeline.threaded, err);
-    if (code == WB_OK && options->spool_path != NULL)
-        code = wb_keeper_init(&batcher->keeper, &batcher->outbox, options,
-                              batcher->pipeline.name.text, err);
+    if (code == WB_OK) {
+        code = wb_spooling_of_batcher(&batcher->spooling, &batcher->outbox, options,
+                                      batcher->pipeline.name.text, err);
+        if (code != WB_OK)
+            wb_outbox_fini(&batcher->outbox);
+    }
     if (code != WB_OK)
         wb_pipeline_fini(&batcher->pipeline);
     batcher->outbox.options.name = batcher->pipeline.name.text;
@@ -195,12 +198,12 @@ static void leave(wb_pipeline *pipeline)
 
 static int begin_use(wb_pipeline *pipeline, wb_err *err)
 {
-    return wb_keeper_begin(&((wb_batcher *)pipeline)->keeper, err);
+    return wb_keeper_begin(&((wb_batcher *)pipeline)->spooling.keeper, err);
 }
 
 static void halt(wb_pipeline *pipeline)
 {
-    wb_keeper_stop(&((wb_batcher *)pipeline)->keeper);
+    wb_keeper_stop(&((wb_batcher *)pipeline)->spooling.keeper);
 }
 
 static const char *place(wb_pipeline *pipeline)
@@ -209,19 +212,18 @@ static const char *place(wb_pipeline *pipeline)
     return batcher->outbox.spool != NULL ? wb_spool_path(batcher->outbox.spool) : NULL;
 }
 
-wb_keeper *wb_batcher_keeper(wb_batcher *batcher)
+wb_batcher_spooling *wb_batcher_spooling_of(wb_batcher *batcher)
 {
-    return &batcher->keeper;
+    return &batcher->spooling;
 }
 
 static void free_all(wb_pipeline *pipeline)
 {
     wb_batcher *batcher = (wb_batcher *)pipeline;
     wb_burial_end(&batcher->burial);
-    wb_keeper_stop(&batcher->keeper);
-    wb_keeper_fini(&batcher->keeper);
+    wb_keeper_stop(&batcher->spooling.keeper);
     wb_outbox_fini(&batcher->outbox);
-    wb_spool_free(batcher->outbox.spool);
+    wb_spooling_fini(&batcher->spooling);
     wb_pipeline_fini(&batcher->pipeline);
     wb_free(batcher->burial.path);
     wb_free(batcher);
@@ -329,7 +331,7 @@ wb_batch *wb_batcher_take(wb_batcher *batcher)
 {
     if (!wb_pipeline_may_take(&batcher->pipeline))
         return NULL;
-    wb_keeper_stand_in(&batcher->keeper);
+    wb_keeper_stand_in(&batcher->spooling.keeper);
     wb_batch *batch = wb_outbox_take(&batcher->outbox);
     if (batch != NULL)
         wb_pipeline_ref(&batcher->pipeline); /* until it is completed */

@@ -8,34 +8,36 @@
 #include <pthread.h>
 
 #include "base/err.h"
-#include "engine/outbox/replay.h"
+#include "engine/backlog.h"
+#include "spool/spool.h"
 
+/* What its object does with what it finds, in the keeper's thread. */
+typedef struct wb_keeper_class {
+    void (*adopt)(void *owner);  /* what other processes left */
+    bool (*replay)(void *owner); /* some of what is parked; false: not now. NULL: nothing ever is */
+} wb_keeper_class;
+
+/* All zero: there is no spool, and nothing is done. */
 typedef struct wb_keeper {
-    wb_outbox *outbox;
+    wb_spool *spool;
+    wb_backlog *backlog;
+    const wb_keeper_class *class;
+    void *owner;
     pthread_t thread;
     bool clocked; /* its time stands still */
     bool runs;
     atomic_bool stops;
-    wb_replay replay;
     int64_t look_us; /* when to look for what others left */
 } wb_keeper;
 
-/* All zero: there is no spool, and nothing is done. */
-
-/* Makes the outbox's spool; the outbox ends where this fails: WB_MISUSE, WB_MEMORY. */
-int wb_keeper_init(wb_keeper *keeper, wb_outbox *outbox, const wb_batcher_options *options,
-                   const char *name, wb_err *err);
-/* Opens it, at the object's first use in its process, and starts the thread, but where a clock stands still. WB_STORE with
- * the system's reason. */
+/* Opens the spool, at the object's first use in its process, and starts the thread, but where a clock stands still.
+ * WB_STORE with the system's reason. */
 int wb_keeper_begin(wb_keeper *keeper, wb_err *err);
 /* Ends the thread, which may begin again: then what is settled is no longer on the disk. Idempotent. */
 void wb_keeper_stop(wb_keeper *keeper);
-void wb_keeper_fini(wb_keeper *keeper); /* stopped */
 /* Does what the thread does, where there is none. */
 void wb_keeper_stand_in(wb_keeper *keeper);
-/* See wb_batcher_sync. */
-int wb_keeper_sync(wb_keeper *keeper, int64_t deadline_us, wb_err *err);
-/* A batcher's, for the core. */
-wb_keeper *wb_batcher_keeper(wb_batcher *batcher);
+/* See wb_batcher_sync. `unspooled`: so many of what is pending are in memory alone. */
+int wb_keeper_sync(wb_keeper *keeper, uint64_t unspooled, int64_t deadline_us, wb_err *err);
 
 #endif

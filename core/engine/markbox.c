@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/calendar.h"
+#include "spool/tend.h"
 
 static const wb_backlog_class class;
 
@@ -68,14 +69,30 @@ static int put_locked(wb_markbox *markbox, const wb_key *key, int64_t unix_us, w
     else if (unix_us < WB_TIME_MIN_US || unix_us > WB_TIME_MAX_US)
         return wb_fail(err, WB_INVALID, "the time is not within the years 1 to 9999");
     bool full = false;
+    if (!wb_id_spool_reserve(&markbox->ids, err))
+        return WB_STORE;
     if (wb_markset_add(markbox->set, key, unix_us, 1, markbox->max_ids, &full) < 0) {
         if (!full)
             return wb_fail(err, WB_MEMORY, "out of memory for an id");
         return wb_fail(err, WB_FULL, "full: %zu ids are pending (max_pending_ids)",
                        wb_markset_count(markbox->set));
     }
+    wb_id_spool_put(&markbox->ids, key, unix_us, wb_markset_was_us(markbox->set));
     accept_mark(markbox);
     return WB_OK;
+}
+
+void wb_markbox_put_adopted(wb_markbox *markbox, const wb_key *key, int64_t unix_us)
+{
+    bool full;
+    wb_monitor_lock(&markbox->backlog.monitor);
+    (void)wb_id_spool_reserve(&markbox->ids, NULL);
+    if (wb_markset_add(markbox->set, key, unix_us, 1, SIZE_MAX, &full) >= 0) {
+        wb_id_spool_put(&markbox->ids, key, unix_us, wb_markset_was_us(markbox->set));
+        accept_mark(markbox);
+        markbox->backlog.metrics.adopted++;
+    }
+    wb_monitor_unlock(&markbox->backlog.monitor);
 }
 
 int wb_markbox_put(wb_markbox *markbox, const wb_key *key, int64_t unix_us, bool *due, wb_err *err)
@@ -132,6 +149,7 @@ static void begin_round(wb_markbox *markbox)
         .reason = markbox->reason,
         .oldest = markbox->oldest,
     };
+    wb_id_spool_round(&markbox->ids);
 }
 
 /* Gives the lock away while it sorts. False: there is no memory, and the marks stay where they are. */
@@ -223,6 +241,8 @@ static void measure(wb_backlog *backlog)
     const wb_markbox *markbox = (const wb_markbox *)backlog;
     backlog->metrics.pending_rows = wb_markset_count(markbox->set) +
                                     wb_markset_count(markbox->round_set) + markbox->round.ids.count;
+    if (markbox->ids.spool != NULL)
+        backlog->metrics.spool_bytes = wb_spool_bytes(markbox->ids.spool);
     backlog->metrics.pending_bytes = bytes_in(markbox->set) + markbox->round.bytes;
 }
 

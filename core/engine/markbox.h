@@ -11,6 +11,7 @@
 #define WB_MARKBOX_H
 
 #include "engine/backlog.h"
+#include "engine/id_spool.h"
 #include "stores/store.h"
 
 /* A chunk that was taken. */
@@ -51,6 +52,7 @@ typedef struct wb_markbox {
     uint64_t oldest; /* the earliest seal that the set's marks belong to */
     uint64_t chunks_again; /* in a row that had marks to be marked again */
     wb_round round;
+    wb_id_spool ids;
 } wb_markbox;
 
 /* The caller's memory; `log` outlives it. WB_MEMORY leaves nothing behind. */
@@ -61,6 +63,8 @@ void wb_markbox_fini(wb_markbox *markbox); /* with nothing taken */
 /* Unlocked. See wb_tracker_*. */
 int wb_markbox_put(wb_markbox *markbox, const wb_key *key, int64_t unix_us, bool *due, wb_err *err);
 void wb_markbox_refused(wb_markbox *markbox); /* counts an id that was no key */
+/* A mark that another process had accepted. */
+void wb_markbox_put_adopted(wb_markbox *markbox, const wb_key *key, int64_t unix_us);
 wb_chunk *wb_markbox_take(wb_markbox *markbox);
 /* Frees the chunk. err: NULL where its ids are settled, but those that are to be marked again: they wait with the set
  * for the next round, and hold nothing up. */

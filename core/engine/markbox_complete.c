@@ -29,6 +29,7 @@ static wb_marked end_round_if_done(wb_markbox *markbox)
     wb_marked ids = round->ids;
     if (round->chunks_out > 0 || round->next < ids.count)
         return (wb_marked){0};
+    wb_id_spool_settled(&markbox->ids);
     *round = (wb_round){0};
     return ids;
 }
@@ -52,8 +53,11 @@ static void breathe(wb_markbox *markbox)
 static bool merge(wb_markbox *markbox, const wb_mark *mark)
 {
     bool full;
-    return wb_markset_add(markbox->set, &mark->key, mark->time_us, mark->count, SIZE_MAX, &full) >=
-           0;
+    (void)wb_id_spool_reserve(&markbox->ids, NULL);
+    if (wb_markset_add(markbox->set, &mark->key, mark->time_us, mark->count, SIZE_MAX, &full) < 0)
+        return false;
+    wb_id_spool_put(&markbox->ids, &mark->key, mark->time_us, wb_markset_was_us(markbox->set));
+    return true;
 }
 
 /* Marks go back into the set, those that are `chosen` (NULL: all); what there is no memory for is dead. They are of a

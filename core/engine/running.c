@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * What is done to a batcher while it runs: other options, dropping what waits, how much room there is. The outbox has the
  * lock, and the options as they are. A call on what an ancestor used fails with WB_FORK. */
-#include "engine/keeper.h"
+#include "engine/spooling.h"
 #include "engine/options.h"
 #include "engine/outbox/outbox.h"
 #include "engine/pipeline.h"
@@ -77,5 +77,6 @@ int wb_batcher_room(wb_batcher *batcher, uint64_t *rows, uint64_t *bytes, wb_err
 int wb_batcher_sync(wb_batcher *batcher, int64_t deadline_us, wb_err *err)
 {
     int code = wb_pipeline_enter(wb_batcher_pipeline(batcher), err);
-    return code == WB_OK ? wb_keeper_sync(wb_batcher_keeper(batcher), deadline_us, err) : code;
+    return code == WB_OK ? wb_spooling_sync(wb_batcher_spooling_of(batcher), deadline_us, err)
+                         : code;
 }

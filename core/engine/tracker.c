@@ -7,12 +7,14 @@
 #include "base/err.h"
 #include "engine/exit.h"
 #include "engine/lifecycle.h"
-#include "engine/markbox.h"
+#include "engine/nginx.h"
 #include "engine/options.h"
+#include "engine/spooling.h"
 
 struct wb_tracker {
     wb_pipeline pipeline;
     wb_markbox markbox;
+    wb_keeper keeper; /* of the spool */
 };
 
 static const wb_pipeline_class class;
@@ -52,7 +54,7 @@ int wb_tracker_new(const wb_tracker_options *options, wb_tracker **out, wb_err *
     int code = wb_tracker_options_check(options, err);
     if (code != WB_OK)
         return code;
-    wb_tracker *tracker = wb_alloc(sizeof *tracker);
+    wb_tracker *tracker = wb_alloc_zeroed(sizeof *tracker);
     if (tracker == NULL)
         return wb_fail(err, WB_MEMORY, "tracker: out of memory");
     wb_pipeline_options pipeline = pipeline_options(options);
@@ -66,6 +68,14 @@ int wb_tracker_new(const wb_tracker_options *options, wb_tracker **out, wb_err *
     if (code != WB_OK) {
         wb_pipeline_fini(&tracker->pipeline);
         wb_free(tracker);
+        return code;
+    }
+    code = wb_spooling_of_tracker(&tracker->keeper, &tracker->markbox, options,
+                                  tracker->pipeline.name.text, err);
+    if (code == WB_OK && tracker->keeper.spool != NULL && !wb_nginx_is_no_worker())
+        code = wb_pipeline_start(&tracker->pipeline, err); /* as a batcher's */
+    if (code != WB_OK) {
+        wb_pipeline_detach(&tracker->pipeline);
         return code;
     }
     *out = tracker;
@@ -104,15 +114,51 @@ static bool deliver_one(wb_pipeline *pipeline, const wb_cancel *cancel)
     return true;
 }
 
+static int begin_use(wb_pipeline *pipeline, wb_err *err)
+{
+    return wb_keeper_begin(&((wb_tracker *)pipeline)->keeper, err);
+}
+
+static void halt(wb_pipeline *pipeline)
+{
+    wb_keeper_stop(&((wb_tracker *)pipeline)->keeper);
+}
+
+static const char *place(wb_pipeline *pipeline)
+{
+    const wb_spool *spool = ((const wb_tracker *)pipeline)->markbox.ids.spool;
+    return spool != NULL ? wb_spool_path(spool) : NULL;
+}
+
+int wb_tracker_sync(wb_tracker *tracker, int64_t deadline_us, wb_err *err)
+{
+    int code = wb_pipeline_enter(&tracker->pipeline, err);
+    if (code != WB_OK)
+        return code;
+    wb_monitor_lock(&tracker->markbox.backlog.monitor);
+    bool lacks = tracker->markbox.ids.lacks && tracker->markbox.backlog.metrics.pending > 0;
+    wb_monitor_unlock(&tracker->markbox.backlog.monitor);
+    return wb_keeper_sync(&tracker->keeper, lacks, deadline_us, err);
+}
+
 static void free_all(wb_pipeline *pipeline)
 {
     wb_tracker *tracker = (wb_tracker *)pipeline;
+    wb_keeper_stop(&tracker->keeper);
     wb_markbox_fini(&tracker->markbox);
+    wb_spool_free(tracker->markbox.ids.spool);
+    wb_schema_unref(tracker->markbox.ids.schema);
     wb_pipeline_fini(&tracker->pipeline);
     wb_free(tracker);
 }
 
-static const wb_pipeline_class class = {.deliver_one = deliver_one, .free = free_all};
+static const wb_pipeline_class class = {
+    .deliver_one = deliver_one,
+    .begin = begin_use,
+    .halt = halt,
+    .place = place,
+    .free = free_all,
+};
 
 /* ---- the owner's side ---- */
 
@@ -157,6 +203,7 @@ wb_marks *wb_tracker_take(wb_tracker *tracker)
 {
     if (!wb_pipeline_may_take(&tracker->pipeline))
         return NULL;
+    wb_keeper_stand_in(&tracker->keeper);
     wb_chunk *chunk = wb_markbox_take(&tracker->markbox);
     if (chunk == NULL)
         return NULL;

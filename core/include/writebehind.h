@@ -13,6 +13,7 @@
 #define WRITEBEHIND_H
 
 #include "writebehind/reader.h"
+#include "writebehind/spool.h"
 #include "writebehind/stores.h"
 #include "writebehind/upsert.h"
 #include "writebehind/values.h"
@@ -192,11 +193,6 @@ enum wb_overflow {
  * column; one row for each write in the table writebehind_ledger, in the rows' own transaction. */
 enum wb_dedupe { WB_DEDUPE_NONE, WB_DEDUPE_COLUMN, WB_DEDUPE_LEDGER };
 
-/* What a spool outlives: the process, whatever kills it; or the machine too, but for what was accepted since the last sync. */
-enum wb_durability { WB_DURABLE_PROCESS, WB_DURABLE_MACHINE };
-/* Where the spool can't take a row: it is in memory alone, or refused. */
-enum wb_spool_error { WB_SPOOL_MEMORY, WB_SPOOL_REJECT };
-
 /* A module that decides, made by a worker of a binding. Counted. */
 typedef struct wb_policy wb_policy;
 
@@ -353,6 +349,10 @@ typedef struct wb_tracker_options {
     int64_t close_timeout_us;
     bool log_events, flush_events; /* as for a batcher */
     uint64_t events;
+    const char *spool_path; /* as for a batcher; what comes back of an id may be a second older */
+    int64_t spool_sync_us;
+    uint64_t spool_max_bytes;
+    int32_t spool_durability, spool_on_error;
 } wb_tracker_options;
 
 typedef struct wb_tracker wb_tracker;
@@ -373,6 +373,8 @@ WB_API void wb_marks_again(wb_marks *marks, size_t index);
 
 WB_API void wb_tracker_options_init(wb_tracker_options *options); /* the defaults */
 WB_API int wb_tracker_new(const wb_tracker_options *options, wb_tracker **out, wb_err *err);
+/* As wb_batcher_sync. */
+WB_API int wb_tracker_sync(wb_tracker *tracker, int64_t deadline_us, wb_err *err);
 WB_API wb_pipeline *wb_tracker_pipeline(wb_tracker *tracker);
 /* Marks an id as used at unix_us, within the years 1 to 9999; WB_NEVER: now. The id is a value of the key's type; of a text
  * 1,024 bytes at most. WB_INVALID names what is wrong with either; else as wb_batcher_add. */

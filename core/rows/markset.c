@@ -12,6 +12,7 @@
 #include "rows/segments.h"
 
 struct wb_markset {
+    int64_t was_us;
     wb_segments segments;
     bool of_texts;
     size_t count; /* of all marks */
@@ -158,6 +159,7 @@ static __attribute__((noinline)) int add_text(wb_markset *set, wb_mark mark, siz
     key->text.sort = (uint32_t)(wb_hash_text(&set->hash, key->text.at, key->text.bytes) >> 32);
     uint64_t hash = hash_of(set, key);
     wb_mark *slot = find_text(set, hash, key);
+    set->was_us = slot->count == 0 ? INT64_MIN : slot->time_us;
     if (slot->count == 0)
         return put(set, hash, &mark, limit, full);
     merge(slot, mark.time_us, mark.count);
@@ -171,10 +173,16 @@ int wb_markset_add(wb_markset *set, const wb_key *key, int64_t time_us, uint64_t
         return add_text(set, (wb_mark){*key, time_us, count}, limit, full);
     uint64_t hash = wb_hash_16(&set->hash, 0, key->id);
     wb_mark *slot = find_id(set, hash, key->id);
+    set->was_us = slot->count == 0 ? INT64_MIN : slot->time_us;
     if (slot->count == 0)
         return put(set, hash, &(wb_mark){*key, time_us, count}, limit, full);
     merge(slot, time_us, count);
     return 0;
+}
+
+int64_t wb_markset_was_us(const wb_markset *set)
+{
+    return set->was_us;
 }
 
 /* ---- draining ---- */

@@ -28,6 +28,8 @@ size_t wb_markset_text_bytes(const wb_markset *set);
  * there, -1 where it failed: with *full the set holds `limit` keys and this is a new one, else there is no memory. */
 int wb_markset_add(wb_markset *set, const wb_key *key, int64_t time_us, uint64_t count,
                    size_t limit, bool *full);
+/* The time that the key of the last add had before it; INT64_MIN: it was new. */
+int64_t wb_markset_was_us(const wb_markset *set);
 /* Takes all marks out, and gives the set's memory back: that takes its time, so not under a lock that an add waits for.
  * False: there is no memory, and the set keeps all. */
 bool wb_markset_drain(wb_markset *set, wb_marked *out);

@@ -106,6 +106,12 @@ void wb_spool_dismiss(wb_spool *spool, wb_spool_file *file)
     spool->bytes -= file->segment.size;
 }
 
+void wb_spool_fill_up(wb_spool_file *file)
+{
+    file->full = true;
+    file->emptied = file->settled == file->rows;
+}
+
 static void count_rows(wb_spool_file *file, const wb_spool_reading *reading)
 {
     wb_spooled_row row;

@@ -63,6 +63,7 @@ typedef struct wb_spool {
     uint8_t *head; /* the first entry of each segment: the object's table, and its schema's text */
     size_t head_bytes;
     bool replaces;
+    bool eager;       /* the next segment is always ready */
     wb_folder folder; /* its path is NULL before it is open */
     wb_monitor monitor;
 
@@ -101,6 +102,8 @@ static inline bool wb_spool_outlives_machine(const wb_spool *spool)
 bool wb_spool_has_room(wb_spool *spool, size_t bytes, wb_err *err);
 /* Gives the file a slot and puts it behind all others. False: there are too many. */
 bool wb_spool_admit(wb_spool *spool, wb_spool_file *file, wb_err *err);
+/* Nothing more is put into it. */
+void wb_spool_fill_up(wb_spool_file *file);
 /* Takes it out again. */
 void wb_spool_dismiss(wb_spool *spool, wb_spool_file *file);
 

@@ -109,3 +109,29 @@ int wb_spool_cover(wb_spool *spool, const wb_batch *batch, wb_err *err)
         code = sync_keys(spool, batch, err);
     return code;
 }
+
+/* ---- whole segments ---- */
+
+/* Locked. A segment that is to go need not be marked: whoever found it would do again what is done. */
+static void retire(wb_spool *spool, wb_spool_file *file)
+{
+    file->settled = file->rows;
+    file->emptied = true;
+    wb_monitor_wake_by(&spool->monitor, WB_NOW);
+}
+
+void wb_spool_retire_file(wb_spool *spool, wb_spool_file *file)
+{
+    wb_monitor_lock(&spool->monitor);
+    retire(spool, file);
+    wb_monitor_unlock(&spool->monitor);
+}
+
+void wb_spool_retire(wb_spool *spool, uint64_t serial)
+{
+    wb_monitor_lock(&spool->monitor);
+    for (wb_spool_file *file = spool->first; file != NULL; file = file->next)
+        if (file->segment.serial <= serial && file->full)
+            retire(spool, file);
+    wb_monitor_unlock(&spool->monitor);
+}

@@ -21,4 +21,8 @@ int wb_spool_cover(wb_spool *spool, const wb_batch *batch, wb_err *err);
 /* Rows of those that are left in the batch, from `first` on, are settled. */
 void wb_spool_settle(wb_spool *spool, const wb_batch *batch, size_t first, size_t rows);
 
+/* All rows of a segment are settled, to which nothing is put; and of all of them up to that serial. */
+void wb_spool_retire_file(wb_spool *spool, wb_spool_file *file);
+void wb_spool_retire(wb_spool *spool, uint64_t serial);
+
 #endif

@@ -128,13 +128,6 @@ static wb_spool_file *next_file(wb_spool *spool, size_t room, wb_err *err)
     return file;
 }
 
-/* Nothing more is put into it. */
-static void fill_up(wb_spool_file *file)
-{
-    file->full = true;
-    file->emptied = file->settled == file->rows;
-}
-
 static int rotate(wb_spool *spool, size_t room, wb_err *err)
 {
     wb_err own = {0};
@@ -148,9 +141,9 @@ static int rotate(wb_spool *spool, size_t room, wb_err *err)
     }
     if (file != NULL) {
         if (spool->current != NULL)
-            fill_up(spool->current);
+            wb_spool_fill_up(spool->current);
         spool->current = file;
-        spool->low = file->segment.size / 2;
+        spool->low = spool->eager ? file->segment.size : file->segment.size / 2;
     }
     wb_monitor_wake_by(&spool->monitor, WB_NOW);
     wb_monitor_unlock(&spool->monitor);
@@ -249,4 +242,18 @@ void wb_spool_publish(wb_spool *spool, const wb_spool_row *row)
     wb_monitor_wake_by(&spool->monitor,
                        low ? WB_NOW : wb_after_us(wb_now_us(), spool->options.sync_us));
     wb_monitor_unlock(&spool->monitor);
+}
+
+/* Where the next one is not ready, it is made when a row comes. */
+uint64_t wb_spool_cut(wb_spool *spool)
+{
+    uint64_t serial = 0;
+    wb_monitor_lock(&spool->monitor);
+    if (spool->current != NULL) {
+        serial = spool->current->segment.serial;
+        wb_spool_fill_up(spool->current);
+    }
+    spool->current = NULL;
+    wb_monitor_unlock(&spool->monitor);
+    return serial;
 }

@@ -48,4 +48,7 @@ int wb_spool_reserve(wb_spool *spool, size_t bytes, const char *table, uint32_t 
 uint32_t wb_spool_put(wb_spool *spool, const wb_spool_row *row, uint8_t **at);
 void wb_spool_publish(wb_spool *spool, const wb_spool_row *row);
 
+/* What is put from now on is in other segments. Answers the last serial so far. */
+uint64_t wb_spool_cut(wb_spool *spool);
+
 #endif

@@ -181,6 +181,25 @@ int64_t wb_spool_tend(wb_spool *spool)
     return WB_NEVER;
 }
 
+void wb_spool_leave(wb_spool *spool)
+{
+    wb_monitor_lock(&spool->monitor);
+    wb_spool_file *spare = spool->spare;
+    if (spool->current != NULL)
+        wb_spool_fill_up(spool->current);
+    spool->current = NULL;
+    spool->spare = NULL;
+    spool->wants_spare = false;
+    if (spare != NULL)
+        spool->bytes -= spare->segment.size;
+    wb_monitor_unlock(&spool->monitor);
+    if (spare != NULL)
+        wb_spool_file_end(spare);
+    (void)wb_spool_tend(spool);
+    if (spool->files == 0 && spool->folder.path != NULL)
+        wb_folder_fini(&spool->folder);
+}
+
 void wb_spool_wait(wb_spool *spool, int64_t until_us)
 {
     wb_monitor_lock(&spool->monitor);

@@ -8,6 +8,8 @@
 /* Makes a segment ready, proves and syncs what is new, removes what is empty. Answers how long it may wait with the next
  * time, if nothing wakes it: WB_NEVER. */
 int64_t wb_spool_tend(wb_spool *spool);
+/* Nothing more is put: what is settled goes, and the folder where no row waits in it. */
+void wb_spool_leave(wb_spool *spool);
 /* Sleeps, at most so long, until there is something to tend. */
 void wb_spool_wait(wb_spool *spool, int64_t until_us);
 void wb_spool_wake(wb_spool *spool);

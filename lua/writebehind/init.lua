@@ -116,7 +116,7 @@ end
 local NATIVE = { write = write_native, touch = write_native }
 
 require("writebehind.forms.intake").set(core.raw.methods "batcher")
-require("writebehind.forms.running").set(core.raw.methods "batcher")
+require("writebehind.forms.running").set(core.raw.methods "batcher", core.raw.methods "tracker")
 
 local make_form = {}
 

@@ -81,9 +81,10 @@ local function listed(noun)
 end
 
 local BATCHER, TABLES, DEFAULTS, LIVE = listed "batcher"
-local RETRY, SPOOL = TABLES.retry, TABLES.spool
-SPOOL.path = name_text
-local TRACKER = listed "tracker"
+local RETRY = TABLES.retry
+local TRACKER, TRACKER_TABLES = listed "tracker"
+local SPOOL = { batcher = TABLES.spool, tracker = TRACKER_TABLES.spool }
+SPOOL.batcher.path, SPOOL.tracker.path = name_text, name_text
 
 -- ---- retry: the same of both ----
 
@@ -106,7 +107,7 @@ end
 
 local SHARED = {
     table = name_text, name = name_text, retry = of_type "table", on_flush = of_type "function",
-    log = of_type "function", clock = of_kind "clock", inline = of_type "boolean",
+    log = of_type "function", clock = of_kind "clock", inline = of_type "boolean", spool = of_type "table",
 }
 
 local function add_checkers(to, ...)
@@ -148,7 +149,7 @@ local OVERFLOW, DEDUPE = core.choices.overflow, core.choices.dedupe
 
 add_checkers(BATCHER, {
     store = store_with "write", schema = of_kind "schema", dedupe = name_text, dead_letter = path_or_function,
-    upsert = of_type "table", coalesce = of_type "table", spool = of_type "table",
+    upsert = of_type "table", coalesce = of_type "table",
     policy = table_or_worker,
 })
 
@@ -200,9 +201,9 @@ local function flatten_upsert(flat)
 end
 
 -- The choices by their numbers.
-local function flatten_spool(flat)
+local function flatten_spool(noun, flat)
     local spool = flat.spool
-    local message = spool and check.all('batcher: option "spool"', spool, SPOOL, { "path" })
+    local message = spool and check.all(noun .. ': option "spool"', spool, SPOOL[noun], { "path" })
     if message or not spool then
         return message
     end
@@ -241,7 +242,7 @@ end
 function options.batcher(given)
     local flat, message = flatten("batcher", given, BATCHER, { "store", "schema", "table" })
     message = message or flatten_dedupe(flat) or flatten_upsert(flat) or flatten_policy(flat)
-        or flatten_spool(flat)
+        or flatten_spool("batcher", flat)
     if message then
         return nil, message
     end
@@ -302,6 +303,7 @@ function options.tracker(given)
     if not message and flat.insert and not is_database(given.store) then
         message = 'tracker: option "insert": a scripted store makes its rows itself'
     end
+    message = message or flat and flatten_spool("tracker", flat)
     if message then
         return nil, message
     end

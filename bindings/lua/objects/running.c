@@ -38,13 +38,16 @@ static int raw_purge(lua_State *L)
     return 1;
 }
 
-/* sync(batcher, seconds or nil) → true; or nil, message, code: "timeout", "store" */
+/* sync(batcher or tracker, seconds or nil) → true; or nil, message, code: "timeout", "store" */
 static int raw_sync(lua_State *L)
 {
     wb_err err;
-    lwb_pipeline *pipeline = lwb_batcher_check(L);
+    lwb_pipeline *pipeline = lwb_pipeline_check(L, 1);
     int64_t deadline_us = lwb_check_deadline(L, 2, pipeline->close_timeout_us);
-    return lwb_result(L, wb_batcher_sync(pipeline->core, deadline_us, &err), &err);
+    bool rows = lwb_test(L, 1, &lwb_batcher_kind) != NULL;
+    int code = rows ? wb_batcher_sync(pipeline->core, deadline_us, &err)
+                    : wb_tracker_sync(pipeline->core, deadline_us, &err);
+    return lwb_result(L, code, &err);
 }
 
 /* configure(batcher, options): those in the flat table; nil, message, code where the core refuses them. */

@@ -21,6 +21,7 @@ static void read_options(lua_State *L, wb_tracker_options *options)
     options->name = lwb_field_text_or(L, 1, "name", NULL);
     options->key = lwb_field_text_or(L, 1, "key", options->key);
     options->key_type = type_field(L, "key_type", options->key_type);
+    options->spool_path = lwb_field_text_or(L, 1, "spool.path", NULL);
     options->column = lwb_field_text_or(L, 1, "column", options->column);
     options->column_type = type_field(L, "column_type", options->column_type);
     options->clock = lwb_clock_field(L, 1);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Looking into spools, also those that a living process has: nothing is changed. */
+ * What a spool is worth; and looking into spools, also those that a living process has, which changes nothing. */
 #ifndef WRITEBEHIND_SPOOL_H
 #define WRITEBEHIND_SPOOL_H
 
@@ -8,6 +8,11 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+/* What a spool outlives: the process, whatever kills it; or the machine too, but for what was accepted since the last sync. */
+enum wb_durability { WB_DURABLE_PROCESS, WB_DURABLE_MACHINE };
+/* Where the spool can't take a row: it is in memory alone, or refused. */
+enum wb_spool_error { WB_SPOOL_MEMORY, WB_SPOOL_REJECT };
 
 /* One segment, or a file that was put aside as damaged. */
 typedef struct wb_spool_summary {

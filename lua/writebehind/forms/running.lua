@@ -42,19 +42,10 @@ local function configure(self, changes)
     return ok, text, code
 end
 
--- Waits until all that was accepted outlives what spool.durability says.
-local function sync(self, timeout)
-    hooks.options_of(self, "batcher", "sync")
-    local ok, message, code = raw.sync(self, timeout)
-    if code == "misuse" then
-        error("batcher:sync: the batcher has no spool", 2)
-    end
-    return ok, message, code
-end
-
--- Puts them among the methods of all batchers.
-function running.set(methods)
-    methods.purge, methods.configure, methods.sync = purge, configure, sync
+-- Puts them among the methods of all batchers, and sync among those of all trackers.
+function running.set(methods, of_trackers)
+    methods.purge, methods.configure, methods.sync = purge, configure, raw.sync
+    of_trackers.sync = raw.sync
 end
 
 return running
