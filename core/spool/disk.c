@@ -18,6 +18,7 @@ enum { PAGE = 4096, PRIVATE_FILE = S_IRUSR | S_IWUSR, PRIVATE_FOLDER = S_IRWXU }
 
 static atomic_size_t fails_after;
 void (*wb_disk_synced)(const char *path);
+void (*wb_disk_called)(void);
 uint8_t wb_disk_starts;
 
 void wb_disk_fail_after(size_t n)
@@ -29,6 +30,8 @@ void wb_disk_fail_after(size_t n)
 static bool fails(void)
 {
     size_t n = atomic_load_explicit(&fails_after, memory_order_relaxed);
+    if (wb_disk_called != NULL)
+        wb_disk_called();
     if (n == 0)
         return false;
     if (n > 1)

@@ -39,6 +39,7 @@ void wb_disk_boot(uint8_t out[16]);
 void wb_disk_fail_after(size_t n);
 /* Called with the path of a file, or a folder, that was synced; NULL: nobody is. */
 extern void (*wb_disk_synced)(const char *path);
-extern uint8_t wb_disk_starts; /* how often a test has started the machine anew */
+extern void (*wb_disk_called)(void); /* before each call; NULL: nobody is told */
+extern uint8_t wb_disk_starts;       /* how often a test has started the machine anew */
 
 #endif

@@ -10,13 +10,15 @@
 #include "base/err.h"
 #include "spool/disk.h"
 
+size_t wb_spool_segment_bytes = 4 << 20;
+
 /* ---- making and ending ---- */
 
 size_t wb_spool_usual_room(const wb_spool *spool)
 {
     size_t taken = WB_SPOOL_ENTRIES_AT + sizeof(wb_spool_entry) + spool->head_bytes;
-    return taken < WB_SPOOL_SEGMENT_BYTES / 2 ? WB_SPOOL_SEGMENT_BYTES - taken
-                                              : WB_SPOOL_SEGMENT_BYTES / 2;
+    return taken < wb_spool_segment_bytes / 2 ? wb_spool_segment_bytes - taken
+                                              : wb_spool_segment_bytes / 2;
 }
 
 void wb_spool_file_free(wb_spool_file *file)

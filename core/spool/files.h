@@ -47,10 +47,11 @@ static inline uint32_t wb_spool_entry_of(uint32_t number)
 }
 
 enum {
-    WB_SPOOL_SEGMENT_BYTES = 4 << 20,
     WB_SPOOL_SLOTS = 1 << (32 - WB_SPOOL_ENTRY_BITS),
     WB_SPOOL_MAPS = 16, /* segments that stay mapped, besides those that somebody needs */
 };
+
+extern size_t wb_spool_segment_bytes; /* of a usual segment: 4 MiB; a test takes less */
 
 struct wb_spool_name { /* a table's, in the open segment */
     uint64_t serial;
