@@ -135,7 +135,8 @@ int wb_spool_enter(wb_spool *spool, const char *path, const wb_spool_reading *re
                                        .serial = header->serial,
                                        .size = reading->size,
                                        .count = reading->count};
-    file->full = file->proven = true;
+    file->full = true;
+    file->proven = !reading->same_boot; /* by what it was read by */
     file->doubtful = !reading->same_boot && !reading->synced;
     file->pins = 1;
     count_rows(file, reading);
@@ -146,13 +147,16 @@ int wb_spool_enter(wb_spool *spool, const char *path, const wb_spool_reading *re
     wb_monitor_lock(&spool->monitor);
     if (code == WB_OK && !wb_spool_admit(spool, file, err))
         code = WB_STORE;
-    if (code == WB_OK)
+    if (code == WB_OK) {
         spool->bytes += reading->size;
+        wb_spool_segment_prove_anew(&file->segment);
+    }
     wb_monitor_unlock(&spool->monitor);
     if (code != WB_OK) {
         wb_spool_file_free(file);
         return code;
     }
+    atomic_store(&spool->unproven, true);
     *out = file;
     return WB_OK;
 }

@@ -97,3 +97,16 @@ bool wb_spool_segment_prove(wb_spool_segment *segment)
     proving->side ^= 1;
     return true;
 }
+
+void wb_spool_segment_prove_anew(wb_spool_segment *segment)
+{
+    const struct wb_spool_proof *proofs = header_of(segment)->proofs;
+    unsigned best = 0;
+    for (unsigned i = 1; i < WB_SPOOL_PROOFS; i++)
+        if (proofs[i].count > proofs[best].count)
+            best = i;
+    segment->proving = (struct wb_proving){.floor = segment->size,
+                                           .pair_floor = segment->size,
+                                           .pair = best / 2,
+                                           .side = (best & 1) ^ 1};
+}

@@ -61,6 +61,9 @@ static inline uint32_t wb_spool_segment_published(const wb_spool_segment *segmen
 /* Writes a proof of what is published. False: there is nothing new. One thread at a time. */
 bool wb_spool_segment_prove(wb_spool_segment *segment);
 
+/* One that another process wrote is proven anew, from its first entry on; the proof that it has stands until then. */
+void wb_spool_segment_prove_anew(wb_spool_segment *segment);
+
 static inline wb_spool_entry *wb_spool_segment_entry(const wb_spool_segment *segment,
                                                      uint32_t number)
 {
