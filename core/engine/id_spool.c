@@ -48,7 +48,7 @@ void wb_id_spool_put(wb_id_spool *ids, const wb_key *key, int64_t time_us, int64
         return;
     }
     (void)wb_spool_put(ids->spool, &row, &at);
-    wb_spool_publish(ids->spool, &row);
+    wb_spool_publish(ids->spool);
 }
 
 void wb_id_spool_round(wb_id_spool *ids)

@@ -45,7 +45,7 @@ static int start(wb_keeper *keeper, wb_err *err)
     pthread_sigmask(SIG_SETMASK, &all, &before);
     int error = pthread_create(&keeper->thread, NULL, run, keeper);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    keeper->runs = error == 0;
+    keeper->runs = keeper->spool->tended = error == 0;
     if (error == 0)
         return WB_OK;
     return wb_fail_store(err, WB_RETRY, "can't start the spool's thread: %s", strerror(error));
@@ -72,7 +72,7 @@ void wb_keeper_stop(wb_keeper *keeper)
         atomic_store(&keeper->stops, true);
         wb_spool_wake(keeper->spool);
         pthread_join(keeper->thread, NULL);
-        keeper->runs = false;
+        keeper->runs = keeper->spool->tended = false;
     }
     wb_monitor_lock(&keeper->backlog->monitor);
     bool drained = wb_backlog_drained(keeper->backlog);
@@ -99,7 +99,6 @@ int wb_keeper_sync(wb_keeper *keeper, uint64_t unspooled, int64_t deadline_us, w
             "sync: up to %llu of what is pending are in memory alone, as the spool had no "
             "room for them",
             (unsigned long long)unspooled);
-    return wb_spool_outlives_machine(keeper->spool)
-               ? wb_spool_sync(keeper->spool, keeper->runs, deadline_us, err)
-               : WB_OK; /* since they were accepted */
+    return wb_spool_outlives_machine(keeper->spool) ? wb_spool_sync(keeper->spool, deadline_us, err)
+                                                    : WB_OK; /* since they were accepted */
 }

@@ -30,7 +30,7 @@ void wb_spool_file_free(wb_spool_file *file)
 
 void wb_spool_file_end(wb_spool_file *file)
 {
-    if (file->settled == file->rows)
+    if (file->settled == file->rows && (!file->replaces || file->resolved == file->segment.count))
         (void)wb_disk_remove(file->segment.path, NULL);
     wb_spool_file_free(file);
 }
@@ -65,6 +65,8 @@ int wb_spool_make(wb_spool *spool, uint64_t serial, size_t room, wb_spool_file *
         wb_spool_file_free(file);
         return code;
     }
+    file->replaces = spool->replaces;
+    file->resolved = 1; /* the schema */
     *out = file;
     return WB_OK;
 }

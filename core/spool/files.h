@@ -30,6 +30,9 @@ typedef struct wb_spool_file {
     bool full;             /* nothing more is put into it: the spool's lock */
     bool proven, unsynced; /* all of it is proven; some of it could not be synced: the keeper's */
     bool emptied;          /* the spool's lock */
+    bool replaces;         /* its rows may replace others, and stay until these are settled */
+    uint32_t resolved;     /* entries of which that is so: the keeper's */
+    bool marked;           /* by that, since it was synced: the keeper's */
     atomic_bool keyed;     /* keys are not on the disk */
     bool doubtful;         /* its rows may have been written without a key on the disk */
     uint32_t parked;       /* rows that are in no memory: its object's lock, as all that follows */
@@ -86,6 +89,7 @@ typedef struct wb_spool {
     bool troubled;
     wb_err trouble;
     uint64_t sync_wanted, sync_done, sync_failed;
+    bool tended; /* there is a keeper */
 
     /* the keeper */
     unsigned looks; /* at the root */

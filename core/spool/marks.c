@@ -45,6 +45,14 @@ void wb_spool_settle_row(wb_spool_marks *marks, uint32_t number)
         wb_spool_lose(marks->spool, marks->spool->slots[wb_spool_slot(number)]);
 }
 
+bool wb_spool_settle_ref(wb_spool_marks *marks, const wb_spool_file *file, uint32_t entry)
+{
+    wb_spool_entry *at = entry_of(marks, file->slot << WB_SPOOL_ENTRY_BITS | entry);
+    if (at != NULL)
+        marks->settled += wb_entry_settle(at);
+    return at != NULL;
+}
+
 void wb_spool_settle(wb_spool *spool, const wb_batch *batch, size_t first, size_t rows)
 {
     wb_spool_marks marks = {.spool = spool};

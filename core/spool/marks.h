@@ -15,6 +15,8 @@ typedef struct wb_spool_marks {
     wb_err *err;
 } wb_spool_marks;
 void wb_spool_settle_row(wb_spool_marks *marks, uint32_t number);
+/* The same of an entry of a file, where it can be marked; else marks->code says why not. */
+bool wb_spool_settle_ref(wb_spool_marks *marks, const wb_spool_file *file, uint32_t entry);
 void wb_spool_marks_end(wb_spool_marks *marks);
 /* The rows that are left in the batch go out with its id. WB_STORE: they are not marked, and must not. */
 int wb_spool_cover(wb_spool *spool, const wb_batch *batch, wb_err *err);

@@ -13,7 +13,6 @@
 #include "base/err.h"
 #include "base/path.h"
 #include "rows/schema_text.h"
-#include "spool/marks.h"
 
 enum { MOST_ENTRIES = 3 }; /* of a row: its table's name, a second row that it replaces, itself */
 
@@ -142,6 +141,7 @@ static int rotate(wb_spool *spool, size_t room, wb_err *err)
     if (file != NULL) {
         if (spool->current != NULL)
             wb_spool_fill_up(spool->current);
+        atomic_store(&spool->unproven, true);
         spool->current = file;
         spool->low = spool->eager ? file->segment.size : file->segment.size / 2;
     }
@@ -219,17 +219,11 @@ uint32_t wb_spool_put(wb_spool *spool, const wb_spool_row *row, uint8_t **at)
     return file->slot << WB_SPOOL_ENTRY_BITS | place;
 }
 
-void wb_spool_publish(wb_spool *spool, const wb_spool_row *row)
+void wb_spool_publish(wb_spool *spool)
 {
     wb_spool_file *file = spool->current;
     file->rows++;
     wb_spool_segment_publish(&file->segment);
-    if (row->replaces[0] != 0) {
-        wb_spool_marks marks = {.spool = spool};
-        for (int i = 0; i < 2; i++)
-            wb_spool_settle_row(&marks, row->replaces[i]);
-        wb_spool_marks_end(&marks);
-    }
     bool low = file->segment.floor < spool->low;
     if (!low && atomic_load_explicit(&spool->unproven, memory_order_relaxed))
         return;

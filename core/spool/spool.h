@@ -46,7 +46,7 @@ int wb_spool_reserve(wb_spool *spool, size_t bytes, const char *table, uint32_t 
 /* Puts the row that room was made for, and answers its number; *at is where it lies, to be changed until it is
  * published. */
 uint32_t wb_spool_put(wb_spool *spool, const wb_spool_row *row, uint8_t **at);
-void wb_spool_publish(wb_spool *spool, const wb_spool_row *row);
+void wb_spool_publish(wb_spool *spool);
 
 /* What is put from now on is in other segments. Answers the last serial so far. */
 uint64_t wb_spool_cut(wb_spool *spool);

@@ -8,6 +8,7 @@
 #include "base/env.h"
 #include "base/err.h"
 #include "spool/disk.h"
+#include "spool/marks.h"
 
 #define AGAIN_US INT64_C(1000000)
 
@@ -17,7 +18,7 @@ static wb_spool_file *take_emptied(wb_spool *spool)
 {
     wb_monitor_lock(&spool->monitor);
     wb_spool_file *file = spool->first;
-    while (file != NULL && !(file->emptied && file->pins == 0))
+    while (file != NULL && !(file->emptied && file->pins == 0 && (!file->replaces || file->proven)))
         file = file->next;
     if (file != NULL)
         wb_spool_dismiss(spool, file);
@@ -25,10 +26,36 @@ static wb_spool_file *take_emptied(wb_spool *spool)
     return file;
 }
 
+static int sync_file(wb_spool *spool, wb_spool_file *file, wb_err *err)
+{
+    int code = wb_spool_pin(spool, file, err);
+    if (code != WB_OK)
+        return code;
+    code = wb_disk_sync(file->segment.path, file->segment.map, file->segment.size, err);
+    wb_spool_unpin(spool, file, 0);
+    return code;
+}
+
+/* What says that a row is part of another one must not be lost after the other one is removed. */
+static bool sync_marks(wb_spool *spool)
+{
+    bool done = true;
+    for (wb_spool_file *file =
+             spool->replaces && wb_spool_outlives_machine(spool) ? wb_spool_first(spool) : NULL;
+         file != NULL; file = wb_spool_next(spool, file)) {
+        bool synced = !file->marked || sync_file(spool, file, NULL) == WB_OK;
+        file->marked = file->marked && !synced;
+        done = done && synced;
+    }
+    return done;
+}
+
 /* A file that can't be removed is removed by who adopts the folder: all its rows are settled. */
 static void remove_emptied(wb_spool *spool)
 {
     wb_spool_file *file;
+    if (!sync_marks(spool))
+        return;
     while ((file = take_emptied(spool)) != NULL) {
         (void)wb_disk_remove(file->segment.path, NULL);
         wb_spool_file_free(file);
@@ -117,6 +144,36 @@ static wb_spool_file *next_unproven(wb_spool *spool, const wb_spool_file *after,
     return file;
 }
 
+/* The file of that serial; NULL: it is gone. */
+static wb_spool_file *file_of(wb_spool *spool, uint64_t serial)
+{
+    wb_monitor_lock(&spool->monitor);
+    wb_spool_file *file = spool->last;
+    while (file != NULL && file->segment.serial != serial)
+        file = file->before;
+    wb_monitor_unlock(&spool->monitor);
+    return file;
+}
+
+/* Rows that are part of proven ones are settled: not before, as both could be lost then. Those that can't be marked now are
+ * marked the next time; until then the file of the others stays. */
+static int settle_replaced(wb_spool *spool, wb_spool_file *file, wb_err *err)
+{
+    wb_spool_marks marks = {.spool = spool, .err = err};
+    uint32_t proven = file->segment.proving.count;
+    for (; file->replaces && file->resolved < proven && marks.code == WB_OK; file->resolved++) {
+        uint64_t ref = wb_spool_segment_entry(&file->segment, file->resolved)->replaces;
+        wb_spool_file *other = ref != 0 ? file_of(spool, ref >> WB_SPOOL_ENTRY_BITS) : NULL;
+        if (other == NULL)
+            continue;
+        if (!wb_spool_settle_ref(&marks, other, ref & (WB_SPOOL_MOST_ENTRIES - 1)))
+            break;
+        other->marked = true;
+    }
+    wb_spool_marks_end(&marks);
+    return marks.code;
+}
+
 static int prove_file(wb_spool *spool, wb_spool_file *file, bool full, wb_err *err)
 {
     int code = WB_OK;
@@ -125,6 +182,8 @@ static int prove_file(wb_spool *spool, wb_spool_file *file, bool full, wb_err *e
         code = wb_disk_sync(file->segment.path, file->segment.map, file->segment.size, err);
         file->unsynced = code != WB_OK;
     }
+    if (code == WB_OK)
+        code = settle_replaced(spool, file, err);
     file->proven = full && code == WB_OK;
     return code;
 }
@@ -223,9 +282,10 @@ void wb_spool_wake(wb_spool *spool)
     wb_monitor_unlock(&spool->monitor);
 }
 
-int wb_spool_sync(wb_spool *spool, bool tended, int64_t deadline_us, wb_err *err)
+int wb_spool_sync(wb_spool *spool, int64_t deadline_us, wb_err *err)
 {
     wb_monitor_lock(&spool->monitor);
+    bool tended = spool->tended;
     uint64_t wanted = ++spool->sync_wanted;
     wb_monitor_wake_by(&spool->monitor, WB_NOW);
     wb_monitor_unlock(&spool->monitor);

@@ -13,8 +13,8 @@ void wb_spool_leave(wb_spool *spool);
 /* Sleeps, at most so long, until there is something to tend. */
 void wb_spool_wait(wb_spool *spool, int64_t until_us);
 void wb_spool_wake(wb_spool *spool);
-/* Waits until what was put has the spool's durability. `tended`: there is a keeper. WB_TIMEOUT, WB_STORE. */
-int wb_spool_sync(wb_spool *spool, bool tended, int64_t deadline_us, wb_err *err);
+/* Waits until what was put has the spool's durability. Where there is no keeper it tends. WB_TIMEOUT, WB_STORE. */
+int wb_spool_sync(wb_spool *spool, int64_t deadline_us, wb_err *err);
 /* What keeps it from taking rows, if anything does. */
 bool wb_spool_trouble(wb_spool *spool, wb_err *err);
 uint64_t wb_spool_bytes(wb_spool *spool); /* of its files */

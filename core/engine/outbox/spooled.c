@@ -8,6 +8,8 @@
 #include "spool/marks.h"
 #include "spool/tend.h"
 
+#define SYNC_US INT64_C(10000000)
+
 /* ---- a row that comes ---- */
 
 static const char *table_of(const wb_outbox *outbox, uint32_t route)
@@ -39,7 +41,7 @@ uint32_t wb_outbox_spool_tuple(wb_outbox *outbox, const wb_spool_row *row)
     uint32_t number = wb_spool_put(outbox->spool, row, &at);
     if (row->parked)
         wb_row_generate(outbox->schema, &outbox->ids, row->unix_us, at);
-    wb_spool_publish(outbox->spool, row);
+    wb_spool_publish(outbox->spool);
     return number;
 }
 
@@ -114,9 +116,18 @@ bool wb_outbox_parked_before(const wb_outbox *outbox, uint64_t ticket)
 
 /* ---- a batch ---- */
 
+/* Where rows replace others, a write of those that the disk could lose would leave the others to be written again. */
+static int prove_rows(wb_spool *spool, wb_err *err)
+{
+    bool needed = spool->replaces && wb_spool_outlives_machine(spool);
+    return needed ? wb_spool_sync(spool, wb_after_us(wb_now_us(), SYNC_US), err) : WB_OK;
+}
+
 bool wb_outbox_spool_cover(wb_outbox *outbox, const wb_batch *batch, wb_err *err)
 {
-    return outbox->spool == NULL || wb_spool_cover(outbox->spool, batch, err) == WB_OK;
+    wb_spool *spool = outbox->spool;
+    return spool == NULL ||
+           (prove_rows(spool, err) == WB_OK && wb_spool_cover(spool, batch, err) == WB_OK);
 }
 
 void wb_outbox_spool_ended(wb_outbox *outbox, const wb_batch *batch, const wb_ending *ending)
