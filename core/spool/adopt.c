@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT
  * See adopt.h. Each step may be the last of this process: the next one that adopts finds what is left of them.
- *   1. The folder moves into this one, whole: a write that had rows of several segments has one heir.
+ *   1. The folder moves into this one, whole: a write that had rows of several segments has one heir, which lets none of its
+ *      rows go out before it has all: half of it would be taken for all by its key.
  *   2. Rows that are part of a later one are settled; then the headers say that this was done.
  *   3. Each segment is checked, gets a header of this machine's start, and moves up, under a serial of its own.
- * In 3 the count is written before the boot id, which makes it believed. */
+ * Where a step fails, those behind it wait for the next look. What outlives the machine is synced behind 2, and in 3 before
+ * it moves. In 3 the count is written before the boot id, which makes it believed. */
 #include "spool/adopt.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -20,15 +23,15 @@
 #include "base/err.h"
 #include "spool/disk.h"
 #include "spool/files.h"
-#include "spool/left.h"
-#include "spool/marks.h"
+#include "spool/resolve.h"
 
-enum { TOLD_AFTER = 5 };
+enum { PATH_BYTES = WB_SPOOL_PATH_BYTES, TOLD_AFTER = 5 };
 
 struct adoption {
     wb_spool *spool;
     const wb_adopter *adopter;
     const char *path; /* of the folder that is taken over */
+    bool failed;      /* something is to be done again */
 };
 
 static void say(const struct adoption *adoption, int level, const char *format, ...)
@@ -44,20 +47,69 @@ static void say(const struct adoption *adoption, int level, const char *format, 
     adoption->adopter->say(adoption->adopter->context, level, text);
 }
 
-/* Each segment, by a function of its bytes. */
-static void each_segment(const struct adoption *adoption, const wb_left *left,
-                         void (*look)(const struct adoption *, const char *, uint8_t *, size_t,
-                                      bool))
+static void fail(struct adoption *adoption, const wb_err *err)
 {
-    for (size_t i = 0; i < left->count; i++) {
-        char path[WB_LEFT_PATH_BYTES];
+    adoption->failed = true;
+    say(adoption, WB_ERROR, "%s", err->text);
+}
+
+/* ---- the segments of a folder ---- */
+
+struct serials {
+    uint64_t *of;
+    size_t count;
+};
+
+static int compare_serials(const void *a, const void *b)
+{
+    uint64_t one = *(const uint64_t *)a, other = *(const uint64_t *)b;
+    return (one > other) - (one < other);
+}
+
+static bool read_serial(const char *name, uint64_t *out)
+{
+    char rest[8];
+    return strlen(name) == 20 && sscanf(name, "%16" SCNx64 "%7s", out, rest) == 2 &&
+           strcmp(rest, ".seg") == 0;
+}
+
+/* False: no memory, or the folder can't be read. The caller frees them. */
+static bool list_segments(const char *path, struct serials *out)
+{
+    wb_buffer serials = WB_BUFFER_EMPTY;
+    DIR *folder = opendir(path);
+    const struct dirent *entry;
+    while (folder != NULL && (entry = readdir(folder)) != NULL) {
+        uint64_t serial;
+        if (read_serial(entry->d_name, &serial))
+            wb_buffer_put(&serials, &serial, sizeof serial);
+    }
+    if (folder == NULL)
+        return false;
+    closedir(folder);
+    size_t bytes;
+    out->of = (uint64_t *)wb_buffer_take(&serials, &bytes);
+    out->count = bytes / sizeof(uint64_t);
+    if (out->of != NULL)
+        qsort(out->of, out->count, sizeof *out->of, compare_serials);
+    return out->of != NULL;
+}
+
+/* ---- a segment becomes ours ---- */
+
+/* Each segment, by a function of its bytes. */
+static void each_segment(struct adoption *adoption, const struct serials *serials,
+                         void (*look)(struct adoption *, const char *, uint8_t *, size_t, bool))
+{
+    for (size_t i = 0; i < serials->count; i++) {
+        char path[PATH_BYTES];
         uint8_t *bytes;
         size_t size;
         bool gaps;
         wb_err err;
-        wb_left_path(adoption->path, left->serials[i], path);
+        wb_spool_segment_path(adoption->path, serials->of[i], path);
         if (wb_disk_read(path, UINT32_MAX, &bytes, &size, &gaps, &err) != WB_OK) {
-            say(adoption, WB_ERROR, "%s", err.text);
+            fail(adoption, &err);
             continue;
         }
         look(adoption, path, bytes, size, gaps);
@@ -65,42 +117,34 @@ static void each_segment(const struct adoption *adoption, const wb_left *left,
     }
 }
 
-static int write_header(const char *path, const wb_spool_header *header, wb_err *err)
-{
-    return wb_disk_patch(path, 0, header, offsetof(wb_spool_header, count), err);
-}
-
-/* ---- a segment becomes ours ---- */
-
 static const char *id_of(const char *path)
 {
     return strrchr(path, '/') + 1;
 }
 
-static void bad_path(const struct adoption *adoption, const char *path,
-                     char bad[WB_LEFT_PATH_BYTES])
+static void bad_path(const struct adoption *adoption, const char *path, char bad[PATH_BYTES])
 {
-    snprintf(bad, WB_LEFT_PATH_BYTES, "%s/%s.%.16s.bad", adoption->spool->options.path,
+    snprintf(bad, PATH_BYTES, "%s/%s.%.16s.bad", adoption->spool->options.path,
              id_of(adoption->path), id_of(path));
 }
 
 /* Nothing of it is believed. */
-static void put_aside(const struct adoption *adoption, const char *path, const char *why)
+static void put_aside(struct adoption *adoption, const char *path, const char *why)
 {
-    char bad[WB_LEFT_PATH_BYTES];
+    char bad[PATH_BYTES];
     wb_err err;
     bad_path(adoption, path, bad);
     if (wb_disk_rename(path, bad, &err) == WB_OK)
         say(adoption, WB_ERROR, "spool: %s is no whole segment: %s", bad, why);
     else
-        say(adoption, WB_ERROR, "%s", err.text);
+        fail(adoption, &err);
 }
 
 /* What is not believed is kept for who wants to look at it. */
 static void copy_aside(const struct adoption *adoption, const char *path,
                        const wb_spool_reading *reading)
 {
-    char bad[WB_LEFT_PATH_BYTES];
+    char bad[PATH_BYTES];
     wb_err err = {0};
     bad_path(adoption, path, bad);
     int code = wb_disk_write(bad, reading->bytes, reading->size, &err);
@@ -118,11 +162,11 @@ static bool has_waiting(const wb_spool_reading *reading)
     return false;
 }
 
-static void remove_file(const struct adoption *adoption, const char *path)
+static void remove_file(struct adoption *adoption, const char *path)
 {
     wb_err err;
     if (wb_disk_remove(path, &err) != WB_OK)
-        say(adoption, WB_ERROR, "%s", err.text);
+        fail(adoption, &err);
 }
 
 static int make_ours(const char *path, uint8_t *bytes, uint64_t serial,
@@ -137,10 +181,11 @@ static int make_ours(const char *path, uint8_t *bytes, uint64_t serial,
     header->count = reading->count;
     wb_disk_boot(header->boot);
     header->check = wb_crc32c(0, header, offsetof(wb_spool_header, check));
-    return code == WB_OK ? write_header(path, header, err) : code;
+    return code == WB_OK ? wb_disk_patch(path, 0, header, offsetof(wb_spool_header, count), err)
+                         : code;
 }
 
-static void take(const struct adoption *adoption, const char *path, uint8_t *bytes,
+static void take(struct adoption *adoption, const char *path, uint8_t *bytes,
                  const wb_spool_reading *reading)
 {
     wb_err err = {0};
@@ -153,7 +198,7 @@ static void take(const struct adoption *adoption, const char *path, uint8_t *byt
     if (code == WB_OK)
         code = wb_spool_enter(spool, path, reading, &file, &err);
     if (code != WB_OK) {
-        say(adoption, WB_ERROR, "%s", err.text);
+        fail(adoption, &err);
         if (spool->stuck >= TOLD_AFTER)
             put_aside(adoption, path, err.text);
         return;
@@ -162,7 +207,7 @@ static void take(const struct adoption *adoption, const char *path, uint8_t *byt
     wb_spool_unpin(spool, file, 0);
 }
 
-static void look_at(const struct adoption *adoption, const char *path, uint8_t *bytes, size_t size,
+static void look_at(struct adoption *adoption, const char *path, uint8_t *bytes, size_t size,
                     bool gaps)
 {
     wb_spool_reading reading;
@@ -171,11 +216,15 @@ static void look_at(const struct adoption *adoption, const char *path, uint8_t *
         remove_file(adoption, path);
         return;
     }
-    if (wb_spool_segment_read(bytes, size, gaps, &reading, &err) != WB_OK ||
-        !wb_spool_segment_believe(&reading, &err)) {
+    int code = wb_spool_segment_read(bytes, size, gaps, &reading, &err);
+    if (code == WB_OK)
+        code = wb_spool_segment_believe(&reading, &err);
+    if (code == WB_INVALID)
         put_aside(adoption, path, err.text);
+    else if (code != WB_OK)
+        fail(adoption, &err);
+    if (code != WB_OK)
         return;
-    }
     if (reading.count < reading.claimed || gaps)
         copy_aside(adoption, path, &reading);
     if (has_waiting(&reading))
@@ -186,9 +235,24 @@ static void look_at(const struct adoption *adoption, const char *path, uint8_t *
 
 /* ---- folders ---- */
 
+static void raise_inner(struct adoption *adoption)
+{
+    wb_err err;
+    const wb_folder inner = {.path = (char *)adoption->path};
+    char path[512], to[PATH_BYTES];
+    size_t at = 0;
+    while (wb_folder_inner(&inner, &at, path)) {
+        snprintf(to, sizeof to, "%s/%s", adoption->spool->folder.path, id_of(path));
+        if (wb_disk_rename(path, to, &err) == WB_OK)
+            at = 0;
+        else
+            fail(adoption, &err);
+    }
+}
+
 static void end_folder(const struct adoption *adoption)
 {
-    char owner[WB_LEFT_PATH_BYTES];
+    char owner[PATH_BYTES];
     snprintf(owner, sizeof owner, "%s/owner", adoption->path);
     if (rmdir(adoption->path) != 0) {
         (void)wb_disk_remove(owner, NULL);
@@ -196,81 +260,53 @@ static void end_folder(const struct adoption *adoption)
     }
 }
 
-static void adopt_folder(wb_spool *spool, const wb_adopter *adopter, const char *path)
+/* Is it gone? */
+static bool adopt_folder(wb_spool *spool, const wb_adopter *adopter, const char *path)
 {
     struct adoption adoption = {.spool = spool, .adopter = adopter, .path = path};
-    wb_left left;
-    wb_err err;
-    if (!wb_left_list(path, &left)) {
+    struct serials serials;
+    raise_inner(&adoption);
+    if (!list_segments(path, &serials)) {
         say(&adoption, WB_ERROR, "spool: out of memory for %s", path);
-        return;
+        return false;
     }
-    if (wb_left_resolve(&left, &err) == WB_OK)
-        each_segment(&adoption, &left, look_at);
+    wb_err err;
+    if (wb_spool_resolve(path, serials.of, serials.count, wb_spool_outlives_machine(spool), &err) !=
+        WB_OK)
+        fail(&adoption, &err);
     else
-        say(&adoption, WB_ERROR, "%s", err.text); /* the next look tries again */
-    wb_left_fini(&left);
-    end_folder(&adoption);
+        each_segment(&adoption, &serials, look_at);
+    wb_free(serials.of);
+    if (!adoption.failed)
+        end_folder(&adoption);
+    return !adoption.failed && access(path, F_OK) != 0;
 }
 
-/* What the last owner had taken over, and had not ended with, is beside what it had itself. */
-static bool raise_inner(wb_spool *spool, const char *folder)
+static void adopt_inner(wb_spool *spool, const wb_adopter *adopter)
 {
-    const wb_folder inner = {.path = (char *)folder};
-    char path[512], to[WB_LEFT_PATH_BYTES];
+    char path[512];
     size_t at = 0;
-    bool raised = false;
-    while (wb_folder_inner(&inner, &at, path)) {
-        snprintf(to, sizeof to, "%s/%s", spool->folder.path, id_of(path));
-        if (wb_disk_rename(path, to, NULL) != WB_OK)
-            continue;
-        raised = true;
-        at = 0;
-    }
-    return raised;
+    while (wb_folder_inner(&spool->folder, &at, path))
+        if (adopt_folder(spool, adopter, path))
+            at = 0; /* the others have other numbers now */
+    bool whole = !wb_folder_has_inner(&spool->folder);
+    spool->stuck = whole ? 0 : spool->stuck + 1;
+    if (whole)
+        adopter->whole(adopter->context);
 }
 
-static void raise_all(wb_spool *spool)
+void wb_spool_adopt(wb_spool *spool, const wb_adopter *adopter)
 {
-    char path[512];
-    for (size_t at = 0; wb_folder_inner(&spool->folder, &at, path);)
-        if (raise_inner(spool, path))
-            at = 0;
-}
-
-/* Folders go while they are adopted: one that stays is passed by. */
-static bool adopt_inner(wb_spool *spool, const wb_adopter *adopter)
-{
-    char path[512];
-    size_t stay = 0;
-    for (size_t at = 0; wb_folder_inner(&spool->folder, &at, path); at = stay) {
-        adopt_folder(spool, adopter, path);
-        stay += access(path, F_OK) == 0;
-    }
-    return stay == 0;
-}
-
-static void find_folders(wb_spool *spool, const struct adoption *adoption)
-{
+    const struct adoption adoption = {.spool = spool, .adopter = adopter};
     wb_found_folder found;
     size_t at = 0;
     int what;
     while ((what = wb_folder_find(spool->options.path, &spool->folder, spool->kind, spool->name,
                                   &at, &found)) != WB_FOUND_NONE)
         if (what == WB_FOUND_OTHER && spool->looks == TOLD_AFTER)
-            say(adoption, WB_WARN,
+            say(&adoption, WB_WARN,
                 "spool: nobody has %s, which is of %s: an object of that name would store its rows",
                 found.path, found.owner);
     spool->looks++;
-}
-
-void wb_spool_adopt(wb_spool *spool, const wb_adopter *adopter)
-{
-    const struct adoption adoption = {.spool = spool, .adopter = adopter};
-    find_folders(spool, &adoption);
-    raise_all(spool);
-    bool whole = adopt_inner(spool, adopter);
-    spool->stuck = whole ? 0 : spool->stuck + 1;
-    if (whole)
-        adopter->whole(adopter->context);
+    adopt_inner(spool, adopter);
 }

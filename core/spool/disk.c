@@ -101,7 +101,10 @@ int wb_disk_map(const char *path, size_t bytes, uint8_t **out, wb_err *err)
     int fd = open_at(path, O_RDWR);
     if (fd < 0)
         return refuse("open", path, errno, err);
-    int code = map(fd, path, bytes, out, err);
+    struct stat status;
+    int code = fstat(fd, &status) == 0 && (uint64_t)status.st_size >= bytes
+                   ? map(fd, path, bytes, out, err)
+                   : wb_fail(err, WB_INVALID, "spool: %s has fewer than %zu bytes", path, bytes);
     close(fd);
     return code;
 }

@@ -13,7 +13,7 @@
 /* A new file of so many bytes, all of them there (posix_fallocate) and 0, mapped shared and present in memory; none of the
  * name may be there. Nothing is left of one that failed. */
 int wb_disk_make(const char *path, size_t bytes, uint8_t **map, wb_err *err);
-/* Maps a file of so many bytes. */
+/* Maps a file of so many bytes. WB_INVALID: it has fewer. */
 int wb_disk_map(const char *path, size_t bytes, uint8_t **map, wb_err *err);
 void wb_disk_unmap(uint8_t *map, size_t bytes); /* NULL is fine */
 /* What was written through the map is on the disk. */

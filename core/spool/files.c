@@ -126,6 +126,20 @@ static void count_rows(wb_spool_file *file, const wb_spool_reading *reading)
         }
 }
 
+static int enter(wb_spool *spool, wb_spool_file *file, const char *path, wb_err *err)
+{
+    wb_monitor_lock(&spool->monitor);
+    bool admitted = wb_spool_admit(spool, file, err);
+    if (admitted) {
+        spool->bytes += file->segment.size;
+        wb_spool_segment_prove_anew(&file->segment);
+    }
+    wb_monitor_unlock(&spool->monitor);
+    if (!admitted)
+        (void)wb_disk_rename(file->segment.path, path, NULL);
+    return admitted ? WB_OK : WB_STORE;
+}
+
 int wb_spool_enter(wb_spool *spool, const char *path, const wb_spool_reading *reading,
                    wb_spool_file **out, wb_err *err)
 {
@@ -142,18 +156,15 @@ int wb_spool_enter(wb_spool *spool, const char *path, const wb_spool_reading *re
     file->doubtful = !reading->same_boot && !reading->synced;
     file->pins = 1;
     count_rows(file, reading);
-    int code = file->segment.path != NULL ? wb_disk_rename(path, file->segment.path, err)
-                                          : wb_fail(err, WB_MEMORY, "spool: out of memory");
+    int code = file->segment.path != NULL
+                   ? wb_disk_map(path, reading->size, &file->segment.map, err)
+                   : wb_fail(err, WB_MEMORY, "spool: out of memory");
+    if (code == WB_OK && wb_spool_outlives_machine(spool))
+        code = wb_disk_sync(path, file->segment.map, reading->size, err);
     if (code == WB_OK)
-        code = wb_disk_map(file->segment.path, reading->size, &file->segment.map, err);
-    wb_monitor_lock(&spool->monitor);
-    if (code == WB_OK && !wb_spool_admit(spool, file, err))
-        code = WB_STORE;
-    if (code == WB_OK) {
-        spool->bytes += reading->size;
-        wb_spool_segment_prove_anew(&file->segment);
-    }
-    wb_monitor_unlock(&spool->monitor);
+        code = wb_disk_rename(path, file->segment.path, err);
+    if (code == WB_OK)
+        code = enter(spool, file, path, err);
     if (code != WB_OK) {
         wb_spool_file_free(file);
         return code;

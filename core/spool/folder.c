@@ -309,6 +309,18 @@ int wb_folder_find(const char *root, const wb_folder *own, const char *kind, con
     return WB_FOUND_NONE;
 }
 
+bool wb_folder_has_inner(const wb_folder *own)
+{
+    DIR *folder = opendir(own->path);
+    const struct dirent *entry;
+    bool has = folder == NULL;
+    while (!has && (entry = readdir(folder)) != NULL)
+        has = is_id(entry->d_name);
+    if (folder != NULL)
+        closedir(folder);
+    return has;
+}
+
 bool wb_folder_inner(const wb_folder *own, size_t *at, char path[512])
 {
     char id[37];

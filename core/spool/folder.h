@@ -44,5 +44,6 @@ int wb_folder_find(const char *root, const wb_folder *own, const char *kind, con
 bool wb_folder_owner(const char *path, char kind[32], char name[224], bool *held);
 /* Those that an earlier owner had taken over, and did not end with: *at as above. */
 bool wb_folder_inner(const wb_folder *own, size_t *at, char path[512]);
+bool wb_folder_has_inner(const wb_folder *own); /* also where that can't be told */
 
 #endif

@@ -44,8 +44,8 @@ static int look(const char *path, struct looked *file, wb_err *err)
     if (wb_spool_segment_is_blank(file->bytes, size))
         return WB_OK; /* it was made, and never used */
     code = wb_spool_segment_read(file->bytes, size, gaps, &file->reading, err);
-    if (code == WB_OK && !wb_spool_segment_believe(&file->reading, err))
-        code = WB_INVALID;
+    if (code == WB_OK)
+        code = wb_spool_segment_believe(&file->reading, err);
     const wb_spool_reading *reading = &file->reading;
     if (code != WB_OK)
         note(file, err->text);

@@ -170,20 +170,21 @@ uint64_t wb_spool_segment_replaces(const wb_spool_reading *segment, uint32_t num
     return entry->adds == 0 ? entry->replaces : 0;
 }
 
-bool wb_spool_segment_believe(wb_spool_reading *segment, wb_err *err)
+int wb_spool_segment_believe(wb_spool_reading *segment, wb_err *err)
 {
     size_t bytes;
     wb_schema *schema;
     wb_spooled_row row;
     const uint8_t *text = wb_spool_segment_schema(segment, &bytes);
     if (segment->count == 0)
-        return true;
-    if (wb_schema_of_text(text, bytes, &schema, err) != WB_OK)
-        return false;
+        return WB_OK;
+    int code = wb_schema_of_text(text, bytes, &schema, err);
+    if (code != WB_OK)
+        return code;
     for (uint32_t i = 0; i < segment->count; i++)
         if (wb_spool_segment_row(segment, i, &row) &&
             !wb_tuple_is_sound(schema, row.tuple, row.bytes))
             segment->count = i;
     wb_schema_unref(schema);
-    return true;
+    return WB_OK;
 }

@@ -46,8 +46,8 @@ const uint8_t *wb_spool_segment_schema(const wb_spool_reading *segment, size_t *
 bool wb_spool_segment_row(const wb_spool_reading *segment, uint32_t number, wb_spooled_row *out);
 /* What it replaces besides, where it is no row; 0: nothing. */
 uint64_t wb_spool_segment_replaces(const wb_spool_reading *segment, uint32_t number);
-/* What is believed ends before the first row that is no tuple of its schema. False: it has none. */
-bool wb_spool_segment_believe(wb_spool_reading *segment, wb_err *err);
+/* What is believed ends before the first row that is no tuple of its schema. WB_INVALID: it has none; WB_MEMORY. */
+int wb_spool_segment_believe(wb_spool_reading *segment, wb_err *err);
 /* Was it never used? All is 0, as a file that was only made. */
 bool wb_spool_segment_is_blank(const uint8_t *bytes, size_t size);
 

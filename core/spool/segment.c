@@ -4,6 +4,8 @@
  * where a page of the newest rows is lost, the rows before them are still proven. */
 #include "spool/segment.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/crc32c.h"
@@ -11,6 +13,11 @@
 #include "spool/disk.h"
 
 enum { PAGE = 4096, PAIRS = WB_SPOOL_PROOFS / 2 };
+
+void wb_spool_segment_path(const char *folder, uint64_t serial, char path[WB_SPOOL_PATH_BYTES])
+{
+    snprintf(path, WB_SPOOL_PATH_BYTES, "%s/%016" PRIx64 ".seg", folder, serial);
+}
 
 static wb_spool_header *header_of(const wb_spool_segment *segment)
 {

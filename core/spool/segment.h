@@ -24,6 +24,10 @@ typedef struct wb_spool_segment {
     } proving;
 } wb_spool_segment;
 
+enum { WB_SPOOL_PATH_BYTES = 600 };
+/* Where the segment of that serial is in its folder. */
+void wb_spool_segment_path(const char *folder, uint64_t serial, char path[WB_SPOOL_PATH_BYTES]);
+
 /* What a new one is to be. */
 typedef struct wb_spool_segment_plan {
     const char *path;

@@ -226,6 +226,7 @@ static void adopt_segment(void *context, wb_spool_file *file, const wb_spool_rea
     wb_replay *replay = context;
     wb_err err;
     if (!wb_replay_schema(replay, reading, &err)) {
+        replay->no_memory = replay->no_memory || err.code == WB_MEMORY;
         complain(replay->outbox, &err);
         return;
     }
