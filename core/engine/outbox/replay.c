@@ -168,18 +168,18 @@ bool wb_outbox_replay(wb_outbox *outbox)
     wb_monitor_unlock(&outbox->backlog.monitor);
     if (file == NULL)
         return false;
-    int code = wb_spool_pin(outbox->spool, file, &err);
-    if (code == WB_OK)
-        code = read_own(file, &bytes, &reading, &err);
-    bool done = code == WB_OK && wb_replay_schema(&replay, &reading, &err) &&
-                gather_parked(&replay, file, &reading) && seal_parked(&replay, file);
-    if (code == WB_OK)
+    bool pinned = wb_spool_pin(outbox->spool, file, &err) == WB_OK;
+    bool read = pinned && read_own(file, &bytes, &reading, &err) == WB_OK;
+    bool done = read && wb_replay_schema(&replay, &reading, &err) &&
+                gather_parked(&replay, file, &reading) && replay.fresh != NULL &&
+                seal_parked(&replay, file);
+    if (pinned)
         wb_spool_unpin(outbox->spool, file, 0);
     if (!done && err.code != WB_OK)
         complain(outbox, &err);
     wb_replay_free_pieces(&replay.fresh);
     wb_schema_unref(replay.schema);
-    if (bytes != NULL && code == WB_OK)
+    if (read)
         wb_free(bytes);
     wb_outbox_coalesce_join(outbox);
     return done;
