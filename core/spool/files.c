@@ -58,8 +58,9 @@ int wb_spool_make(wb_spool *spool, uint64_t serial, size_t room, wb_spool_file *
     };
     int code = file != NULL && path != NULL ? wb_spool_segment_make(&plan, &file->segment, err)
                                             : wb_fail(err, WB_MEMORY, "spool: out of memory");
-    if (code == WB_OK && wb_spool_outlives_machine(spool))
-        code = wb_disk_sync_folder(spool->folder.path, err);
+    if (code == WB_OK && wb_spool_outlives_machine(spool) &&
+        (code = wb_disk_sync_folder(spool->folder.path, err)) != WB_OK)
+        (void)wb_disk_remove(path, NULL);
     wb_free(path);
     if (code != WB_OK) {
         wb_spool_file_free(file);
