@@ -64,6 +64,11 @@ static wb_schema *schema_of(const game *g)
     return schema;
 }
 
+void game_begin(game *g)
+{
+    g->schema = schema_of(g);
+}
+
 static uint64_t the_draws;
 
 static void draw_bytes(void *context, void *bytes, size_t count)
@@ -92,8 +97,6 @@ int game_open(game *g, wb_err *err)
 {
     wb_batcher_options options;
     wb_batcher_options_init(&options);
-    if (g->schema == NULL)
-        g->schema = schema_of(g);
     options.schema = g->schema;
     options.table = "t";
     options.clock = g->clock;

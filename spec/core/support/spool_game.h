@@ -39,6 +39,7 @@ typedef struct game {
 } game;
 
 void game_init(game *g, uint64_t seed); /* the plan is the caller's */
+void game_begin(game *g);               /* with its plan */
 void game_fini(game *g);
 uint64_t game_below(game *g, uint64_t n);
 bool game_chance(game *g, int of_hundred);

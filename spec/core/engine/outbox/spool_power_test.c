@@ -15,7 +15,7 @@
 #include "support/spool_disk.h"
 #include "support/spool_game.h"
 
-enum { SEEDS = 2000, LIVES = 4, STEPS = 60 };
+enum { SEEDS = 600, LIVES = 4, STEPS = 60 };
 
 static game the_game;
 
@@ -153,6 +153,7 @@ static bool play(uint64_t seed, bool told)
     game_init(g, seed);
     g->told = told;
     plan(g);
+    game_begin(g);
     if (told)
         printf("machine %d, ledger %d, coalesces %d, routes %d, memory %d\n", g->machine, g->ledger,
                g->coalesces, g->routes, (int)g->memory_bytes);
