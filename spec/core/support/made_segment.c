@@ -8,7 +8,7 @@
 enum { ROOM = 16000 };
 
 char made_root[ROOT_PATH], made_path[ROOT_PATH + 16];
-const uint8_t made_schema[10] = "n\0int8\0\0\0";
+const uint8_t made_head[12] = "t\0n\0int8\0\0\0";
 
 int made_open(void **state)
 {
@@ -33,8 +33,8 @@ int made_at(const char *path, wb_spool_segment *out, wb_err *err)
                                         .serial = MADE_SERIAL,
                                         .room = ROOM,
                                         .replaces = true,
-                                        .schema = made_schema,
-                                        .schema_bytes = sizeof made_schema};
+                                        .head = made_head,
+                                        .head_bytes = sizeof made_head};
     return wb_spool_segment_make(&plan, out, err);
 }
 
@@ -44,8 +44,8 @@ void made_begin(struct made *made, uint64_t seed)
     made->random = seed;
     assert_ok(made_at(made_path, &made->segment, NULL));
     made->count = 1;
-    made->puts[0].count = sizeof made_schema;
-    memcpy(made->puts[0].bytes, made_schema, sizeof made_schema);
+    made->puts[0].count = sizeof made_head;
+    memcpy(made->puts[0].bytes, made_head, sizeof made_head);
 }
 
 void made_end(struct made *made)

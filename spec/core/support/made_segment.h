@@ -24,7 +24,7 @@ struct made {
 };
 
 extern char made_root[ROOT_PATH], made_path[ROOT_PATH + 16]; /* of the segment */
-extern const uint8_t made_schema[10];
+extern const uint8_t made_head[12];
 
 /* For cmocka: the folder. */
 int made_open(void **state);

@@ -266,7 +266,7 @@ static void write_batch(game *g, wb_batch *batch)
 
 void game_look(game *g)
 {
-    wb_batcher_keeper(g->batcher)->look_us = INT64_MIN;
+    wb_batcher_spooling_of(g->batcher)->keeper.look_us = INT64_MIN;
 }
 
 bool game_take(game *g)

@@ -6,7 +6,7 @@
 #ifndef WB_SPOOL_GAME_H
 #define WB_SPOOL_GAME_H
 
-#include "engine/keeper.h"
+#include "engine/spooling.h"
 #include "support/spool_root.h"
 #include "support/support.h"
 
