@@ -91,10 +91,14 @@ static void leave(wb_folder *folder)
 
 /* ---- making one ---- */
 
-static bool lock(int fd)
+static bool lock(int fd, int how)
 {
     struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-    return fcntl(fd, F_OFD_SETLK, &whole) == 0;
+    int code;
+    do
+        code = fcntl(fd, how, &whole);
+    while (code != 0 && errno == EINTR);
+    return code == 0;
 }
 
 static int fail_at(const char *what, const char *path, int error, wb_err *err)
@@ -102,7 +106,7 @@ static int fail_at(const char *what, const char *path, int error, wb_err *err)
     return wb_fail(err, WB_STORE, "spool: can't %s %s: %s", what, path, strerror(error));
 }
 
-/* Locked before it says anything: who sees it with a free lock sees one that is abandoned. */
+/* Locked before it says anything. Who looked at it before that has the lock for a moment, and leaves it as it is. */
 static int write_owner(const char *path, const char *kind, const char *name, int *fd, wb_err *err)
 {
     char file[600], text[512];
@@ -111,7 +115,7 @@ static int write_owner(const char *path, const char *kind, const char *name, int
     *fd = open(file, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, S_IRUSR | S_IWUSR);
     if (*fd < 0)
         return fail_at("make", file, errno, err);
-    if (!lock(*fd) || write(*fd, text, (size_t)bytes) != bytes || fsync(*fd) != 0) {
+    if (!lock(*fd, F_OFD_SETLKW) || write(*fd, text, (size_t)bytes) != bytes || fsync(*fd) != 0) {
         int error = errno;
         close(*fd);
         return fail_at("write", file, error, err);
@@ -189,7 +193,7 @@ static int try_lock(const char *path)
     char file[600];
     snprintf(file, sizeof file, "%s/owner", path);
     int fd = open(file, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-    if (fd >= 0 && !lock(fd)) {
+    if (fd >= 0 && !lock(fd, F_OFD_SETLK)) {
         close(fd);
         fd = -1;
     }
@@ -204,6 +208,13 @@ static bool is_still(const char *path, int fd)
     snprintf(file, sizeof file, "%s/owner", path);
     return lstat(file, &there) == 0 && fstat(fd, &ours) == 0 && there.st_ino == ours.st_ino &&
            there.st_dev == ours.st_dev;
+}
+
+/* Its owner is at it, or died before it said who it is. */
+static bool is_silent(int fd)
+{
+    struct stat status;
+    return fstat(fd, &status) == 0 && status.st_size == 0;
 }
 
 static bool is_owned_by(int fd, const char *kind, const char *name, char owner[256])
@@ -258,7 +269,9 @@ static int look_at(const char *path, const char *id, const wb_folder *own, const
             remove_abandoned(path);
         return WB_FOUND_NONE;
     }
-    if (is_still(path, fd)) {
+    if (is_still(path, fd) && is_silent(fd)) {
+        remove_abandoned(path);
+    } else if (is_still(path, fd)) {
         snprintf(out->path, sizeof out->path, "%s", path);
         if (!is_owned_by(fd, kind, name, out->owner))
             found = WB_FOUND_OTHER;
