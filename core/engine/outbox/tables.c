@@ -270,13 +270,28 @@ static size_t gather(wb_outbox *outbox, const wb_batch *batch)
     return rows;
 }
 
+/* A write of it may be in, which the store knows by its id: it stays whole, and goes where its first row does. */
+static void keep_whole(wb_outbox *outbox, wb_batch *batch)
+{
+    uint32_t route = (uint32_t)wb_class_route(batch, 0, NULL);
+    wb_batch_goes_to(batch, route, wb_outbox_table_of(outbox, route));
+    wb_batch_become(batch, WB_BATCH_SEALED);
+    wb_batch_list_put(&outbox->sealed, batch);
+    const wb_lane *lane = wb_lane_of(&outbox->lanes, route);
+    if (lane->held_back)
+        wb_batch_list_hold_back(&outbox->sealed, batch, lane->held_us);
+}
+
 /* What a flush waits for goes out now, under the flush's ticket; all else gathers. Without memory what is left goes back,
  * and is asked about again. */
 static bool sort_out(wb_outbox *outbox, wb_batch *batch, bool asked)
 {
     bool flushed = batch->serial <= outbox->ticket, done = false;
     wb_batch_list_remove(&outbox->taken, batch);
-    if (asked && flushed) {
+    if (asked && batch->in_doubt) {
+        keep_whole(outbox, batch);
+        done = flushed = true;
+    } else if (asked && flushed) {
         done = wb_outbox_divide(outbox, batch, wb_class_route, NULL);
     } else if (asked) {
         wb_batch_skip(batch, gather(outbox, batch));
