@@ -316,6 +316,8 @@ int wb_folder_find(const char *root, const wb_folder *own, const char *kind, con
         if (bytes >= (int)sizeof path || strcmp(path, own->path) == 0)
             continue;
         int found = look_at(path, id, own, kind, name, out);
+        if (access(path, F_OK) != 0) /* the next one has its number */
+            --*at;
         if (found != WB_FOUND_NONE)
             return found;
     }

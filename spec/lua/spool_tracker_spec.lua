@@ -122,7 +122,7 @@ describe("a tracker's spool", function()
 
     it("is the only one that syncs", function()
         local tracker = writebehind.tracker { store = writebehind.memory(), table = "w" }
-        assert.has_error(function() tracker:sync() end, "sync: it has no spool")
+        assert.has_error(function() tracker:sync() end, "tracker:sync: the tracker has no spool")
         assert.is_true(tracker:close())
     end)
 end)

@@ -38,7 +38,7 @@ static int raw_purge(lua_State *L)
     return 1;
 }
 
-/* sync(batcher or tracker, seconds or nil) → true; or nil, message, code: "timeout", "store" */
+/* sync(batcher or tracker, seconds or nil) → true; or nil, message, code: "timeout", "store", "misuse" */
 static int raw_sync(lua_State *L)
 {
     wb_err err;
@@ -47,7 +47,7 @@ static int raw_sync(lua_State *L)
     bool rows = lwb_test(L, 1, &lwb_batcher_kind) != NULL;
     int code = rows ? wb_batcher_sync(pipeline->core, deadline_us, &err)
                     : wb_tracker_sync(pipeline->core, deadline_us, &err);
-    return lwb_result(L, code, &err);
+    return code == WB_OK ? lwb_result(L, code, &err) : lwb_refused(L, code, &err);
 }
 
 /* configure(batcher, options): those in the flat table; nil, message, code where the core refuses them. */

@@ -231,7 +231,7 @@ static void adopt_segment(void *context, wb_spool_file *file, const wb_spool_rea
         return;
     }
     wb_monitor_lock(&replay->outbox->backlog.monitor);
-    file->ticket = ++replay->outbox->serial;
+    file->ticket = replay->ticket = ++replay->outbox->serial;
     wb_monitor_unlock(&replay->outbox->backlog.monitor);
     take_rows(replay, file, reading);
     wb_schema_unref(replay->schema);
@@ -253,7 +253,7 @@ static void adopt_writes(void *context)
     bool done = !replay->no_memory && route_all(outbox, replay->keyed);
     for (wb_spooled_piece *at = replay->keyed; at != NULL && done; at = at->next) {
         count_batch(outbox, at->batch);
-        seal(outbox, at, ++outbox->serial, true);
+        seal(outbox, at, at->ticket, true); /* before what came after it */
     }
     tell(outbox);
     wb_monitor_unlock(&outbox->backlog.monitor);

@@ -29,6 +29,7 @@ static wb_spooled_piece *piece_new(wb_replay *replay, const wb_spooled_row *row)
     made->batch = wb_batch_new(replay->schema);
     made->table = row->table != NULL ? wb_strdup(row->table) : NULL;
     made->routed = row->routed;
+    made->ticket = replay->ticket;
     memcpy(made->key, row->key, sizeof made->key);
     if (made->batch != NULL && (row->table == NULL) == (made->table == NULL) &&
         (replay->outbox->coalescer == NULL || wb_batch_tally(made->batch)))

@@ -13,12 +13,14 @@ typedef struct wb_spooled_piece {
     char *table; /* NULL: the outbox's own */
     bool routed;
     uint64_t key[2];
+    uint64_t ticket; /* of the segment that its first row is from */
 } wb_spooled_piece;
 
 typedef struct wb_replay {
     wb_outbox *outbox;
     wb_schema *schema; /* of the segment */
     const char *table; /* the own one of who wrote it, where that is another; else NULL */
+    uint64_t ticket;   /* of the segment */
     int64_t unix_skew;
     wb_spooled_piece *fresh; /* of one segment */
     wb_spooled_piece *keyed; /* of writes that are not whole yet */

@@ -42,10 +42,22 @@ local function configure(self, changes)
     return ok, text, code
 end
 
+-- Waits until all that was accepted outlives what spool.durability says.
+local function sync_of(noun)
+    return function(self, timeout)
+        hooks.options_of(self, noun, "sync")
+        local ok, message, code = raw.sync(self, timeout)
+        if code == "misuse" then
+            error(("%s:sync: the %s has no spool"):format(noun, noun), 2)
+        end
+        return ok, message, code
+    end
+end
+
 -- Puts them among the methods of all batchers, and sync among those of all trackers.
 function running.set(methods, of_trackers)
-    methods.purge, methods.configure, methods.sync = purge, configure, raw.sync
-    of_trackers.sync = raw.sync
+    methods.purge, methods.configure, methods.sync = purge, configure, sync_of "batcher"
+    of_trackers.sync = sync_of "tracker"
 end
 
 return running
