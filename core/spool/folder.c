@@ -236,7 +236,7 @@ bool wb_folder_owner(const char *path, char kind[32], char name[224], bool *held
     int fd = open(file, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0)
         return false;
-    *held = !lock(fd);
+    *held = !lock(fd, F_OFD_SETLK);
     bool read_it = pread(fd, text, sizeof text - 1, 0) > 0;
     close(fd);
     kind[0] = name[0] = '\0';
