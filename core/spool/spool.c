@@ -164,6 +164,15 @@ static bool know_route(wb_spool *spool, uint32_t route)
     return true;
 }
 
+/* Does that entry of the open segment name the table? The number of one that was forgotten is given to another. */
+static bool is_named(const wb_spool_segment *segment, const struct wb_spool_name *name,
+                     const char *table)
+{
+    const uint8_t *map = segment->map;
+    return name->serial == segment->serial &&
+           strcmp((const char *)map + wb_spool_entries(map)[name->entry].begin, table) == 0;
+}
+
 static uint32_t table_entry(wb_spool *spool, const wb_spool_row *row)
 {
     if (!row->routed)
@@ -172,7 +181,7 @@ static uint32_t table_entry(wb_spool *spool, const wb_spool_row *row)
         return 0;
     wb_spool_segment *segment = &spool->current->segment;
     struct wb_spool_name *name = &spool->names[row->route];
-    if (name->serial != segment->serial) {
+    if (!is_named(segment, name, row->table)) {
         name->entry =
             wb_spool_segment_put(segment, &(wb_spool_entry){0}, row->table, strlen(row->table) + 1);
         name->serial = segment->serial;
