@@ -114,7 +114,8 @@ static void spool_anew(wb_outbox *outbox, const wb_row_place *place, uint32_t ot
     row->number = wb_outbox_spool_tuple(outbox, &spooled);
 }
 
-/* `other`: the number of the row that comes to it, if it has one. A spool without room leaves what it has. */
+/* `other`: the number of the row that comes to it, if it has one: then the spool must have room for what they become, or else
+ * they stay two, as neither is in memory alone. WB_STORE, WB_MEMORY. */
 static int put(wb_outbox *outbox, const wb_row_place *place, uint64_t adds, size_t bytes,
                uint32_t other, wb_err *err)
 {
@@ -126,13 +127,15 @@ static int put(wb_outbox *outbox, const wb_row_place *place, uint64_t adds, size
                                        &spools, err);
     if (code != WB_OK)
         return code;
+    if (other != 0 && !spools) {
+        outbox->unspooled--;
+        return wb_fail(err, WB_STORE, "spool: no room for two rows that are one");
+    }
     if (!wb_coalescer_put(outbox->coalescer, place, adds, &gained))
         return wb_fail(err, WB_MEMORY, "out of memory for a row");
     outbox->backlog.metrics.pending_bytes += (uint64_t)gained;
     if (spools)
         spool_anew(outbox, place, other);
-    else if (other != 0)
-        wb_outbox_spool_forget(outbox, other);
     return WB_OK;
 }
 

@@ -108,9 +108,12 @@ bool wb_outbox_parked_before(const wb_outbox *outbox, uint64_t ticket)
 {
     if (outbox->parked_rows == 0)
         return false;
-    wb_spool_file *file = wb_spool_first(outbox->spool);
+    wb_spool *spool = outbox->spool;
+    wb_monitor_lock(&spool->monitor); /* the keeper frees files */
+    const wb_spool_file *file = spool->first;
     while (file != NULL && !(file->parked > 0 && file->ticket <= ticket))
-        file = wb_spool_next(outbox->spool, file);
+        file = file->next;
+    wb_monitor_unlock(&spool->monitor);
     return file != NULL;
 }
 
@@ -138,13 +141,6 @@ void wb_outbox_spool_ended(wb_outbox *outbox, const wb_batch *batch, const wb_en
     for (size_t i = 0; i < wb_batch_left(batch); i++)
         if (wb_ending_stored(ending, i))
             wb_spool_settle_row(&marks, batch->rows[batch->first + i].number);
-    wb_spool_marks_end(&marks);
-}
-
-void wb_outbox_spool_forget(wb_outbox *outbox, uint32_t number)
-{
-    wb_spool_marks marks = {.spool = outbox->spool};
-    wb_spool_settle_row(&marks, number);
     wb_spool_marks_end(&marks);
 }
 

@@ -33,8 +33,6 @@ bool wb_outbox_spool_cover(wb_outbox *outbox, const wb_batch *batch, wb_err *err
 void wb_outbox_spool_ended(wb_outbox *outbox, const wb_batch *batch, const wb_ending *ending);
 /* Rows of those that are left, from `first` on, are settled in another way: dropped or dead. */
 void wb_outbox_spool_settle(wb_outbox *outbox, const wb_batch *batch, size_t first, size_t rows);
-/* A row is part of another one, which the spool does not have. */
-void wb_outbox_spool_forget(wb_outbox *outbox, uint32_t number);
 static inline void wb_outbox_spool_settle_all(wb_outbox *outbox, const wb_batch *batch)
 {
     wb_outbox_spool_settle(outbox, batch, 0, wb_batch_left(batch));
