@@ -18,6 +18,7 @@
 enum { SEEDS = 600, LIVES = 4, STEPS = 60 };
 
 static game the_game;
+static bool the_spool_is_full; /* what comes may be in memory alone */
 
 /* ---- what is on the disk ---- */
 
@@ -49,22 +50,32 @@ static void sync_all(game *g)
     int code = game_sync(g, &err);
     if (disk_stopped())
         return;
-    if (code != WB_OK)
+    if (code != WB_OK && !the_spool_is_full)
         game_flaw(g, err.text, code);
     for (int n = 0; n < GAME_ROWS; n++)
-        g->rows[n].synced = g->rows[n].synced || had[n];
+        g->rows[n].synced = g->rows[n].synced || (had[n] && code == WB_OK);
 }
 
 /* ---- a life ---- */
+
+static void add(game *g)
+{
+    wb_err err = {0};
+    bool had[GAME_ROWS];
+    for (int i = 0; i < GAME_ROWS; i++)
+        had[i] = g->rows[i].accepted;
+    int n = g->count, code = game_add(g, &err);
+    for (int i = 0; i < GAME_ROWS && the_spool_is_full; i++)
+        g->rows[i].accepted = g->rows[i].accepted && had[i];
+    if (code != WB_OK && (code != WB_FULL || (g->count > n && !the_spool_is_full)))
+        game_flaw(g, err.text, code);
+}
 
 static void step(game *g)
 {
     uint64_t dice = game_below(g, 100);
     if (dice < 55) {
-        wb_err err = {0};
-        int n = g->count, code = game_add(g, &err);
-        if (code != WB_OK && (code != WB_FULL || g->count > n))
-            game_flaw(g, err.text, code);
+        add(g);
     } else if (dice < 72) {
         game_take(g);
     } else if (dice < 86) {
@@ -100,10 +111,19 @@ static void die(game *g, bool power_lost, const game *before)
     wb_disk_starts += power_lost;
 }
 
+/* No segment is made any more, and the rows that come are large. */
+static void fill_spool(game *g)
+{
+    the_spool_is_full = true;
+    g->outbox->spool->options.max_bytes = 0;
+    g->most_note = 2500;
+}
+
 static void live(game *g, uint64_t seed, bool power_lost, bool last)
 {
     static game before;
     wb_err err = {0};
+    the_spool_is_full = false;
     disk_watch(g->root, seed, note_synced);
     if (game_open(g, &err) != WB_OK) {
         game_flaw(g, err.text, 0);
@@ -114,6 +134,8 @@ static void live(game *g, uint64_t seed, bool power_lost, bool last)
         disk_stop_after(1 + game_below(g, game_chance(g, 50) ? 12 : 80), power_lost);
     for (int i = 0; i < STEPS && !disk_stopped() && g->failed[0] == '\0'; i++) {
         memcpy(before.rows, g->rows, sizeof before.rows);
+        if (!last && game_chance(g, 3))
+            fill_spool(g);
         if (i < 3)
             game_look(g), game_take(g);
         else
