@@ -96,9 +96,9 @@ int wb_keeper_sync(wb_keeper *keeper, uint64_t unspooled, int64_t deadline_us, w
     if (unspooled > 0)
         return wb_fail(
             err, WB_STORE,
-            "sync: up to %llu of what is pending are in memory alone, as the spool had no "
-            "room for them",
-            (unsigned long long)unspooled);
+            "sync: up to %llu of the pending %s are in memory alone, as the spool had no room for "
+            "them",
+            (unsigned long long)unspooled, keeper->backlog->class->unit);
     return wb_spool_outlives_machine(keeper->spool) ? wb_spool_sync(keeper->spool, deadline_us, err)
                                                     : WB_OK; /* since they were accepted */
 }

@@ -260,15 +260,17 @@ static void end_folder(const struct adoption *adoption)
     }
 }
 
-/* Is it gone? */
-static bool adopt_folder(wb_spool *spool, const wb_adopter *adopter, const char *path)
+/* What became of a folder: gone; it stays, as others have put something into it; something is to be done again. */
+enum fate { GONE, STAYS, FAILED };
+
+static enum fate adopt_folder(wb_spool *spool, const wb_adopter *adopter, const char *path)
 {
     struct adoption adoption = {.spool = spool, .adopter = adopter, .path = path};
     struct serials serials;
     raise_inner(&adoption);
     if (!list_segments(path, &serials)) {
         say(&adoption, WB_ERROR, "spool: out of memory for %s", path);
-        return false;
+        return FAILED;
     }
     wb_err err;
     if (wb_spool_resolve(path, serials.of, serials.count, wb_spool_outlives_machine(spool), &err) !=
@@ -277,19 +279,26 @@ static bool adopt_folder(wb_spool *spool, const wb_adopter *adopter, const char 
     else
         each_segment(&adoption, &serials, look_at);
     wb_free(serials.of);
-    if (!adoption.failed)
-        end_folder(&adoption);
-    return !adoption.failed && access(path, F_OK) != 0;
+    if (adoption.failed)
+        return FAILED;
+    end_folder(&adoption);
+    return access(path, F_OK) == 0 ? STAYS : GONE;
 }
 
 static void adopt_inner(wb_spool *spool, const wb_adopter *adopter)
 {
     char path[512];
-    size_t at = 0;
-    while (wb_folder_inner(&spool->folder, &at, path))
-        if (adopt_folder(spool, adopter, path))
-            at = 0; /* the others have other numbers now */
-    bool whole = !wb_folder_has_inner(&spool->folder);
+    unsigned stay = 0, failed = 0;
+    for (size_t at = 0; wb_folder_inner(&spool->folder, &at, path);) {
+        enum fate fate = adopt_folder(spool, adopter, path);
+        stay += fate == STAYS;
+        failed += fate == FAILED;
+        if (fate == GONE) { /* the others have other numbers now */
+            at = 0;
+            stay = failed = 0;
+        }
+    }
+    bool whole = failed == 0 && (stay > 0 || !wb_folder_has_inner(&spool->folder));
     spool->stuck = whole ? 0 : spool->stuck + 1;
     if (whole)
         adopter->whole(adopter->context);

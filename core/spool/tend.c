@@ -284,6 +284,8 @@ void wb_spool_wake(wb_spool *spool)
 
 int wb_spool_sync(wb_spool *spool, int64_t deadline_us, wb_err *err)
 {
+    if (spool->folder.path == NULL)
+        return WB_OK; /* nothing was put yet, or all is settled */
     wb_monitor_lock(&spool->monitor);
     bool tended = spool->tended;
     uint64_t wanted = ++spool->sync_wanted;
