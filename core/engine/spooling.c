@@ -60,7 +60,7 @@ int wb_spooling_of_batcher(wb_batcher_spooling *spooling, wb_outbox *outbox,
 
 void wb_spooling_fini(wb_batcher_spooling *spooling)
 {
-    wb_replay_free_pieces(&spooling->replay.keyed);
+    wb_replay_fini(&spooling->replay);
     wb_spool_free(spooling->keeper.spool);
 }
 

@@ -177,8 +177,8 @@ bool wb_outbox_replay(wb_outbox *outbox)
         wb_spool_unpin(outbox->spool, file, 0);
     if (!done && err.code != WB_OK)
         complain(outbox, &err);
-    wb_replay_free_pieces(&replay.fresh);
     wb_schema_unref(replay.schema);
+    wb_replay_fini(&replay);
     if (read)
         wb_free(bytes);
     wb_outbox_coalesce_join(outbox);

@@ -99,6 +99,28 @@ bool wb_replay_put(wb_replay *replay, wb_spooled_piece **pieces, uint32_t slot,
     return true;
 }
 
+static bool has_text(const wb_schema *schema, const uint8_t *text, size_t bytes)
+{
+    size_t own_bytes;
+    uint8_t *own = schema != NULL ? wb_schema_text(schema, &own_bytes) : NULL;
+    bool same = own != NULL && own_bytes == bytes && memcmp(own, text, bytes) == 0;
+    wb_free(own);
+    return same;
+}
+
+/* The rows of a write have one schema, whatever segments they are in. */
+static bool know_earlier(wb_replay *replay, const uint8_t *text, size_t bytes, wb_err *err)
+{
+    wb_schema *schema;
+    if (has_text(replay->earlier, text, bytes))
+        return true;
+    if (wb_schema_of_text(text, bytes, &schema, err) != WB_OK)
+        return false;
+    wb_schema_unref(replay->earlier);
+    replay->earlier = schema;
+    return true;
+}
+
 bool wb_replay_schema(wb_replay *replay, const wb_spool_reading *reading, wb_err *err)
 {
     size_t bytes;
@@ -111,9 +133,16 @@ bool wb_replay_schema(wb_replay *replay, const wb_spool_reading *reading, wb_err
     if (bytes == spool->head_bytes - table_bytes &&
         memcmp(text, spool->head + table_bytes, bytes) == 0)
         replay->schema = wb_schema_ref(replay->outbox->schema);
-    else
-        (void)wb_schema_of_text(text, bytes, &replay->schema, err);
+    else if (know_earlier(replay, text, bytes, err))
+        replay->schema = wb_schema_ref(replay->earlier);
     return replay->schema != NULL;
+}
+
+void wb_replay_fini(wb_replay *replay)
+{
+    wb_replay_free_pieces(&replay->fresh);
+    wb_replay_free_pieces(&replay->keyed);
+    wb_schema_unref(replay->earlier);
 }
 
 void wb_replay_begin(wb_replay *replay, wb_outbox *outbox)

@@ -18,9 +18,10 @@ typedef struct wb_spooled_piece {
 
 typedef struct wb_replay {
     wb_outbox *outbox;
-    wb_schema *schema; /* of the segment */
-    const char *table; /* the own one of who wrote it, where that is another; else NULL */
-    uint64_t ticket;   /* of the segment */
+    wb_schema *schema;  /* of the segment */
+    wb_schema *earlier; /* the last that was not the outbox's own */
+    const char *table;  /* the own one of who wrote it, where that is another; else NULL */
+    uint64_t ticket;    /* of the segment */
     int64_t unix_skew;
     wb_spooled_piece *fresh; /* of one segment */
     wb_spooled_piece *keyed; /* of writes that are not whole yet */
@@ -35,6 +36,7 @@ bool wb_replay_schema(wb_replay *replay, const wb_spool_reading *reading, wb_err
 /* Puts a row of the segment in that slot into the piece that it belongs to. False: no memory. */
 bool wb_replay_put(wb_replay *replay, wb_spooled_piece **pieces, uint32_t slot,
                    const wb_spooled_row *spooled);
+void wb_replay_fini(wb_replay *replay);
 void wb_replay_free_pieces(wb_spooled_piece **pieces);
 
 #endif
