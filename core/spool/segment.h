@@ -76,14 +76,6 @@ static inline wb_spool_entry *wb_spool_segment_entry(const wb_spool_segment *seg
 
 /* ---- marks ---- */
 
-static inline uint64_t wb_entry_key_high(const wb_spool_entry *entry)
-{
-    return __atomic_load_n(&entry->key_high, __ATOMIC_RELAXED);
-}
-static inline bool wb_entry_is_settled(const wb_spool_entry *entry)
-{
-    return wb_entry_key_high(entry) == WB_SPOOL_SETTLED;
-}
 /* False: it was. */
 static inline bool wb_entry_settle(wb_spool_entry *entry)
 {
