@@ -17,12 +17,11 @@ static bool encode(const wb_id_spool *ids, const wb_key *key, uint8_t tuple[TUPL
     return wb_row_encode(ids->schema, &value, 1, tuple, bytes, NULL) == WB_OK;
 }
 
-bool wb_id_spool_reserve(wb_id_spool *ids, wb_err *err)
+/* Another segment. */
+static __attribute__((noinline)) bool reserve_slowly(wb_id_spool *ids, wb_err *err)
 {
     wb_spool *spool = ids->spool;
     wb_err why = {0};
-    if (spool == NULL)
-        return true;
     int code = wb_spool_reserve(spool, TUPLE_BYTES, NULL, 0, &why);
     ids->spools = code == WB_OK;
     if (code == WB_OK)
@@ -34,6 +33,14 @@ bool wb_id_spool_reserve(wb_id_spool *ids, wb_err *err)
     if (rejects)
         wb_fail(err, code, "%s", why.text);
     return !rejects;
+}
+
+bool wb_id_spool_reserve(wb_id_spool *ids, wb_err *err)
+{
+    if (ids->spool == NULL)
+        return true;
+    ids->spools = wb_spool_is_ready(ids->spool, TUPLE_BYTES);
+    return ids->spools || reserve_slowly(ids, err);
 }
 
 void wb_id_spool_put(wb_id_spool *ids, const wb_key *key, int64_t time_us, int64_t was_us)

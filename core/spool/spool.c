@@ -14,8 +14,6 @@
 #include "base/path.h"
 #include "rows/schema_text.h"
 
-enum { MOST_ENTRIES = 3 }; /* of a row: its table's name, a second row that it replaces, itself */
-
 /* ---- making and ending ---- */
 
 static bool fill(wb_spool *spool, const wb_spool_options *options, const char *kind,
@@ -102,7 +100,8 @@ static wb_spool_file *next_file(wb_spool *spool, size_t room, wb_err *err)
     spool->spare = NULL;
     bool is_last =
         spool->last == NULL || file == NULL || spool->last->segment.serial < file->segment.serial;
-    if (file != NULL && is_last && wb_spool_segment_fits(&file->segment, MOST_ENTRIES, room))
+    if (file != NULL && is_last &&
+        wb_spool_segment_fits(&file->segment, WB_SPOOL_ROW_ENTRIES, room))
         return file;
     if (file != NULL) {
         spool->bytes -= file->segment.size;
@@ -204,10 +203,9 @@ int wb_spool_reserve(wb_spool *spool, size_t bytes, const char *table, uint32_t 
         if (!know_route(spool, route))
             return wb_fail(err, WB_MEMORY, "spool: out of memory");
     }
-    if (spool->current != NULL &&
-        wb_spool_segment_fits(&spool->current->segment, MOST_ENTRIES, bytes))
+    if (wb_spool_is_ready(spool, bytes))
         return WB_OK;
-    return rotate(spool, bytes + MOST_ENTRIES * sizeof(wb_spool_entry), err);
+    return rotate(spool, bytes + WB_SPOOL_ROW_ENTRIES * sizeof(wb_spool_entry), err);
 }
 
 uint32_t wb_spool_put(wb_spool *spool, const wb_spool_row *row, uint8_t **at)

@@ -28,6 +28,9 @@ typedef struct wb_spool_row {
     uint32_t replaces[2]; /* numbers of rows that are part of it now; 0: none */
 } wb_spool_row;
 
+/* Of a row, at the most: its table's name, a second row that it replaces, itself. */
+enum { WB_SPOOL_ROW_ENTRIES = 3 };
+
 /* The folder is made by wb_spool_open, at the first use of the object in its process. `kind`: "batcher". WB_MISUSE says what
  * is wrong with the path. */
 int wb_spool_new(const wb_spool_options *options, const char *kind, const char *name,
@@ -43,6 +46,12 @@ const char *wb_spool_path(const wb_spool *spool); /* of its folder; "" before it
 /* Makes room for a row of so many bytes, of the table of that name, if it is not the object's own. WB_STORE says why there is
  * none. */
 int wb_spool_reserve(wb_spool *spool, size_t bytes, const char *table, uint32_t route, wb_err *err);
+/* Is there room already, for one of the object's own table? Mostly there is. */
+static inline bool wb_spool_is_ready(const wb_spool *spool, size_t bytes)
+{
+    return spool->current != NULL &&
+           wb_spool_segment_fits(&spool->current->segment, WB_SPOOL_ROW_ENTRIES, bytes);
+}
 /* Puts the row that room was made for, and answers its number; *at is where it lies, to be changed until it is
  * published. */
 uint32_t wb_spool_put(wb_spool *spool, const wb_spool_row *row, uint8_t **at);

@@ -18,8 +18,9 @@ static const char *table_of(const wb_outbox *outbox, uint32_t route)
     return table != NULL ? table->text : NULL;
 }
 
-int wb_outbox_spool_reserve(wb_outbox *outbox, size_t bytes, uint32_t route, bool *spools,
-                            wb_err *err)
+/* Another segment, or the name of another table. */
+static __attribute__((noinline)) int reserve_slowly(wb_outbox *outbox, size_t bytes, uint32_t route,
+                                                    bool *spools, wb_err *err)
 {
     wb_err own = {0};
     int code = wb_spool_reserve(outbox->spool, bytes, table_of(outbox, route), route, &own);
@@ -33,6 +34,13 @@ int wb_outbox_spool_reserve(wb_outbox *outbox, size_t bytes, uint32_t route, boo
                 1, "%s: %s", own.text,
                 rejects ? "new rows are refused" : "new rows are in memory alone");
     return rejects ? wb_fail(err, code, "%s", own.text) : WB_OK;
+}
+
+int wb_outbox_spool_reserve(wb_outbox *outbox, size_t bytes, uint32_t route, bool *spools,
+                            wb_err *err)
+{
+    *spools = route == 0 && wb_spool_is_ready(outbox->spool, bytes);
+    return *spools ? WB_OK : reserve_slowly(outbox, bytes, route, spools, err);
 }
 
 uint32_t wb_outbox_spool_tuple(wb_outbox *outbox, const wb_spool_row *row)
