@@ -22,7 +22,11 @@ static void adopt_rows(void *owner)
 
 static bool replay_rows(void *owner)
 {
-    return wb_outbox_replay(((wb_batcher_spooling *)owner)->outbox);
+    wb_outbox *outbox = ((wb_batcher_spooling *)owner)->outbox;
+    wb_monitor_lock(&outbox->backlog.monitor);
+    bool replays = wb_outbox_replays(outbox);
+    wb_monitor_unlock(&outbox->backlog.monitor);
+    return replays && wb_outbox_replay(outbox);
 }
 
 static const wb_keeper_class rows = {.adopt = adopt_rows, .replay = replay_rows};

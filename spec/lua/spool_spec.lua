@@ -274,6 +274,79 @@ describe("a spool", function()
         end)
     end)
 
+    describe("of more rows than the memory has room for", function()
+        local ROWS, NOTE = 3000, ("x"):rep(1000)
+        local is_away
+
+        -- What a store that is away leaves in the files: ROWS rows, of which the memory has a part.
+        local function crowd(options)
+            is_away = true
+            local store = scripted.store(function()
+                return not is_away or nil, "away"
+            end)
+            options.store, options.spool = store, { path = dir .. "/spool", memory_bytes = 1048576 }
+            local batcher = spooled.open(dir, options)
+            for n = 1, ROWS do
+                assert(batcher:add { n = n, note = NOTE })
+            end
+            return batcher, store
+        end
+
+        for _, what in ipairs { "flush", "close" } do
+            it("is waited for by " .. what, function()
+                local batcher, store = crowd {}
+                is_away = false
+                assert.is_true(batcher[what](batcher, process.PATIENCE))
+                assert.same(scripted.range(1, ROWS), scripted.sorted(store.numbers))
+                assert.is_true(batcher:close())
+            end)
+        end
+
+        it("is emptied by purge", function()
+            local batcher, store = crowd {}
+            assert.equal(ROWS, tonumber(batcher:purge()))
+            assert.equal(0, spooled.count(batcher, "pending"))
+            scripted.conserved(batcher)
+            is_away = false
+            assert(batcher:add { n = ROWS + 1 })
+            assert.is_true(batcher:flush(process.PATIENCE))
+            assert.same({ ROWS + 1 }, store.numbers)
+            assert.is_true(batcher:close())
+        end)
+
+        it("gives room to newer ones, by overflow = \"drop_oldest\"", function()
+            local batcher, store = crowd { overflow = "drop_oldest", max_pending_rows = 2500, interval = 60 }
+            local stats = batcher:stats()
+            assert.same({ ROWS - 2500, 2500 }, { tonumber(stats.dropped), tonumber(stats.pending) })
+            for n = ROWS + 1, 3 * ROWS do -- over and over
+                assert(batcher:add { n = n, note = NOTE })
+            end
+            is_away = false
+            assert.is_true(batcher:flush(process.PATIENCE))
+            local last = scripted.sorted(store.numbers)
+            assert.same(scripted.range(3 * ROWS - #last + 1, 3 * ROWS), last)
+            scripted.conserved(batcher)
+            assert.is_true(batcher:close())
+        end)
+
+        it("gives room to newer ones where none of it is in memory", function()
+            spooled.killed(dir, "add(batcher(), 1, 3000)")
+            local batcher, store = spooled.open(dir, {
+                overflow = "drop_oldest", max_pending_rows = 1000, inline = false, clock = testing.clock(1700000000),
+            })
+            for n = 3001, 4000 do
+                assert(batcher:add { n = n })
+                batcher:poll()
+            end
+            assert.is_true(batcher:flush(process.PATIENCE))
+            scripted.conserved(batcher)
+            local found = scripted.sorted(store.numbers)
+            assert.equal(4000 - spooled.count(batcher, "dropped"), #found)
+            assert.equal(4000, found[#found])
+            assert.is_true(batcher:close())
+        end)
+    end)
+
     it("says at exit where the rows stay, and that is where they are", function()
         local result = spooled.run(dir, "add(batcher { store = { write = function() return nil, 'away' end } }, 1, 10)")
         assert.equal(0, result.code, result.err)

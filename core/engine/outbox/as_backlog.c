@@ -2,6 +2,7 @@
  * The outbox as a backlog: its making and its end, and what the backlog asks of it. See outbox.h for the invariants. */
 #include "engine/outbox/gate.h"
 #include "engine/outbox/order.h"
+#include "engine/outbox/replay.h"
 #include "engine/outbox/spooled.h"
 
 #include <assert.h>
@@ -12,7 +13,7 @@
 
 /* What waits goes out in writes of up to so many batches, within batch_bytes: the fewer commits, the less the server
  * waits for its disk. */
-enum { MERGED_BATCHES = 16, FEW_GAPS = 64 };
+enum { MERGED_BATCHES = 16, FEW_GAPS = 64, LOOK_FOR_PARKED_US = 2000 };
 
 static const wb_backlog_class class;
 
@@ -114,6 +115,15 @@ void wb_outbox_fini(wb_outbox *outbox)
 
 /* ---- what the backlog asks ---- */
 
+/* Who drives the outbox looks again when the keeper may have brought rows back. */
+static int64_t before_parked(const wb_outbox *outbox, int64_t due_us)
+{
+    if (!wb_outbox_replays(outbox))
+        return due_us;
+    int64_t look_us = wb_backlog_now_us(&outbox->backlog) + LOOK_FOR_PARKED_US;
+    return look_us < due_us ? look_us : due_us;
+}
+
 int64_t wb_outbox_next_due_us(wb_backlog *backlog)
 {
     wb_outbox *outbox = (wb_outbox *)backlog;
@@ -126,6 +136,8 @@ int64_t wb_outbox_next_due_us(wb_backlog *backlog)
         due_us = open_us;
     if (outbox->ask_us < due_us)
         due_us = outbox->ask_us;
+    if (outbox->parked_rows > 0 && !backlog->threaded)
+        due_us = before_parked(outbox, due_us);
     return due_us > outbox->backlog.gate_us ? due_us : outbox->backlog.gate_us;
 }
 
@@ -157,7 +169,7 @@ static bool settled(const wb_backlog *backlog, uint64_t ticket)
         return false;
     if (outbox->taken.first != NULL && outbox->taken.first->serial <= ticket)
         return false;
-    return !wb_outbox_parked_before(outbox, ticket);
+    return wb_outbox_first_parked(outbox, ticket) == NULL;
 }
 
 static bool unread(const wb_backlog *backlog)

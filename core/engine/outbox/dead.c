@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "base/env.h"
+#include "engine/outbox/replay.h"
 #include "engine/outbox/spooled.h"
 #include "rows/divide.h"
 
@@ -98,10 +99,12 @@ static void drop_one(wb_outbox *outbox, wb_batch *batch, const char *why, int64_
     wb_outbox_settle(outbox, batch);
 }
 
-/* Locked. All batches that nobody has taken meet one end. A thread that was to deliver them looks what is left. */
-static void end_all(wb_outbox *outbox, const char *why, int64_t now_us,
-                    void (*end_one)(wb_outbox *, wb_batch *, const char *, int64_t))
+/* Locked. All batches that nobody has taken meet one end. A thread that was to deliver them looks what is left. Answers how
+ * many adds they were. */
+static uint64_t end_all(wb_outbox *outbox, const char *why, int64_t now_us,
+                        void (*end_one)(wb_outbox *, wb_batch *, const char *, int64_t))
 {
+    uint64_t before = outbox->backlog.metrics.pending;
     wb_outbox_seal_all(outbox, WB_REASON_CLOSE);
     while (outbox->sealed.first != NULL) {
         wb_batch *batch = outbox->sealed.first;
@@ -111,6 +114,7 @@ static void end_all(wb_outbox *outbox, const char *why, int64_t now_us,
     wb_outbox_look_for_room(outbox);
     wb_monitor_wake_by(&outbox->backlog.monitor, WB_NOW);
     wb_backlog_ended(&outbox->backlog);
+    return before - outbox->backlog.metrics.pending;
 }
 
 static void unlock(wb_outbox *outbox)
@@ -121,22 +125,35 @@ static void unlock(wb_outbox *outbox)
     wb_log_print(outbox->backlog.log);
 }
 
+/* What is parked comes into memory for its end, a segment at a time. What could not be read stays. */
+static uint64_t end_parked_too(wb_outbox *outbox, const char *why,
+                               void (*end_one)(wb_outbox *, wb_batch *, const char *, int64_t))
+{
+    bool parked = false, read = true;
+    uint64_t ticket = UINT64_MAX, ended = 0;
+    do {
+        read = !parked || wb_outbox_replay(outbox);
+        wb_monitor_lock(&outbox->backlog.monitor);
+        ended += end_all(outbox, why, wb_backlog_now_us(&outbox->backlog), end_one);
+        ticket = outbox->serial < ticket ? outbox->serial : ticket;
+        parked = wb_outbox_first_parked(outbox, ticket) != NULL;
+        unlock(outbox);
+    } while (parked && read);
+    return ended;
+}
+
 void wb_outbox_give_up_all(wb_outbox *outbox, const char *why)
 {
-    wb_monitor_lock(&outbox->backlog.monitor);
-    end_all(outbox, why, wb_backlog_now_us(&outbox->backlog), give_up_one);
-    unlock(outbox);
+    (void)end_parked_too(outbox, why, give_up_one);
 }
 
 uint64_t wb_outbox_purge(wb_outbox *outbox)
 {
+    uint64_t dropped = end_parked_too(outbox, NULL, drop_one);
     wb_monitor_lock(&outbox->backlog.monitor);
-    int64_t now_us = wb_backlog_now_us(&outbox->backlog);
-    uint64_t before = outbox->backlog.metrics.dropped;
-    end_all(outbox, NULL, now_us, drop_one);
-    uint64_t dropped = outbox->backlog.metrics.dropped - before;
     if (dropped > 0)
-        wb_log_line(outbox->backlog.log, WB_TOPIC_DROP, WB_WARN, now_us, dropped,
+        wb_log_line(outbox->backlog.log, WB_TOPIC_DROP, WB_WARN,
+                    wb_backlog_now_us(&outbox->backlog), dropped,
                     "purged: dropped all %llu rows that waited", (unsigned long long)dropped);
     wb_backlog_changed(&outbox->backlog);
     unlock(outbox);

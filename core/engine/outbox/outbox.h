@@ -94,6 +94,7 @@ typedef struct wb_outbox {
     wb_spool *spool;     /* its owner's; NULL: what is accepted is in memory alone */
     uint64_t park_from;  /* where so many bytes are pending rows are parked: spooled.h */
     uint64_t parked_rows, parked_bytes; /* of those that are pending */
+    bool replaying;                     /* somebody brings parked rows back */
     uint64_t unspooled;                 /* rows that were taken while the spool had no room */
     unsigned asking_where; /* batches that are asked about: their rows refer to routes */
     bool ledger;           /* the id of a batch is the key of its write */
@@ -178,6 +179,14 @@ void wb_outbox_set_calm(wb_outbox *outbox); /* after a change of the limits, or 
 /* A row of that weight is past the calm limits. Says so, the first time; is there room all the same? */
 bool wb_outbox_fits_crowded(wb_outbox *outbox, size_t weight);
 void wb_outbox_look_for_room(wb_outbox *outbox); /* says that there is room again */
+
+/* ---- a row for which there is no room: overflow.c. Locked, but not all the time ---- */
+
+/* Room for `weight` more bytes, or WB_FULL. WB_OK means: look at all again. */
+int wb_outbox_make_room(wb_outbox *outbox, size_t weight, int overflow, int64_t *give_up_us,
+                        wb_err *err);
+/* The new row is accepted and dropped at once. */
+int wb_outbox_drop_newest(wb_outbox *outbox);
 
 /* ---- the tables that are known: known_tables.c. Locked ---- */
 

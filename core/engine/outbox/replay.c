@@ -58,18 +58,12 @@ static void tell(wb_outbox *outbox)
 
 /* ---- what was parked ---- */
 
-/* Locked. The oldest segment with parked rows, where there is room in memory. */
-static wb_spool_file *next_parked(wb_outbox *outbox, uint32_t *parked)
+bool wb_outbox_replays(const wb_outbox *outbox)
 {
-    uint64_t most = outbox->spool->options.memory_bytes;
+    if (outbox->parked_rows == 0)
+        return false;
     uint64_t in_memory = outbox->backlog.metrics.pending_bytes - outbox->parked_bytes;
-    if (outbox->parked_rows == 0 || in_memory > most / 2)
-        return NULL;
-    wb_spool_file *file = wb_spool_first(outbox->spool);
-    while (file != NULL && file->parked == 0)
-        file = wb_spool_next(outbox->spool, file);
-    *parked = file != NULL ? file->parked : 0;
-    return file;
+    return in_memory <= outbox->spool->options.memory_bytes / 2;
 }
 
 static bool is_parked(const wb_spool_reading *reading, uint32_t number, wb_spooled_row *row)
@@ -155,19 +149,13 @@ static void complain(wb_outbox *outbox, const wb_err *err)
     wb_log_print(outbox->backlog.log);
 }
 
-bool wb_outbox_replay(wb_outbox *outbox)
+static bool replay_file(wb_outbox *outbox, wb_spool_file *file)
 {
     wb_replay replay = {.outbox = NULL};
     wb_err err = {.code = WB_OK};
     wb_spool_reading reading;
-    uint32_t parked;
     uint8_t *bytes = NULL;
     wb_replay_begin(&replay, outbox);
-    wb_monitor_lock(&outbox->backlog.monitor);
-    wb_spool_file *file = next_parked(outbox, &parked);
-    wb_monitor_unlock(&outbox->backlog.monitor);
-    if (file == NULL)
-        return false;
     bool pinned = wb_spool_pin(outbox->spool, file, &err) == WB_OK;
     bool read = pinned && read_own(file, &bytes, &reading, &err) == WB_OK;
     bool done = read && wb_replay_schema(&replay, &reading, &err) &&
@@ -181,6 +169,32 @@ bool wb_outbox_replay(wb_outbox *outbox)
     wb_replay_fini(&replay);
     if (read)
         wb_free(bytes);
+    return done;
+}
+
+/* Locked. */
+static void wait_for_other(wb_outbox *outbox)
+{
+    while (outbox->replaying)
+        wb_monitor_wait(&outbox->backlog.monitor, WB_NEVER);
+}
+
+bool wb_outbox_replay(wb_outbox *outbox)
+{
+    wb_monitor *monitor = &outbox->backlog.monitor;
+    wb_monitor_lock(monitor);
+    bool other = outbox->replaying;
+    wait_for_other(outbox);
+    wb_spool_file *file = other ? NULL : wb_outbox_first_parked(outbox, UINT64_MAX);
+    outbox->replaying = file != NULL;
+    wb_monitor_unlock(monitor);
+    if (file == NULL)
+        return other;
+    bool done = replay_file(outbox, file);
+    wb_monitor_lock(monitor);
+    outbox->replaying = false;
+    wb_monitor_tell(monitor);
+    wb_monitor_unlock(monitor);
     wb_outbox_coalesce_join(outbox);
     return done;
 }

@@ -112,17 +112,17 @@ int wb_outbox_park(wb_outbox *outbox, const wb_tuple *tuple, uint32_t route, int
     return WB_OK;
 }
 
-bool wb_outbox_parked_before(const wb_outbox *outbox, uint64_t ticket)
+wb_spool_file *wb_outbox_first_parked(const wb_outbox *outbox, uint64_t ticket)
 {
     if (outbox->parked_rows == 0)
-        return false;
+        return NULL;
     wb_spool *spool = outbox->spool;
     wb_monitor_lock(&spool->monitor); /* the keeper frees files */
-    const wb_spool_file *file = spool->first;
+    wb_spool_file *file = spool->first;
     while (file != NULL && !(file->parked > 0 && file->ticket <= ticket))
         file = file->next;
     wb_monitor_unlock(&spool->monitor);
-    return file != NULL;
+    return file;
 }
 
 /* ---- a batch ---- */

@@ -22,8 +22,8 @@ static inline bool wb_outbox_parks(const wb_outbox *outbox, size_t weight)
 }
 int wb_outbox_park(wb_outbox *outbox, const wb_tuple *tuple, uint32_t route, int64_t now_us,
                    wb_err *err);
-/* Is there a parked row that this ticket stands for? */
-bool wb_outbox_parked_before(const wb_outbox *outbox, uint64_t ticket);
+/* The oldest segment with parked rows, where this ticket stands for them; NULL: there is none. */
+wb_spool_file *wb_outbox_first_parked(const wb_outbox *outbox, uint64_t ticket);
 
 /* ---- a batch; who has it ---- */
 
