@@ -7,10 +7,14 @@
 
 #define LEAST_SYNC_US INT64_C(1000)
 
-static int64_t sync_of(int64_t sync_us)
-{
-    return sync_us > LEAST_SYNC_US ? sync_us : LEAST_SYNC_US;
-}
+/* Those that both kinds of object have. */
+#define OPTIONS_OF(options)                                                                        \
+    {                                                                                              \
+        .path = (options)->spool_path, .durability = (options)->spool_durability,                  \
+        .sync_us =                                                                                 \
+            (options)->spool_sync_us > LEAST_SYNC_US ? (options)->spool_sync_us : LEAST_SYNC_US,   \
+        .max_bytes = (options)->spool_max_bytes, .on_error = (options)->spool_on_error,            \
+    }
 
 /* ---- batcher ---- */
 
@@ -34,14 +38,8 @@ static const wb_keeper_class rows = {.adopt = adopt_rows, .replay = replay_rows}
 int wb_spooling_of_batcher(wb_batcher_spooling *spooling, wb_outbox *outbox,
                            const wb_batcher_options *options, const char *name, wb_err *err)
 {
-    const wb_spool_options spool = {
-        .path = options->spool_path,
-        .durability = options->spool_durability,
-        .sync_us = sync_of(options->spool_sync_us),
-        .max_bytes = options->spool_max_bytes,
-        .on_error = options->spool_on_error,
-        .memory_bytes = options->spool_memory_bytes,
-    };
+    wb_spool_options spool = OPTIONS_OF(options);
+    spool.memory_bytes = options->spool_memory_bytes;
     if (spool.path == NULL)
         return WB_OK;
     int code = wb_spool_new(&spool, "batcher", name, options->table, options->schema,
@@ -96,13 +94,7 @@ static const wb_keeper_class marks = {.adopt = adopt_marks};
 int wb_spooling_of_tracker(wb_keeper *keeper, wb_markbox *markbox,
                            const wb_tracker_options *options, const char *name, wb_err *err)
 {
-    const wb_spool_options spool = {
-        .path = options->spool_path,
-        .durability = options->spool_durability,
-        .sync_us = sync_of(options->spool_sync_us),
-        .max_bytes = options->spool_max_bytes,
-        .on_error = options->spool_on_error,
-    };
+    const wb_spool_options spool = OPTIONS_OF(options);
     const wb_column id = {.name = options->key, .type = options->key_type};
     if (spool.path == NULL)
         return WB_OK;

@@ -169,7 +169,7 @@ static void remove_file(struct adoption *adoption, const char *path)
         fail(adoption, &err);
 }
 
-static int make_ours(const char *path, uint8_t *bytes, uint64_t serial,
+static int make_ours(const wb_spool *spool, const char *path, uint8_t *bytes, uint64_t serial,
                      const wb_spool_reading *reading, wb_err *err)
 {
     wb_spool_header *header = (wb_spool_header *)bytes;
@@ -179,6 +179,8 @@ static int make_ours(const char *path, uint8_t *bytes, uint64_t serial,
                              sizeof reading->count, err);
     header->serial = serial;
     header->count = reading->count;
+    header->doubtful = reading->doubtful;
+    header->synced = wb_spool_outlives_machine(spool);
     wb_disk_boot(header->boot);
     header->check = wb_crc32c(0, header, offsetof(wb_spool_header, check));
     return code == WB_OK ? wb_disk_patch(path, 0, header, offsetof(wb_spool_header, count), err)
@@ -194,7 +196,7 @@ static void take(struct adoption *adoption, const char *path, uint8_t *bytes,
     wb_monitor_lock(&spool->monitor);
     uint64_t serial = ++spool->serial;
     wb_monitor_unlock(&spool->monitor);
-    int code = make_ours(path, bytes, serial, reading, &err);
+    int code = make_ours(spool, path, bytes, serial, reading, &err);
     if (code == WB_OK)
         code = wb_spool_enter(spool, path, reading, &file, &err);
     if (code != WB_OK) {

@@ -38,9 +38,9 @@ void wb_spool_file_end(wb_spool_file *file)
 /* The caller frees it. */
 static char *segment_path(const wb_spool *spool, uint64_t serial)
 {
-    wb_buffer path = WB_BUFFER_EMPTY;
-    wb_buffer_printf(&path, "%s/%016" PRIx64 ".seg", spool->folder.path, serial);
-    return wb_buffer_take(&path, NULL);
+    char path[WB_SPOOL_PATH_BYTES];
+    wb_spool_segment_path(spool->folder.path, serial, path);
+    return wb_strdup(path);
 }
 
 int wb_spool_make(wb_spool *spool, uint64_t serial, size_t room, wb_spool_file **out, wb_err *err)
@@ -154,7 +154,7 @@ int wb_spool_enter(wb_spool *spool, const char *path, const wb_spool_reading *re
                                        .count = reading->count};
     file->full = true;
     file->proven = !reading->same_boot; /* by what it was read by */
-    file->doubtful = !reading->same_boot && !reading->synced;
+    file->doubtful = reading->doubtful;
     file->pins = 1;
     count_rows(file, reading);
     int code = file->segment.path != NULL

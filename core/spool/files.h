@@ -24,19 +24,20 @@ typedef struct wb_spool_file {
     wb_spool_segment segment;
     struct wb_spool_file *before, *next; /* by serial */
     uint32_t slot;
-    uint32_t rows;         /* that were put: who puts, until it is full */
-    uint32_t settled;      /* of them: the spool's lock */
-    unsigned pins;         /* who needs the map: the spool's lock */
-    bool full;             /* nothing more is put into it: the spool's lock */
-    bool proven, unsynced; /* all of it is proven; some of it could not be synced: the keeper's */
-    bool emptied;          /* the spool's lock */
-    bool replaces;         /* its rows may replace others, and stay until these are settled */
-    uint32_t resolved;     /* entries of which that is so: the keeper's */
-    bool marked;           /* by that, since it was synced: the keeper's */
-    atomic_bool keyed;     /* keys are not on the disk */
-    bool doubtful;         /* its rows may have been written without a key on the disk */
-    uint32_t parked;       /* rows that are in no memory: its object's lock, as all that follows */
-    uint64_t ticket;       /* of its parked rows */
+    uint32_t rows;           /* that were put: who puts, until it is full */
+    uint32_t settled;        /* of them: the spool's lock */
+    unsigned pins;           /* who needs the map: the spool's lock */
+    bool full;               /* nothing more is put into it: the spool's lock */
+    bool proven, unsynced;   /* all of it is proven; some of it could not be synced: the keeper's */
+    bool emptied;            /* the spool's lock */
+    bool replaces;           /* its rows may replace others, and stay until these are settled */
+    uint32_t resolved;       /* entries of which that is so: the keeper's */
+    bool marked;             /* by that, since it was synced: the keeper's */
+    atomic_uint keys;        /* how often keys were put into it */
+    atomic_uint synced_keys; /* of these times, those that are on the disk */
+    bool doubtful;           /* its rows may have been written without a key on the disk */
+    uint32_t parked; /* rows that are in no memory: its object's lock, as all that follows */
+    uint64_t ticket; /* of its parked rows */
 } wb_spool_file;
 
 /* What a number stands for. 0 is none. */

@@ -40,9 +40,11 @@ typedef struct wb_spool_header {
     uint64_t serial;   /* in its folder: the order of segments */
     uint8_t boot[16];  /* of the machine's start in which it was written */
     uint32_t replaces; /* its rows may replace others of the folder; 0: that was seen to */
-    uint32_t synced;   /* the level was "machine": a key was on the disk before its write */
-    uint32_t check;    /* CRC-32C of what precedes it */
-    uint8_t unused[460];
+    uint32_t synced;   /* the level is "machine": a key is on the disk before its write */
+    uint32_t
+        doubtful;   /* it was not, and the machine died: rows without a key may have been written */
+    uint32_t check; /* CRC-32C of what precedes it */
+    uint8_t unused[456];
     uint32_t count; /* entries */
     uint8_t unused_too[508];
     struct wb_spool_proof {

@@ -73,7 +73,7 @@ static int mark_keys(wb_spool *spool, const wb_batch *batch, wb_err *err)
         wb_spool_entry *entry = number != 0 ? entry_of(&marks, number) : NULL;
         if (entry != NULL) {
             wb_entry_cover(entry, key);
-            atomic_store_explicit(&marks.file->keyed, true, memory_order_relaxed);
+            atomic_fetch_add_explicit(&marks.file->keys, 1, memory_order_release);
         } else if (number != 0) {
             break;
         }
@@ -82,16 +82,18 @@ static int mark_keys(wb_spool *spool, const wb_batch *batch, wb_err *err)
     return marks.code;
 }
 
+/* Others may do so as well: what they began before this key was put in does not count. */
 static int sync_keys_of(wb_spool *spool, wb_spool_file *file, wb_err *err)
 {
-    if (!atomic_exchange(&file->keyed, false))
+    unsigned keys = atomic_load(&file->keys);
+    if (atomic_load(&file->synced_keys) == keys)
         return WB_OK;
     int code = wb_spool_pin(spool, file, err);
     if (code != WB_OK)
         return code;
     code = wb_disk_sync(file->segment.path, file->segment.map, file->segment.size, err);
-    if (code != WB_OK)
-        atomic_store(&file->keyed, true);
+    if (code == WB_OK)
+        atomic_store(&file->synced_keys, keys);
     wb_spool_unpin(spool, file, 0);
     return code;
 }

@@ -111,17 +111,18 @@ int wb_spool_segment_read(const uint8_t *bytes, size_t size, bool gaps, wb_spool
         .claimed = header->count,
         .same_boot = !gaps && memcmp(boot, header->boot, sizeof boot) == 0 &&
                      memcmp(boot, unknown, sizeof boot) != 0,
-        .synced = header->synced != 0,
         .replaces = header->replaces != 0,
     };
+    out->doubtful = header->doubtful != 0 || (!out->same_boot && header->synced == 0);
     out->count = out->same_boot ? whole_entries(out, out->claimed) : proven_entries(out);
     return WB_OK;
 }
 
 bool wb_spool_segment_is_blank(const uint8_t *bytes, size_t size)
 {
-    size_t most = WB_SPOOL_ENTRIES_AT + sizeof(wb_spool_entry);
-    for (size_t i = 0; i < (size < most ? size : most); i++)
+    const size_t least = WB_SPOOL_ENTRIES_AT + sizeof(wb_spool_entry);
+    size_t from = size < least ? 0 : offsetof(wb_spool_header, count);
+    for (size_t i = from; i < (size < least ? size : least); i++)
         if (bytes[i] != 0)
             return false;
     return true;

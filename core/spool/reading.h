@@ -16,7 +16,7 @@ typedef struct wb_spool_reading {
     uint32_t claimed; /* entries that it says it has */
     uint32_t count;   /* that are to be believed */
     bool same_boot;   /* nothing of it can be lost but what the disk can't read */
-    bool synced;
+    bool doubtful;    /* its rows without a key may have been written */
     bool replaces;
 } wb_spool_reading;
 
@@ -48,7 +48,7 @@ bool wb_spool_segment_row(const wb_spool_reading *segment, uint32_t number, wb_s
 uint64_t wb_spool_segment_replaces(const wb_spool_reading *segment, uint32_t number);
 /* What is believed ends before the first row that is no tuple of its schema. WB_INVALID: it has none; WB_MEMORY. */
 int wb_spool_segment_believe(wb_spool_reading *segment, wb_err *err);
-/* Was it never used? All is 0, as a file that was only made. */
+/* Was nothing ever put into it? Of a file that was only made all is 0, but what there is of a header. */
 bool wb_spool_segment_is_blank(const uint8_t *bytes, size_t size);
 
 #endif

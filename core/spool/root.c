@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT
  * Where a spool may be: wb_root_check. The kinds of file systems are by their numbers (statfs(2), linux/magic.h). */
 #include <errno.h>
+#include <libgen.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "base/env.h"
 #include "spool/disk.h"
 #include "spool/folder.h"
 
@@ -64,13 +66,25 @@ static int check_status(const char *root, const struct stat *status, wb_err *err
     return WB_OK;
 }
 
+static int sync_parent(const char *root, wb_err *err)
+{
+    char *copy = wb_strdup(root);
+    int code = copy != NULL ? wb_disk_sync_folder(dirname(copy), err)
+                            : wb_fail(err, WB_MEMORY, "spool: out of memory");
+    wb_free(copy);
+    return code;
+}
+
 int wb_root_check(const char *root, bool outlives_machine, wb_err *err)
 {
     struct stat status;
-    if (mkdir(root, S_IRWXU) != 0 && errno != EEXIST)
+    bool made = mkdir(root, S_IRWXU) == 0;
+    if (!made && errno != EEXIST)
         return wb_fail(err, WB_MISUSE, "spool.path %s can't be made: %s", root, strerror(errno));
     if (lstat(root, &status) != 0)
         return wb_fail(err, WB_MISUSE, "spool.path %s: %s", root, strerror(errno));
     int code = check_status(root, &status, err);
-    return code == WB_OK ? check_kind(root, outlives_machine, err) : code;
+    if (code == WB_OK)
+        code = check_kind(root, outlives_machine, err);
+    return code == WB_OK && made && outlives_machine ? sync_parent(root, err) : code;
 }

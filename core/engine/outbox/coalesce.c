@@ -99,11 +99,9 @@ static void spool_anew(wb_outbox *outbox, const wb_row_place *place, uint32_t ot
     size_t bytes;
     bool routed;
     uint32_t route = route_of(outbox, batch, &routed);
-    const wb_shared_text *table = wb_outbox_table_of(outbox, route);
     struct wb_batch_row *row = &batch->rows[place->row];
     wb_spool_row spooled = {
         .tuple = wb_batch_tuple(batch, place->row, &bytes),
-        .table = table != NULL ? table->text : NULL,
         .route = route,
         .routed = routed,
         .unix_us = batch->opened_us + row->age_us + outbox->unix_skew,

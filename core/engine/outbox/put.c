@@ -36,16 +36,7 @@ static int64_t tick_us(const wb_outbox *outbox)
 static uint32_t spool_row(wb_outbox *outbox, const uint8_t *at, size_t bytes, uint32_t route,
                           int64_t now_us)
 {
-    const wb_shared_text *table = wb_outbox_table_of(outbox, route);
-    const wb_spool_row row = {
-        .tuple = at,
-        .bytes = bytes,
-        .table = table != NULL ? table->text : NULL,
-        .route = route,
-        .routed = route > 0 || outbox->script_client.policy == NULL,
-        .unix_us = now_us + outbox->unix_skew,
-        .adds = 1,
-    };
+    wb_spool_row row = wb_outbox_new_row(outbox, at, bytes, route, now_us);
     return wb_outbox_spool_tuple(outbox, &row);
 }
 

@@ -43,9 +43,10 @@ int wb_outbox_spool_reserve(wb_outbox *outbox, size_t bytes, uint32_t route, boo
     return *spools ? WB_OK : reserve_slowly(outbox, bytes, route, spools, err);
 }
 
-uint32_t wb_outbox_spool_tuple(wb_outbox *outbox, const wb_spool_row *row)
+uint32_t wb_outbox_spool_tuple(wb_outbox *outbox, wb_spool_row *row)
 {
     uint8_t *at;
+    row->table = table_of(outbox, row->route);
     uint32_t number = wb_spool_put(outbox->spool, row, &at);
     if (row->parked)
         wb_row_generate(outbox->schema, &outbox->ids, row->unix_us, at);
@@ -96,16 +97,8 @@ int wb_outbox_park(wb_outbox *outbox, const wb_tuple *tuple, uint32_t route, int
         begin_parking(outbox);
         outbox->unix_skew = env->unix_us(env->context) - wb_backlog_now_us(&outbox->backlog);
     }
-    wb_spool_row row = {
-        .tuple = tuple->at,
-        .bytes = tuple->bytes,
-        .table = table_of(outbox, route),
-        .route = route,
-        .routed = route > 0 || outbox->script_client.policy == NULL,
-        .parked = true,
-        .unix_us = now_us + outbox->unix_skew,
-        .adds = 1,
-    };
+    wb_spool_row row = wb_outbox_new_row(outbox, tuple->at, tuple->bytes, route, now_us);
+    row.parked = true;
     wb_outbox_spool_tuple(outbox, &row);
     count_parked(outbox, tuple);
     wb_backlog_changed(&outbox->backlog);

@@ -13,8 +13,22 @@
 /* Makes room in the spool. *spools: the row goes there; else it is in memory alone, where the options say so. */
 int wb_outbox_spool_reserve(wb_outbox *outbox, size_t bytes, uint32_t route, bool *spools,
                             wb_err *err);
-/* Puts a tuple for which room was made: what an add became, or several, in the place of those rows. Answers its number. */
-uint32_t wb_outbox_spool_tuple(wb_outbox *outbox, const wb_spool_row *row);
+/* What an add became. */
+static inline wb_spool_row wb_outbox_new_row(const wb_outbox *outbox, const uint8_t *tuple,
+                                             size_t bytes, uint32_t route, int64_t now_us)
+{
+    return (wb_spool_row){
+        .tuple = tuple,
+        .bytes = bytes,
+        .route = route,
+        .routed = route > 0 || outbox->script_client.policy == NULL,
+        .unix_us = now_us + outbox->unix_skew,
+        .adds = 1,
+    };
+}
+/* Puts a tuple for which room was made: what an add became, or several, in the place of those rows; its table is that of its
+ * route. Answers its number. */
+uint32_t wb_outbox_spool_tuple(wb_outbox *outbox, wb_spool_row *row);
 /* Has the memory no room for it? */
 static inline bool wb_outbox_parks(const wb_outbox *outbox, size_t weight)
 {

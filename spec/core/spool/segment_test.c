@@ -42,7 +42,8 @@ static void check_bytes(const struct made *made, const uint8_t *bytes, size_t si
     assert_ok(wb_spool_segment_read(bytes, size, false, &reading, NULL));
     assert_int_equal(reading.serial, MADE_SERIAL);
     assert_int_equal(reading.count, count);
-    assert_true(reading.replaces && !reading.synced);
+    assert_true(reading.replaces);
+    assert_int_equal(reading.doubtful, !reading.same_boot);
     for (uint32_t i = 0; i < count; i++)
         check_entry(made, &reading, i);
     const uint8_t *schema = wb_spool_segment_schema(&reading, &schema_bytes);
@@ -240,6 +241,9 @@ static void test_what_is_no_segment_is_named(void **state)
     refuse(bytes, size, "no segment");
     assert_true(wb_spool_segment_is_blank(bytes, size));
     assert_true(wb_spool_segment_is_blank(bytes, 0));
+    memset(bytes, 1, offsetof(wb_spool_header, count)); /* half a header: its process died */
+    assert_true(wb_spool_segment_is_blank(bytes, size));
+    assert_false(wb_spool_segment_is_blank(bytes, 100));
     bytes[WB_SPOOL_ENTRIES_AT] = 1;
     assert_false(wb_spool_segment_is_blank(bytes, size));
     free(bytes);

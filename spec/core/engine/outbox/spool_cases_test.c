@@ -102,11 +102,40 @@ static void test_parked_rows_that_are_not_believed_wait(void **state)
     end(g);
 }
 
+/* Whoever takes rows over that may have been written without a key on the disk, leaves them so to the next. */
+static void test_doubt_is_handed_on(void **state)
+{
+    (void)state;
+    game *g = &the_game;
+    begin(g);
+    add_to(g, "t");
+    wb_keeper *keeper = &wb_batcher_spooling_of(g->batcher)->keeper;
+    wb_keeper_stand_in(keeper); /* it is proven */
+    wb_disk_starts++;
+    disk_stop(false);
+    for (int heir = 0; heir < 3; heir++) {
+        game_leave(g);
+        disk_restore();
+        disk_watch(g->root, 1, NULL);
+        assert_ok(game_open(g, NULL));
+        keeper = &wb_batcher_spooling_of(g->batcher)->keeper;
+        wb_keeper_stand_in(keeper);
+        disk_stop(false);
+    }
+    wb_batch *batch = wb_batcher_take(g->batcher);
+    assert_non_null(batch);
+    assert_true(batch->in_doubt);
+    wb_batcher_complete(g->batcher, batch, &(wb_outcome){.code = WB_OK});
+    wb_disk_starts--;
+    end(g);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_row_goes_to_its_own_table),
         cmocka_unit_test(test_parked_rows_that_are_not_believed_wait),
+        cmocka_unit_test(test_doubt_is_handed_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
