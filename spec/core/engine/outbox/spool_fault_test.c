@@ -193,9 +193,9 @@ static void play(bool (*body)(game *g, size_t n), bool disk)
 {
     the_disk_fails = disk;
     the_game_adopts = false;
-    size_t step = rounds(10) < 10 ? 7 : 1;
+    bool few = rounds(10) < 10;
     for (int form = 0; form < FORMS; form++)
-        for (size_t n = 1; n < MOST_CALLS; n += n < STRIDE ? 1 : step) {
+        for (size_t n = 1; n < MOST_CALLS; n += !few ? 1 : n < STRIDE ? 3 : 23) {
             begin(&the_game, n, form);
             if (!body(&the_game, n))
                 break;
