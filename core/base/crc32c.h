@@ -8,5 +8,7 @@
 
 /* The sum of what had `crc` and these bytes behind it; of nothing it is 0. */
 uint32_t wb_crc32c(uint32_t crc, const void *bytes, size_t count);
+/* The same where the processor has no instruction for it. */
+uint32_t wb_crc32c_by_table(uint32_t crc, const void *bytes, size_t count);
 
 #endif

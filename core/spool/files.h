@@ -68,7 +68,7 @@ typedef struct wb_spool {
     uint8_t *head; /* the first entry of each segment: the object's table, and its schema's text */
     size_t head_bytes;
     bool replaces;
-    bool eager;       /* the next segment is always ready */
+    bool eager;       /* the next segment is always ready; else from the second one on */
     wb_folder folder; /* its path is NULL before it is open */
     wb_monitor monitor;
 

@@ -141,8 +141,8 @@ static int rotate(wb_spool *spool, size_t room, wb_err *err)
         if (spool->current != NULL)
             wb_spool_fill_up(spool->current);
         atomic_store(&spool->unproven, true);
+        spool->low = file->segment.size / (spool->eager || spool->current != NULL ? 1 : 2);
         spool->current = file;
-        spool->low = spool->eager ? file->segment.size : file->segment.size / 2;
     }
     wb_monitor_wake_by(&spool->monitor, WB_NOW);
     wb_monitor_unlock(&spool->monitor);
