@@ -64,16 +64,44 @@ int wb_keeper_begin(wb_keeper *keeper, wb_err *err)
     return code;
 }
 
+/* One stops it at a time. Answers whether there is a thread. */
+static bool begin_to_stop(wb_keeper *keeper)
+{
+    wb_monitor *monitor = &keeper->backlog->monitor;
+    wb_monitor_lock(monitor);
+    while (keeper->stopping)
+        wb_monitor_wait(monitor, WB_NEVER);
+    keeper->stopping = true;
+    bool runs = keeper->runs;
+    wb_monitor_unlock(monitor);
+    return runs;
+}
+
+static void end_to_stop(wb_keeper *keeper)
+{
+    wb_monitor *monitor = &keeper->backlog->monitor;
+    wb_monitor_lock(monitor);
+    keeper->stopping = false;
+    wb_monitor_tell(monitor);
+    wb_monitor_unlock(monitor);
+}
+
+static void join(wb_keeper *keeper)
+{
+    atomic_store(&keeper->stops, true);
+    wb_spool_wake(keeper->spool);
+    pthread_join(keeper->thread, NULL);
+    wb_monitor_lock(&keeper->backlog->monitor);
+    keeper->runs = keeper->spool->tended = false;
+    wb_monitor_unlock(&keeper->backlog->monitor);
+}
+
 void wb_keeper_stop(wb_keeper *keeper)
 {
     if (keeper->spool == NULL)
         return;
-    if (keeper->runs) {
-        atomic_store(&keeper->stops, true);
-        wb_spool_wake(keeper->spool);
-        pthread_join(keeper->thread, NULL);
-        keeper->runs = keeper->spool->tended = false;
-    }
+    if (begin_to_stop(keeper))
+        join(keeper);
     wb_monitor_lock(&keeper->backlog->monitor);
     bool drained = wb_backlog_drained(keeper->backlog);
     wb_monitor_unlock(&keeper->backlog->monitor);
@@ -81,6 +109,7 @@ void wb_keeper_stop(wb_keeper *keeper)
         wb_spool_leave(keeper->spool);
     else
         (void)wb_spool_tend(keeper->spool);
+    end_to_stop(keeper);
 }
 
 void wb_keeper_stand_in(wb_keeper *keeper)

@@ -24,8 +24,8 @@ typedef struct wb_keeper {
     const wb_keeper_class *class;
     void *owner;
     pthread_t thread;
-    bool clocked; /* its time stands still */
-    bool runs;
+    bool clocked;        /* its time stands still */
+    bool runs, stopping; /* its object's lock */
     atomic_bool stops;
     int64_t look_us; /* when to look for what others left */
 } wb_keeper;

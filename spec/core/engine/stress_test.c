@@ -11,7 +11,9 @@
 
 #include "base/env.h"
 #include "base/err.h"
+#include "engine/spooling.h"
 #include "stores/store.h"
+#include "support/spool_root.h"
 
 #define SECOND INT64_C(1000000)
 
@@ -48,6 +50,7 @@ struct faulty_session {
 };
 
 static struct faulty_store the_store;
+static char the_root[ROOT_PATH]; /* of spools; "": there are none */
 
 static wb_session *begin_session(wb_store *store, const wb_target *target)
 {
@@ -275,6 +278,14 @@ static int open_store(void **state)
     return 0;
 }
 
+/* Small segments, and a memory that is soon full: all that a spool does, it does often. */
+static int open_spools(void **state)
+{
+    root_make(the_root);
+    wb_spool_segment_bytes = 1 << 14;
+    return open_store(state);
+}
+
 static int shut_store(void **state)
 {
     (void)state;
@@ -284,6 +295,15 @@ static int shut_store(void **state)
     bool whole = atomic_load(&the_store.freed) && the_store.sessions == 0;
     pthread_mutex_destroy(&the_store.lock);
     return whole ? 0 : -1;
+}
+
+static int shut_spools(void **state)
+{
+    int code = shut_store(state);
+    bool empty = root_count(the_root, NULL) == 0;
+    root_remove(the_root);
+    the_root[0] = '\0';
+    return empty ? code : -1;
 }
 
 static void set_faults(bool faults)
@@ -303,6 +323,14 @@ static int times_in(int64_t n)
 
 /* ---- batchers on it ---- */
 
+/* To less than the option allows. */
+static void limit_memory(wb_outbox *outbox, uint64_t bytes)
+{
+    wb_monitor_lock(&outbox->backlog.monitor);
+    outbox->park_from = outbox->spool->options.memory_bytes = bytes;
+    wb_monitor_unlock(&outbox->backlog.monitor);
+}
+
 static wb_batcher *new_batcher(wb_schema *schema)
 {
     wb_batcher_options options;
@@ -318,8 +346,12 @@ static wb_batcher *new_batcher(wb_schema *schema)
     options.log_events = true;
     options.flush_events = true;
     options.policy = the_store.routing == BY_WORKER ? &the_policy : NULL;
+    options.spool_path = the_root[0] != '\0' ? the_root : NULL;
+    options.spool_sync_us = 2000;
     wb_batcher *batcher = NULL;
     assert_ok(wb_batcher_new(&options, &batcher, NULL));
+    if (options.spool_path != NULL)
+        limit_memory(wb_batcher_spooling_of(batcher)->outbox, 20000);
     return batcher;
 }
 
@@ -629,6 +661,8 @@ static void test_every_mark_arrives(void **state)
     options.chunk = 64;
     options.retry = (wb_retry){.initial_us = 50, .max_us = 1000};
     options.log_events = true;
+    options.spool_path = the_root[0] != '\0' ? the_root : NULL;
+    options.spool_sync_us = 2000;
     wb_tracker *tracker = NULL;
     assert_ok(wb_tracker_new(&options, &tracker, NULL));
 
@@ -681,12 +715,16 @@ static void test_no_memory_for_a_while(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, open_store, shut_store)
+#define TEST(name)    cmocka_unit_test_setup_teardown(name, open_store, shut_store)
+#define SPOOLED(name) cmocka_unit_test_setup_teardown(name, open_spools, shut_spools)
     const struct CMUnitTest tests[] = {
-        TEST(test_every_row_once),        TEST(test_routed_by_the_caller),
-        TEST(test_routed_by_a_worker),    TEST(test_closed_by_several),
-        TEST(test_let_go_at_once),        TEST(test_every_mark_arrives),
-        TEST(test_no_memory_for_a_while),
+        TEST(test_every_row_once),           TEST(test_routed_by_the_caller),
+        TEST(test_routed_by_a_worker),       TEST(test_closed_by_several),
+        TEST(test_let_go_at_once),           TEST(test_every_mark_arrives),
+        TEST(test_no_memory_for_a_while),    SPOOLED(test_every_row_once),
+        SPOOLED(test_routed_by_a_worker),    SPOOLED(test_closed_by_several),
+        SPOOLED(test_let_go_at_once),        SPOOLED(test_every_mark_arrives),
+        SPOOLED(test_no_memory_for_a_while),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
