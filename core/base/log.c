@@ -28,7 +28,7 @@ struct queue {
 
 struct wb_log {
     wb_monitor monitor;
-    char *name;
+    char name[WB_LOG_NAME_BYTES];
     atomic_bool queue_lines;
     bool queue_flushes;
     atomic_bool unprinted; /* `lines` is not empty */
@@ -41,19 +41,15 @@ struct wb_log {
 
 static void push(wb_log *log, struct queue *queue, const wb_event *event);
 static bool pop(struct queue *queue, wb_event *out);
-static void print_line(const wb_log *log, const wb_event *event);
+static void print_line(const char *name, const wb_event *event);
 
 wb_log *wb_log_new(const char *name, bool queue_lines, bool queue_flushes)
 {
     wb_log *log = wb_alloc_zeroed(sizeof *log);
     if (log == NULL)
         return NULL;
-    log->name = wb_strdup(name);
-    if (log->name == NULL) {
-        wb_free(log);
-        return NULL;
-    }
     wb_monitor_init(&log->monitor);
+    wb_log_rename(log, name);
     atomic_init(&log->unprinted, false);
     for (size_t i = 0; i < WB_TOPICS; i++)
         log->topics[i].quiet_until_us = INT64_MIN;
@@ -62,6 +58,13 @@ wb_log *wb_log_new(const char *name, bool queue_lines, bool queue_flushes)
     log->most_ids = UINT64_MAX;
     log->lines.room = log->events.room = WB_LOG_QUEUE;
     return log;
+}
+
+void wb_log_rename(wb_log *log, const char *name)
+{
+    wb_monitor_lock(&log->monitor);
+    snprintf(log->name, sizeof log->name, "%s", name);
+    wb_monitor_unlock(&log->monitor);
 }
 
 void wb_log_limit(wb_log *log, uint64_t events, uint64_t ids)
@@ -83,7 +86,6 @@ void wb_log_free(wb_log *log)
     wb_monitor_fini(&log->monitor);
     wb_free(log->lines.events);
     wb_free(log->events.events);
-    wb_free(log->name);
     wb_free(log);
 }
 
@@ -128,15 +130,17 @@ void wb_log_print(wb_log *log)
     if (!atomic_load_explicit(&log->unprinted, memory_order_relaxed))
         return;
     wb_event event;
+    char name[WB_LOG_NAME_BYTES];
     for (;;) {
         wb_monitor_lock(&log->monitor);
+        memcpy(name, log->name, sizeof name);
         bool found = pop(&log->lines, &event);
         if (!found)
             atomic_store(&log->unprinted, false);
         wb_monitor_unlock(&log->monitor);
         if (!found)
             return;
-        print_line(log, &event);
+        print_line(name, &event);
     }
 }
 
@@ -229,10 +233,10 @@ const char *wb_level_name(int level)
 }
 
 /* One write, so that lines of several processes don't mix. A stderr that takes nothing loses the line. */
-static void print_line(const wb_log *log, const wb_event *event)
+static void print_line(const char *name, const wb_event *event)
 {
     char line[512] = "";
-    int used = snprintf(line, sizeof line, "writebehind: %s: %s: %s", log->name,
+    int used = snprintf(line, sizeof line, "writebehind: %s: %s: %s", name,
                         wb_level_name(event->level), event->text);
     if (used > 0 && (size_t)used < sizeof line && event->suppressed > 0) {
         used += snprintf(line + used, sizeof line - (size_t)used,

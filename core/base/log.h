@@ -9,7 +9,7 @@
 
 #include "base/sync.h"
 
-enum { WB_LOG_QUEUE = 256 };
+enum { WB_LOG_QUEUE = 256, WB_LOG_NAME_BYTES = 128 };
 #define WB_LOG_QUIET_US INT64_C(10000000)
 
 enum wb_topic {
@@ -37,6 +37,7 @@ typedef struct wb_log wb_log;
 
 /* `name` stands in front of every line: "batcher agent_stats". NULL: no memory. */
 wb_log *wb_log_new(const char *name, bool queue_lines, bool queue_flushes);
+void wb_log_rename(wb_log *log, const char *name);
 void wb_log_free(wb_log *log);
 /* How many events wait at the most, by default WB_LOG_QUEUE, which does not change once there was one; and how many rows'
  * ids in them, by default any number. The ids of the newest always do. */

@@ -87,14 +87,13 @@ static int begin(wb_batcher *batcher, const wb_batcher_options *options, wb_err 
     code = wb_outbox_init(&batcher->outbox, options, &batcher->pipeline.env,
                           &batcher->pipeline.target, batcher->pipeline.threaded, err);
     if (code == WB_OK) {
-        code = wb_spooling_of_batcher(&batcher->spooling, &batcher->outbox, options,
-                                      batcher->pipeline.name.text, err);
+        code = wb_spooling_of_batcher(&batcher->spooling, &batcher->outbox, options, err);
         if (code != WB_OK)
             wb_outbox_fini(&batcher->outbox);
     }
     if (code != WB_OK)
         wb_pipeline_fini(&batcher->pipeline);
-    batcher->outbox.options.name = batcher->pipeline.name.text;
+    batcher->outbox.options.name = batcher->pipeline.name.wanted;
     batcher->outbox.options.dead_path = batcher->burial.path;
     return code;
 }
@@ -198,7 +197,8 @@ static void leave(wb_pipeline *pipeline)
 
 static int begin_use(wb_pipeline *pipeline, wb_err *err)
 {
-    return wb_keeper_begin(&((wb_batcher *)pipeline)->spooling.keeper, err);
+    return wb_keeper_begin(&((wb_batcher *)pipeline)->spooling.keeper, wb_pipeline_name(pipeline),
+                           err);
 }
 
 static void halt(wb_pipeline *pipeline)
@@ -303,8 +303,10 @@ int wb_batcher_tables(wb_batcher *batcher, wb_table_stats **out, size_t *count, 
 
 void wb_batcher_undecided(wb_batcher *batcher, const char *decision, const char *why)
 {
-    if (wb_pipeline_enter(&batcher->pipeline, NULL) == WB_OK)
-        wb_backlog_undecided(&batcher->outbox.backlog, decision, why);
+    if (wb_pipeline_enter(&batcher->pipeline, NULL) != WB_OK)
+        return;
+    wb_pipeline_take_name(&batcher->pipeline);
+    wb_backlog_undecided(&batcher->outbox.backlog, decision, why);
 }
 
 int wb_batcher_give_up(wb_batcher *batcher, const char *why, int64_t deadline_us, wb_err *err)

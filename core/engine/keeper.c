@@ -52,12 +52,12 @@ static int start(wb_keeper *keeper, wb_err *err)
 }
 
 /* Locked throughout, as the flusher's start. */
-int wb_keeper_begin(wb_keeper *keeper, wb_err *err)
+int wb_keeper_begin(wb_keeper *keeper, const char *name, wb_err *err)
 {
     if (keeper->spool == NULL)
         return WB_OK;
     wb_monitor_lock(&keeper->backlog->monitor);
-    int code = wb_spool_open(keeper->spool, err);
+    int code = wb_spool_open(keeper->spool, name, err);
     if (code == WB_OK && !keeper->clocked && !keeper->runs)
         code = start(keeper, err);
     wb_monitor_unlock(&keeper->backlog->monitor);

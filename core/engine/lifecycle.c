@@ -17,6 +17,7 @@ int wb_pipeline_start_slowly(wb_pipeline *pipeline, wb_err *err)
     if (code != WB_OK || atomic_load_explicit(&pipeline->started, memory_order_relaxed))
         return code;
     atomic_store(&pipeline->used, true); /* first: a fork from now on must not take it for unused */
+    wb_pipeline_take_name(pipeline);
     wb_exit_watch();
     if (pipeline->class->begin != NULL)
         code = pipeline->class->begin(pipeline, err);
@@ -114,7 +115,7 @@ bool wb_pipeline_event(wb_pipeline *pipeline, wb_event *out)
 {
     if (wb_pipeline_enter(pipeline, NULL) != WB_OK || !wb_backlog_event(pipeline->backlog, out))
         return false;
-    out->name = pipeline->name.text;
+    out->name = wb_name_text(&pipeline->name);
     if (out->table[0] == '\0' && pipeline->target.table != NULL)
         snprintf(out->table, sizeof out->table, "%s", pipeline->target.table);
     return true;
@@ -122,7 +123,7 @@ bool wb_pipeline_event(wb_pipeline *pipeline, wb_event *out)
 
 const char *wb_pipeline_name(const wb_pipeline *pipeline)
 {
-    return pipeline->name.text;
+    return wb_name_text(&pipeline->name);
 }
 
 int wb_pipeline_fd(wb_pipeline *pipeline)
@@ -132,6 +133,7 @@ int wb_pipeline_fd(wb_pipeline *pipeline)
         return -1;
     }
     atomic_store(&pipeline->used, true);
+    wb_pipeline_take_name(pipeline);
     return wb_backlog_fd(pipeline->backlog);
 }
 

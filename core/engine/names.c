@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * See names.h. Invariant: the names in the list differ, but for those that an ancestor of this process uses, which
- * count for nothing here. The list's lock is held for the list only, and over a fork, so that the child finds it whole.
- * Fails without memory. */
+ * See names.h. Invariant: the names in the list are those taken in this process, and differ. Its lock is held for the
+ * list only, and over a fork, so that the child finds it whole and empties it. Fails without memory. */
 #include "engine/names.h"
 
 #include <pthread.h>
@@ -17,52 +16,71 @@ static void hold_over_fork(void)
     pthread_mutex_lock(&lock);
 }
 
-static void go_on(void)
+static void go_on_in_parent(void)
 {
+    pthread_mutex_unlock(&lock);
+}
+
+static void start_empty_in_child(void)
+{
+    for (wb_name *name = names; name != NULL; name = name->next)
+        name->taken = false;
+    names = NULL;
     pthread_mutex_unlock(&lock);
 }
 
 static void watch_forks(void)
 {
-    pthread_atfork(hold_over_fork, go_on, go_on);
-}
-
-static bool is_an_ancestors(const wb_name *name)
-{
-    return atomic_load(name->used) && atomic_load(name->process) != wb_fork_generation();
+    pthread_atfork(hold_over_fork, go_on_in_parent, start_empty_in_child);
 }
 
 static bool is_taken(const char *text)
 {
     for (const wb_name *name = names; name != NULL; name = name->next) {
-        if (strcmp(name->text, text) == 0 && !is_an_ancestors(name))
+        if (strcmp(wb_name_text(name), text) == 0)
             return true;
     }
     return false;
 }
 
-/* Makes it `wanted`, or with the first number that makes it differ. */
-static void choose(char *text, size_t room, const char *wanted)
+/* Locked. As it is wanted, or with the first number that makes it differ. */
+static const char *choose(wb_name *name)
 {
-    snprintf(text, room, "%s", wanted);
-    for (unsigned number = 2; is_taken(text); number++)
-        snprintf(text, room, "%s#%u", wanted, number);
+    if (!is_taken(name->wanted))
+        return name->wanted;
+    unsigned number = 2;
+    do
+        sprintf(name->numbered, "%s#%u", name->wanted, number++);
+    while (is_taken(name->numbered));
+    return name->numbered;
 }
 
-bool wb_name_take(wb_name *name, const char *wanted)
+bool wb_name_init(wb_name *name, const char *wanted)
 {
     enum { NUMBER_BYTES = 12 };
-    size_t room = strlen(wanted) + NUMBER_BYTES;
-    name->text = wb_alloc(room);
-    if (name->text == NULL)
+    size_t bytes = strlen(wanted) + 1;
+    name->wanted = wb_alloc(2 * bytes + NUMBER_BYTES);
+    if (name->wanted == NULL)
         return false;
+    name->numbered = name->wanted + bytes;
+    memcpy(name->wanted, wanted, bytes);
+    atomic_init(&name->text, name->wanted);
+    return true;
+}
+
+bool wb_name_take(wb_name *name)
+{
     pthread_once(&once, watch_forks);
     pthread_mutex_lock(&lock);
-    choose(name->text, room, wanted);
-    name->next = names;
-    names = name;
+    bool takes = !name->taken && !name->released;
+    if (takes) {
+        atomic_store(&name->text, choose(name));
+        name->taken = true;
+        name->next = names;
+        names = name;
+    }
     pthread_mutex_unlock(&lock);
-    return true;
+    return takes;
 }
 
 void wb_name_release(wb_name *name)
@@ -73,11 +91,12 @@ void wb_name_release(wb_name *name)
         link = &(*link)->next;
     if (*link != NULL)
         *link = name->next;
+    name->released = true;
     pthread_mutex_unlock(&lock);
 }
 
 void wb_name_fini(wb_name *name)
 {
     wb_name_release(name);
-    wb_free(name->text);
+    wb_free(name->wanted);
 }

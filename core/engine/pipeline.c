@@ -28,18 +28,24 @@ static bool copy_names(wb_target *target, const wb_target *from)
     return table && key && column && (from->upsert == NULL || target->upsert != NULL);
 }
 
-/* The log of a pipeline that gets its name; NULL: no memory. What has neither name nor table is called by its kind. */
+static void title_of(const wb_pipeline *pipeline, char title[WB_LOG_NAME_BYTES])
+{
+    const char *what = pipeline->what;
+    snprintf(title, WB_LOG_NAME_BYTES, "%s%s%s", what != NULL ? what : "", what != NULL ? " " : "",
+             wb_name_text(&pipeline->name));
+}
+
+/* The log of a pipeline, with the name that this wants; NULL: no memory. What has neither name nor table is called by its
+ * kind. */
 static wb_log *open_log(wb_pipeline *pipeline, const wb_pipeline_options *options)
 {
     const char *table = options->target.table;
     const char *wanted = options->name != NULL ? options->name : table;
-    char title[128];
-    pipeline->name.used = &pipeline->used;
-    pipeline->name.process = &pipeline->process;
-    if (!wb_name_take(&pipeline->name, wanted != NULL ? wanted : options->what))
+    char title[WB_LOG_NAME_BYTES];
+    if (!wb_name_init(&pipeline->name, wanted != NULL ? wanted : options->what))
         return NULL;
-    snprintf(title, sizeof title, "%s%s%s", wanted != NULL ? options->what : "",
-             wanted != NULL ? " " : "", pipeline->name.text);
+    pipeline->what = wanted != NULL ? options->what : NULL;
+    title_of(pipeline, title);
     wb_log *log = wb_log_new(title, options->log_events, options->flush_events);
     if (log != NULL)
         wb_log_limit(log, options->events, options->event_ids);
@@ -116,6 +122,18 @@ int wb_pipeline_enter(wb_pipeline *pipeline, wb_err *err)
                        "used before fork: its rows are the parent's; make a new one here");
     atomic_store(&pipeline->process, process);
     return WB_OK;
+}
+
+/* Locked throughout: who comes second must not log before the log has the name. */
+void wb_pipeline_take_name(wb_pipeline *pipeline)
+{
+    char title[WB_LOG_NAME_BYTES];
+    wb_monitor_lock(&pipeline->backlog->monitor);
+    if (wb_name_take(&pipeline->name)) {
+        title_of(pipeline, title);
+        wb_log_rename(pipeline->log, title);
+    }
+    wb_monitor_unlock(&pipeline->backlog->monitor);
 }
 
 bool wb_pipeline_may_take(wb_pipeline *pipeline)

@@ -53,6 +53,7 @@ struct wb_pipeline {
     wb_store *store; /* a reference; NULL: the caller delivers */
     bool threaded;   /* a flusher delivers: there is a store, no manual clock, and nobody drives */
     wb_name name;
+    const char *what; /* before the name in log lines; NULL: nothing */
     wb_log *log;
     wb_target target;    /* owns its names, and a reference to its schema; of who delivers */
     wb_session *session; /* of who delivers: the thread, or the caller */
@@ -86,6 +87,8 @@ void wb_pipeline_unref(wb_pipeline *pipeline);
 
 /* Before each use: WB_FORK for one that an ancestor used. */
 int wb_pipeline_enter(wb_pipeline *pipeline, wb_err *err);
+/* At each use, and before what is logged without one: the first in a process gives it its name. */
+void wb_pipeline_take_name(wb_pipeline *pipeline);
 bool wb_pipeline_may_take(wb_pipeline *pipeline); /* driven, and not an ancestor's */
 /* May a driver write to the pipeline's store? WB_MISUSE where there is none. */
 int wb_pipeline_may_write(wb_pipeline *pipeline, wb_err *err);

@@ -36,13 +36,13 @@ static bool replay_rows(void *owner)
 static const wb_keeper_class rows = {.adopt = adopt_rows, .replay = replay_rows};
 
 int wb_spooling_of_batcher(wb_batcher_spooling *spooling, wb_outbox *outbox,
-                           const wb_batcher_options *options, const char *name, wb_err *err)
+                           const wb_batcher_options *options, wb_err *err)
 {
     wb_spool_options spool = OPTIONS_OF(options);
     spool.memory_bytes = options->spool_memory_bytes;
     if (spool.path == NULL)
         return WB_OK;
-    int code = wb_spool_new(&spool, "batcher", name, options->table, options->schema,
+    int code = wb_spool_new(&spool, "batcher", options->table, options->schema,
                             options->coalesce != NULL, &outbox->spool, err);
     if (code != WB_OK)
         return code;
@@ -92,7 +92,7 @@ static void adopt_marks(void *owner)
 static const wb_keeper_class marks = {.adopt = adopt_marks};
 
 int wb_spooling_of_tracker(wb_keeper *keeper, wb_markbox *markbox,
-                           const wb_tracker_options *options, const char *name, wb_err *err)
+                           const wb_tracker_options *options, wb_err *err)
 {
     const wb_spool_options spool = OPTIONS_OF(options);
     const wb_column id = {.name = options->key, .type = options->key_type};
@@ -100,7 +100,7 @@ int wb_spooling_of_tracker(wb_keeper *keeper, wb_markbox *markbox,
         return WB_OK;
     int code = wb_schema_new(&id, 1, &markbox->ids.schema, err);
     if (code == WB_OK)
-        code = wb_spool_new(&spool, "tracker", name, options->table != NULL ? options->table : "",
+        code = wb_spool_new(&spool, "tracker", options->table != NULL ? options->table : "",
                             markbox->ids.schema, false, &markbox->ids.spool, err);
     if (code != WB_OK)
         return code;

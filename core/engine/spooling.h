@@ -15,9 +15,9 @@ typedef struct wb_batcher_spooling {
 
 /* Makes the spool that the options ask for, if they do. WB_MISUSE, WB_MEMORY: there is none then. */
 int wb_spooling_of_batcher(wb_batcher_spooling *spooling, wb_outbox *outbox,
-                           const wb_batcher_options *options, const char *name, wb_err *err);
+                           const wb_batcher_options *options, wb_err *err);
 int wb_spooling_of_tracker(wb_keeper *keeper, wb_markbox *markbox,
-                           const wb_tracker_options *options, const char *name, wb_err *err);
+                           const wb_tracker_options *options, wb_err *err);
 /* Lets go of it; after the outbox, which has batches of its numbers, or the markbox. */
 void wb_spooling_fini(wb_batcher_spooling *spooling);
 /* See wb_batcher_sync. */

@@ -70,8 +70,7 @@ int wb_tracker_new(const wb_tracker_options *options, wb_tracker **out, wb_err *
         wb_free(tracker);
         return code;
     }
-    code = wb_spooling_of_tracker(&tracker->keeper, &tracker->markbox, options,
-                                  tracker->pipeline.name.text, err);
+    code = wb_spooling_of_tracker(&tracker->keeper, &tracker->markbox, options, err);
     if (code == WB_OK && tracker->keeper.spool != NULL && !wb_nginx_is_no_worker())
         code = wb_pipeline_start(&tracker->pipeline, err); /* as a batcher's */
     if (code != WB_OK) {
@@ -116,7 +115,7 @@ static bool deliver_one(wb_pipeline *pipeline, const wb_cancel *cancel)
 
 static int begin_use(wb_pipeline *pipeline, wb_err *err)
 {
-    return wb_keeper_begin(&((wb_tracker *)pipeline)->keeper, err);
+    return wb_keeper_begin(&((wb_tracker *)pipeline)->keeper, wb_pipeline_name(pipeline), err);
 }
 
 static void halt(wb_pipeline *pipeline)

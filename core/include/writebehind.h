@@ -154,8 +154,8 @@ typedef struct wb_outcome {
  * parent's alone: in the child it answers WB_FORK. */
 typedef struct wb_pipeline wb_pipeline;
 
-/* Its name: that of the options, which has a number at its end ("t#2") where another one that is not closed yet has it in
- * this process. */
+/* Its name: that of the options, which from the first use in this process on has a number at its end ("t#2") where another
+ * one that is used and not closed has it. Before, it may still change. */
 WB_API const char *wb_pipeline_name(const wb_pipeline *pipeline);
 /* Threaded: waits until all that was accepted before the call is settled. WB_TIMEOUT says how much is not. */
 WB_API int wb_pipeline_flush(wb_pipeline *pipeline, int64_t deadline_us, wb_err *err);

@@ -64,7 +64,8 @@ struct wb_spool_name { /* a table's, in the open segment */
 
 typedef struct wb_spool {
     wb_spool_options options; /* its path is from the root, and owned */
-    char *kind, *name;
+    char *kind;
+    const char *name; /* the object's; NULL: it was never open */
     uint8_t *head; /* the first entry of each segment: the object's table, and its schema's text */
     size_t head_bytes;
     bool replaces;

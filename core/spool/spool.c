@@ -17,7 +17,7 @@
 /* ---- making and ending ---- */
 
 static bool fill(wb_spool *spool, const wb_spool_options *options, const char *kind,
-                 const char *name, const char *table, const wb_schema *schema)
+                 const char *table, const wb_schema *schema)
 {
     size_t bytes;
     uint8_t *text = wb_schema_text(schema, &bytes);
@@ -28,17 +28,15 @@ static bool fill(wb_spool *spool, const wb_spool_options *options, const char *k
     spool->options = *options;
     spool->options.path = wb_path_absolute(options->path);
     spool->kind = wb_strdup(kind);
-    spool->name = wb_strdup(name);
     spool->head = (uint8_t *)wb_buffer_take(&head, &spool->head_bytes);
     spool->slots = wb_alloc_zeroed(WB_SPOOL_SLOTS * sizeof *spool->slots);
     wb_free(text);
-    return spool->options.path != NULL && spool->kind != NULL && spool->name != NULL &&
-           spool->head != NULL && text != NULL && spool->slots != NULL;
+    return spool->options.path != NULL && spool->kind != NULL && spool->head != NULL &&
+           text != NULL && spool->slots != NULL;
 }
 
-int wb_spool_new(const wb_spool_options *options, const char *kind, const char *name,
-                 const char *table, const wb_schema *schema, bool replaces, wb_spool **out,
-                 wb_err *err)
+int wb_spool_new(const wb_spool_options *options, const char *kind, const char *table,
+                 const wb_schema *schema, bool replaces, wb_spool **out, wb_err *err)
 {
     int code = wb_root_check(options->path, options->durability == WB_DURABLE_MACHINE, err);
     if (code != WB_OK)
@@ -49,7 +47,7 @@ int wb_spool_new(const wb_spool_options *options, const char *kind, const char *
     wb_monitor_init(&spool->monitor);
     spool->replaces = replaces;
     spool->folder.lock = -1;
-    if (!fill(spool, options, kind, name, table, schema)) {
+    if (!fill(spool, options, kind, table, schema)) {
         wb_spool_free(spool);
         return wb_fail(err, WB_MEMORY, "spool: out of memory");
     }
@@ -57,11 +55,12 @@ int wb_spool_new(const wb_spool_options *options, const char *kind, const char *
     return WB_OK;
 }
 
-int wb_spool_open(wb_spool *spool, wb_err *err)
+int wb_spool_open(wb_spool *spool, const char *name, wb_err *err)
 {
-    return spool->folder.path != NULL
-               ? WB_OK
-               : wb_folder_make(spool->options.path, spool->kind, spool->name, &spool->folder, err);
+    if (spool->folder.path != NULL)
+        return WB_OK;
+    spool->name = name;
+    return wb_folder_make(spool->options.path, spool->kind, name, &spool->folder, err);
 }
 
 void wb_spool_free(wb_spool *spool)
@@ -79,7 +78,6 @@ void wb_spool_free(wb_spool *spool)
     wb_monitor_fini(&spool->monitor);
     wb_free((void *)spool->options.path);
     wb_free(spool->kind);
-    wb_free(spool->name);
     wb_free(spool->head);
     wb_free(spool->slots);
     wb_free(spool->names);

@@ -33,10 +33,10 @@ enum { WB_SPOOL_ROW_ENTRIES = 3 };
 
 /* The folder is made by wb_spool_open, at the first use of the object in its process. `kind`: "batcher". WB_MISUSE says what
  * is wrong with the path. */
-int wb_spool_new(const wb_spool_options *options, const char *kind, const char *name,
-                 const char *table, const wb_schema *schema, bool replaces, wb_spool **out,
-                 wb_err *err);
-int wb_spool_open(wb_spool *spool, wb_err *err); /* idempotent; locked by the object */
+int wb_spool_new(const wb_spool_options *options, const char *kind, const char *table,
+                 const wb_schema *schema, bool replaces, wb_spool **out, wb_err *err);
+/* `name` is the object's, and lives as long as it. Idempotent; locked by the object. */
+int wb_spool_open(wb_spool *spool, const char *name, wb_err *err);
 /* Lets go of the folder, which stays where a row waits in it. NULL is fine. */
 void wb_spool_free(wb_spool *spool);
 const char *wb_spool_path(const wb_spool *spool); /* of its folder; "" before it is open */

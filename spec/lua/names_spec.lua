@@ -47,6 +47,7 @@ describe("the name of an object", function()
 
     it("has a number where it is taken, until the other is closed", function()
         local first = batcher_of { table = "names_c" }
+        assert.is_true(first:add { n = 1 })
         local second, reports = batcher_of { table = "names_c" }
         assert.is_true(second:add { n = 1 })
         assert.is_true(second:close())
@@ -57,6 +58,17 @@ describe("the name of an object", function()
         assert.is_true(third:add { n = 1 })
         assert.is_true(third:close())
         assert.equal("names_c", more[1].name)
+    end)
+
+    it("is taken by who uses it first", function()
+        local idle, reports = batcher_of { table = "names_e" }
+        local first, more = batcher_of { table = "names_e" }
+        assert.is_true(first:add { n = 1 })
+        assert.is_true(idle:add { n = 1 })
+        assert.is_true(first:close())
+        assert.is_true(idle:close())
+        assert.equal("names_e", more[1].name)
+        assert.equal("names_e#2", reports[1].name)
     end)
 
     it("is a tracker's too, also of one that has no table", function()
@@ -76,6 +88,17 @@ describe("the name of an object", function()
         assert.is_true(batcher:close())
         assert.equal("names_d", lines[1].name)
         assert.equal("names_d", lines[1].table)
+    end)
+
+    it("stands beside it as it is after the first use", function()
+        local first = batcher_of { table = "names_f" }
+        local second, _, lines = batcher_of { table = "names_f", store = testing.store {},
+            on_flush = function() error("no") end }
+        assert.is_true(first:add { n = 1 })
+        assert.is_true(second:add { n = 1 })
+        assert.is_true(second:close())
+        assert.equal("names_f#2", lines[1].name)
+        assert.is_true(first:close())
     end)
 
     it("is a string that is not empty", function()

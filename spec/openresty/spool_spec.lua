@@ -135,8 +135,7 @@ describe("nginx with a spool", function()
     end)
 
     it("has them after reloads, and a kill in the middle of each", function()
-        -- Made in init, it would be made again while the master has the one before, and so be of another name: "t#2".
-        local server = start { made = "worker" }
+        local server = start {}
         local flow = start_load(server)
         for _ = 1, 4 do
             local old = server:workers()
@@ -144,6 +143,33 @@ describe("nginx with a spool", function()
             nginx.kill(old[math.random(#old)], "KILL")
             flow:wait(100)
             server:reload { drained = true }
+        end
+        local received = flow:stop()
+        finish(server)
+        assert_once(server, received)
+    end)
+
+    -- Made in init, the batcher is made again while the master still has the one before. Who is killed after the reload
+    -- has no successor of its own generation.
+    it("has those of workers killed at one, two and three reloads stored by the next ones", function()
+        local gate = postgres.gate(dir)
+        gate:open()
+        local server = start { conninfo = gate.conninfo }
+        local flow = start_load(server)
+        for _ = 1, 3 do
+            gate:shut()
+            flow:wait(100)
+            local old = server:workers()
+            server:reload()
+            for _, pid in ipairs(old) do
+                nginx.kill(pid, "KILL")
+            end
+            gate:open()
+            flow:wait(100)
+            local received = flow:received()
+            assert(process.wait(function()
+                return requests.difference(received, requests.stored(name)) == 0
+            end, nil, 0.2), "nobody takes over what is left")
         end
         local received = flow:stop()
         finish(server)

@@ -86,8 +86,6 @@ static inline lwb_pipeline *lwb_batcher_check(lua_State *L)
 /* Pushes a new one with the metatable at `meta` (nil: the kind's) and its option table, at `options`, as user
  * value. */
 lwb_pipeline *lwb_pipeline_new(lua_State *L, const lwb_kind *kind, int meta, int options);
-/* Puts the name that it was given into its option table, at 1. */
-void lwb_pipeline_named(lua_State *L, const lwb_pipeline *pipeline);
 void lwb_pipeline_methods(lua_State *L); /* sets the shared methods in the table at the top */
 /* Pushes core.raw: what drivers use besides the methods. */
 void lwb_raw(lua_State *L);

@@ -76,7 +76,6 @@ int lwb_batcher_new(lua_State *L)
     pipeline->complete = complete;
     pipeline->core = batcher;
     pipeline->pipeline = wb_batcher_pipeline(batcher);
-    lwb_pipeline_named(L, pipeline);
     pipeline->schema = wb_schema_ref(options.schema);
     pipeline->given = (int)wb_schema_given(options.schema);
     pipeline->columns = (int)wb_schema_count(options.schema);

@@ -36,12 +36,6 @@ lwb_pipeline *lwb_pipeline_new(lua_State *L, const lwb_kind *kind, int meta, int
     return pipeline;
 }
 
-void lwb_pipeline_named(lua_State *L, const lwb_pipeline *pipeline)
-{
-    lua_pushstring(L, wb_pipeline_name(pipeline->pipeline));
-    lua_setfield(L, 1, "name");
-}
-
 static int pipeline_flush(lua_State *L)
 {
     wb_err err;

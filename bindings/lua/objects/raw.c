@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * core.raw: what the Lua drivers need besides an object's methods. A time is a Lua number, µs on the object's clock,
  * infinity for never. It is exact below 2^53, which is the year 2255, and rounded up beyond: a wait never ends
- * early. An object that is collected raises, but in options and kind, which answer nil. */
+ * early. An object that is collected raises, but in options, name and kind, which answer nil. */
 #include <math.h>
 #include <string.h>
 
@@ -17,13 +17,19 @@ static void push_us(lua_State *L, int64_t us)
     lua_pushnumber(L, rounded);
 }
 
-/* options(object) → its option table, or nil for anything that is no living batcher or tracker. */
-static int raw_options(lua_State *L)
+/* NULL: the argument is no living batcher or tracker. */
+static lwb_pipeline *living(lua_State *L)
 {
     lwb_pipeline *pipeline = lwb_test(L, 1, &lwb_batcher_kind);
     if (pipeline == NULL)
         pipeline = lwb_test(L, 1, &lwb_tracker_kind);
-    if (pipeline == NULL || pipeline->core == NULL)
+    return pipeline != NULL && pipeline->core != NULL ? pipeline : NULL;
+}
+
+/* options(object) → its option table, or nil for anything that is no living batcher or tracker. */
+static int raw_options(lua_State *L)
+{
+    if (living(L) == NULL)
         return 0;
     lwb_getuservalue(L, 1);
     return 1;
@@ -33,6 +39,16 @@ static int raw_options(lua_State *L)
 static int raw_kind(lua_State *L)
 {
     lua_pushstring(L, lwb_kind_name(L, 1));
+    return 1;
+}
+
+/* name(object) → its name as it is in this process, or nil for anything that is no living batcher or tracker */
+static int raw_name(lua_State *L)
+{
+    const lwb_pipeline *pipeline = living(L);
+    if (pipeline == NULL)
+        return 0;
+    lua_pushstring(L, wb_pipeline_name(pipeline->pipeline));
     return 1;
 }
 
@@ -135,6 +151,7 @@ void lwb_raw(lua_State *L)
 {
     static const luaL_Reg functions[] = {
         {"options", raw_options},
+        {"name", raw_name},
         {"kind", raw_kind},
         {"seal", raw_seal},
         {"settled", raw_settled},

@@ -50,7 +50,6 @@ int lwb_tracker_new(lua_State *L)
     pipeline->core = tracker;
     pipeline->key_type = options.key_type;
     pipeline->pipeline = wb_tracker_pipeline(tracker);
-    lwb_pipeline_named(L, pipeline);
     pipeline->driven = options.store == NULL || options.clock != NULL;
     pipeline->close_timeout_us = options.close_timeout_us;
     return 1;

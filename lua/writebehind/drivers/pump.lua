@@ -37,7 +37,7 @@ local function has_room(self)
 end
 
 local function deliver(self, work)
-    answer.deliver(self.options, work)
+    answer.deliver(self.object, self.options, work)
     self.flying[work] = nil
     self.loop.signal(self)
 end

@@ -122,13 +122,13 @@ end
 
 -- ---- a delivery ----
 
-local function complete(options, work, ok, what, err, class, stored)
+local function complete(object, options, work, ok, what, err, class, stored)
     if what == false and err ~= nil then -- as some write it
         what = nil
     end
     if raw.is_completed(work) then -- by the store itself
         if not ok or what ~= true and (what ~= nil or err ~= nil) then
-            hooks.late(options, ok, what == nil and ok and err or what)
+            hooks.late(object, options, ok, what == nil and ok and err or what)
         end
     elseif not ok then
         work:complete(nil, thrown_text(what), "retry")
@@ -149,10 +149,10 @@ end
 
 -- Calls the store with one claim and completes it; the store may yield where its caller's coroutine may. A
 -- metatable may throw while the function is looked up or the answer is judged: that is a failed try as well.
-function answer.deliver(options, work)
-    local ok, message = pcall(complete, options, work, pcall(call, options.store, options.entry, work))
+function answer.deliver(object, options, work)
+    local ok, message = pcall(complete, object, options, work, pcall(call, options.store, options.entry, work))
     if not ok then
-        complete(options, work, false, message)
+        complete(object, options, work, false, message)
     end
 end
 

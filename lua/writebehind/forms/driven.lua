@@ -35,7 +35,7 @@ local function deliver_due(self, options, take)
             break
         end
         worked = worked + 1
-        answer.deliver(options, work)
+        answer.deliver(self, options, work)
     end
     return worked
 end

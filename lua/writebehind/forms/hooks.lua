@@ -13,9 +13,9 @@ local hooks = {}
 local MOST_AT_ONCE = 1024 -- so that a hook which makes events can't keep its caller for ever
 
 -- Tells what is no answer to a call: by the log hook, or else on stderr, once an object.
-local function tell(options, text, hook)
+local function tell(object, options, text, hook)
     text = core.process.shown(text)
-    local fields = { rows = 0, suppressed = 0, name = options.name, table = options.table }
+    local fields = { rows = 0, suppressed = 0, name = raw.name(object), table = options.table }
     if hook ~= "log" and options.log and pcall(options.log, "error", text, fields) then
         return
     end
@@ -31,28 +31,28 @@ function hooks.text_of(value)
     return ok and type(text) == "string" and text or "an error that is a " .. type(value)
 end
 
-local function complain(options, hook, message)
-    tell(options, ("the hook %s failed: %s"):format(hook, hooks.text_of(message)), hook)
+local function complain(object, options, hook, message)
+    tell(object, options, ("the hook %s failed: %s"):format(hook, hooks.text_of(message)), hook)
 end
 
 -- A store answered, or failed, after its claim was completed: nobody takes the answer.
-function hooks.late(options, ok, answer)
-    tell(options, ("the store %s %s after its claim was completed: that counts for nothing"):format(
+function hooks.late(object, options, ok, answer)
+    tell(object, options, ("the store %s %s after its claim was completed: that counts for nothing"):format(
         ok and "answered" or "failed with", hooks.text_of(answer)))
 end
 
-local function call(options, hook, ...)
+local function call(object, options, hook, ...)
     local ok, message = pcall(options[hook], ...)
     if not ok then
-        complain(options, hook, message)
+        complain(object, options, hook, message)
     end
 end
 
-local function deliver_one(options, kind, first, message, fields)
+local function deliver_one(object, options, kind, first, message, fields)
     if kind == "log" and options.log then
-        call(options, "log", first, message, fields)
+        call(object, options, "log", first, message, fields)
     elseif kind == "flush" and options.on_flush then
-        call(options, "on_flush", first)
+        call(object, options, "on_flush", first)
     end
     return kind ~= nil
 end
@@ -67,14 +67,14 @@ local function deliver_dead(object, options)
     end
     local rows, why, where = core.dead(object)
     for _, row in ipairs(rows or {}) do
-        call(options, "dead_letter", row, why, where or options.table)
+        call(object, options, "dead_letter", row, why, where or options.table)
     end
     return rows ~= nil
 end
 
 local function deliver_all(object, options)
     for _ = 1, MOST_AT_ONCE do
-        if not deliver_one(options, raw.event(object)) then
+        if not deliver_one(object, options, raw.event(object)) then
             break
         end
     end

@@ -41,7 +41,7 @@ function session.open(name, args, log)
         local function run()
             return module.call(name, log, function() return call(entry, work) end)
         end
-        answer.deliver({ store = { [entry] = run }, entry = entry, log = quiet }, work)
+        answer.deliver(nil, { store = { [entry] = run }, entry = entry, log = quiet }, work)
     end
 
     return { deliver = deliver, close = module.closer(store, name, log) }
