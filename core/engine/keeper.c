@@ -22,7 +22,7 @@ static int64_t work(wb_keeper *keeper)
         keeper->look_us = wb_after_us(now_us, LOOK_EVERY_US);
     }
     while (keeper->class->replay != NULL && keeper->class->replay(keeper->owner))
-        continue;
+        next_us = wb_spool_tend(keeper->spool);
     return closing || next_us < keeper->look_us ? next_us : keeper->look_us;
 }
 

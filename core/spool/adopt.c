@@ -24,6 +24,7 @@
 #include "spool/disk.h"
 #include "spool/files.h"
 #include "spool/resolve.h"
+#include "spool/tend.h"
 
 enum { PATH_BYTES = WB_SPOOL_PATH_BYTES, TOLD_AFTER = 5 };
 
@@ -207,6 +208,7 @@ static void take(struct adoption *adoption, const char *path, uint8_t *bytes,
     }
     adoption->adopter->segment(adoption->adopter->context, file, reading);
     wb_spool_unpin(spool, file, 0);
+    (void)wb_spool_tend(spool); /* what comes meanwhile is made ready for, and synced */
 }
 
 static void look_at(struct adoption *adoption, const char *path, uint8_t *bytes, size_t size,

@@ -130,12 +130,15 @@ static bool prepare(wb_spool *spool)
 /* ---- what is new ---- */
 
 /* The oldest file that is not proven yet, from where the keeper was; it is pinned. */
-static wb_spool_file *next_unproven(wb_spool *spool, const wb_spool_file *after, bool *full)
+static wb_spool_file *next_unproven(wb_spool *spool, const wb_spool_file *after, uint64_t last,
+                                    bool *full)
 {
     wb_monitor_lock(&spool->monitor);
     wb_spool_file *file = after != NULL ? after->next : spool->first;
     while (file != NULL && (file->proven || file->segment.map == NULL))
         file = file->next;
+    if (file != NULL && file->segment.serial > last)
+        file = NULL;
     if (file != NULL) {
         file->pins++;
         *full = file->full; /* before it is proven: then nothing more comes */
@@ -188,16 +191,21 @@ static int prove_file(wb_spool *spool, wb_spool_file *file, bool full, wb_err *e
     return code;
 }
 
+/* Those that there are by now: who puts faster than this may not keep the keeper from its other work. */
 static int prove_all(wb_spool *spool, wb_err *err)
 {
     int code = WB_OK;
     bool full;
+    wb_monitor_lock(&spool->monitor);
+    uint64_t last = spool->last != NULL ? spool->last->segment.serial : 0;
+    wb_monitor_unlock(&spool->monitor);
     for (wb_spool_file *file = NULL; code == WB_OK;) {
-        file = next_unproven(spool, file, &full);
+        file = next_unproven(spool, file, last, &full);
         if (file == NULL)
             break;
         code = prove_file(spool, file, full, err);
         wb_spool_unpin(spool, file, 0);
+        unmap_some(spool);
     }
     return code;
 }
@@ -234,7 +242,7 @@ int64_t wb_spool_tend(wb_spool *spool)
     bool ready = prepare(spool);
     bool proven = prove(spool);
     remove_emptied(spool);
-    unmap_some(spool);
+    unmap_some(spool); /* what was pinned */
     if (!ready || !proven)
         return wb_after_us(wb_now_us(), AGAIN_US);
     return WB_NEVER;
