@@ -121,8 +121,7 @@ int wb_spool_segment_read(const uint8_t *bytes, size_t size, bool gaps, wb_spool
 bool wb_spool_segment_is_blank(const uint8_t *bytes, size_t size)
 {
     const size_t least = WB_SPOOL_ENTRIES_AT + sizeof(wb_spool_entry);
-    size_t from = size < least ? 0 : offsetof(wb_spool_header, count);
-    for (size_t i = from; i < (size < least ? size : least); i++)
+    for (size_t i = size < least ? 0 : offsetof(wb_spool_header, count); i < size; i++)
         if (bytes[i] != 0)
             return false;
     return true;

@@ -244,8 +244,11 @@ static void test_what_is_no_segment_is_named(void **state)
     memset(bytes, 1, offsetof(wb_spool_header, count)); /* half a header: its process died */
     assert_true(wb_spool_segment_is_blank(bytes, size));
     assert_false(wb_spool_segment_is_blank(bytes, 100));
-    bytes[WB_SPOOL_ENTRIES_AT] = 1;
-    assert_false(wb_spool_segment_is_blank(bytes, size));
+    for (size_t at = WB_SPOOL_ENTRIES_AT; at < size; at += 4096 - 1) {
+        bytes[at] = 1;
+        assert_false(wb_spool_segment_is_blank(bytes, size));
+        bytes[at] = 0;
+    }
     free(bytes);
     made_end(&made);
 }
