@@ -17,7 +17,7 @@
 #include "spool/disk.h"
 
 #define OWNER_FORMAT "writebehind spool 1\nkind %s\nname %s\n"
-enum { ABANDONED_S = 60 };
+enum { ABANDONED_S = 60, RESERVE = 256 * 1024 };
 
 static pthread_mutex_t list_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -106,7 +106,8 @@ static int fail_at(const char *what, const char *path, int error, wb_err *err)
     return wb_fail(err, WB_STORE, "spool: can't %s %s: %s", what, path, strerror(error));
 }
 
-/* Locked before it says anything. Who looked at it before that has the lock for a moment, and leaves it as it is. */
+/* Locked before it says anything. Who looked at it before that has the lock for a moment, and leaves it as it is.
+ * It has room that it does not need, if the disk has: see give_reserves_back. */
 static int write_owner(const char *path, const char *kind, const char *name, int *fd, wb_err *err)
 {
     char file[600], text[512];
@@ -115,7 +116,10 @@ static int write_owner(const char *path, const char *kind, const char *name, int
     *fd = open(file, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, S_IRUSR | S_IWUSR);
     if (*fd < 0)
         return fail_at("make", file, errno, err);
-    if (!lock(*fd, F_OFD_SETLKW) || write(*fd, text, (size_t)bytes) != bytes || fsync(*fd) != 0) {
+    bool written = lock(*fd, F_OFD_SETLKW) && write(*fd, text, (size_t)bytes) == bytes;
+    if (written)
+        (void)fallocate(*fd, FALLOC_FL_KEEP_SIZE, 0, RESERVE);
+    if (!written || fsync(*fd) != 0) {
         int error = errno;
         close(*fd);
         return fail_at("write", file, error, err);
@@ -123,8 +127,7 @@ static int write_owner(const char *path, const char *kind, const char *name, int
     return WB_OK;
 }
 
-int wb_folder_make(const char *root, const char *kind, const char *name, wb_folder *out,
-                   wb_err *err)
+static int make(const char *root, const char *kind, const char *name, wb_folder *out, wb_err *err)
 {
     uint8_t id[16];
     char text[36], path[512];
@@ -144,7 +147,6 @@ int wb_folder_make(const char *root, const char *kind, const char *name, wb_fold
         wb_folder_fini(out);
         return code;
     }
-    enter(out);
     return WB_OK;
 }
 
@@ -304,6 +306,34 @@ static bool folder_at(const char *path, size_t at, char name[37])
     if (folder != NULL)
         closedir(folder);
     return found;
+}
+
+/* Of folders that nobody has, where the disk is full: who can't make one could not take over what fills it. */
+static bool give_reserves_back(const char *root)
+{
+    char id[37], path[512];
+    bool any = false;
+    for (size_t at = 0; folder_at(root, at, id); at++) {
+        struct stat status;
+        int fd =
+            snprintf(path, sizeof path, "%s/%s", root, id) < (int)sizeof path ? try_lock(path) : -1;
+        if (fd < 0)
+            continue;
+        any = (fstat(fd, &status) == 0 && ftruncate(fd, status.st_size) == 0) || any;
+        close(fd);
+    }
+    return any;
+}
+
+int wb_folder_make(const char *root, const char *kind, const char *name, wb_folder *out,
+                   wb_err *err)
+{
+    int code = make(root, kind, name, out, err);
+    if (code == WB_STORE && give_reserves_back(root))
+        code = make(root, kind, name, out, err);
+    if (code == WB_OK)
+        enter(out);
+    return code;
 }
 
 int wb_folder_find(const char *root, const wb_folder *own, const char *kind, const char *name,
