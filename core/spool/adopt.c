@@ -10,11 +10,13 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/buffer.h"
@@ -67,9 +69,14 @@ static int compare_serials(const void *a, const void *b)
     return (one > other) - (one < other);
 }
 
-static bool read_serial(const char *name, uint64_t *out)
+/* Of a regular file: what else has such a name is left where it is. */
+static bool read_serial(DIR *folder, const struct dirent *entry, uint64_t *out)
 {
+    const char *name = entry->d_name;
     char rest[8];
+    struct stat status;
+    if (fstatat(dirfd(folder), name, &status, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISREG(status.st_mode))
+        return false;
     return strlen(name) == 20 && sscanf(name, "%16" SCNx64 "%7s", out, rest) == 2 &&
            strcmp(rest, ".seg") == 0;
 }
@@ -82,7 +89,7 @@ static bool list_segments(const char *path, struct serials *out)
     const struct dirent *entry;
     while (folder != NULL && (entry = readdir(folder)) != NULL) {
         uint64_t serial;
-        if (read_serial(entry->d_name, &serial))
+        if (read_serial(folder, entry, &serial))
             wb_buffer_put(&serials, &serial, sizeof serial);
     }
     if (folder == NULL)

@@ -286,10 +286,17 @@ static int look_at(const char *path, const char *id, const wb_folder *own, const
     return found;
 }
 
-static bool is_id(const char *name)
+/* A link that leads nowhere would have a name, and not be there. */
+static bool is_folder(DIR *of, const struct dirent *entry)
 {
     uint8_t id[16];
-    return strlen(name) == 36 && wb_uuid_parse(name, 36, id);
+    struct stat status;
+    if (strlen(entry->d_name) != 36 || !wb_uuid_parse(entry->d_name, 36, id))
+        return false;
+    if (entry->d_type != DT_UNKNOWN)
+        return entry->d_type == DT_DIR;
+    return fstatat(dirfd(of), entry->d_name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+           S_ISDIR(status.st_mode);
 }
 
 /* The name of folder number `at` of those below a path; its numbers change as folders come and go. */
@@ -299,7 +306,7 @@ static bool folder_at(const char *path, size_t at, char name[37])
     const struct dirent *entry;
     bool found = false;
     while (folder != NULL && !found && (entry = readdir(folder)) != NULL)
-        if (is_id(entry->d_name) && at-- == 0) {
+        if (is_folder(folder, entry) && at-- == 0) {
             snprintf(name, 37, "%.36s", entry->d_name);
             found = true;
         }
@@ -360,7 +367,7 @@ bool wb_folder_has_inner(const wb_folder *own)
     const struct dirent *entry;
     bool has = folder == NULL;
     while (!has && (entry = readdir(folder)) != NULL)
-        has = is_id(entry->d_name);
+        has = is_folder(folder, entry);
     if (folder != NULL)
         closedir(folder);
     return has;
