@@ -114,7 +114,8 @@ void wb_keeper_stop(wb_keeper *keeper)
 
 void wb_keeper_stand_in(wb_keeper *keeper)
 {
-    if (keeper->spool != NULL && !keeper->runs)
+    bool begun = keeper->spool != NULL && wb_spool_path(keeper->spool)[0] != '\0';
+    if (begun && !keeper->runs)
         (void)work(keeper);
 }
 

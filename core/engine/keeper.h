@@ -35,7 +35,7 @@ typedef struct wb_keeper {
 int wb_keeper_begin(wb_keeper *keeper, const char *name, wb_err *err);
 /* Ends the thread, which may begin again: then what is settled is no longer on the disk. Idempotent. */
 void wb_keeper_stop(wb_keeper *keeper);
-/* Does what the thread does, where there is none. */
+/* Does what the thread does, where there is none; nothing before it has begun. */
 void wb_keeper_stand_in(wb_keeper *keeper);
 /* See wb_batcher_sync. `unspooled`: so many of what is pending are in memory alone. */
 int wb_keeper_sync(wb_keeper *keeper, uint64_t unspooled, int64_t deadline_us, wb_err *err);
