@@ -201,6 +201,9 @@ end
 
 -- The exit status of the master process, or nil while it runs.
 local function exit_status(self)
+    if self.options.upgradable and self.pid and not nginx.alive(self.pid) then
+        return 0
+    end
     local path = self.prefix .. "/status"
     return process.exists(path) and tonumber(process.read(path)) or nil
 end
@@ -269,6 +272,27 @@ function server:reload(options)
     end
 end
 
+local function pid_in(path)
+    return process.exists(path) and tonumber(process.read(path)) or nil
+end
+
+-- A new master process, with workers of its own, serves the port too. Answers the old one, which goes on until it is
+-- told to end.
+function server:upgrade()
+    local old = self.pid
+    self.old = old
+    self.generation = self.generation + 1
+    write_configuration(self)
+    self:signal("USR2")
+    local pid
+    assert(process.wait(function()
+        pid = pid_in(self.prefix .. "/nginx.pid")
+        return pid and pid ~= old and serving(self) == self.generation
+    end), "nginx was not upgraded:\n" .. self:log())
+    self.pid = pid
+    return old
+end
+
 -- ---- starting ----
 
 local function free_port()
@@ -278,6 +302,26 @@ local function free_port()
     return tonumber(port)
 end
 
+local RUN = [[
+    nginx -p ./ -e error.log -c nginx.conf >stdout 2>&1
+    echo $? >status.new
+    mv status.new status
+]]
+
+-- nginx takes no upgrade while the process that started it lives, and needs its program's path for it. So this one ends
+-- once nginx runs, and nobody knows how that ends: that it is gone counts as 0.
+local RUN_AS_ORPHAN = [[
+    "$(command -v nginx)" -p ./ -e error.log -c nginx.conf >stdout 2>&1 &
+    until [ -s nginx.pid ]; do
+        if grep -q '^State:.Z' /proc/$!/status; then
+            wait $!
+            echo $? >status
+            exit
+        fi
+        sleep 0.02
+    done
+]]
+
 local function launch(self)
     self.port = self.options.port or free_port()
     self.url = "http://127.0.0.1:" .. self.port
@@ -286,9 +330,8 @@ local function launch(self)
     os.remove(self.prefix .. "/nginx.pid")
     process.start(table.concat({
         "cd " .. process.quote(self.prefix),
-        "PATH=$PATH:/usr/sbin nginx -p ./ -e error.log -c nginx.conf >stdout 2>&1",
-        "echo $? >status.new",
-        "mv status.new status",
+        "PATH=$PATH:/usr/sbin",
+        self.options.upgradable and RUN_AS_ORPHAN or RUN,
     }, "\n"))
     return process.wait(function()
         return exit_status(self) or serving(self) == self.generation
@@ -316,7 +359,7 @@ local function launch_somewhere(self)
 end
 
 -- options: main, http, server (text of those blocks), workers (1), code_cache (true), log_level ("notice"),
--- port (a free one).
+-- port (a free one), upgradable.
 function nginx.start(options)
     local prefix = process.dir()
     local self = setmetatable({
@@ -340,6 +383,9 @@ end
 -- By force where a worker hangs: a spec that failed must leave nothing behind.
 local function end_by_force(self)
     local pids = self:workers()
+    if self.old and nginx.alive(self.old) then
+        nginx.kill(self.old, "TERM")
+    end
     self:signal("TERM")
     if not process.wait(function()
         return exit_status(self)

@@ -123,6 +123,7 @@ function requests.start(options)
         workers = options.workers,
         code_cache = options.code_cache,
         main = options.main,
+        upgradable = options.upgradable,
         http = http .. (options.http or ""),
         server = SERVER .. (options.server or ""),
     }
