@@ -24,6 +24,10 @@ PQ_CFLAGS ?= $(or $(call pkg,--cflags,libpq),-I/usr/include/postgresql)
 PQ_LIBS ?= $(or $(call pkg,--libs,libpq),-lpq)
 SQLITE_CFLAGS ?= $(call pkg,--cflags,sqlite3)
 SQLITE_LIBS ?= $(or $(call pkg,--libs,sqlite3),-lsqlite3)
+# NATS=0 builds without libnats, and so does a machine that has none.
+NATS ?= $(if $(call pkg,--libs,libnats),1,0)
+NATS_CFLAGS ?= $(call pkg,--cflags,libnats)
+NATS_LIBS ?= $(if $(filter 1,$(NATS)),$(or $(call pkg,--libs,libnats),-lnats))
 CMOCKA_CFLAGS ?= $(call pkg,--cflags,cmocka)
 CMOCKA_LIBS ?= $(or $(call pkg,--libs,cmocka),-lcmocka)
 UUID_LIBS ?= -luuid
@@ -36,10 +40,10 @@ SANITIZE_FLAGS := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=
 BASE_CFLAGS = -std=c11 -D_GNU_SOURCE -fPIC -pthread -fvisibility=hidden -Wall -Wextra -Wshadow \
     $(if $(WERROR),-Werror) $(SANITIZE_FLAGS) $(CFLAGS)
 CORE_INCLUDES = -Icore -Icore/include
-CORE_CFLAGS = $(BASE_CFLAGS) $(CORE_INCLUDES) $(PQ_CFLAGS) $(SQLITE_CFLAGS) $(CPPFLAGS)
+CORE_CFLAGS = $(BASE_CFLAGS) $(CORE_INCLUDES) $(PQ_CFLAGS) $(SQLITE_CFLAGS) $(NATS_CFLAGS) $(CPPFLAGS)
 BINDING_CFLAGS = $(BASE_CFLAGS) $(CORE_INCLUDES) -Ibindings $(LUA_CFLAGS) $(CPPFLAGS)
 SPEC_CFLAGS = $(CORE_CFLAGS) -Ispec/core $(CMOCKA_CFLAGS)
-LIBS = $(PQ_LIBS) $(SQLITE_LIBS) -lm
+LIBS = $(PQ_LIBS) $(SQLITE_LIBS) $(NATS_LIBS) -lm
 # lua_close unloads C modules while flushers may still be at work: nodelete keeps their code in place.
 LIBFLAG ?= -shared
 SHARED = $(LIBFLAG) -pthread $(SANITIZE_FLAGS) -Wl,-z,nodelete $(LDFLAGS)
@@ -48,7 +52,8 @@ SHARED = $(LIBFLAG) -pthread $(SANITIZE_FLAGS) -Wl,-z,nodelete $(LDFLAGS)
 
 sources = $(sort $(shell find $(1) -name '*.c'))
 
-CORE_OBJECTS := $(patsubst %.c,$(BUILD)/obj/%.o,$(call sources,core))
+LEFT_OUT := $(if $(filter 1,$(NATS)),core/stores/nats/absent.c,$(filter-out %/absent.c,$(wildcard core/stores/nats/*.c)))
+CORE_OBJECTS := $(patsubst %.c,$(BUILD)/obj/%.o,$(filter-out $(LEFT_OUT),$(call sources,core)))
 BINDING_OBJECTS := $(patsubst bindings/lua/%.c,$(BUILD)/obj/$(LUA)/%.o,$(call sources,bindings/lua))
 SPEC_SOURCES := $(filter %_test.c,$(call sources,spec/core))
 SPEC_OBJECTS := $(patsubst %.c,$(BUILD)/obj/%.o,$(call sources,spec/core))
@@ -189,7 +194,7 @@ install: all install-rock
 	printf '%s\n' 'prefix=$(PREFIX)' 'Name: writebehind' 'Description: Write-behind batching of rows' \
 	    'Version: $(VERSION)' 'Cflags: -I$${prefix}/include' \
 	    'Libs: -L$${prefix}/lib -lwritebehind' 'Libs.private: -pthread -lm' \
-	    'Requires.private: libpq sqlite3' >$(DESTDIR)$(PREFIX)/lib/pkgconfig/writebehind.pc
+	    'Requires.private: libpq sqlite3$(if $(filter 1,$(NATS)), libnats)' >$(DESTDIR)$(PREFIX)/lib/pkgconfig/writebehind.pc
 
 # LuaRocks gives LUA_INCDIR, LUADIR, LIBDIR, BINDIR, CFLAGS and LIBFLAG.
 rock: module

@@ -24,6 +24,8 @@ int luaopen_writebehind_core(lua_State *L)
         {"schema", lwb_schema_new},
         {"postgres", lwb_store_postgres},
         {"sqlite", lwb_store_sqlite},
+        {"nats", lwb_store_nats},
+        {"nats_api", lwb_nats_api},
         {"memory", lwb_store_memory},
         {"fallback", lwb_store_fallback},
         {"open", lwb_store_open},

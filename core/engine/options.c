@@ -383,6 +383,9 @@ int wb_tracker_options_check(const wb_tracker_options *options, wb_err *err)
         code = check_column(options, err);
     if (code == WB_OK && options->insert && is_scripted(options))
         return wb_fail(err, WB_MISUSE, "insert: a script makes its rows itself");
+    if (code == WB_OK && options->store != NULL && options->store->class->touch == NULL)
+        return wb_fail(err, WB_MISUSE, "store: a %s store has rows, and no times to move",
+                       options->store->class->kind);
     if (code == WB_OK)
         code = check_ranges(wb_tracker_option_list, options, err);
     return code == WB_OK ? check_retry(&options->retry, err) : code;

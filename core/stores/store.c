@@ -110,6 +110,9 @@ int wb_store_describe(wb_store *store, const char *table, const char *const *ser
     wb_deadline deadline = {.at_us = deadline_us, .cancel = NULL};
     wb_describing describing = {.server_default = server_default};
     wb_schema *schema = NULL;
+    if (store->class->describe == NULL)
+        return wb_fail(err, WB_MISUSE, "store: a %s store has no tables to read a schema from",
+                       wb_store_kind(store));
     int code = store->class->describe(store, table, &describing, &deadline, &schema, err);
     if (code == WB_OK)
         code = check_names(server_default, schema, err);

@@ -98,15 +98,18 @@ struct wb_store_class {
     const char *kind; /* "postgresql" */
     bool scripted;    /* a script writes: it is never given more than batch_size rows at once */
     bool ledger;      /* takes WB_DEDUPE_LEDGER */
+    bool keyed;       /* every write is known by its batch's id */
     bool upserts;     /* takes a target's upsert */
     bool one_shape;   /* a batch's rows are of one shape, or of more than WB_SHAPES: rows/shape.h */
     /* No I/O yet. NULL: no memory. */
     wb_session *(*session)(wb_store *store, const wb_target *target);
     int (*write)(wb_session *session, const wb_batch *batch, const wb_deadline *deadline,
                  wb_err *err);
+    /* NULL: it takes no marks. */
     int (*touch)(wb_session *session, const wb_marks *marks, const wb_deadline *deadline,
                  wb_touched *out, wb_err *err);
     void (*end)(wb_session *session);
+    /* NULL: it has no tables. */
     int (*describe)(wb_store *store, const char *table, wb_describing *describing,
                     const wb_deadline *deadline, wb_schema **out, wb_err *err);
     /* Runs SQL in one transaction. NULL: the store has no SQL. */

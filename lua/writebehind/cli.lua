@@ -20,6 +20,16 @@ local function whole_number(option)
     end
 end
 
+local function bytes(option)
+    return function(text)
+        local number = tonumber(text)
+        if not number or number < 1 or number >= 2 ^ 53 or number % 1 ~= 0 then
+            return nil, ("%s: '%s' is no whole number of bytes"):format(option, text)
+        end
+        return math.floor(number)
+    end
+end
+
 local function number_from(option, text, least)
     local number = tonumber(text)
     if not number or number ~= number or number < least then
@@ -181,6 +191,18 @@ local function add_spool(parser)
     add_option(command, "--give-up", "S", "Seconds after which drain leaves the rest.", seconds, "300")
 end
 
+local function add_stream(parser)
+    local command = parser:command("stream", "Make a stream of NATS JetStream for batches, or say how it is.")
+    command:argument("what", "create, or info."):choices { "create", "info" }
+    command:option("--store", "Its servers: nats://HOST:PORT, with commas between several; or WRITEBEHIND_STORE in the "
+        .. "environment"):argname "URL"
+    add_option(command, "--stream", "NAME", "The stream's name."):count(1)
+    add_option(command, "--replicas", "N", "Of create: how many servers have its messages.", whole_number, "1")
+    add_option(command, "--max-bytes", "N", "Of create: the most that it holds; then it refuses more.", bytes)
+    command:option("--retention", "Of create: what was delivered goes (workqueue), or stays up to the limits.")
+        :choices { "workqueue", "limits" }:default "workqueue"
+end
+
 local function new_parser()
     local parser = argparse("writebehind", "Rows are added one by one and written in batches.")
     parser:flag("--version", "Print the version and exit."):action(function()
@@ -192,6 +214,7 @@ local function new_parser()
     add_replay(parser)
     add_simulate(parser)
     add_spool(parser)
+    add_stream(parser)
     return parser
 end
 
@@ -213,7 +236,7 @@ function cli.parse(argv)
         return nil, args, parser:get_usage()
     end
     args.store = args.store or os.getenv "WRITEBEHIND_STORE"
-    if not args.store and (not args.what or args.what == "drain") then
+    if not args.store and (not args.what or args.what == "drain" or args.stream) then
         return nil, "missing option '--store' (or WRITEBEHIND_STORE in the environment)", parser:get_usage()
     end
     args.map = merge_maps(args.map or {})

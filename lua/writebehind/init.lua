@@ -6,6 +6,7 @@
 local core = require "writebehind.core"
 local json = require "writebehind.json"
 local options = require "writebehind.options"
+local store_options = require "writebehind.store_options"
 
 local writebehind = {
     version = "0.1.0",
@@ -49,7 +50,7 @@ end
 
 local function store_maker(name, make)
     writebehind[name] = function(given)
-        local checked, message = options[name](given)
+        local checked, message = store_options[name](given)
         if not checked then
             error(message, 2)
         end
@@ -65,23 +66,28 @@ store_maker("sqlite", function(given)
     return core.sqlite(given.path, given.create)
 end)
 
+store_maker("nats", function(given)
+    return core.nats(given)
+end)
+
 -- The tests' reference: keeps the newest `keep_rows` rows of each table in memory, by default all.
 function writebehind.memory(given)
-    local checked, message = options.memory(given == nil and {} or given)
+    local checked, message = store_options.memory(given == nil and {} or given)
     if not checked then
         error(message, 2)
     end
     return core.memory(checked.keep_rows)
 end
 
--- By URL: "postgresql://…", "sqlite:PATH", "memory:". { create = true } makes a missing file and its tables.
+-- By URL: "postgresql://…", "sqlite:PATH", "nats://HOST:PORT,…/STREAM", "memory:". { create = true } makes a missing
+-- file and its tables.
 function writebehind.open(url, given)
-    local expected = options.url(url)
+    local expected = store_options.url(url)
     if expected then
         local got = type(url) == "string" and "one that holds a NUL" or type(url)
         error(("open: expected %s as the URL, got %s"):format(expected, got), 2)
     end
-    local checked, message = options.open(given == nil and {} or given)
+    local checked, message = store_options.open(given == nil and {} or given)
     if not checked then
         error(message, 2)
     end
@@ -90,7 +96,7 @@ end
 
 -- A store of two: the second takes what the first has refused for `after` seconds.
 function writebehind.fallback(given)
-    local checked, message = options.fallback(given)
+    local checked, message = store_options.fallback(given)
     if not checked then
         error(message, 2)
     elseif checked.native then

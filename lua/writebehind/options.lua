@@ -18,7 +18,7 @@ local max, min = math.max, math.min
 
 local whole, whole_or_huge, share = check.whole, check.whole_or_huge, check.share
 local seconds, some_seconds, one_of = check.seconds, check.some_seconds, check.one_of
-local of_type, of_kind, name_text, plain_text = check.of_type, check.of_kind, check.name_text, check.plain_text
+local of_type, of_kind, name_text = check.of_type, check.of_kind, check.name_text
 
 local MOST_WHOLE, MOST_TRIES = check.MOST_WHOLE, 2 ^ 32
 
@@ -310,49 +310,6 @@ function options.tracker(given)
     tracked.flatten(flat)
     flat.exact = flat.precision == "exact"
     return flat
-end
-
--- ---- stores ----
-
-local function checked(noun, checkers, required)
-    return function(given)
-        local message = check.all(noun, given, checkers, required)
-        if message then
-            return nil, message
-        end
-        return given
-    end
-end
-
-options.postgres = checked("postgres", { conninfo = plain_text, idle_timeout = some_seconds },
-    { "conninfo" })
-options.sqlite = checked("sqlite", { path = name_text, create = of_type "boolean" }, { "path" })
-options.memory = checked("memory", { keep_rows = whole_or_huge(0, MOST_WHOLE) }, {})
-options.open = checked("open", { create = of_type "boolean" }, {})
-options.url = plain_text
-
-local function any_store(value)
-    local scripted = type(value) == "table" and (type(value.write) == "function" or type(value.touch) == "function")
-    return not (scripted or is_native(value)) and "a store" or nil
-end
-
-local check_fallback = checked("fallback", { any_store, any_store, after = some_seconds, clock = of_kind "clock" },
-    { 1, 2 })
-
--- A table of functions is called where it is used, a native store by a thread.
-function options.fallback(given)
-    local flat, message = check_fallback(given)
-    if not flat then
-        return nil, message
-    end
-    local first, second = is_native(flat[1]), is_native(flat[2])
-    if first ~= second then
-        return nil, "fallback: a table of functions beside a store that a thread writes to: make a worker of it "
-            .. "(writebehind.worker)"
-    elseif first and flat.clock then
-        return nil, 'fallback: option "clock": only of scripted stores'
-    end
-    return { flat[1], flat[2], after = flat.after or 30, clock = flat.clock, native = first }
 end
 
 return options

@@ -122,6 +122,8 @@ typedef struct lwb_store {
 } lwb_store;
 
 wb_store *lwb_store_check(lua_State *L, int index);
+int lwb_store_made(lua_State *L, int code,
+                   const wb_err *err); /* the store at the top, or nil, message, code */
 
 typedef struct lwb_clock {
     const lwb_kind *kind;
@@ -149,6 +151,8 @@ int lwb_clock_new(lua_State *L);
 int lwb_schema_new(lua_State *L);
 int lwb_store_postgres(lua_State *L);
 int lwb_store_sqlite(lua_State *L);
+int lwb_store_nats(lua_State *L);
+int lwb_nats_api(lua_State *L);
 int lwb_store_memory(lua_State *L);
 int lwb_store_fallback(lua_State *L);
 int lwb_store_open(lua_State *L);

@@ -15,8 +15,7 @@ wb_store *lwb_store_check(lua_State *L, int index)
     return object->store;
 }
 
-/* Pushes the store at the top, or nil, message, code. */
-static int made(lua_State *L, int code, const wb_err *err)
+int lwb_store_made(lua_State *L, int code, const wb_err *err)
 {
     return code == WB_OK ? 1 : lwb_result(L, code, err);
 }
@@ -30,7 +29,7 @@ int lwb_store_postgres(lua_State *L)
     int code = wb_store_postgres(conninfo, &object->store, &err);
     if (code == WB_OK)
         wb_store_idle_timeout(object->store, idle_timeout_us);
-    return made(L, code, &err);
+    return lwb_store_made(L, code, &err);
 }
 
 int lwb_store_sqlite(lua_State *L)
@@ -38,7 +37,8 @@ int lwb_store_sqlite(lua_State *L)
     wb_err err;
     const char *path = luaL_checkstring(L, 1);
     lwb_store *object = lwb_new(L, &lwb_store_kind);
-    return made(L, wb_store_sqlite(path, lua_toboolean(L, 2), &object->store, &err), &err);
+    return lwb_store_made(L, wb_store_sqlite(path, lua_toboolean(L, 2), &object->store, &err),
+                          &err);
 }
 
 int lwb_store_memory(lua_State *L)
@@ -47,7 +47,7 @@ int lwb_store_memory(lua_State *L)
     double keep = luaL_optnumber(L, 1, -1);
     size_t keep_rows = keep >= 0 && keep < 9e15 ? (size_t)keep : SIZE_MAX;
     lwb_store *object = lwb_new(L, &lwb_store_kind);
-    return made(L, wb_store_memory(keep_rows, &object->store, &err), &err);
+    return lwb_store_made(L, wb_store_memory(keep_rows, &object->store, &err), &err);
 }
 
 /* core.fallback(first, second, seconds) */
@@ -57,7 +57,8 @@ int lwb_store_fallback(lua_State *L)
     wb_store *first = lwb_store_check(L, 1), *second = lwb_store_check(L, 2);
     int64_t after_us = lwb_check_us(L, 3);
     lwb_store *object = lwb_new(L, &lwb_store_kind);
-    return made(L, wb_store_fallback(first, second, after_us, &object->store, &err), &err);
+    return lwb_store_made(L, wb_store_fallback(first, second, after_us, &object->store, &err),
+                          &err);
 }
 
 int lwb_store_open(lua_State *L)
@@ -65,7 +66,7 @@ int lwb_store_open(lua_State *L)
     wb_err err;
     const char *url = luaL_checkstring(L, 1);
     lwb_store *object = lwb_new(L, &lwb_store_kind);
-    return made(L, wb_store_open(url, lua_toboolean(L, 2), &object->store, &err), &err);
+    return lwb_store_made(L, wb_store_open(url, lua_toboolean(L, 2), &object->store, &err), &err);
 }
 
 static int store_schema(lua_State *L)

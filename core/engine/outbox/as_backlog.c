@@ -79,7 +79,8 @@ int wb_outbox_init(wb_outbox *outbox, const wb_batcher_options *options, const w
     outbox->park_from = UINT64_MAX;
     outbox->lanes.own.gate_us = INT64_MIN;
     outbox->asking = options->policy != NULL;
-    outbox->ledger = target->dedupe == WB_DEDUPE_LEDGER;
+    outbox->ledger = target->dedupe == WB_DEDUPE_LEDGER ||
+                     (options->store != NULL && options->store->class->keyed);
     outbox->ordered = target->upsert != NULL && wb_upsert_ordered(target->upsert, target->schema);
     outbox->one_shape =
         options->store != NULL && options->store->class->one_shape && target->upsert == NULL;

@@ -46,10 +46,10 @@ static bool is_decided(const wb_ending *ending)
     return ending->retry_us != 0 && ending->err->error_class != WB_REJECT;
 }
 
-/* Its time was up, and it is known that nothing of it is in. */
+/* Its time was up, or the store takes none of its size; and it is known that nothing of it is in. */
 static bool has_to_be_smaller(wb_outbox *outbox, const wb_batch *batch, const wb_err *err)
 {
-    return err->timed_out && !batch->in_doubt &&
+    return (err->timed_out || err->too_large) && !batch->in_doubt &&
            wb_outbox_write_smaller(outbox, wb_batch_left(batch));
 }
 

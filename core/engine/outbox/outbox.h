@@ -97,7 +97,7 @@ typedef struct wb_outbox {
     bool replaying;                     /* somebody brings parked rows back */
     uint64_t unspooled;                 /* rows that were taken while the spool had no room */
     unsigned asking_where; /* batches that are asked about: their rows refer to routes */
-    bool ledger;           /* the id of a batch is the key of its write */
+    bool ledger;           /* the id of a batch is the key of its write, wherever that is kept */
     bool ordered;          /* it matters which of two rows of a table is written first: order.h */
     uint64_t walk;         /* over the sealed batches, for order.c: how many there were */
     bool one_shape; /* the store wants rows of one shape: batches are divided when they are taken */

@@ -20,17 +20,35 @@ WB_API int wb_store_postgres(const char *conninfo, wb_store **out, wb_err *err);
 WB_API void wb_store_idle_timeout(wb_store *store, int64_t us);
 /* A database file; `create` also makes missing files and tables. */
 WB_API int wb_store_sqlite(const char *path, bool create, wb_store **out, wb_err *err);
+/* A stream of NATS JetStream, in which a batch is a message: its rows as a stream of binary COPY, known by the batch's id.
+ * The subject of a message is `subject`, or "STREAM.TABLE". All strings are copied; but for servers and stream any may be
+ * NULL. */
+typedef struct wb_nats_options {
+    const char *servers; /* URLs, nats://HOST:PORT or tls://HOST:PORT, with commas between them */
+    const char *stream, *subject;
+    const char *user, *password; /* both or none */
+    const char *token;
+    const char *credentials;                 /* path of a .creds file */
+    const char *tls_ca, *tls_cert, *tls_key; /* paths of PEM files; any of them asks for TLS */
+} wb_nats_options;
+/* Doesn't connect. WB_INVALID for what can't be; WB_MISUSE where the library was built without libnats. */
+WB_API int wb_store_nats(const wb_nats_options *options, wb_store **out, wb_err *err);
+/* A question to JetStream's API, as "$JS.API.STREAM.INFO.hits" with the body "": *out is its answer, JSON that the caller
+ * frees with wb_free. Blocks until the deadline. WB_STORE: nobody answered. */
+WB_API int wb_nats_api(const wb_nats_options *options, const char *subject, const char *body,
+                       int64_t deadline_us, char **out, wb_err *err);
 /* Rows in memory: the newest `keep_rows` of each table (SIZE_MAX: all). The reference store of the tests. */
 WB_API int wb_store_memory(size_t keep_rows, wb_store **out, wb_err *err);
 /* The second takes what the first has refused for `after_us`, table by table; meanwhile the first is tried once in that
  * time. A batch whose fate is unknown goes back to the one that may have it. Takes references. WB_MISUSE. */
 WB_API int wb_store_fallback(wb_store *first, wb_store *second, int64_t after_us, wb_store **out,
                              wb_err *err);
-/* By URL: "postgresql://…", "postgres://…", "sqlite:PATH", "memory:". */
+/* By URL: "postgresql://…", "postgres://…", "sqlite:PATH", "memory:",
+ * "nats://HOST:PORT,…/STREAM". */
 WB_API int wb_store_open(const char *url, bool create, wb_store **out, wb_err *err);
 WB_API wb_store *wb_store_ref(wb_store *store);
 WB_API void wb_store_unref(wb_store *store);
-/* "postgresql", "sqlite", "memory" or "fallback"; the first two are also dialects of wb_schema_ddl. */
+/* "postgresql", "sqlite", "nats", "memory" or "fallback"; the first two are also dialects of wb_schema_ddl. */
 WB_API const char *wb_store_kind(const wb_store *store);
 /* A column of a table that a schema leaves out, and why. */
 typedef struct wb_left_out {

@@ -37,6 +37,7 @@ typedef struct wb_err {
     bool in_doubt;       /* the write was sent, and its fate is unknown */
     bool ruled_out;      /* of a batch in doubt: its earlier writes are not in, and never will be */
     bool timed_out;      /* the store was at work on the write when its time was up */
+    bool too_large;      /* the store takes no write of this size, and nothing was sent */
     bool some_rows;      /* a fault of the table that only some rows may show; theirs it is not */
     bool unsure;         /* nobody knows whether it is a row's fault or the table's */
     uint32_t row;        /* which row of the batch it is about, from 1; 0: not known */
