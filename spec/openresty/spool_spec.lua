@@ -10,7 +10,7 @@ local requests = require "spec.support.requests"
 local writebehind = require "writebehind"
 
 local NUMBERED = { { "gen", "int4" }, { "n", "int8" } }
-local KILLS = os.getenv "CI_LONG" and 100 or 6
+local KILLS = os.getenv "CI_LONG" and 1000 or 6
 
 describe("nginx with a spool", function()
     local dir, name

@@ -56,12 +56,14 @@ static uint64_t number(text value)
 bool wb_nats_read_answer(const char *json, size_t bytes, wb_nats_answer *out)
 {
     size_t at;
-    text all = {json, bytes}, error, value;
+    text all = {json, bytes}, config, error, value;
     *out = (wb_nats_answer){0};
     if (wb_json_check(json, bytes, &at) != NULL)
         return false;
     if (member(all, "seq", &value))
         out->sequence = number(value);
+    if (member(all, "config", &config) && member(config, "max_bytes", &value) && value.at[0] != '-')
+        out->most_bytes = number(value);
     if (!member(all, "error", &error))
         return true;
     out->error = member(error, "err_code", &value) ? (int)number(value) : -1;
@@ -76,19 +78,19 @@ static const struct meaning {
     int error;
     int class;
 } meanings[] = {
-    {10008, WB_RETRY},  /* JetStream is away for a while, as without a leader */
-    {10009, WB_RETRY},  /* the peers do not answer */
-    {10023, WB_RETRY},  /* no resources */
-    {10047, WB_RETRY},  /* no storage */
-    {10028, WB_RETRY},  /* no memory */
-    {10077, WB_RETRY},  /* the stream is full, or its disk */
-    {10076, WB_RETRY},  /* it has no leader */
-    {10110, WB_RETRY},  /* its messages are being restored */
-    {10054, WB_REJECT}, /* larger than the stream takes */
-    {10039, WB_HOLD},   /* JetStream is not for this account */
-    {10059, WB_HOLD},   /* there is no such stream */
-    {10060, WB_HOLD},   /* the subject is another stream's */
-    {10109, WB_HOLD},   /* it is sealed */
+    {10008, WB_RETRY},        /* JetStream is away for a while, as without a leader */
+    {10009, WB_RETRY},        /* the peers do not answer */
+    {10023, WB_RETRY},        /* no resources */
+    {10047, WB_RETRY},        /* no storage */
+    {10028, WB_RETRY},        /* no memory */
+    {WB_NATS_FULL, WB_RETRY}, /* or its disk is */
+    {10076, WB_RETRY},        /* it has no leader */
+    {10110, WB_RETRY},        /* its messages are being restored */
+    {10054, WB_REJECT},       /* larger than the stream takes */
+    {10039, WB_HOLD},         /* JetStream is not for this account */
+    {10059, WB_HOLD},         /* there is no such stream */
+    {10060, WB_HOLD},         /* the subject is another stream's */
+    {10109, WB_HOLD},         /* it is sealed */
 };
 
 /* What is not known may pass, and holds nothing up if it is repeated. */
@@ -106,31 +108,42 @@ int wb_nats_refused(const wb_nats_answer *answer, const char *stream, wb_err *er
                          answer->why, answer->error);
 }
 
-static int without_jetstream(const char *stream, wb_err *err)
+/* What JetStream says of the stream. WB_STORE: nothing. */
+static int ask_for_stream(wb_nats_connection *connection, const wb_deadline *deadline,
+                          wb_nats_answer *out, wb_err *err)
 {
-    return wb_fail_store(err, WB_RETRY, "stream \"%s\": JetStream does not answer", stream);
+    const char *stream = connection->settings->stream;
+    char info[300];
+    natsMsg *message;
+    snprintf(info, sizeof info, "$JS.API.STREAM.INFO.%s", stream);
+    int code =
+        wb_nats_ask(connection, &(wb_nats_request){.subject = info}, deadline, &message, err);
+    if (code != WB_OK && err != NULL)
+        err->in_doubt = false; /* it was a question */
+    if (code != WB_OK)
+        return code;
+    bool read = message != NULL && wb_nats_read_answer(natsMsg_GetData(message),
+                                                       (size_t)natsMsg_GetDataLength(message), out);
+    natsMsg_Destroy(message);
+    return read ? WB_OK
+                : wb_fail_store(err, WB_RETRY, "stream \"%s\": JetStream does not answer", stream);
+}
+
+bool wb_nats_never_fits(wb_nats_connection *connection, size_t bytes, const wb_deadline *deadline)
+{
+    wb_nats_answer answer;
+    return ask_for_stream(connection, deadline, &answer, NULL) == WB_OK && answer.most_bytes > 0 &&
+           bytes > answer.most_bytes;
 }
 
 int wb_nats_nobody(wb_nats_connection *connection, const char *subject, const wb_deadline *deadline,
                    wb_err *err)
 {
     const char *stream = connection->settings->stream;
-    char info[300];
-    natsMsg *message;
     wb_nats_answer answer;
-    snprintf(info, sizeof info, "$JS.API.STREAM.INFO.%s", stream);
-    int code =
-        wb_nats_ask(connection, &(wb_nats_request){.subject = info}, deadline, &message, err);
-    if (code != WB_OK || message == NULL) {
-        if (err != NULL)
-            err->in_doubt = false; /* it was a question */
-        return code != WB_OK ? code : without_jetstream(stream, err);
-    }
-    bool read = wb_nats_read_answer(natsMsg_GetData(message),
-                                    (size_t)natsMsg_GetDataLength(message), &answer);
-    natsMsg_Destroy(message);
-    if (!read)
-        return without_jetstream(stream, err);
+    int code = ask_for_stream(connection, deadline, &answer, err);
+    if (code != WB_OK)
+        return code;
     if (answer.error != 0)
         return wb_nats_refused(&answer, stream, err);
     return wb_fail_store(

@@ -66,13 +66,18 @@ int wb_nats_ask(wb_nats_connection *connection, const wb_nats_request *request,
 typedef struct wb_nats_answer {
     int error; /* its number of the error (err_code); 0: there is none */
     char why[160];
-    uint64_t sequence; /* of the message; 0: it has none */
+    uint64_t sequence;   /* of the message; 0: it has none */
+    uint64_t most_bytes; /* that the stream holds, of one that describes it; 0: any */
 } wb_nats_answer;
+
+enum { WB_NATS_FULL = 10077 }; /* an error: the stream is */
 
 /* False: it is none. */
 bool wb_nats_read_answer(const char *json, size_t bytes, wb_nats_answer *out);
 /* Fills *err with WB_STORE and the class of an answer's error. */
 int wb_nats_refused(const wb_nats_answer *answer, const char *stream, wb_err *err);
+/* Is one message larger than all that the stream may hold? */
+bool wb_nats_never_fits(wb_nats_connection *connection, size_t bytes, const wb_deadline *deadline);
 /* Nobody listened to the subject: asks for the stream, why. */
 int wb_nats_nobody(wb_nats_connection *connection, const char *subject, const wb_deadline *deadline,
                    wb_err *err);

@@ -45,8 +45,19 @@ static void nats_session_end(wb_session *base)
 
 /* ---- a write ---- */
 
+/* A message that is larger than the stream would wait for ever: in smaller ones its rows have room some time. */
+static int refused(nats_session *session, const wb_nats_answer *answer, size_t bytes,
+                   const wb_deadline *deadline, wb_err *err)
+{
+    int code = wb_nats_refused(answer, session->store->settings.stream, err);
+    if (answer->error == WB_NATS_FULL && err != NULL)
+        err->too_large = wb_nats_never_fits(&session->connection, bytes, deadline);
+    return code;
+}
+
 /* Stored, or why not. */
-static int judge(const nats_session *session, const natsMsg *reply, wb_err *err)
+static int judge(nats_session *session, const natsMsg *reply, size_t sent,
+                 const wb_deadline *deadline, wb_err *err)
 {
     wb_nats_answer answer;
     const char *stream = session->store->settings.stream;
@@ -58,7 +69,7 @@ static int judge(const nats_session *session, const natsMsg *reply, wb_err *err)
         return WB_STORE;
     }
     if (answer.error != 0)
-        return wb_nats_refused(&answer, stream, err);
+        return refused(session, &answer, sent, deadline, err);
     if (answer.sequence > 0)
         return WB_OK;
     return wb_fail_store(err, WB_RETRY, "stream \"%s\": a message has no place in it yet", stream);
@@ -77,7 +88,7 @@ static int send(nats_session *session, const wb_nats_message *message, const wb_
         return code;
     if (reply == NULL)
         return wb_nats_nobody(&session->connection, message->subject, deadline, err);
-    code = judge(session, reply, err);
+    code = judge(session, reply, message->bytes, deadline, err);
     natsMsg_Destroy(reply);
     return code;
 }
