@@ -156,18 +156,17 @@ end
 -- A page of a node's monitor, as a table: "varz", "connz", "jsz?streams=true".
 function servers:monitor(node, page)
     local port = process.read(("%s/%d/monitor"):format(self.dir, node)):match "%d+"
-    local result = process.run(("curl -s -S -f -m 30 'http://127.0.0.1:%s/%s'"):format(port, page))
+    local result = process.run(("curl -s -S -f -m 10 'http://127.0.0.1:%s/%s'"):format(port, page))
     assert(result.code == 0, result.err)
     return decode(result.out)
 end
 
--- The node that leads the cluster, or nil. It is asked of each in turn, since one that is paused says nothing.
+-- The node that leads the cluster, or nil. Each is asked whether it does: the others may name one that has ended.
 function servers:leader()
     for node = 1, self.nodes do
         local ok, page = pcall(self.monitor, self, node, "jsz")
-        local name = ok and page.meta_cluster and page.meta_cluster.leader
-        if name then
-            return tonumber(name:match "^n(%d+)$")
+        if ok and page.meta_cluster and page.meta_cluster.leader == "n" .. node then
+            return node
         end
     end
 end
@@ -288,7 +287,7 @@ function servers:count(stream)
     return self:stream_info(stream).state.messages
 end
 
--- The node that leads a stream. It is waited for while there is none.
+-- The node that leads a stream. It is waited for while there is none; false where none came.
 function servers:stream_leader(stream)
     return process.wait(function()
         local cluster = self:stream_info(stream).cluster
@@ -410,10 +409,11 @@ function nats.certificates(dir)
     local result = process.run(([[
         set -e
         cd %s
-        openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=authority -keyout ca.key -out ca.pem
+        key="-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes"
+        openssl req -x509 $key -days 2 -subj /CN=authority -keyout ca.key -out ca.pem
         echo subjectAltName=IP:127.0.0.1,DNS:localhost >names
         for who in server client; do
-            openssl req -newkey rsa:2048 -nodes -subj "/CN=$who" -keyout $who.key -out $who.csr
+            openssl req $key -subj "/CN=$who" -keyout $who.key -out $who.csr
             openssl x509 -req -in $who.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile names -out $who.pem
         done]]):format(process.quote(dir)))
     assert(result.code == 0, result.err)

@@ -142,9 +142,9 @@ function client:step(deadline)
 end
 
 -- True, or nil and why not.
-function client:send(...)
+function client:send(bytes)
     self.socket:settimeout(process.PATIENCE)
-    local ok, code = self.socket:write(...)
+    local ok, code = self.socket:write(bytes)
     if not ok then
         self.socket:clearerr()
         self.closed = true
@@ -173,15 +173,11 @@ function client:shake_hands(options, seconds)
             return nil, why(code)
         end
     end
-    ok, reason = self:send("CONNECT ", cjson.encode {
+    return self:flush(math.max(deadline - process.now(), 0), ("CONNECT %s\r\n"):format(cjson.encode {
         verbose = false, pedantic = false, headers = true, no_responders = true, protocol = 1, lang = "lua",
         version = "0", name = "spec", tls_required = options.tls or false,
         user = options.user, pass = options.password, auth_token = options.token,
-    }, "\r\n")
-    if not ok then
-        return nil, reason
-    end
-    return self:flush(math.max(deadline - process.now(), 0))
+    }))
 end
 
 -- options: port; user and password, or token; tls (true: whatever certificate the server has); seconds (10).
@@ -226,10 +222,11 @@ function client:take(predicate, seconds)
     end
 end
 
--- Waits until the server has taken all that was sent; true, or nil and what it said instead.
-function client:flush(seconds)
+-- Waits until the server has taken all that was sent; true, or nil and what it said instead. `first` is sent with the
+-- question: to an end that is shut already, a second write would fail before what was said is read.
+function client:flush(seconds, first)
     local pongs = self.pongs + 1
-    local ok, reason = self:send "PING\r\n"
+    local ok, reason = self:send((first or "") .. "PING\r\n")
     if ok then
         ok, reason = self:take(function()
             return self.pongs >= pongs
@@ -246,14 +243,14 @@ function client:publish(subject, body, headers, reply)
     body = body or ""
     local to = reply and subject .. " " .. reply or subject
     if not headers then
-        return self:send(("PUB %s %d\r\n"):format(to, #body), body, "\r\n")
+        return self:send(("PUB %s %d\r\n"):format(to, #body) .. body .. "\r\n")
     end
     local lines = { "NATS/1.0" }
     for name, value in pairs(headers) do
         lines[#lines + 1] = ("%s: %s"):format(name, value)
     end
     local text = table.concat(lines, "\r\n") .. "\r\n\r\n"
-    return self:send(("HPUB %s %d %d\r\n"):format(to, #text, #text + #body), text, body, "\r\n")
+    return self:send(("HPUB %s %d %d\r\n"):format(to, #text, #text + #body) .. text .. body .. "\r\n")
 end
 
 -- → what `next` takes the messages by.
