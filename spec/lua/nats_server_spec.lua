@@ -2,6 +2,7 @@
 
 local nats = require "spec.support.nats"
 local process = require "spec.support.process"
+local proxy = require "spec.support.nats_proxy"
 
 local function publish(servers, first, last)
     for i = first, last do
@@ -131,6 +132,48 @@ describe("a NATS server of the specs", function()
         servers:stop(1)
         servers:start_node(1, true)
         assert.is_nil((servers:api "STREAM.INFO.orders"))
+    end)
+
+    it("is reached by a way on which messages and answers are lost", function()
+        servers = nats.start()
+        servers:create_stream "orders"
+        local way = proxy.start(servers.url[1])
+        local client
+        local function publish_one(i, seconds, body)
+            client = client and not client.closed and client or assert(servers:client(1, { port = way.port }))
+            local answer, reason = client:request("orders.new", body or "row " .. i, { ["Nats-Msg-Id"] = "id" .. i },
+                seconds)
+            return answer and answer.data or reason
+        end
+        local function goes_nowhere(i)
+            assert.is_nil(publish_one(i):match '"seq"')
+            assert.is_true(client.closed)
+        end
+        local refusal = '{"error":{"code":503,"err_code":10077}}'
+        way:faults("ok", "503", refusal, "lost", "cut", "silent")
+        assert.matches('"seq":1', publish_one(1))
+        assert.equal("no responders", publish_one(2))
+        assert.equal(refusal, publish_one(2))
+        goes_nowhere(2)
+        goes_nowhere(3)
+        assert.equal(5, way:published())
+        assert.equal("timeout", publish_one(4, 0.2))
+        assert.is_true(process.wait(function()
+            return servers:count "orders" == 3
+        end))
+        assert.matches('"duplicate": *true', publish_one(4))
+        assert.matches('"duplicate": *true', publish_one(2))
+        assert.same({ "row 1", "row 2", "row 4" }, bodies(servers))
+        local long = ("x\r\n"):rep(100000)
+        assert.matches('"seq":4', publish_one(6, nil, long))
+        assert.is_true(long == servers:message("orders", 4).data)
+        way:shut()
+        goes_nowhere(5)
+        assert.is_nil(servers:client(1, { port = way.port }))
+        way:open()
+        assert.matches('"seq":5', publish_one(5))
+        client:close()
+        way:stop()
     end)
 
     it("is told apart from what cannot start", function()
