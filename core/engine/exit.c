@@ -186,6 +186,7 @@ void wb_exit_watch(void)
 
 void wb_exit_watch_again(void)
 {
+    wb_exit_watch(); /* a library may have begun with this write */
     if (!atomic_flag_test_and_set(&registered_again))
         atexit(drain_all);
 }

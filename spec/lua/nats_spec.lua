@@ -116,7 +116,9 @@ describe("a NATS store", function()
 
     it("sends the rows of each table under its own subject, or all under one", function()
         start()
-        local batcher = open { policy = { route = function(row) return tonumber(row.n) % 2 == 0 and "even *" or nil end } }
+        local batcher = open {
+            policy = { route = function(row) return tonumber(row.n) % 2 == 0 and "even *" or nil end },
+        }
         add(batcher, 1, 10)
         assert.is_true(batcher:flush(process.PATIENCE))
         assert.is_true(batcher:close())
@@ -165,7 +167,8 @@ describe("a NATS store refuses", function()
     end
 
     it("options that are none", function()
-        refuses('nats: option "servers": expected a URL, or a list of them, got nothing', writebehind.nats, { stream = "s" })
+        refuses('nats: option "servers": expected a URL, or a list of them, got nothing', writebehind.nats,
+            { stream = "s" })
         refuses('nats: option "servers": expected a URL, or a list of them, got a table', writebehind.nats,
             { servers = {}, stream = "s" })
         refuses("nats store: server 2 is no nats://HOST:PORT, or tls://HOST:PORT", writebehind.nats,
