@@ -115,6 +115,10 @@ static void each_segment(struct adoption *adoption, const struct serials *serial
         size_t size;
         bool gaps;
         wb_err err;
+        if (i + 1 < serials->count) {
+            wb_spool_segment_path(adoption->path, serials->of[i + 1], path);
+            wb_disk_read_ahead(path);
+        }
         wb_spool_segment_path(adoption->path, serials->of[i], path);
         if (wb_disk_read(path, UINT32_MAX, &bytes, &size, &gaps, &err) != WB_OK) {
             fail(adoption, &err);

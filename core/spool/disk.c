@@ -176,6 +176,15 @@ static void read_all(int fd, uint8_t *to, size_t bytes, bool *gaps)
         read_pages(fd, to, bytes, gaps);
 }
 
+void wb_disk_read_ahead(const char *path)
+{
+    int fd = open_at(path, O_RDONLY);
+    if (fd < 0)
+        return;
+    (void)posix_fadvise(fd, 0, 0, POSIX_FADV_WILLNEED);
+    close(fd);
+}
+
 int wb_disk_read(const char *path, size_t most, uint8_t **out, size_t *bytes, bool *gaps,
                  wb_err *err)
 {

@@ -24,6 +24,8 @@ int wb_disk_sync_folder(const char *path, wb_err *err);
  * map. The caller frees it with wb_free. What can't be read is 0, and *gaps then true. */
 int wb_disk_read(const char *path, size_t most, uint8_t **out, size_t *bytes, bool *gaps,
                  wb_err *err);
+/* It is to be read next: the disk may begin. */
+void wb_disk_read_ahead(const char *path);
 /* Writes bytes into a file that is there; or a new one that has only them, and is on the disk when this returns. */
 int wb_disk_patch(const char *path, size_t at, const void *bytes, size_t count, wb_err *err);
 int wb_disk_write(const char *path, const void *bytes, size_t count, wb_err *err);

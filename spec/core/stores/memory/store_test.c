@@ -305,12 +305,12 @@ static void test_refused_urls(void **state)
     (void)state;
     url_refused("mysql://user:secret@host/db",
                 "store URL: there is no store for the scheme \"mysql\"; known are postgresql://, "
-                "sqlite:PATH and memory:");
-    url_refused("stats.db",
-                "store URL: it has no scheme; known are postgresql://, sqlite:PATH and memory:");
+                "sqlite:PATH, nats://HOST:PORT/STREAM and memory:");
+    url_refused("stats.db", "store URL: it has no scheme; known are postgresql://, sqlite:PATH, "
+                            "nats://HOST:PORT/STREAM and memory:");
     url_refused("postgresql:/host",
                 "store URL: there is no store for the scheme \"postgresql\"; known are "
-                "postgresql://, sqlite:PATH and memory:");
+                "postgresql://, sqlite:PATH, nats://HOST:PORT/STREAM and memory:");
     url_refused("memory:rows", "store URL: \"memory:\" takes nothing after it");
     url_refused(
         "sqlite://host/some.db",
