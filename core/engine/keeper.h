@@ -30,8 +30,8 @@ typedef struct wb_keeper {
     int64_t look_us; /* when to look for what others left */
 } wb_keeper;
 
-/* Opens the spool, under the object's name, at its first use in its process, and starts the thread, but where a clock stands still.
- * WB_STORE with the system's reason. */
+/* Opens the spool, under the object's name, at its first use in its process, and starts the thread, but where a clock
+ * stands still. WB_STORE with the system's reason. */
 int wb_keeper_begin(wb_keeper *keeper, const char *name, wb_err *err);
 /* Ends the thread, which may begin again: then what is settled is no longer on the disk. Idempotent. */
 void wb_keeper_stop(wb_keeper *keeper);

@@ -14,7 +14,7 @@
 
 typedef struct fallback_store {
     wb_store base;
-    wb_store_class class; /* it has what either needs */
+    wb_store_class class; /* it needs what either needs, and does what both do */
     wb_store *first, *second;
     int64_t after_us;
 } fallback_store;
@@ -241,12 +241,14 @@ int wb_store_fallback(wb_store *first, wb_store *second, int64_t after_us, wb_st
     store->class = (wb_store_class){
         .kind = "fallback",
         .scripted = first->class->scripted || second->class->scripted,
+        .keyed = first->class->keyed || second->class->keyed,
         .one_shape = first->class->one_shape || second->class->one_shape,
         .session = fallback_session_new,
         .write = fallback_write,
-        .touch = fallback_touch,
+        .touch =
+            first->class->touch != NULL && second->class->touch != NULL ? fallback_touch : NULL,
         .end = fallback_end,
-        .describe = fallback_describe,
+        .describe = first->class->describe != NULL ? fallback_describe : NULL,
         .free = fallback_free,
     };
     store->base.class = &store->class;
