@@ -70,6 +70,20 @@ describe("nginx with a spool", function()
         return #received, #stored
     end
 
+    -- The way to the database, open; a server on it; and its load.
+    local function begin()
+        local gate = postgres.gate(dir)
+        gate:open()
+        local server = start { conninfo = gate.conninfo }
+        return gate, server, start_load(server)
+    end
+
+    local function all_is_there_once(server, flow)
+        local received = flow:stop()
+        finish(server)
+        assert_once(server, received)
+    end
+
     local function kill_one(server)
         local workers = server:workers()
         local pid = workers[math.random(#workers)]
@@ -95,10 +109,7 @@ describe("nginx with a spool", function()
     end
 
     it("has them although the database was away when they were killed", function()
-        local gate = postgres.gate(dir)
-        gate:open()
-        local server = start { conninfo = gate.conninfo }
-        local flow = start_load(server)
+        local gate, server, flow = begin()
         for _ = 1, 3 do
             gate:shut()
             flow:wait(200)
@@ -107,17 +118,12 @@ describe("nginx with a spool", function()
             gate:open()
             flow:wait(100)
         end
-        local received = flow:stop()
-        finish(server)
-        assert_once(server, received)
+        all_is_there_once(server, flow)
         assert.matches("took over %d+ rows", server:log())
     end)
 
     it("has them although all were killed, the master too", function()
-        local gate = postgres.gate(dir)
-        gate:open()
-        local server = start { conninfo = gate.conninfo }
-        local flow = start_load(server)
+        local gate, server, flow = begin()
         gate:shut()
         flow:wait(300)
         local workers = server:workers()
@@ -144,18 +150,13 @@ describe("nginx with a spool", function()
             flow:wait(100)
             server:reload { drained = true }
         end
-        local received = flow:stop()
-        finish(server)
-        assert_once(server, received)
+        all_is_there_once(server, flow)
     end)
 
     -- Made in init, the batcher is made again while the master still has the one before. Who is killed after the reload
     -- has no successor of its own generation.
     it("has those of workers killed at one, two and three reloads stored by the next ones", function()
-        local gate = postgres.gate(dir)
-        gate:open()
-        local server = start { conninfo = gate.conninfo }
-        local flow = start_load(server)
+        local gate, server, flow = begin()
         for _ = 1, 3 do
             gate:shut()
             flow:wait(100)
@@ -171,9 +172,7 @@ describe("nginx with a spool", function()
                 return requests.difference(received, requests.stored(name)) == 0
             end, nil, 0.2), "nobody takes over what is left")
         end
-        local received = flow:stop()
-        finish(server)
-        assert_once(server, received)
+        all_is_there_once(server, flow)
     end)
 
     it("has them after upgrades of the program, and a kill in the middle of each", function()
@@ -199,17 +198,12 @@ describe("nginx with a spool", function()
                 return requests.difference(received, requests.stored(name)) == 0
             end, nil, 0.2), "nobody takes over what is left")
         end
-        local received = flow:stop()
-        finish(server)
-        assert_once(server, received)
+        all_is_there_once(server, flow)
         assert.matches("took over %d+ rows", server:log())
     end)
 
     it("has them after it was stopped, with the database away, by itself or who comes next", function()
-        local gate = postgres.gate(dir)
-        gate:open()
-        local server = start { conninfo = gate.conninfo }
-        local flow = start_load(server)
+        local gate, server, flow = begin()
         gate:shut()
         flow:wait(200)
         server:signal "TERM"

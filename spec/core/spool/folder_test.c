@@ -16,25 +16,9 @@
 
 enum { LONG = 600 };
 
-static char the_root[ROOT_PATH];
-
-static int open_root(void **state)
-{
-    (void)state;
-    root_make(the_root);
-    return 0;
-}
-
-static int close_root(void **state)
-{
-    (void)state;
-    root_remove(the_root);
-    return 0;
-}
-
 static void make(const char *name, wb_folder *out)
 {
-    assert_ok(wb_folder_make(the_root, "batcher", name, out, NULL));
+    assert_ok(wb_folder_make(test_root, "batcher", name, out, NULL));
 }
 
 static void path_in(const char *folder, const char *name, char out[LONG])
@@ -65,7 +49,7 @@ static void die(wb_folder *folder)
 static int find(const wb_folder *own, const char *name, wb_found_folder *found)
 {
     size_t at = 0;
-    return wb_folder_find(the_root, own, "batcher", name, &at, found);
+    return wb_folder_find(test_root, own, "batcher", name, &at, found);
 }
 
 /* Does another process find it free? */
@@ -206,7 +190,7 @@ static void test_a_child_makes_its_own(void **state)
     if (child == 0) {
         wb_folder own;
         bool dropped = !wb_folder_is_lock(folder.lock) && folder.lock == -1;
-        bool made = wb_folder_make(the_root, "batcher", "a", &own, NULL) == WB_OK;
+        bool made = wb_folder_make(test_root, "batcher", "a", &own, NULL) == WB_OK;
         wb_found_folder found;
         bool none = made && find(&own, "a", &found) == WB_FOUND_NONE;
         if (made)
@@ -263,9 +247,10 @@ static void test_what_is_anothers_is_named(void **state)
     assert_string_equal(found.path, was);
     assert_true(is_there(was) && is_free(was));
     size_t at = 0;
-    assert_int_equal(wb_folder_find(the_root, &own, "tracker", "b b", &at, &found), WB_FOUND_OTHER);
+    assert_int_equal(wb_folder_find(test_root, &own, "tracker", "b b", &at, &found),
+                     WB_FOUND_OTHER);
     at = 0;
-    assert_int_equal(wb_folder_find(the_root, &own, "batcher", "b b", &at, &found), WB_FOUND_OURS);
+    assert_int_equal(wb_folder_find(test_root, &own, "batcher", "b b", &at, &found), WB_FOUND_OURS);
     root_empty(own.path);
     wb_folder_fini(&own);
     free(was);
@@ -310,10 +295,10 @@ static void test_empty_folders_are_removed(void **state)
     char *was = strdup(dead.path);
     close(dead.lock); /* its process died before it had a row */
     dead.lock = -1;
-    path_in(the_root, "00000000-0000-4000-8000-000000000001", fresh);
-    path_in(the_root, "00000000-0000-4000-8000-000000000002", old);
-    path_in(the_root, "00000000-0000-4000-8000-000000000003", used);
-    path_in(the_root, "something else", strange);
+    path_in(test_root, "00000000-0000-4000-8000-000000000001", fresh);
+    path_in(test_root, "00000000-0000-4000-8000-000000000002", old);
+    path_in(test_root, "00000000-0000-4000-8000-000000000003", used);
+    path_in(test_root, "something else", strange);
     mkdir(fresh, 0700), mkdir(old, 0700), mkdir(used, 0700), mkdir(strange, 0700);
     put_file(used, "0000000000000001.seg");
     make_old(old), make_old(used), make_old(strange);
@@ -323,7 +308,7 @@ static void test_empty_folders_are_removed(void **state)
     assert_false(is_there(old) || is_there(was));
     wb_folder_fini(&dead);
     wb_folder_fini(&own);
-    root_empty(the_root);
+    root_empty(test_root);
     free(was);
 }
 
@@ -334,11 +319,11 @@ static void test_a_folder_that_can_not_be_made_leaves_nothing(void **state)
     wb_err err = {0};
     for (size_t n = 1; n <= 3; n++) {
         wb_disk_fail_after(n);
-        assert_int_equal(wb_folder_make(the_root, "batcher", "a", &folder, &err), WB_STORE);
+        assert_int_equal(wb_folder_make(test_root, "batcher", "a", &folder, &err), WB_STORE);
         wb_disk_fail_after(0);
-        assert_non_null(strstr(err.text, the_root));
+        assert_non_null(strstr(err.text, test_root));
         assert_null(folder.path);
-        assert_true(rmdir(the_root) == 0 && mkdir(the_root, 0700) == 0);
+        assert_true(rmdir(test_root) == 0 && mkdir(test_root, 0700) == 0);
     }
     char deep[LONG];
     memset(deep, 'x', sizeof deep);
@@ -361,5 +346,5 @@ int main(void)
         cmocka_unit_test(test_empty_folders_are_removed),
         cmocka_unit_test(test_a_folder_that_can_not_be_made_leaves_nothing),
     };
-    return cmocka_run_group_tests(tests, open_root, close_root);
+    return cmocka_run_group_tests(tests, root_open, root_close);
 }

@@ -11,22 +11,6 @@
 
 enum { LONG = 600 };
 
-static char the_root[ROOT_PATH];
-
-static int open_root(void **state)
-{
-    (void)state;
-    root_make(the_root);
-    return 0;
-}
-
-static int close_root(void **state)
-{
-    (void)state;
-    root_remove(the_root);
-    return 0;
-}
-
 static void refuse(const char *path, const char *why)
 {
     wb_err err = {0};
@@ -39,9 +23,9 @@ static void test_roots_that_are_refused(void **state)
 {
     (void)state;
     char path[LONG], link[LONG], deep[LONG];
-    snprintf(path, sizeof path, "%s/r", the_root);
-    snprintf(link, sizeof link, "%s/link", the_root);
-    snprintf(deep, sizeof deep, "%s/none/r", the_root);
+    snprintf(path, sizeof path, "%s/r", test_root);
+    snprintf(link, sizeof link, "%s/link", test_root);
+    snprintf(deep, sizeof deep, "%s/none/r", test_root);
     refuse(deep, "can't be made");
     assert_ok(wb_root_check(path, false, NULL));
     assert_ok(wb_root_check(path, false, NULL));
@@ -66,9 +50,9 @@ static void test_a_root_in_memory_does_not_outlive_the_machine(void **state)
 {
     (void)state;
     wb_err err = {0};
-    if (strncmp(the_root, "/dev/shm", 8) != 0)
+    if (strncmp(test_root, "/dev/shm", 8) != 0)
         return;
-    assert_int_equal(wb_root_check(the_root, true, &err), WB_MISUSE);
+    assert_int_equal(wb_root_check(test_root, true, &err), WB_MISUSE);
     assert_non_null(strstr(err.text, "in memory"));
 }
 
@@ -78,5 +62,5 @@ int main(void)
         cmocka_unit_test(test_roots_that_are_refused),
         cmocka_unit_test(test_a_root_in_memory_does_not_outlive_the_machine),
     };
-    return cmocka_run_group_tests(tests, open_root, close_root);
+    return cmocka_run_group_tests(tests, root_open, root_close);
 }

@@ -21,6 +21,22 @@ void root_make(char path[ROOT_PATH])
     assert_non_null(mkdtemp(path));
 }
 
+char test_root[ROOT_PATH];
+
+int root_open(void **state)
+{
+    (void)state;
+    root_make(test_root);
+    return 0;
+}
+
+int root_close(void **state)
+{
+    (void)state;
+    root_remove(test_root);
+    return 0;
+}
+
 /* ---- walks ---- */
 
 static const char *the_ending;

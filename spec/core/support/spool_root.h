@@ -11,6 +11,10 @@
 enum { ROOT_PATH = 512 };
 
 void root_make(char path[ROOT_PATH]); /* 0700, empty */
+/* One of a test's own, as cmocka sets it up and takes it away. */
+extern char test_root[ROOT_PATH];
+int root_open(void **state);
+int root_close(void **state);
 /* Removes what is in it, and then itself. */
 void root_empty(const char *path);
 void root_remove(const char *path);
