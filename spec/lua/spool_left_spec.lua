@@ -50,6 +50,7 @@ describe("a process that starts", function()
             assert(object:flush(60))
             stores = false
             add(object, 10, 10)
+            os.execute(("while [ $(find %s/spool -name '*.seg' | wc -l) -gt 2 ]; do sleep 0.01; done"):format(dir))
             os.execute(("mv %s/kept/* %s/spool/*/"):format(dir, dir))]])
         assert.is_true(#spooled.find(dir, "-name '*.seg'") >= 5)
         spooled.killed(dir, [[
